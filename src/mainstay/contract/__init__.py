@@ -1,0 +1,1 @@
+"""What a connector is: conversations, failures, budgets and signatures as plain data, and the suite it must pass."""

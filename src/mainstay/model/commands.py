@@ -1,0 +1,163 @@
+"""What we ask outside systems to make true. Imperative. `key` is the intent's own id and the idempotency key of every attempt."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from mainstay.model.objects import Noun, Person, UnitsOf
+
+
+class Command(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="command"):
+    """What all commands share."""
+
+    key: str
+
+
+class OrderLine(Noun, gc=False):
+    """A line as the warehouse and the ERP need it: amounts in minor units for all its units together."""
+
+    id: str
+    sku: str
+    quantity: int
+    price: int = 0  # of one unit
+    discount: int = 0
+    tax: int = 0
+    facilitator_tax: int = 0
+    title: str = ""
+
+
+class ReleaseOrder(Command, tag="ReleaseOrder"):
+    """Have these units picked, packed and shipped. `release` is ours and the warehouse's key for it (an upsert there)."""
+
+    release: str
+    number: str
+    channel: str
+    currency: str
+    placed_at: int
+    lines: tuple[OrderLine, ...]
+    total: int = 0
+    tax: int = 0
+    shipping: int = 0
+    ship_method: str = ""
+    location: str = ""
+    subject: int | None = None
+    recipient: Person | None = None  # filled in from the vault just before the call
+
+
+class CancelRelease(Command, tag="CancelRelease"):
+    """Do not ship this release after all."""
+
+    release: str
+    reference: str = ""
+
+
+class CapturePayment(Command, tag="CapturePayment"):
+    """Take `amount` minor units of an authorised payment."""
+
+    payment: str
+    amount: int
+    currency: str
+    order: str = ""
+    final: bool = True
+
+
+class VoidPayment(Command, tag="VoidPayment"):
+    """Let an authorisation go."""
+
+    payment: str
+    reason: str = ""
+
+
+class RefundPayment(Command, tag="RefundPayment"):
+    """Give back `amount` minor units of a captured payment."""
+
+    payment: str
+    amount: int
+    currency: str
+    order: str = ""
+    reason: str = ""
+
+
+class ConfirmFulfilment(Command, tag="ConfirmFulfilment"):
+    """Tell the channel that units left, with the parcel's number. `lines` are the channel's own line ids."""
+
+    order: str
+    fulfilment: str
+    lines: tuple[UnitsOf, ...]
+    shipped_at: int
+    carrier: str = ""
+    service: str = ""
+    tracking: tuple[str, ...] = ()
+
+
+class CancelOrder(Command, tag="CancelOrder"):
+    """Tell the channel that the order will not be fulfilled."""
+
+    order: str
+    reason: str
+    lines: tuple[UnitsOf, ...] = ()
+
+
+class PostSale(Command, tag="PostSale"):
+    """Book the sale, its shipment and its invoice in the ERP. `reference` is ours and is looked up first."""
+
+    reference: str
+    number: str
+    channel: str
+    currency: str
+    placed_at: int
+    shipped_at: int
+    lines: tuple[OrderLine, ...]
+    total: int
+    shipping: int = 0
+    shipping_discount: int = 0
+    tax: int = 0
+    facilitator_tax: int = 0
+    taxes_included: bool = False
+    duties: int = 0
+    tip: int = 0
+    adjustment: int = 0
+    subject: int | None = None
+    recipient: Person | None = None
+
+
+class SetLevel(Command, tag="SetLevel"):
+    """Publish what a channel may sell of one SKU. Absolute, the newest `revision` wins."""
+
+    sku: str
+    item: str
+    quantity: int
+    revision: int
+    location: str = ""
+
+
+class SetPrice(Command, tag="SetPrice"):
+    """Publish a price, in minor units."""
+
+    sku: str
+    item: str
+    currency: str
+    price: int
+    revision: int
+
+
+class Fetch(Command, tag="Fetch"):
+    """Read one object that a thin notification spoke of."""
+
+    feed: str
+    reference: str
+
+
+AnyCommand = (
+    ReleaseOrder
+    | CancelRelease
+    | CapturePayment
+    | VoidPayment
+    | RefundPayment
+    | ConfirmFulfilment
+    | CancelOrder
+    | PostSale
+    | SetLevel
+    | SetPrice
+    | Fetch
+)

@@ -1,0 +1,176 @@
+"""The nouns: what a shop's systems speak of, in our words. Frozen, complete, without personal data.
+
+Amounts are minor units of the document's one currency; times are UTC microseconds; quantities are whole units.
+Personal fields stand only in `Person`, which lives in the vault; everything else carries the subject's id.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+Units = Annotated[int, Meta(ge=0, le=1_000_000)]
+Amount = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+Currency = Annotated[str, Meta(min_length=3, max_length=3)]
+Word = Annotated[str, Meta(max_length=250)]
+
+PaymentStatus = Literal["pending", "authorised", "captured", "part_refunded", "refunded", "voided", "failed", "expired"]
+RefundStatus = Literal["pending", "succeeded", "failed", "cancelled"]
+FulfilmentStatus = Literal["pending", "shipped", "delivered", "failed", "cancelled"]
+ReturnStatus = Literal["requested", "open", "received", "closed", "declined", "cancelled"]
+DisputeStatus = Literal["needs_response", "under_review", "won", "lost", "closed"]
+Restock = Literal["restock", "no_restock", "cancel"]
+StockMeasure = Literal["on_hand", "available"]
+
+
+class Noun(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=False):
+    """What all nouns share: frozen, named fields, defaults left out of the text."""
+
+
+class Reference(Struct, frozen=True, omit_defaults=True):
+    """Points to an object of a system. `system` "" is the speaker itself; "mainstay" says that `id` is one of ours."""
+
+    kind: str
+    id: str
+    system: str = ""
+
+
+class Line(Noun, gc=False):
+    """One line of an order, as the source states it."""
+
+    id: Word
+    sku: Word
+    quantity: Units
+    price: Amount  # of one unit, before discounts
+    discount: Amount = 0  # the part of all discounts that falls on this line
+    tax: Amount = 0  # what we owe to a tax office for this line
+    facilitator_tax: Amount = 0  # collected and remitted by the marketplace: passes through, never ours
+    cancelled: Units = 0  # units that the source took off again
+    title: Word = ""
+    ships: bool = True
+    gift_card: bool = False
+
+
+class Order(Noun):
+    """What a buyer was promised. `total` is the source's own figure and is law: parts that do not add up hold the order."""
+
+    number: Word
+    currency: Currency
+    placed_at: int
+    lines: tuple[Line, ...]
+    total: Amount
+    shipping: Amount = 0
+    shipping_discount: Amount = 0
+    tax: Amount = 0  # all tax that is ours to remit, shipping's included
+    facilitator_tax: Amount = 0  # all tax that the marketplace remits
+    taxes_included: bool = False  # prices and shipping already hold the tax
+    duties: Amount = 0
+    tip: Amount = 0
+    gift_cards: Amount = 0  # part of the total that gift cards paid
+    adjustment: Amount = 0  # a rounding or cash adjustment that the source itself states
+    payment: PaymentStatus = "pending"
+    cancelled_at: int | None = None
+    payments: tuple[Reference, ...] = ()  # at payment providers
+    reservation: str = ""  # ours, when the channel asked first
+    company: Word = ""  # B2B: the company's id at the source
+    purchase_order: Word = ""
+    tax_exempt: bool = False
+    presentment_currency: str = ""  # what the buyer saw, where it differs
+    presentment_total: Amount = 0
+    ship_to_country: str = ""  # ISO 3166 alpha-2
+    ship_method: Word = ""
+    fulfilled_by: Literal["merchant", "marketplace"] = "merchant"
+    test: bool = False
+
+    def goods(self) -> int:
+        """Units times prices, before discounts and tax."""
+        total = 0
+        for line in self.lines:
+            total += line.price * line.quantity
+        return total
+
+    def discount(self) -> int:
+        """All discounts: those of the lines and that of shipping."""
+        total = self.shipping_discount
+        for line in self.lines:
+            total += line.discount
+        return total
+
+    def difference(self) -> int:
+        """Stated total minus what the parts sum to; 0 for a document that adds up."""
+        extra = self.facilitator_tax if self.taxes_included else self.tax + self.facilitator_tax
+        parts = self.goods() - self.discount() + self.shipping + extra + self.duties + self.tip + self.adjustment
+        return self.total - parts
+
+
+class Address(Noun):
+    """A postal address. Personal: vault only."""
+
+    name: str = ""
+    company: str = ""
+    street: str = ""
+    street2: str = ""
+    city: str = ""
+    region: str = ""
+    postcode: str = ""
+    country: str = ""
+    phone: str = ""
+
+
+class Person(Noun):
+    """A buyer. Personal: vault only; events and state carry the subject's id."""
+
+    id: str = ""  # the customer's id at the source
+    name: str = ""
+    email: str = ""
+    phone: str = ""
+    shipping: Address | None = None
+    billing: Address | None = None
+
+
+class UnitsOf(Struct, frozen=True, gc=False):
+    """So many units of one order line."""
+
+    line: str
+    quantity: Units
+
+
+class RefundLine(Noun, gc=False):
+    """Units that a refund takes back, and what for."""
+
+    line: Word
+    quantity: Units
+    amount: Amount = 0
+    tax: Amount = 0
+    restock: Restock = "no_restock"
+
+
+class Variant(Noun, gc=False):
+    """What is sold: one SKU with the ids that its system uses for it."""
+
+    id: Word
+    sku: Word
+    title: Word = ""
+    item: Word = ""  # the stock item's id where it differs from the variant's
+    barcode: Word = ""
+    price: Amount | None = None
+    compare_at: Amount | None = None
+    grams: int = 0
+
+
+class ReturnLine(Noun, gc=False):
+    """Units that a buyer sends back."""
+
+    line: Word
+    quantity: Units
+    reason: Word = ""
+
+
+def encode(value: object) -> bytes:
+    """The one JSON text of a value of ours: field order as declared, defaults left out."""
+    return _encoder.encode(value)
+
+
+_encoder = msgspec.json.Encoder()

@@ -1,0 +1,230 @@
+"""What outside systems say, in our words: one struct for each kind of statement. Past tense, frozen, without personal data.
+
+`external` is the object's id at the speaker; `version` is the speaker's own clock for that object (0 where it has none), so that
+a late statement never overwrites a newer one; `at` is when it happened there, in UTC microseconds.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from mainstay.model.objects import (
+    Amount,
+    Currency,
+    DisputeStatus,
+    FulfilmentStatus,
+    Order,
+    PaymentStatus,
+    Person,
+    Reference,
+    RefundLine,
+    RefundStatus,
+    ReturnLine,
+    ReturnStatus,
+    StockMeasure,
+    Units,
+    UnitsOf,
+    Variant,
+    Word,
+)
+
+External = Annotated[str, Meta(min_length=1, max_length=250)]
+
+
+class Seen(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event"):
+    """What all statements share."""
+
+    external: External
+    version: int = 0
+    at: int = 0
+
+
+class OrderSeen(Seen, tag="OrderSeen"):
+    """An order as its source states it now. `aliases` are further ids of the same order, for cross-references and `trace`."""
+
+    order: Order
+    aliases: tuple[Reference, ...] = ()
+
+
+class PaymentSeen(Seen, tag="PaymentSeen"):
+    """A payment at a provider; amounts are running totals in minor units. `order` is set where the provider knows it."""
+
+    currency: Currency
+    status: PaymentStatus
+    authorised: Amount = 0
+    captured: Amount = 0
+    refunded: Amount = 0
+    fee: Amount = 0
+    order: Reference | None = None
+    aliases: tuple[Reference, ...] = ()
+    reason: str = ""
+
+
+class RefundSeen(Seen, tag="RefundSeen"):
+    """Money given back. It names its order or its payment."""
+
+    of: Reference
+    currency: Currency
+    amount: Amount
+    status: RefundStatus = "succeeded"
+    shipping: Amount = 0
+    lines: tuple[RefundLine, ...] = ()
+    payment: Reference | None = None
+    reason: str = ""
+
+
+class FulfilmentSeen(Seen, tag="FulfilmentSeen"):
+    """A parcel or hand-over: units that left. Without lines it speaks of all that was released under `of`."""
+
+    of: Reference
+    status: FulfilmentStatus = "shipped"
+    lines: tuple[UnitsOf, ...] = ()
+    carrier: Word = ""
+    service: Word = ""
+    tracking: tuple[str, ...] = ()
+    location: str = ""
+    cost: Amount = 0
+    currency: str = ""
+
+
+class ReturnSeen(Seen, tag="ReturnSeen"):
+    """A buyer sends goods back."""
+
+    of: Reference
+    status: ReturnStatus
+    lines: tuple[ReturnLine, ...] = ()
+
+
+class DisputeSeen(Seen, tag="DisputeSeen"):
+    """A card holder contests a payment."""
+
+    of: Reference
+    currency: Currency
+    amount: Amount
+    status: DisputeStatus
+    reason: str = ""
+
+
+class StockCounted(Seen, tag="StockCounted"):
+    """An absolute count: at `at` there were `quantity` units. `item` is the speaker's own id of the stock item."""
+
+    item: Word
+    quantity: Annotated[int, Meta(ge=-1_000_000_000, le=1_000_000_000)]
+    sku: Word = ""  # empty: the item's cross-reference says
+    location: str = ""
+    measure: StockMeasure = "on_hand"
+
+
+class StockMoved(Seen, tag="StockMoved"):
+    """A change of stock that the speaker made: received, written off, transferred, returned."""
+
+    item: Word
+    delta: Annotated[int, Meta(ge=-1_000_000_000, le=1_000_000_000)]
+    sku: Word = ""
+    location: str = ""
+    reason: Word = ""
+
+
+class ProductSeen(Seen, tag="ProductSeen"):
+    """A product and what is sold of it."""
+
+    title: Word = ""
+    variants: tuple[Variant, ...] = ()
+    currency: str = ""
+    status: Literal["active", "draft", "archived", "deleted"] = "active"
+    category: Word = ""
+
+
+class PriceSeen(Seen, tag="PriceSeen"):
+    """The price of one SKU at a channel."""
+
+    sku: Word
+    currency: Currency
+    price: Amount
+    compare_at: Amount | None = None
+
+
+class CustomerSeen(Seen, tag="CustomerSeen"):
+    """A customer record; the personal part goes to the vault."""
+
+    tax_exempt: bool = False
+    company: str = ""
+    marketing: bool | None = None
+    deleted: bool = False
+
+
+class InvoiceSeen(Seen, tag="InvoiceSeen"):
+    """A sale document of the ERP with its invoice."""
+
+    of: Reference
+    currency: str = ""
+    total: Amount = 0
+    tax: Amount = 0
+    state: Literal["draft", "posted", "paid", "cancelled"] = "draft"
+    number: Word = ""
+
+
+class SettlementLineSeen(Seen, tag="SettlementLineSeen"):
+    """One line of a provider's balance: gross - fee = net, in minor units; `of` is what it settles."""
+
+    kind: Literal["charge", "refund", "fee", "dispute", "adjustment", "payout", "transfer", "other"]
+    currency: Currency
+    gross: Amount
+    net: Amount
+    fee: Amount = 0
+    of: Reference | None = None
+    payout: str = ""
+    available_at: int = 0
+
+
+class PayoutSeen(Seen, tag="PayoutSeen"):
+    """Money on its way from a provider to the bank."""
+
+    currency: Currency
+    amount: Amount
+    status: Literal["scheduled", "in_transit", "paid", "failed", "cancelled"]
+    arrives_at: int = 0
+
+
+class TaxQuoted(Seen, tag="TaxQuoted"):
+    """A tax engine's answer for a cart or order."""
+
+    of: Reference
+    currency: Currency
+    tax: Amount
+    lines: tuple[RefundLine, ...] = ()
+
+
+class Hint(Seen, tag="Hint"):
+    """A thin notification: something changed; fetch `external` from `feed` to learn what."""
+
+    feed: str
+
+
+class Said(Struct, frozen=True):
+    """One statement with the personal data that came with it, before the two are parted."""
+
+    event: SeenEvent
+    person: Person | None = None
+
+
+SeenEvent = (
+    OrderSeen
+    | PaymentSeen
+    | RefundSeen
+    | FulfilmentSeen
+    | ReturnSeen
+    | DisputeSeen
+    | StockCounted
+    | StockMoved
+    | ProductSeen
+    | PriceSeen
+    | CustomerSeen
+    | InvoiceSeen
+    | SettlementLineSeen
+    | PayoutSeen
+    | TaxQuoted
+    | Hint
+)

@@ -1,0 +1,34 @@
+"""Time is whole UTC microseconds since 1970 inside; zones exist only at the edge."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from mainstay.model.failures import Reject
+
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def micros(text: object) -> int:
+    """Microseconds of an ISO 8601 / RFC 3339 text with a zone; Reject `time` otherwise."""
+    if type(text) is not str:
+        raise Reject(f"a time must be text such as '2026-03-02T11:22:33Z', not {type(text).__name__}", "time")
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Reject(f"{text[:40]!r} is not a time such as '2026-03-02T11:22:33Z'", "time") from None
+    if moment.tzinfo is None:
+        raise Reject(f"{text[:40]!r} has no time zone, so it does not say when", "time")
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def iso(at: int) -> str:
+    """The RFC 3339 text of microseconds, to the microsecond only where there is one."""
+    moment = _EPOCH + timedelta(microseconds=at)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S") + (f".{at % SECOND:06d}" if at % SECOND else "") + "Z"
