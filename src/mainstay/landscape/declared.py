@@ -1,0 +1,116 @@
+"""What `mainstay.toml` may say, as typed declarations: reading, defaults, the JSON Schema and the docs all come from here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+Name = Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]{0,30}$", description="A short lower-case name, used in ids: never rename it.")]
+Pattern = Literal["event", "poll", "schedule", "file", "direct"]
+Latency = Literal["checkout-blocking", "real-time", "same-day", "next-cycle", "finance-close"]
+OBJECTS = (
+    "product", "category", "price", "promotion", "inventory", "customer", "company", "address", "cart", "order", "payment", "tax",
+    "fulfilment", "return", "refund", "loyalty", "content", "analytics-event", "settlement",
+)  # fmt: skip
+FAILURE_MODES = ("rejected", "outcome_unknown", "connection_halted", "unknown_word", "totals_mismatch", "oversold", "expired")
+
+
+class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Declarations refuse unknown keys, so that a typing error is seen."""
+
+
+class Shop(Part):
+    """The shop itself."""
+
+    name: Annotated[str, Meta(description="What people call the shop.", examples=["Acme"])]
+    currency: Annotated[str, Meta(min_length=3, max_length=3, description="The currency of the books, ISO 4217.", examples=["EUR"])]
+    data: Annotated[str, Meta(description="Folder of the store, relative to this file.")] = "mainstay-data"
+
+
+class Server(Part):
+    """Where Mainstay listens."""
+
+    listen: Annotated[str, Meta(description="Address; loopback unless you say otherwise.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535, description="Port of webhooks and API.")] = 8700
+    url: Annotated[str, Meta(description="The public base URL that webhook subscriptions point to.")] = ""
+    api_token: Annotated[str, Meta(description="Bearer token of the API, by reference: env:NAME or file:PATH.")] = "file:api-token"
+    max_body_bytes: Annotated[int, Meta(ge=1024, le=64_000_000, description="Larger deliveries are refused.")] = 2_000_000
+
+
+class Owner(Part):
+    """People who answer for something."""
+
+    contact: Annotated[str, Meta(description="Where they are reached.", examples=["ops@acme.example"])]
+
+
+class System(Part):
+    """An outside system, or a channel of your own that calls the API (connector "api")."""
+
+    connector: Annotated[str, Meta(description="Which connector speaks with it; `mainstay connector list` shows them.")]
+    owner: Annotated[str, Meta(description="Who answers for it; a name under [owners].")]
+    environment: Annotated[Literal["production", "sandbox", "test"], Meta(description="Keeps test ids apart from real ones.")] = "production"
+    runbook: Annotated[str, Meta(description="Link to what to do when it fails.")] = ""
+    settings: Annotated[dict[str, Any], Meta(description="The connector's own settings; secrets by reference: env:NAME, file:PATH.")] = {}
+
+
+class Rule(Part):
+    """Who may say what of one field group of an object."""
+
+    create: Annotated[tuple[str, ...], Meta(description="Systems that may bring a new one into being.")] = ()
+    update: Annotated[tuple[str, ...], Meta(description="Systems whose word changes it; the first one wins a conflict.")] = ()
+    consume: Annotated[tuple[str, ...], Meta(description="Systems that are told.")] = ()
+    conflict: Annotated[Literal["owner-wins", "newest-wins"], Meta(description="What decides between two that may update.")] = "owner-wins"
+
+
+class Channel(Part):
+    """Where the shop sells, and how much of the stock it may promise there."""
+
+    system: Annotated[str, Meta(description="The system behind it.")]
+    asks_first: Annotated[bool, Meta(description="True: it reserves through POST /v1/reservations before it sells.")] = False
+    share: Annotated[float, Meta(gt=0, le=1, description="Part of what is available to promise that it may show.")] = 1.0
+    cap: Annotated[int | None, Meta(ge=0, description="Never show more than this.")] = None
+    buffer: Annotated[int, Meta(ge=0, description="Units held back from this channel.")] = 0
+    stop_sell: Annotated[bool, Meta(description="Show nothing, at once.")] = False
+    locations: Annotated[tuple[str, ...], Meta(description="Stock locations that serve it; empty: all.")] = ()
+    location: Annotated[str, Meta(description="The channel's own id of the location that it is told levels for.")] = ""
+
+
+class Orders(Part):
+    """How orders are handled."""
+
+    capture: Annotated[Literal["order", "shipment"], Meta(description="When the payment is taken.")] = "shipment"
+    split: Annotated[bool, Meta(description="One order may be allocated over several locations.")] = True
+    partial_shipment: Annotated[bool, Meta(description="Ship what is there before the rest.")] = True
+    shortage: Annotated[Literal["backorder", "cancel"], Meta(description="What becomes of an order that was sold but is not there.")] = "backorder"
+    holds: Annotated[tuple[str, ...], Meta(description="Reasons that hold an order for a person: totals, address, fraud.")] = ("totals",)
+    payment_timeout_s: Annotated[int, Meta(gt=0, description="An order unpaid for so long is cancelled.")] = 86_400
+    reservation_s: Annotated[int, Meta(gt=0, description="How long a reservation holds unless the caller says.")] = 900
+    early_s: Annotated[int, Meta(gt=0, description="How long an early statement waits before it is escalated.")] = 86_400
+
+
+class Flow(Part):
+    """What goes from where to where, how soon, and who answers for it."""
+
+    object: Annotated[str, Meta(description="One of the objects, such as order or inventory.")]
+    source: Annotated[str, Meta(description="The system that it comes from, or mainstay.")]
+    targets: Annotated[tuple[str, ...], Meta(description="The systems that it goes to.")]
+    pattern: Annotated[Pattern, Meta(description="How it travels.")]
+    latency: Annotated[Latency, Meta(description="How soon the business needs it.")]
+    owner: Annotated[str, Meta(description="Who answers for it; a name under [owners].")]
+    runbook: Annotated[str, Meta(description="Link to what to do when it fails.")]
+    failures: Annotated[dict[str, str], Meta(description="Owner for each failure mode that is not the flow's owner's.")] = {}
+    every_s: Annotated[float | None, Meta(gt=0, description="For poll and schedule: how often.")] = None
+
+
+class Landscape(Part):
+    """The whole of mainstay.toml."""
+
+    shop: Shop
+    server: Server = Server()
+    owners: dict[str, Owner] = {}
+    systems: dict[str, System] = {}
+    ownership: dict[str, dict[str, Rule]] = {}
+    channels: dict[str, Channel] = {}
+    orders: Orders = Orders()
+    flows: dict[str, Flow] = {}
