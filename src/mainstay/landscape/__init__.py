@@ -1,1 +1,19 @@
 """The shop as declared: systems, ownership, channels, policies, flows and the people who answer for them."""
+
+from mainstay.landscape.admit import GROUPS, Admission, Admitted, Claim, Proposal, newer
+from mainstay.landscape.check import check
+from mainstay.landscape.declared import FAILURE_MODES, OBJECTS, Channel, Flow, Landscape, Orders, Owner, Rule, Server, Shop, System
+from mainstay.landscape.findings import FINDINGS, Finding, Misdeclared
+from mainstay.landscape.init import QUESTIONS, Answers, demo, write
+from mainstay.landscape.offers import OWN_API, Offer, Setting
+from mainstay.landscape.places import places
+from mainstay.landscape.read import read
+from mainstay.landscape.schema import schema
+from mainstay.landscape.secrets import resolve, resolve_settings
+
+__all__ = [
+    "FAILURE_MODES", "FINDINGS", "GROUPS", "OBJECTS", "OWN_API", "QUESTIONS",
+    "Admission", "Admitted", "Answers", "Channel", "Claim", "Finding", "Flow", "Landscape", "Misdeclared", "Offer", "Orders", "Owner",
+    "Proposal", "Rule", "Server", "Setting", "Shop", "System",
+    "check", "demo", "newer", "places", "read", "resolve", "resolve_settings", "schema", "write",
+]  # fmt: skip

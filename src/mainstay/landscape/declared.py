@@ -20,7 +20,7 @@ class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Declarations refuse unknown keys, so that a typing error is seen."""
 
 
-class Shop(Part):
+class Shop(Part, frozen=True):
     """The shop itself."""
 
     name: Annotated[str, Meta(description="What people call the shop.", examples=["Acme"])]
@@ -28,7 +28,7 @@ class Shop(Part):
     data: Annotated[str, Meta(description="Folder of the store, relative to this file.")] = "mainstay-data"
 
 
-class Server(Part):
+class Server(Part, frozen=True):
     """Where Mainstay listens."""
 
     listen: Annotated[str, Meta(description="Address; loopback unless you say otherwise.")] = "127.0.0.1"
@@ -38,58 +38,67 @@ class Server(Part):
     max_body_bytes: Annotated[int, Meta(ge=1024, le=64_000_000, description="Larger deliveries are refused.")] = 2_000_000
 
 
-class Owner(Part):
+class Owner(Part, frozen=True):
     """People who answer for something."""
 
     contact: Annotated[str, Meta(description="Where they are reached.", examples=["ops@acme.example"])]
 
 
-class System(Part):
+class System(Part, frozen=True):
     """An outside system, or a channel of your own that calls the API (connector "api")."""
 
     connector: Annotated[str, Meta(description="Which connector speaks with it; `mainstay connector list` shows them.")]
     owner: Annotated[str, Meta(description="Who answers for it; a name under [owners].")]
-    environment: Annotated[Literal["production", "sandbox", "test"], Meta(description="Keeps test ids apart from real ones.")] = "production"
+    environment: Annotated[Literal["production", "sandbox", "test"], Meta(description="Keeps test ids apart.")] = "production"
     runbook: Annotated[str, Meta(description="Link to what to do when it fails.")] = ""
     settings: Annotated[dict[str, Any], Meta(description="The connector's own settings; secrets by reference: env:NAME, file:PATH.")] = {}
 
 
-class Rule(Part):
+class Rule(Part, frozen=True):
     """Who may say what of one field group of an object."""
 
-    create: Annotated[tuple[str, ...], Meta(description="Systems that may bring a new one into being.")] = ()
-    update: Annotated[tuple[str, ...], Meta(description="Systems whose word changes it; the first one wins a conflict.")] = ()
+    create: Annotated[tuple[str, ...], Meta(description="Systems that may bring a new one into being; empty: those in `update`.")] = ()
+    update: Annotated[tuple[str, ...], Meta(description="Systems whose word changes it; empty: those in `create`.")] = ()
     consume: Annotated[tuple[str, ...], Meta(description="Systems that are told.")] = ()
-    conflict: Annotated[Literal["owner-wins", "newest-wins"], Meta(description="What decides between two that may update.")] = "owner-wins"
+    conflict: Annotated[
+        Literal["owner-wins", "newest-wins"] | None,
+        Meta(description="What decides where several may update: their order in `update`, or the later time."),
+    ] = None
+
+    def creators(self) -> tuple[str, ...]:
+        return self.create or self.update
+
+    def updaters(self) -> tuple[str, ...]:
+        return self.update or self.create
 
 
-class Channel(Part):
+class Channel(Part, frozen=True):
     """Where the shop sells, and how much of the stock it may promise there."""
 
     system: Annotated[str, Meta(description="The system behind it.")]
     asks_first: Annotated[bool, Meta(description="True: it reserves through POST /v1/reservations before it sells.")] = False
     share: Annotated[float, Meta(gt=0, le=1, description="Part of what is available to promise that it may show.")] = 1.0
-    cap: Annotated[int | None, Meta(ge=0, description="Never show more than this.")] = None
+    cap: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="Never show more than this.")] = None
     buffer: Annotated[int, Meta(ge=0, description="Units held back from this channel.")] = 0
     stop_sell: Annotated[bool, Meta(description="Show nothing, at once.")] = False
     locations: Annotated[tuple[str, ...], Meta(description="Stock locations that serve it; empty: all.")] = ()
     location: Annotated[str, Meta(description="The channel's own id of the location that it is told levels for.")] = ""
 
 
-class Orders(Part):
+class Orders(Part, frozen=True):
     """How orders are handled."""
 
     capture: Annotated[Literal["order", "shipment"], Meta(description="When the payment is taken.")] = "shipment"
     split: Annotated[bool, Meta(description="One order may be allocated over several locations.")] = True
     partial_shipment: Annotated[bool, Meta(description="Ship what is there before the rest.")] = True
-    shortage: Annotated[Literal["backorder", "cancel"], Meta(description="What becomes of an order that was sold but is not there.")] = "backorder"
+    shortage: Annotated[Literal["backorder", "cancel"], Meta(description="What becomes of what was sold but is not there.")] = "backorder"
     holds: Annotated[tuple[str, ...], Meta(description="Reasons that hold an order for a person: totals, address, fraud.")] = ("totals",)
     payment_timeout_s: Annotated[int, Meta(gt=0, description="An order unpaid for so long is cancelled.")] = 86_400
     reservation_s: Annotated[int, Meta(gt=0, description="How long a reservation holds unless the caller says.")] = 900
     early_s: Annotated[int, Meta(gt=0, description="How long an early statement waits before it is escalated.")] = 86_400
 
 
-class Flow(Part):
+class Flow(Part, frozen=True):
     """What goes from where to where, how soon, and who answers for it."""
 
     object: Annotated[str, Meta(description="One of the objects, such as order or inventory.")]
@@ -100,17 +109,17 @@ class Flow(Part):
     owner: Annotated[str, Meta(description="Who answers for it; a name under [owners].")]
     runbook: Annotated[str, Meta(description="Link to what to do when it fails.")]
     failures: Annotated[dict[str, str], Meta(description="Owner for each failure mode that is not the flow's owner's.")] = {}
-    every_s: Annotated[float | None, Meta(gt=0, description="For poll and schedule: how often.")] = None
+    every_s: Annotated[Annotated[float, Meta(gt=0)] | None, Meta(description="For poll and schedule: how often.")] = None
 
 
-class Landscape(Part):
+class Landscape(Part, frozen=True):
     """The whole of mainstay.toml."""
 
     shop: Shop
     server: Server = Server()
-    owners: dict[str, Owner] = {}
-    systems: dict[str, System] = {}
+    owners: dict[Name, Owner] = {}
+    systems: dict[Name, System] = {}
     ownership: dict[str, dict[str, Rule]] = {}
-    channels: dict[str, Channel] = {}
+    channels: dict[Name, Channel] = {}
     orders: Orders = Orders()
-    flows: dict[str, Flow] = {}
+    flows: dict[Name, Flow] = {}

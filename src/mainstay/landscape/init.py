@@ -1,0 +1,231 @@
+"""A first mainstay.toml from a few answers: complete, commented, and clean under `check` once the secrets are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from mainstay.landscape.admit import EVERY, GROUPS, SHARED
+from mainstay.landscape.declared import OBJECTS, Flow, Latency, Pattern, Rule
+from mainstay.landscape.offers import Offer, Setting
+from mainstay.landscape.survey import MAINSTAY
+
+OWNER = "operations"
+LATENCY: Mapping[str, Latency] = {  # all others: same-day
+    "order": "real-time", "inventory": "real-time", "payment": "real-time", "fulfilment": "real-time", "settlement": "finance-close",
+}  # fmt: skip
+_EMPTY: Mapping[str, Any] = {"integer": 1, "number": 1.0, "boolean": False, "array": [], "object": {}}
+
+
+class Question(NamedTuple):
+    """What `mainstay init` asks. `answer` names the field of Answers."""
+
+    answer: str
+    text: str
+    example: str
+
+
+QUESTIONS = (
+    Question("shop", "What is the shop called?", "Acme"),
+    Question("currency", "In which currency are its books? (ISO 4217)", "EUR"),
+    Question("contact", "Who answers when something fails? (an e-mail address)", "ops@acme.example"),
+    Question("systems", "Which systems does it run on? (name=connector, separated by commas)", "shop=shopify, erp=tryton"),
+    Question("asks_first", "Which of them can ask Mainstay before they sell? (names, separated by commas)", "till"),
+    Question("url", "Where can the systems send their events? (the public https address, or nothing)", "https://mainstay.acme.example"),
+)
+
+
+class Answers(Struct, frozen=True, kw_only=True):
+    """What a shop has to say. `systems`: name -> connector; `settings` and `locations` by system name."""
+
+    shop: str
+    currency: str
+    contact: str
+    systems: Mapping[str, str]
+    asks_first: tuple[str, ...] = ()
+    url: str = ""
+    environment: Literal["production", "sandbox", "test"] = "production"
+    settings: Mapping[str, Mapping[str, Any]] = {}
+    locations: Mapping[str, str] = {}
+
+
+DEMO = Answers(
+    shop="Demo", currency="EUR", contact="you@shop.example", url="http://127.0.0.1:8700", environment="test",
+    asks_first=("webshop", "till"),
+    systems={
+        "shop": "shopify", "amazon": "amazon", "webshop": "api", "till": "api",
+        "payments": "stripe", "erp": "tryton", "warehouse": "shipstation",
+    },
+)  # fmt: skip
+
+
+def demo(offers: Mapping[str, Offer], settings: Mapping[str, Mapping[str, Any]], locations: Mapping[str, str]) -> str:
+    """The demo shop: two channels that sell on their own, two that ask first, payments, an ERP and a warehouse."""
+    return write(msgspec.structs.replace(DEMO, settings=settings, locations=locations), offers)
+
+
+def write(answers: Answers, offers: Mapping[str, Offer]) -> str:
+    """The text of mainstay.toml. `offers` holds the connectors by name; KeyError where a system names another."""
+    plan = _Plan(answers, {name: offers[connector] for name, connector in answers.systems.items()})
+    return "\n".join([*_head(answers), *_systems(plan), *_ownership(plan), *_channels(plan), *_flows(plan)])
+
+
+class _Plan:
+    """Which system speaks and hears of what, worked out from what the connectors can do."""
+
+    def __init__(self, answers: Answers, offers: Mapping[str, Offer]) -> None:
+        self.answers, self.offers = answers, offers
+        self.channels = [name for name, offer in offers.items() if offer.patterns("order") and "inventory" in offer.told()]
+        self.warehouses = self.doing("ReleaseOrder")
+        self.books = self.doing("PostSale")
+
+    def doing(self, command: str) -> list[str]:
+        return [name for name, offer in self.offers.items() if command in offer.commands]
+
+    def speakers(self, obj: str) -> list[str]:
+        """Every system whose connector brings the object; a system of your own is only asked for orders."""
+        able = [name for name, offer in self.offers.items() if offer.patterns(obj) and (obj == "order" or not offer.asks)]
+        if obj == "order":
+            return [name for name in able if name in self.channels]
+        if obj not in SHARED:
+            return able
+        first = self.warehouses + self.books if obj == "inventory" else self.channels
+        return sorted(able, key=lambda name: (name not in first, first.index(name) if name in first else 0))[:1]
+
+    def hearers(self, obj: str) -> list[str]:
+        if obj == "order":
+            return self.warehouses + self.books
+        if obj == "fulfilment":
+            return [name for name in self.channels if obj in self.offers[name].told()]
+        if obj == "inventory":
+            return [name for name in self.channels if name not in self.speakers(obj)]
+        told = [name for name, offer in self.offers.items() if obj in offer.told() and not offer.asks]
+        return [name for name in told if obj not in SHARED or name not in self.speakers(obj)]
+
+    def carried(self) -> list[str]:
+        return [obj for obj in OBJECTS if self.speakers(obj)]
+
+    def rules(self, obj: str) -> dict[str, Rule]:
+        """The ownership rules of an object, by field group."""
+        create, consume = tuple(self.speakers(obj)), tuple(self.hearers(obj))
+        if obj == "inventory":
+            listing = Rule(create=(MAINSTAY,), consume=consume)
+            return {"on_hand": Rule(create=create), "available": Rule(create=create), "listing": listing}
+        rules = {EVERY: Rule(create=create, consume=consume)}
+        if obj == "order" and self.books:
+            rules["invoice"] = Rule(create=tuple(self.books))
+        if obj == "product":
+            others = [name for name in self.channels if name not in create and not self.offers[name].asks]
+            sellers = (*create, *(name for name in others if self.offers[name].patterns(obj)))
+            rules["variants"] = Rule(create=sellers, consume=consume, conflict="owner-wins" if len(sellers) > 1 else None)
+        return rules
+
+    def flows(self) -> dict[str, Flow]:
+        flows = {}
+        for obj in self.carried():
+            hearers = self.hearers(obj)
+            hub = obj == "inventory" or set(hearers) & set(self.speakers(obj))  # what comes in and what goes out are different statements
+            for source in self.speakers(obj):
+                flows[f"{obj}-from-{source}"] = self._flow(obj, source, () if hub else tuple(hearers), self._pattern(obj, source))
+            if hub and hearers:
+                flows[f"{obj}-to-systems"] = self._flow(obj, MAINSTAY, tuple(hearers), "direct")
+        return flows
+
+    def _flow(self, obj: str, source: str, targets: tuple[str, ...], pattern: Pattern) -> Flow:
+        runbook = f"runbooks.md#{obj}"
+        return Flow(
+            object=obj,
+            source=source,
+            targets=targets or (MAINSTAY,),
+            pattern=pattern,
+            latency=LATENCY.get(obj, "same-day"),
+            owner=OWNER,
+            runbook=runbook,
+        )
+
+    def _pattern(self, obj: str, source: str) -> Pattern:
+        offer = self.offers[source]
+        ways = offer.patterns(obj)
+        heard = offer.signs and self.answers.url
+        return next((way for way in ways if way != "event" or heard), ways[0])
+
+
+# --- text --------------------------------------------------------------------------------------------------------------
+def _head(answers: Answers) -> Iterator[str]:
+    yield "# The shop as Mainstay sees it. `mainstay check` says what is missing or ambiguous; `mainstay up` starts it."
+    yield ""
+    yield from _table("shop", {"name": answers.shop, "currency": answers.currency})
+    if answers.url:
+        yield "\n# Where the systems send their events."
+        yield from _table("server", {"url": answers.url})
+    yield "\n# The people who answer for systems and flows."
+    yield from _table(f"owners.{OWNER}", {"contact": answers.contact})
+
+
+def _systems(plan: _Plan) -> Iterator[str]:
+    yield "\n# The systems. A name stands in ids for ever; secrets stand outside this file, as env:NAME or file:PATH."
+    for name, offer in plan.offers.items():
+        yield f"\n# {offer.title}"
+        environment = plan.answers.environment
+        fields = {"connector": offer.connector, "owner": OWNER} | ({"environment": environment} if environment != "production" else {})
+        yield from _table(f"systems.{name}", fields)
+        given = plan.answers.settings.get(name, {})
+        needed = [one for one in offer.settings if one.required or one.name in given]
+        if needed:
+            yield ""
+            yield from _table(f"systems.{name}.settings", {one.name: given.get(one.name, _sample(name, one)) for one in needed})
+
+
+def _sample(system: str, setting: Setting) -> Any:
+    """A first value: the reference of a secret, the documented example, or an empty value of the type."""
+    kind = setting.schema.get("type", "string")
+    if setting.secret:
+        reference = "env:" + f"{system}_{setting.name}".upper().replace("-", "_")
+        return [reference] if kind == "array" else reference
+    return next(iter(setting.schema.get("examples", [])), _EMPTY.get(kind, "…"))
+
+
+def _ownership(plan: _Plan) -> Iterator[str]:
+    yield "\n# Who may say what. What a system says beyond this is kept as a proposal and changes nothing."
+    for obj in plan.carried():
+        groups = f"; its field groups: {', '.join(GROUPS[obj])}" if len(GROUPS[obj]) > 1 else ""
+        yield f"\n# {obj}{groups}"
+        for group, rule in plan.rules(obj).items():
+            fields = {name: value for name in ("create", "consume", "conflict") if (value := getattr(rule, name))}
+            yield from _table(f"ownership.{obj}.{group}", fields)
+
+
+def _channels(plan: _Plan) -> Iterator[str]:
+    yield "\n# Where it sells. A channel that asks first can never oversell; the others may be bounded by share, cap and buffer."
+    for name in plan.channels:
+        asks = {"asks_first": True} if name in plan.answers.asks_first else {}
+        location = {"location": plan.answers.locations[name]} if name in plan.answers.locations else {}
+        yield ""
+        yield from _table(f"channels.{name}", {"system": name} | asks | location)
+
+
+def _flows(plan: _Plan) -> Iterator[str]:
+    yield "\n# What travels from where to where, how soon it is needed, and who answers for it."
+    for name, flow in plan.flows().items():
+        fields = {key: value for key, value in msgspec.structs.asdict(flow).items() if value not in (None, {})}
+        yield ""
+        yield from _table(f"flows.{name}", fields)
+    yield ""
+
+
+def _table(name: str, fields: Mapping[str, Any]) -> Iterator[str]:
+    yield f"[{name}]"
+    for key, value in fields.items():
+        yield f"{key} = {_toml(value)}"
+
+
+def _toml(value: Any) -> str:
+    """One TOML value; a JSON string without DEL is a TOML string."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_toml(key)} = {_toml(member)}" for key, member in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return msgspec.json.encode(value).decode().replace("\x7f", "\\u007F")

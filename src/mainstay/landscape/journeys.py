@@ -1,0 +1,159 @@
+"""Can each flow do what it says: from a source that may speak, to targets that may hear, as fast as the business needs?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from mainstay.landscape.admit import SHARED
+from mainstay.landscape.declared import OBJECTS, Flow, Latency, Pattern, Rule
+from mainstay.landscape.survey import MAINSTAY, Findings, Survey, listed
+
+LATENCIES: Mapping[Latency, float] = {  # seconds that the business will wait
+    "checkout-blocking": 1,
+    "real-time": 120,
+    "same-day": 8 * 3600,
+    "next-cycle": 24 * 3600,
+    "finance-close": 31 * 24 * 3600,
+}
+FASTEST: Mapping[Pattern, Latency] = {  # what a pattern can do at best
+    "direct": "checkout-blocking",
+    "event": "real-time",
+    "poll": "real-time",
+    "schedule": "same-day",
+    "file": "same-day",
+}
+
+
+def shapes(survey: Survey) -> Findings:
+    for name, flow in survey.shop.flows.items():
+        if not flow.targets:
+            wrong = f'Flow "{name}" goes nowhere.'
+            yield survey.finding("flow-without-target", ("flows", name, "targets"), wrong, '`targets = ["mainstay"]`, or systems')
+        if flow.every_s and flow.pattern not in ("poll", "schedule"):
+            wrong = f'Flow "{name}" has an interval, but its pattern is {flow.pattern}.'
+            yield survey.finding("every-ignored", ("flows", name, "every_s"), wrong, '`pattern = "poll"`, or take `every_s` out')
+
+
+def twice(survey: Survey) -> Findings:
+    first: dict[tuple[str, str, str], str] = {}
+    for name, flow in survey.shop.flows.items():
+        for n, target in enumerate(flow.targets):
+            other = first.setdefault((flow.object, flow.source, target), name)
+            if other != name:
+                wrong = f'Flow "{name}" carries {flow.object} from {flow.source} to {target}, as flow "{other}" does.'
+                rest = [one for one in flow.targets if one != target]
+                instead = f"`targets = {listed(rest)}`" if rest else "nothing: take the flow out"
+                yield survey.finding("flow-twice", ("flows", name, "targets", n), wrong, instead)
+
+
+def loops(survey: Survey) -> Findings:
+    """A shared truth that comes back to its source never rests. Documents may: a payment is told of and spoken of."""
+    for obj in sorted(SHARED):
+        flows = [(name, flow) for name, flow in survey.shop.flows.items() if flow.object == obj]
+        ways = [(flow.source, target) for _, flow in flows for target in flow.targets]
+        for name, flow in reversed(flows):  # the later one is likelier the mistake
+            back = next((way for target in flow.targets if (way := _way(ways, target, flow.source))), None)
+            if back:
+                wrong = f"{obj} goes round: {' -> '.join((flow.source, *back))}."
+                rest = [one for one in flow.targets if one != back[0]]
+                instead = f"`targets = {listed(rest)}`" if rest else f"nothing: take the flow out; only the owner sends {obj}"
+                yield survey.finding("loop", ("flows", name, "targets"), wrong, instead)
+                break
+
+
+def _way(ways: list[tuple[str, str]], start: str, goal: str) -> tuple[str, ...] | None:
+    """A way from start to goal, both named; None where there is none."""
+    waiting: list[tuple[str, ...]] = [(start,)]
+    seen = {start}
+    while waiting:
+        way = waiting.pop()
+        if way[-1] == goal:
+            return way
+        onward = [target for source, target in ways if source == way[-1] and target not in seen]
+        seen |= set(onward)
+        waiting += [(*way, target) for target in onward]
+    return None
+
+
+def rights(survey: Survey) -> Findings:
+    """A source may speak of some group of the object; a target is among its consumers."""
+    for name, flow, rules in _owned(survey):
+        speakers = {system for rule in rules.values() for system in (*rule.creators(), *rule.updaters())}
+        hearers = {system for rule in rules.values() for system in rule.consume}
+        group = next(iter(rules))
+        if flow.source not in speakers | {MAINSTAY}:
+            wrong = f'Flow "{name}" brings {flow.object} from "{flow.source}", which may neither create nor update it.'
+            instead = f"`create = {listed([*rules[group].create, flow.source])}` in `[ownership.{flow.object}.{group}]`"
+            yield survey.finding("source-not-owner", ("flows", name, "source"), wrong, instead)
+        for n, target in enumerate(flow.targets):
+            if target not in hearers | {MAINSTAY}:
+                wrong = f'Flow "{name}" brings {flow.object} to "{target}", which is not among its consumers.'
+                instead = f"`consume = {listed([*rules[group].consume, target])}` in `[ownership.{flow.object}.{group}]`"
+                yield survey.finding("target-not-consumer", ("flows", name, "targets", n), wrong, instead)
+
+
+def _owned(survey: Survey) -> Iterator[tuple[str, Flow, Mapping[str, Rule]]]:
+    for name, flow in survey.shop.flows.items():
+        rules = survey.shop.ownership.get(flow.object)
+        if rules:
+            yield name, flow, rules
+
+
+def abilities(survey: Survey) -> Findings:
+    """The connectors can do what the flow asks of them."""
+    for name, flow in survey.shop.flows.items():
+        if flow.object not in OBJECTS:
+            continue
+        offer = survey.offer(flow.source)
+        if offer and flow.pattern not in offer.patterns(flow.object):
+            ways = offer.patterns(flow.object)
+            wrong = f'{offer.title} cannot bring {flow.object} in by {flow.pattern}, as flow "{name}" asks.'
+            instead = f'`pattern = "{ways[0]}"`' if ways else f"a source that can; {offer.title} brings {_brought(offer.brings)}"
+            yield survey.finding("source-cannot-bring", ("flows", name, "pattern" if ways else "source"), wrong, instead)
+        for n, target in enumerate(flow.targets):
+            taker = survey.offer(target)
+            if taker and flow.object not in taker.told():
+                wrong = f'{taker.title} cannot be told of {flow.object}, as flow "{name}" asks.'
+                instead = f"targets that can; {taker.title} can be told of {', '.join(sorted(taker.told())) or 'nothing'}"
+                yield survey.finding("target-cannot-take", ("flows", name, "targets", n), wrong, instead)
+
+
+def _brought(brings: Mapping[Pattern, frozenset[str]]) -> str:
+    return ", ".join(sorted(frozenset().union(*brings.values()))) or "nothing"
+
+
+def latencies(survey: Survey) -> Findings:
+    for name, flow in survey.shop.flows.items():
+        offers = [offer for system in (flow.source, *flow.targets) if (offer := survey.offer(system))]
+        need = LATENCIES[flow.latency]
+        if LATENCIES[FASTEST[flow.pattern]] > need:
+            wrong = f'Flow "{name}" needs {flow.latency}, which {flow.pattern} cannot do.'
+            better = [pattern for pattern, fastest in FASTEST.items() if LATENCIES[fastest] <= need]
+            yield survey.finding("latency-unmet", ("flows", name, "pattern"), wrong, f"`pattern = {' or '.join(map(repr, better))}`")
+        elif flow.every_s and flow.every_s > need:
+            wrong = f'Flow "{name}" needs {flow.latency}, but is read only every {flow.every_s:.0f} s.'
+            yield survey.finding("latency-unmet", ("flows", name, "every_s"), wrong, f"`every_s = {need / 2:.0f}`, or less")
+        elif slow := next((offer for offer in offers if LATENCIES[offer.latency] > need), None):
+            wrong = f'Flow "{name}" needs {flow.latency}, but {slow.title} manages {slow.latency} at best.'
+            yield survey.finding("latency-unmet", ("flows", name, "latency"), wrong, f'`latency = "{slow.latency}"`')
+
+
+def unsigned(survey: Survey) -> Findings:
+    polled = {(flow.source, flow.object) for flow in survey.shop.flows.values() if flow.pattern in ("poll", "schedule")}
+    for name, flow in survey.shop.flows.items():
+        offer = survey.offer(flow.source)
+        if flow.pattern == "event" and offer and not offer.signs and (flow.source, flow.object) not in polled:
+            wrong = f'{offer.title} does not sign its events, so they are only hints, and no flow polls {flow.object} of "{flow.source}".'
+            yield survey.finding("events-unsigned", ("flows", name, "pattern"), wrong, '`pattern = "poll"`; hints still hasten it')
+
+
+def environments(survey: Survey) -> Findings:
+    for name, flow in survey.shop.flows.items():
+        systems = [one for one in (flow.source, *flow.targets) if one in survey.shop.systems]
+        real = [one for one in systems if survey.shop.systems[one].environment == "production"]
+        unreal = [one for one in systems if one not in real]
+        if real and unreal:
+            kind = survey.shop.systems[unreal[0]].environment
+            wrong = f'Flow "{name}" joins production ("{real[0]}") with a {kind} system ("{unreal[0]}").'
+            instead = f'`environment = "production"` in `[systems.{unreal[0]}]`, or a landscape of its own for tests'
+            yield survey.finding("environment-mixed", ("flows", name), wrong, instead)

@@ -1,0 +1,114 @@
+"""Is anything exposed that should not be, and are all settings and secrets there?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from mainstay.landscape.findings import Finding, KeyPath, nearest
+from mainstay.landscape.secrets import is_reference
+from mainstay.landscape.survey import Findings, Survey
+from mainstay.model.money import DECIMALS
+
+_OF_A_TEST_ACCOUNT = re.compile(r"\b[srp]k_test_|\bsandbox\b", re.IGNORECASE)
+
+
+def currency(survey: Survey) -> Findings:
+    code = survey.shop.shop.currency
+    if code not in DECIMALS:
+        wrong = f'"{code}" is not a currency of ISO 4217.'
+        yield survey.finding("currency-unknown", ("shop", "currency"), wrong, '`currency = "EUR"`, or the code of your books')
+
+
+def doors(survey: Survey) -> Findings:
+    server = survey.shop.server
+    if server.url and not server.url.startswith("https://") and not _is_loopback(urlsplit(server.url).hostname or ""):
+        wrong = f'Deliveries to "{server.url}" could be read and changed on their way.'
+        host = urlsplit(server.url).hostname or "shop.example"
+        yield survey.finding("url-insecure", ("server", "url"), wrong, f'`url = "https://{host}"`')
+    elif not _is_loopback(server.listen) and not server.url:
+        wrong = f"Mainstay listens on {server.listen}, which others can reach, but no https url says how."
+        instead = '`url = "https://…"` of the proxy that ends TLS in front of it, or `listen = "127.0.0.1"`'
+        yield survey.finding("listen-exposed", ("server", "listen"), wrong, instead)
+
+
+def reachable(survey: Survey) -> Findings:
+    for name, flow in survey.shop.flows.items():
+        if flow.pattern == "event" and flow.source in survey.shop.systems and not survey.shop.server.url:
+            wrong = f'Flow "{name}" waits for events, but there is no url that "{flow.source}" could send them to.'
+            instead = '`url = "https://…"` in `[server]`; until then only polling brings news'
+            yield survey.finding("url-missing", ("server",), wrong, instead)
+            return
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def settings(survey: Survey) -> Findings:
+    for name, system in survey.shop.systems.items():
+        offer = survey.offer(name)
+        if offer is None:
+            continue
+        known = {one.name: one for one in offer.settings}
+        for key in system.settings:
+            if key not in known:
+                wrong = f'{offer.title} has no setting "{key}".'
+                yield survey.finding("setting-unknown", ("systems", name, "settings", key), wrong, nearest(key, known))
+        for key, setting in known.items():
+            if setting.required and key not in system.settings:
+                sample = f'"env:{name.upper()}_{key.upper()}"'.replace("-", "_") if setting.secret else '"…"'
+                wrong = f'System "{name}" lacks the setting "{key}", which {offer.title} needs.'
+                instead = f"`{key} = {sample}` in `[systems.{name}.settings]`"
+                yield survey.finding("setting-missing", ("systems", name, "settings"), wrong, instead)
+
+
+def secrets(survey: Survey) -> Findings:
+    yield from _secret(survey, ("server", "api_token"), survey.shop.server.api_token)
+    for name, system in survey.shop.systems.items():
+        for setting in offer.settings if (offer := survey.offer(name)) else ():
+            if setting.secret:
+                path = ("systems", name, "settings", setting.name)
+                for text in _texts(system.settings.get(setting.name)):
+                    yield from _secret(survey, path, text)
+
+
+def _secret(survey: Survey, path: KeyPath, text: str) -> Iterator[Finding]:
+    name = "_".join(str(part) for part in path if part not in ("systems", "settings", "server")).upper().replace("-", "_")
+    if not is_reference(text):
+        wrong = f"{'.'.join(map(str, path))} is a secret and stands in the file for everyone to read."
+        yield survey.finding("secret-in-plain-text", path, wrong, f'`{path[-1]} = "env:{name}"`; and change the secret')
+    elif not survey.secrets(text):
+        kind, _, where = text.partition(":")
+        wrong = f"{'.'.join(map(str, path))} refers to {text}, but nothing is there."
+        instead = f"`export {where}=…` before the start" if kind == "env" else f"the secret into the file {where}"
+        yield survey.finding("secret-missing", path, wrong, instead)
+
+
+def test_settings(survey: Survey) -> Findings:
+    for name, system in survey.shop.systems.items():
+        if system.environment != "production":
+            continue
+        for key, value in system.settings.items():
+            for text in _texts(value):
+                if _OF_A_TEST_ACCOUNT.search(text) or _is_loopback(urlsplit(text).hostname or ""):
+                    wrong = f'System "{name}" is in production, but its setting "{key}" belongs to a test.'
+                    instead = f'`environment = "test"` in `[systems.{name}]`, or the real value'
+                    yield survey.finding("test-settings-in-production", ("systems", name, "settings", key), wrong, instead)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts of a setting, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _texts(one)
+    elif isinstance(value, dict):
+        yield from _texts(list(value.values()))

@@ -1,0 +1,50 @@
+"""What a rule of the check sees: the landscape, what the connectors offer, and a way to say where something is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from msgspec import Struct
+
+from mainstay.landscape.declared import Landscape, Rule
+from mainstay.landscape.findings import Finding, KeyPath
+from mainstay.landscape.offers import Offer
+
+MAINSTAY = "mainstay"  # as source or target: Mainstay itself
+
+
+class Survey(Struct, frozen=True):
+    """The material of a check. `secrets` says whether a reference (env:NAME, file:PATH) leads to a secret."""
+
+    shop: Landscape
+    offers: Mapping[str, Offer]
+    secrets: Callable[[str], bool]
+    locate: Callable[[KeyPath], int]
+    file: str
+
+    def finding(self, code: str, path: KeyPath, wrong: str, instead: str) -> Finding:
+        return Finding(code, self.file, self.locate(path), wrong, instead)
+
+    def offer(self, system: str) -> Offer | None:
+        """What the system's connector can do; None for Mainstay itself and for names that are not known."""
+        declared = self.shop.systems.get(system)
+        return self.offers.get(declared.connector) if declared else None
+
+    def commands(self) -> frozenset[str]:
+        """Everything that some system of the shop can be asked to do."""
+        offers = (self.offer(system) for system in self.shop.systems)
+        return frozenset().union(*(offer.commands for offer in offers if offer))
+
+    def rules(self) -> Iterator[tuple[str, str, Rule]]:
+        """Every declared (object, group, rule)."""
+        for obj, groups in self.shop.ownership.items():
+            for group, rule in groups.items():
+                yield obj, group, rule
+
+
+Findings = Iterator[Finding]
+
+
+def listed(names: tuple[str, ...] | list[str]) -> str:
+    """A TOML array of names."""
+    return "[" + ", ".join(f'"{name}"' for name in names) + "]"

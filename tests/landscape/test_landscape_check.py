@@ -1,0 +1,198 @@
+"""Every kind of finding has an example that shows it: the clean shop with one thing made wrong."""
+
+import pytest
+
+from mainstay.landscape import FINDINGS
+
+FLOW = '\npattern = "poll"\nlatency = "same-day"\nowner = "ops"\nrunbook = "r.md"\n'
+
+# code -> (text of the clean shop, what it is replaced by, text of the line that the finding must name, a part of what to write instead)
+BROKEN = {
+    "toml-syntax": ('contact = "ops@acme.example"', "contact = ", "contact = ", "key = "),
+    "key-unknown": ("asks_first = true", "ask_first = true", "ask_first = true", '"asks_first"'),
+    "key-missing": ('currency = "EUR"\n', "", "[shop]", "`currency = …`: The currency of the books"),
+    "name-malformed": ("[owners.ops]", "[owners.Ops]", "[owners.Ops]", '"ops"'),
+    "value-wrong": ("share = 0.5\ncap", "share = 1.5\ncap", "share = 1.5", "Part of what is available to promise"),
+    "name-reserved": (
+        "[systems.market]",
+        '[systems.mainstay]\nconnector = "market"\nowner = "ops"\n[systems.market]',
+        "[systems.mainstay]",
+        "another name",
+    ),
+    "connector-unknown": ('connector = "depot"', 'connector = "depo"', 'connector = "depo"', '"depot"'),
+    "system-unknown": ('system = "till"', 'system = "tyll"', 'system = "tyll"', '"till"'),
+    "system-unused": (
+        "[systems.till]",
+        '[systems.spare]\nconnector = "market"\nowner = "ops"\n[systems.till]',
+        "[systems.spare]",
+        'source = "spare"',
+    ),
+    "object-unknown": ('object = "order"\nsource = "till"', 'object = "orders"\nsource = "till"', 'object = "orders"', '"order"'),
+    "group-unknown": (
+        "[ownership.inventory.available]",
+        "[ownership.inventory.availible]",
+        "[ownership.inventory.availible]",
+        '"available"',
+    ),
+    "owner-unknown": ('connector = "api"\nowner = "ops"', 'connector = "api"\nowner = "opps"', 'owner = "opps"', '"ops"'),
+    "owner-missing": ('connector = "api"\nowner = "ops"', 'connector = "api"\nowner = ""', 'owner = ""', '`owner = "ops"`'),
+    "owner-unused": ("[systems.till]", '[owners.idle]\ncontact = "a@b.example"\n[systems.till]', "[owners.idle]", 'owner = "idle"'),
+    "contact-malformed": ('contact = "ops@acme.example"', 'contact = "Olga"', 'contact = "Olga"', "ops@acme.example"),
+    "runbook-missing": (
+        '"checkout-blocking"\nowner = "ops"\nrunbook = "runbooks.md#orders"',
+        '"checkout-blocking"\nowner = "ops"\nrunbook = ""',
+        'runbook = ""',
+        "runbooks.md#till-orders",
+    ),
+    "runbook-malformed": ('"https://wiki.acme.example/shop"', '"ask Olga"', 'runbook = "ask Olga"', "runbooks.md#shop"),
+    "failure-unknown": ("oversold =", "oversoled =", "failures =", '"oversold"'),
+    "failure-unowned": ('oversold = "ops"', 'oversold = ""', "failures =", 'failures.oversold = "ops"'),
+    "object-unowned": (
+        "[flows.till-orders]",
+        '[flows.p]\nobject = "price"\nsource = "shop"\ntargets = ["mainstay"]' + FLOW.replace("poll", "event") + "[flows.till-orders]",
+        'object = "price"',
+        "[ownership.price.all]",
+    ),
+    "group-unowned": (
+        '[ownership.inventory.available]\nupdate = ["depot"]\n',
+        "",
+        "[ownership.inventory.on_hand]",
+        "[ownership.inventory.available]",
+    ),
+    "owned-twice": (
+        '[ownership.inventory.available]\nupdate = ["depot"]',
+        '[ownership.inventory.available]\nupdate = ["depot", "till"]',
+        'update = ["depot", "till"]',
+        'conflict = "owner-wins"',
+    ),
+    "consumer-without-producer": ('create = ["mainstay"]\n', "", 'consume = ["shop", "market", "till"]', "create = "),
+    "echo": (
+        '[ownership.inventory.available]\nupdate = ["depot"]',
+        '[ownership.inventory.available]\nupdate = ["depot"]\nconsume = ["depot", "shop"]',
+        'consume = ["depot", "shop"]',
+        '`consume = ["shop"]`',
+    ),
+    "ownership-unused": (
+        "[channels.shop]",
+        '[ownership.price.all]\ncreate = ["shop"]\n[channels.shop]',
+        "[ownership.price.all]",
+        'object = "price"',
+    ),
+    "flow-without-target": ('source = "till"\ntargets = ["depot"]', 'source = "till"\ntargets = []', "targets = []", '["mainstay"]'),
+    "flow-twice": (
+        "[flows.till-orders]",
+        '[flows.again]\nobject = "order"\nsource = "shop"\ntargets = ["depot"] # again' + FLOW + "[flows.till-orders]",
+        'targets = ["depot"] # again',
+        "take the flow out",
+    ),
+    "loop": (
+        'targets = ["shop", "market", "till"]',
+        'targets = ["shop", "market", "till", "depot"]',
+        'targets = ["shop", "market", "till", "depot"]',
+        '`targets = ["shop", "market", "till"]`',
+    ),
+    "source-not-owner": (
+        'create = ["shop", "market", "till"]',
+        'create = ["shop", "market"]',
+        'source = "till"',
+        'create = ["shop", "market", "till"]',
+    ),
+    "target-not-consumer": ('consume = ["depot"]', "consume = []", 'targets = ["depot"]', 'consume = ["depot"]'),
+    "source-cannot-bring": (
+        'pattern = "direct"\nlatency = "checkout-blocking"',
+        'pattern = "file"\nlatency = "next-cycle"',
+        'pattern = "file"',
+        '`pattern = "direct"`',
+    ),
+    "target-cannot-take": (
+        'source = "till"\ntargets = ["depot"]',
+        'source = "till"\ntargets = ["depot", "market"]',
+        'targets = ["depot", "market"]',
+        "inventory",
+    ),
+    "latency-unmet": ("every_s = 60", "every_s = 600", "every_s = 600", "every_s = 60"),
+    "every-ignored": ('pattern = "event"', 'pattern = "event"\nevery_s = 5', "every_s = 5", '`pattern = "poll"`'),
+    "events-unsigned": ('pattern = "poll"\nevery_s = 60', 'pattern = "event" # hm', 'pattern = "event" # hm', '`pattern = "poll"`'),
+    "environment-mixed": ('connector = "api"', 'connector = "api"\nenvironment = "test"', "[flows.till-orders]", "[systems.till]"),
+    "channel-twice": ('system = "market"', 'system = "shop" # twice', 'system = "shop" # twice', "location"),
+    "channel-without-orders": ('source = "till"', 'source = "shop" # hm', "[channels.till]", 'source = "till"'),
+    "cannot-ask": ("share = 0.5\ncap", "asks_first = true\ncap", "asks_first = true", "asks_first = false"),
+    "shares-above-whole": ("share = 0.5\ncap", "share = 0.6\ncap", "share = 0.6", "at most 1"),
+    "buffer-above-cap": ("buffer = 2", "buffer = 41", "buffer = 41", "`buffer = 20`"),
+    "capture-without-provider": ("[orders]", '[orders]\ncapture = "order"', 'capture = "order"', 'connector = "stripe"'),
+    "nobody-ships": ('connector = "depot"', 'connector = "market"', "[flows.shop-orders]", "[systems.warehouse]"),
+    "hold-unknown": ('holds = ["totals"]', 'holds = ["total"]', 'holds = ["total"]', '"totals"'),
+    "reservation-outlives-order": ("[orders]", "[orders]\nreservation_s = 90000", "reservation_s = 90000", "`reservation_s = 900`"),
+    "currency-unknown": ('currency = "EUR"', 'currency = "EUX"', 'currency = "EUX"', '"EUR"'),
+    "listen-exposed": ('url = "https://mainstay.acme.example"', 'listen = "0.0.0.0"', 'listen = "0.0.0.0"', '"https://…"'),
+    "url-insecure": ('url = "https://mainstay', 'url = "http://mainstay', 'url = "http://mainstay', '"https://mainstay.acme.example"'),
+    "url-missing": ('url = "https://mainstay.acme.example"\n', "", "[server]", '`url = "https://…"`'),
+    "setting-unknown": ('domain = "acme.example"', 'domain = "acme.example"\npages = 4', "pages = 4", '"page"'),
+    "setting-missing": ('token = "env:SHOP_TOKEN"\n', "", "[systems.shop.settings]", '`token = "env:SHOP_TOKEN"`'),
+    "secret-in-plain-text": ('"env:SHOP_TOKEN"', '"shpat_0123"', 'token = "shpat_0123"', '`token = "env:SHOP_TOKEN"`'),
+    "secret-missing": ("env:SHOP_TOKEN", "env:ABSENT", 'token = "env:ABSENT"', "`export ABSENT=…`"),
+    "test-settings-in-production": ('domain = "acme.example"', 'domain = "http://127.0.0.1:9000"', "domain =", '`environment = "test"`'),
+}
+
+
+def test_the_clean_shop_is_clean(findings, clean):
+    assert findings(clean) == []
+
+
+def test_every_kind_has_an_example():
+    assert sorted(BROKEN) == sorted(FINDINGS) and len(FINDINGS) >= 24
+
+
+@pytest.mark.parametrize("code", BROKEN)
+def test_what_is_wrong_is_found_at_its_line_with_what_to_write(code, findings, clean):
+    before, after, line, instead = BROKEN[code]
+    assert before in clean, "the example no longer fits the clean shop"
+    text = clean.replace(before, after, 1)
+    mine = [one for one in findings(text, secrets=lambda reference: "ABSENT" not in reference) if one.code == code]
+    assert mine, f"{code} was not found"
+    first = mine[0]
+    assert text.splitlines()[first.line - 1].startswith(line)
+    assert instead in first.instead
+    assert str(first) == f"mainstay.toml:{first.line}: {FINDINGS[code].severity} {code}: {first.wrong}\n    write instead: {first.instead}"
+    assert first.wrong.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "code", [code for code in BROKEN if code not in ("toml-syntax", "key-unknown", "key-missing", "name-malformed", "value-wrong")]
+)
+def test_a_finding_says_what_it_means_and_its_neighbours_stay_silent(code, findings, clean):
+    """Breaking one line may bring consequences, but never findings about lines that have nothing to do with it."""
+    before, after, _, _ = BROKEN[code]
+    found = findings(clean.replace(before, after, 1), secrets=lambda reference: "ABSENT" not in reference)
+    assert len({one.code for one in found}) <= 4, [str(one) for one in found]
+
+
+def test_errors_do_not_hide_each_other(findings, clean):
+    text = clean.replace("share = 0.5", "share = 2.0").replace('currency = "EUR"', "currency = 5").replace("holds =", "hold =")
+    assert [(one.code, one.line) for one in findings(text)] == [
+        ("value-wrong", 3),
+        ("value-wrong", 44),
+        ("value-wrong", 47),
+        ("key-unknown", 55),
+    ]
+
+
+def test_a_secret_is_not_repeated_in_a_finding(findings, clean):
+    found = findings(clean.replace('"env:SHOP_TOKEN"', '"shpat_0123"'))
+    assert "shpat_0123" not in "".join(map(str, found))
+
+
+def test_a_list_of_secrets_is_checked_one_by_one(findings, clean):
+    found = findings(clean.replace('"env:SHOP_TOKEN"', '["env:GOOD", "env:OLD"]'), secrets=lambda reference: reference != "env:OLD")
+    assert [(one.code, "env:OLD" in one.wrong) for one in found] == [("secret-missing", True)]
+
+
+def test_stock_that_is_one_pool_may_be_shown_whole_everywhere(findings, clean):
+    assert findings(clean.replace("share = 0.5", "share = 1.0")) == []
+
+
+def test_a_loop_over_three_systems_is_named(findings, clean):
+    flow = '[flows.{0}]\nobject = "price"\nsource = "{0}"\ntargets = ["{1}"]' + FLOW
+    ring = "".join(flow.format(*pair) for pair in (("shop", "market"), ("market", "depot"), ("depot", "shop")))
+    loops = [one.wrong for one in findings(clean + ring) if one.code == "loop"]
+    assert loops == ["price goes round: depot -> shop -> market -> depot."]

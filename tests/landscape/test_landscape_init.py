@@ -1,0 +1,117 @@
+"""A written landscape is clean, whatever systems the shop has."""
+
+import tomllib
+from itertools import combinations
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from mainstay.landscape import OWN_API, QUESTIONS, Answers, Offer, Setting, check, demo, places, read, schema, write
+
+VENDORS = {"shop": "shopify", "amazon": "amazon", "payments": "stripe", "erp": "tryton", "warehouse": "shipstation"}
+
+
+def offer(connector: str, brings: dict[str, str], commands: str, *settings: Setting, signs: bool = True) -> Offer:
+    by_pattern = {pattern: frozenset(objects.split()) for pattern, objects in brings.items()}
+    return Offer(
+        connector=connector, title=connector, brings=by_pattern, commands=frozenset(commands.split()), settings=settings, signs=signs
+    )
+
+
+SHOPIFY = {"event": "order payment inventory product customer fulfilment refund return", "poll": "order product inventory"}
+OFFERS = {
+    "api": OWN_API,
+    "shopify": offer(
+        "shopify", SHOPIFY, "SetLevel SetPrice ConfirmFulfilment CancelOrder",
+        Setting("shop", True, False, {"type": "string", "examples": ["acme.myshopify.com"]}),
+        Setting("token", True, True, {"type": "string"}), Setting("secrets", True, True, {"type": "array"}),
+        Setting("page", schema={"type": "integer"}),
+    ),
+    "amazon": offer("amazon", {"event": "order", "poll": "order settlement"}, "SetLevel ConfirmFulfilment", Setting("secret", True, True)),
+    "stripe": offer("stripe", {"event": "payment refund", "poll": "payment settlement"}, "CapturePayment VoidPayment RefundPayment"),
+    "tryton": offer("tryton", {"poll": "inventory product"}, "PostSale", signs=False),
+    "shipstation": offer("shipstation", {"event": "fulfilment", "poll": "fulfilment inventory"}, "ReleaseOrder CancelRelease", signs=False),
+}  # fmt: skip
+
+
+def found(text: str) -> list[str]:
+    return [str(one) for one in check(read(text, "mainstay.toml"), OFFERS, lambda reference: True, places(text))]
+
+
+def answers(systems: dict[str, str], **more: object) -> Answers:
+    return Answers(shop='Acme "& Söhne"', currency="EUR", contact="ops@acme.example", systems=systems, **more)
+
+
+SYSTEMS = [dict(some) for size in range(1, 6) for some in combinations(VENDORS.items(), size)]
+
+
+@pytest.mark.parametrize("url", ["", "https://mainstay.acme.example"])
+@pytest.mark.parametrize("systems", SYSTEMS, ids="+".join)
+def test_any_combination_of_connectors_starts_without_errors(systems, url):
+    assert [one for one in found(write(answers(systems, url=url), OFFERS)) if " error " in one] == []
+
+
+def test_the_demo_shop_is_clean():
+    text = demo(OFFERS, {"shop": {"shop": "http://127.0.0.1:9001", "page": 50}}, {"shop": "gid://shopify/Location/1"})
+    assert found(text) == []
+    shop = read(text, "mainstay.toml")
+    assert {name: one.connector for name, one in shop.systems.items()} == VENDORS | {"webshop": "api", "till": "api"}
+    assert [name for name, one in shop.channels.items() if one.asks_first] == ["webshop", "till"]
+    assert shop.channels["shop"].location == "gid://shopify/Location/1"
+    assert shop.systems["shop"].settings == {
+        "shop": "http://127.0.0.1:9001",
+        "token": "env:SHOP_TOKEN",
+        "secrets": ["env:SHOP_SECRETS"],
+        "page": 50,
+    }
+    assert shop.flows["order-from-shop"].targets == ("warehouse", "erp")
+    assert shop.ownership["inventory"]["on_hand"].creators() == ("warehouse",)
+
+
+def test_what_was_answered_is_what_is_read():
+    shop = read(write(answers({"shop": "shopify"}), OFFERS), "mainstay.toml")
+    assert (shop.shop.name, shop.shop.currency) == ('Acme "& Söhne"', "EUR")
+    assert shop.owners["operations"].contact == "ops@acme.example"
+
+
+def test_every_question_is_answered_by_a_field_and_every_needed_field_is_asked():
+    asked = {question.answer for question in QUESTIONS}
+    assert asked <= set(Answers.__struct_fields__)
+    assert {"shop", "currency", "contact", "systems"} <= asked
+
+
+def test_a_connector_that_is_not_offered_is_an_error():
+    with pytest.raises(KeyError, match="nosuch"):
+        write(answers({"shop": "nosuch"}), OFFERS)
+
+
+def complaints(text: str) -> list[str]:
+    return [error.json_path for error in Draft202012Validator(schema(OFFERS)).iter_errors(tomllib.loads(text))]
+
+
+def test_the_schema_is_one_and_accepts_what_we_write():
+    Draft202012Validator.check_schema(schema(OFFERS))
+    assert complaints(demo(OFFERS, {}, {})) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "path"),
+    [
+        ('connector = "shopify"', 'connector = "shopfy"', "$.systems.shop.connector"),
+        ('token = "env:SHOP_TOKEN"', "", "$.systems.shop.settings"),
+        ('token = "env:SHOP_TOKEN"', 'token = "env:SHOP_TOKEN"\ntokne = 1', "$.systems.shop.settings"),
+        ("[ownership.inventory.on_hand]", "[ownership.inventory.onhand]", "$.ownership.inventory"),
+        ('object = "order"', 'object = "orders"', "$.flows['order-from-shop'].object"),
+        ("asks_first = true", "asks_frist = true", "$.channels.webshop"),
+    ],
+)
+def test_the_schema_refuses(before, after, path):
+    text = demo(OFFERS, {}, {})
+    assert before in text
+    assert path in complaints(text.replace(before, after, 1))
+
+
+def test_the_schema_describes_every_key_for_the_hover_text():
+    parts = schema(OFFERS)["$defs"]
+    for part in ("Shop", "Server", "Owner", "System", "Rule", "Channel", "Orders", "Flow"):
+        assert [name for name, one in parts[part]["properties"].items() if "description" not in one] == []
