@@ -49,8 +49,8 @@ EXPECTED: dict[str, tuple[str, tuple[str, ...] | str]] = {
         "invoice.updated", "invoiceitem.created", "invoiceitem.deleted", "invoiceitem.updated", "mandate.updated", "payment_link.created",
         "payment_method.detached", "plan.deleted", "plan.updated", "price.created", "price.deleted", "product.created", "product.updated",
         "quote.accepted", "quote.canceled", "quote.finalized", "setup_intent.created", "setup_intent.setup_failed",
-        "setup_intent.succeeded", "subscription_schedule.canceled", "subscription_schedule.created", "subscription_schedule.released", "tax_rate.created",
-        "tax_rate.updated", "transfer.failed", "transfer.paid", "transfer.updated",
+        "setup_intent.succeeded", "subscription_schedule.canceled", "subscription_schedule.created", "subscription_schedule.released",
+        "tax_rate.created", "tax_rate.updated", "transfer.failed", "transfer.paid", "transfer.updated",
     )
 }  # fmt: skip
 

@@ -16,7 +16,7 @@ import msgspec
 
 from mainstay.contract.connector import Budget
 from mainstay.contract.talk import Reply
-from mainstay.contract.twin import Request
+from mainstay.contract.twin import Post, Request
 from mainstay.model.times import DAY, SECOND
 from mainstay.twins.imitation import Dice, Imitation, Weather, json_reply
 
@@ -268,7 +268,7 @@ class StripeTwin(Imitation):
         return row
 
     def _tell(self, kind: str, thing: Object, now: int) -> None:
-        """Keep the event and deliver it, signed over "{seconds}.{body}"."""
+        """Keep the event, and deliver it to the endpoint where that asked for it."""
         event = {
             "id": self._id("evt"), "object": "event", "api_version": API_VERSION, "created": now // SECOND,
             "data": {"object": msgspec.json.decode(msgspec.json.encode(thing))},  # as it is now: later changes do not reach it
@@ -276,10 +276,17 @@ class StripeTwin(Imitation):
         }  # fmt: skip
         self.events.append(event)
         if {"*", kind} & set(self.endpoint["enabled_events"]):
-            body = msgspec.json.format(msgspec.json.encode(event), indent=2)
-            stamp = str(now // SECOND)
-            mac = hmac.digest(self._webhook_secret.encode(), stamp.encode() + b"." + body, "sha256").hex()
-            self.post({"stripe-signature": f"t={stamp},v1={mac}", "content-type": "application/json; charset=utf-8"}, body, now)
+            self.post({"content-type": "application/json; charset=utf-8"}, msgspec.json.format(msgspec.json.encode(event), indent=2), now)
+
+    def due(self, now: int) -> list[Post]:
+        """Each attempt is signed anew over "{seconds}.{body}", so that a late one is not stale."""
+        return [
+            Post(post.id, {**post.headers, "stripe-signature": self._signature(post.body, now)}, post.body) for post in super().due(now)
+        ]
+
+    def _signature(self, body: bytes, now: int) -> str:
+        stamp = str(now // SECOND)
+        return f"t={stamp},v1={hmac.digest(self._webhook_secret.encode(), stamp.encode() + b'.' + body, 'sha256').hex()}"
 
     def _id(self, prefix: str) -> str:
         self._made += 1
