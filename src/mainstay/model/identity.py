@@ -9,13 +9,39 @@ from hashlib import blake2b
 from mainstay.model.failures import Reject
 
 SKU_CHARS_MAX = 120
-PREFIXES = {"order": "ord", "reservation": "rsv", "fulfilment": "ful", "release": "rel", "subject": "sub", "intent": "int", "letter": "dl"}
+PREFIXES = {"order": "ord", "reservation": "rsv", "release": "rel", "letter": "dl"}
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+PLAIN_CHARS_MAX = 40
 
 
 def shown(kind: str, system: str, external: str) -> str:
-    """The id that people and other systems see: the same (kind, system, external id) always gives the same one."""
-    digest = blake2b(f"{kind}\0{system}\0{external}".encode(), digest_size=10).digest()
-    return f"{PREFIXES[kind]}-{base64.b32encode(digest).decode().lower()}"
+    """The id that people and other systems see: `ord.shop.5000000001`. The same three always give the same id.
+
+    An external id that is long or holds other characters than letters, digits, _ and - is shown by its hash, after a "~".
+    """
+    if len(external) > PLAIN_CHARS_MAX or not _PLAIN.issuperset(external) or not external:
+        external = "~" + base64.b32encode(blake2b(f"{kind}\0{system}\0{external}".encode(), digest_size=10).digest()).decode().lower()
+    return f"{PREFIXES[kind]}.{system}.{external}"
+
+
+def named(text: str) -> tuple[str, str, str] | None:
+    """The (kind, system, external id) of a shown id, or None. A release `rel.shop.5000000001.2` names its order."""
+    prefix, _, rest = text.partition(".")
+    kind = _KINDS.get(prefix)
+    system, dot, external = rest.partition(".")
+    if kind is None or not dot or not external:
+        return None
+    if kind == "release":
+        kind, external = "order", external.rpartition(".")[0]
+    return kind, system, external
+
+
+def release(order: str, number: int) -> str:
+    """The id of an order's n-th release to a warehouse: release("ord.shop.17", 1) == "rel.shop.17.1"."""
+    return f"rel.{order.partition('.')[2]}.{number}"
+
+
+_KINDS = {prefix: kind for kind, prefix in PREFIXES.items()}
 
 
 def fingerprint(system: str, topic: str, key: str) -> int:

@@ -1,0 +1,1 @@
+"""The hands: HTTP, lanes, rate budgets, retries, look-ups, polls and stock levels. Decides nothing about the business."""

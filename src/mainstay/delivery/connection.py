@@ -1,0 +1,157 @@
+"""One system's connection: holds conversations for it, within its budgets, with its session, behind its breaker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeVar
+
+from mainstay.contract.connector import Connector, Session
+from mainstay.contract.talk import Call, Reply, Talk, lost
+from mainstay.delivery.budgets import Budgets
+from mainstay.delivery.retry import BREAKER_FAILURES, Breaker
+from mainstay.model.failures import Failure, Halt, Retry
+from mainstay.model.times import SECOND
+
+T = TypeVar("T")
+CONCURRENT = 8  # calls in flight to one system, unless its budgets say less
+SESSION_MARGIN = 0.9
+
+
+class Lost(Exception):
+    """No answer came: time-out, or the connection broke after the request left."""
+
+
+class Unsent(Exception):
+    """The request surely did not reach the other side: no connection could be made."""
+
+
+class Transport(Protocol):
+    """Sends one request over the wire; raises Lost or Unsent."""
+
+    async def send(self, method: str, url: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes, timeout_s: float) -> Reply: ...
+
+
+class Connection:
+    """Performs the calls of one system. `clock` gives UTC microseconds."""
+
+    def __init__(self, name: str, connector: Connector, transport: Transport, clock: Callable[[], int], scale: float = 1.0) -> None:
+        self.name, self.connector, self.transport, self.clock = name, connector, transport, clock
+        self.budgets = Budgets(connector.manifest.budgets, clock(), scale)
+        self.breaker = Breaker()
+        self.calls: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
+        self.budget_wait_us = 0
+        self._room = asyncio.Semaphore(self.budgets.concurrent or CONCURRENT)
+        self._session: Session | None = None
+        self._session_ends = 0
+        self._login = asyncio.Lock()
+
+    async def hold(self, talk: Talk[T], *, on_first: Callable[[], None] | None = None) -> T:
+        """Hold a conversation to its end. `on_first` is told when its first call is permitted."""
+        try:
+            call = next(talk)
+            while True:
+                try:
+                    reply = await self._perform(call, on_first)
+                    on_first = None
+                except Failure as failure:
+                    call = talk.throw(failure)
+                else:
+                    call = talk.send(reply)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+        finally:
+            talk.close()
+
+    async def _perform(self, call: Call, on_first: Callable[[], None] | None) -> Reply:
+        if pause := self.breaker.wait(self.clock()):
+            raise Retry(f"{self.name} pauses after {self.breaker.failures} failures: {self.breaker.reason}", pause / SECOND, "breaker_open")
+        async with self._room:
+            await self._within_budget(call)
+            session = await self._session_for(call)
+            if on_first is not None:
+                on_first()
+            try:
+                reply = await self._send(call, session)
+            except Halt:
+                if session is None:
+                    raise
+                self._session = None  # it may have ended early: log in once more before a person is called
+                await self._within_budget(call)
+                reply = await self._send(call, await self._session_for(call))
+        return reply
+
+    async def _send(self, call: Call, session: Session | None) -> Reply:
+        now = self.clock()
+        base = self.connector.endpoints().get(call.endpoint, "")
+        url = call.path if call.path.startswith(("https://", "http://")) else base.rstrip("/") + call.path
+        headers = {**call.headers, **self.connector.headers(call, url, session, now)}
+        self.calls[call.operation] += 1
+        try:
+            reply = await self.transport.send(call.method, url, call.query, headers, call.body, call.timeout_s)
+        except Unsent as unsent:
+            self._failed(f"{call.operation}: {unsent}")
+            raise Retry(f"{call.operation}: {unsent}") from None
+        except Lost as gone:
+            self._failed(f"{call.operation}: {gone}")
+            raise lost(call, str(gone)) from None
+        self.budgets.learn(self.connector.measured(call, reply), self.clock())
+        try:
+            judged = self.connector.judge(call, reply)
+        except Failure as failure:
+            self._judge_failure(call, failure)
+            raise
+        self.breaker.succeeded()
+        return judged
+
+    def _judge_failure(self, call: Call, failure: Failure) -> None:
+        self.failures[failure.code] += 1
+        if failure.code == "rate_limited":
+            self.budgets.empty(call)
+        elif isinstance(failure, Halt):
+            self.breaker.halt(self.clock(), failure.why)
+        elif isinstance(failure, Retry):
+            self._failed(failure.why)
+        else:
+            self.breaker.succeeded()  # it answered: the system is up
+
+    def _failed(self, why: str) -> None:
+        self.failures["try_again"] += 1
+        self.breaker.failed(self.clock(), why)
+
+    async def _within_budget(self, call: Call) -> None:
+        while wait := self.budgets.wait(call, self.clock()):
+            self.budget_wait_us += wait
+            await asyncio.sleep(wait / SECOND)
+
+    async def _session_for(self, call: Call) -> Session | None:
+        if self._session is not None and self.clock() < self._session_ends:
+            return self._session
+        async with self._login:
+            if self._session is not None and self.clock() < self._session_ends:
+                return self._session
+            talk = self.connector.login()
+            if talk is None:
+                return None
+            self._session = await self._log_in(talk)
+            self._session_ends = self.clock() + int(self._session.expires_in_s * SESSION_MARGIN * SECOND)
+            return self._session
+
+    async def _log_in(self, talk: Talk[Session]) -> Session:
+        call = next(talk)
+        try:
+            while True:
+                try:
+                    reply = await self._send(call, None)
+                except Failure as failure:
+                    call = talk.throw(failure)
+                else:
+                    call = talk.send(reply)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+
+    @property
+    def healthy(self) -> bool:
+        return self.breaker.failures < BREAKER_FAILURES

@@ -1,0 +1,124 @@
+"""Delivery's own file, outcomes.db: attempts, listings, cursors, and what came back as receipts for the core. Group commit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from mainstay.contract.connector import Row
+from mainstay.model.outcome import TOPIC, Outcome
+from mainstay.storage.database import rows
+from mainstay.storage.inbox import Inbox, New
+
+GROUP_S = 0.002  # outcomes that end within this time share a commit
+
+
+class Attempt(Struct):
+    """How an intent fares."""
+
+    status: str = "waiting"
+    tries: int = 0
+    next_at: int = 0
+    code: str = ""
+    why: str = ""
+
+
+class Outcomes:
+    """Records what delivery learns; `recorded` is called after each commit, to wake the core."""
+
+    def __init__(self, path: Path, clock: Callable[[], int], recorded: Callable[[], None]) -> None:
+        self.inbox = Inbox(path)
+        self.clock, self.recorded = clock, recorded
+        self._new: list[New] = []
+        self._marks: dict[str, str] = {}
+        self._attempts: dict[int, Attempt] = {}
+        self._listed: dict[tuple[str, int], tuple[int, int]] = {}
+        self._flushing: asyncio.TimerHandle | None = None
+
+    # --- what is known -----------------------------------------------------------------------------------------------
+    def attempts(self) -> dict[int, Attempt]:
+        """All attempts that are kept: those of intents above the low-water mark."""
+        sql = "SELECT intent, status, tries, next_at, code, why FROM attempt"
+        return {intent: Attempt(*rest) for intent, *rest in rows(self.inbox.connection, sql)}
+
+    def listings(self, channel: str) -> dict[int, int]:
+        """What a channel was last told, by item."""
+        return dict(rows(self.inbox.connection, "SELECT item, told FROM listing WHERE channel = ?", (channel,)))
+
+    def mark(self, name: str) -> str:
+        return self._marks.get(name) or self.inbox.mark(name)
+
+    # --- what is learnt ----------------------------------------------------------------------------------------------
+    def outcome(self, what: Outcome) -> None:
+        """An effect ended, or is unknown."""
+        self._new.append((self.clock(), "mainstay", TOPIC, what.key, msgspec.json.encode(what)))
+        self._soon()
+
+    def documents(self, system: str, found: tuple[Row, ...], cursor: tuple[str, str] | None = None) -> None:
+        """Documents that a poll or an answer brought, with the cursor that moves along with them."""
+        now = self.clock()
+        self._new += [(now, system, row.topic, row.key, row.body) for row in found]
+        if cursor is not None:
+            self._marks[cursor[0]] = cursor[1]
+        self._soon()
+
+    def attempt(self, intent: int, attempt: Attempt) -> None:
+        self._attempts[intent] = attempt
+        self._soon()
+
+    def listed(self, channel: str, item: int, units: int) -> None:
+        self._listed[(channel, item)] = (units, self.clock())
+        self._soon()
+
+    def remember(self, name: str, value: str) -> None:
+        self._marks[name] = value
+        self._soon()
+
+    # --- group commit ------------------------------------------------------------------------------------------------
+    def _soon(self) -> None:
+        if self._flushing is None:
+            self._flushing = asyncio.get_running_loop().call_later(GROUP_S, self.flush)
+
+    def flush(self) -> None:
+        """Commit what has gathered. Synchronous on the loop: a thread beside a busy loop would be slower (reference/perf.md, D)."""
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+        new, self._new = self._new, []
+        if not (new or self._marks or self._attempts or self._listed):
+            return
+        connection = self.inbox.connection
+        first = self.inbox.last + 1
+        with connection:
+            if new:
+                connection.executemany(
+                    "INSERT INTO receipt (seq, at, system, topic, key, body) VALUES (?, ?, ?, ?, ?, ?)",
+                    [(first + n, *one) for n, one in enumerate(new)],
+                )
+            connection.executemany("INSERT OR REPLACE INTO mark (name, value) VALUES (?, ?)", self._marks.items())
+            connection.executemany(
+                "INSERT OR REPLACE INTO attempt (intent, status, tries, next_at, code, why) VALUES (?, ?, ?, ?, ?, ?)",
+                [(intent, a.status, a.tries, a.next_at, a.code, a.why) for intent, a in self._attempts.items()],
+            )
+            connection.executemany(
+                "INSERT OR REPLACE INTO listing (channel, item, told, at) VALUES (?, ?, ?, ?)",
+                [(*key, *value) for key, value in self._listed.items()],
+            )
+        self.inbox.last += len(new)
+        self._marks, self._attempts, self._listed = {}, {}, {}
+        if new:
+            self.recorded()
+
+    def prune(self, low_water: int) -> None:
+        """Forget the attempts of intents that have all ended."""
+        with self.inbox.connection as connection:
+            connection.execute("DELETE FROM attempt WHERE intent <= ?", (low_water,))
+            connection.execute("INSERT OR REPLACE INTO mark (name, value) VALUES ('low_water', ?)", (str(low_water),))
+
+    def close(self) -> None:
+        self.flush()
+        self.inbox.close()

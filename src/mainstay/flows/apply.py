@@ -1,0 +1,237 @@
+"""What an event does to everything we know. The one path for new events and for a rebuild from the log: both end in the same bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from mainstay.flows.world import World
+from mainstay.model.commands import AnyCommand
+from mainstay.model.events import (
+    Allocated,
+    Answered,
+    AnyEvent,
+    Asked,
+    Deallocated,
+    Heard,
+    ItemListed,
+    LetterClosed,
+    Moved,
+    Parked,
+    Refused,
+    Reserved,
+    ReservationEnded,
+    Shipped,
+    Short,
+)
+from mainstay.model.objects import Reference
+from mainstay.model.seen import OrderSeen, PaymentSeen, ProductSeen, StockCounted, StockMoved
+from mainstay.model.state import OrderState, ReservationState
+from mainstay.money.post import post
+from mainstay.orders.decide import captured, is_paid
+from mainstay.orders.fold import fold as fold_order
+from mainstay.orders.view import command
+from mainstay.stock import fold as stock
+
+STOCK_EVENTS = frozenset({Allocated, Deallocated, Shipped})
+MONEY_EVENTS = frozenset({Heard, Answered})
+_encode = msgspec.json.Encoder().encode
+
+
+class Apply:
+    """Applies events to a World. `payment_us` and `main` come from the landscape and are part of what a rebuild needs."""
+
+    def __init__(self, world: World, *, payment_us: int, main: str, behind: frozenset[str] = frozenset()) -> None:
+        self.world, self.payment_us, self.behind = world, payment_us, behind
+        self.main = main
+
+    # --- orders ------------------------------------------------------------------------------------------------------
+    def to_order(self, state: OrderState, event: AnyEvent, at: int, seq: int) -> None:
+        """Fold one event into an order, and into everything that follows from it."""
+        world, kind = self.world, type(event)
+        if kind is Heard:
+            self._link_heard(state, event)  # type: ignore[arg-type]
+        short_before = state.short if kind in (Short, Allocated, Moved) and state.short else None
+        short_before = dict(short_before) if short_before else None
+        fold_order(state, event, world.item_of.__getitem__)
+        if kind in STOCK_EVENTS:
+            stock.fold(event, world.level, at)
+        elif kind is Asked:
+            self._intend(state, event, at)  # type: ignore[arg-type]
+        elif kind is Answered:
+            self._answered(state, event)  # type: ignore[arg-type]
+        if kind in MONEY_EVENTS or (kind is Moved and event.move in ("place", "cancel")):  # type: ignore[union-attr]
+            self._post(state, seq)
+        if kind is Moved and event.move == "place" and not is_paid(state):  # type: ignore[union-attr]
+            world.batch.timers.append((at + self.payment_us, "payment", state.id))
+        if short_before is not None or state.short:
+            self._queue(state, short_before or {})
+
+    def _link_heard(self, state: OrderState, event: Heard) -> None:
+        world, said = self.world, event.said
+        if type(said) is OrderSeen:
+            if state.order is None:
+                world.link(world.key(state.system, "order", state.external), state.id)
+            for alias in said.aliases:
+                world.link(world.key(alias.system or event.system, alias.kind, alias.id), state.id)
+            for payment in said.order.payments:
+                world.link(world.key(payment.system or event.system, payment.kind, payment.id), state.id)
+            if event.subject and event.customer:
+                world.link(world.key(event.system, "customer", event.customer), event.subject)
+        elif type(said) is PaymentSeen:
+            world.link(world.key(event.system, "payment", said.external), state.id)
+            for alias in said.aliases:
+                world.link(world.key(alias.system or event.system, alias.kind, alias.id), state.id)
+        else:
+            world.link(world.key(event.system, _KINDS.get(type(said).__name__, "document"), said.external), state.id)
+
+    def _intend(self, state: OrderState, event: Asked, at: int) -> None:
+        self.intend(event.system, state.id, command(state, event, at), at)
+
+    def intend(self, system: str, entity: int, what: AnyCommand, at: int) -> None:
+        """Put a command into the outbox."""
+        world = self.world
+        world.batch.intents.append((world.number("intent"), at, system, entity, _encode(what)))
+
+    def _answered(self, state: OrderState, event: Answered) -> None:
+        world = self.world
+        effect = state.effects[event.key]
+        for kind, reference in event.references.items():
+            world.link(world.key(effect.system, kind, reference), state.id)
+        if effect.command == "PostSale" and event.outcome == "done":
+            stock.booked(state.shares, world.level)
+
+    def _post(self, state: OrderState, seq: int) -> None:
+        world = self.world
+        payments = {external: captured(state, external) for external in state.payments}
+        transfers = post(state, payments)
+        if not transfers or state.order is None:
+            return
+        currency = state.order.currency
+        for what, debit, credit, amount in transfers:
+            from_, to = self._account(credit, currency, -amount), self._account(debit, currency, amount)
+            world.batch.transfers.append((world.number("transfer"), seq, state.id, what, to, from_, amount))
+
+    def _account(self, name: str, currency: str, change: int) -> int:
+        world, key = self.world, (name, currency)
+        held = world.accounts.get(key)
+        number, balance = held if held is not None else (len(world.accounts) + 1, 0)
+        world.accounts[key] = (number, balance + change)
+        world.changed_accounts.add(key)
+        return number
+
+    def _queue(self, state: OrderState, before: dict[int, int]) -> None:
+        world = self.world
+        for item in state.short.keys() - before.keys():
+            world.batch.backlog.append((item, state.id))
+            world.queued.setdefault(item, []).append(state.id)
+            world.backlog += 1
+        for item in before.keys() - state.short.keys():
+            world.batch.backlog_done.append((item, state.id))
+            world.backlog -= 1
+            if state.id in world.queued.get(item, ()):
+                world.queued[item].remove(state.id)
+                world.batch.backlog.remove((item, state.id))
+
+    # --- stock and products ------------------------------------------------------------------------------------------
+    def to_item(self, item: int, event: AnyEvent, at: int) -> None:
+        """Fold one event into an item: its listing, its product data, its counts and movements."""
+        world = self.world
+        if type(event) is ItemListed:
+            if item not in world.items:
+                world.list_item(item, event.sku)
+            return
+        assert type(event) is Heard
+        said = event.said
+        if type(said) is StockCounted:
+            level = world.level(item, self.location(said.location))
+            stock.counted(said, level, behind=event.system in self.behind)
+        elif type(said) is StockMoved:
+            stock.moved(said, world.level(item, self.location(said.location)))
+            world.link(world.key(event.system, "stock-move", said.external), item)
+        elif type(said) is ProductSeen:
+            self._product(item, event, said)
+
+    def _product(self, item: int, event: Heard, said: ProductSeen) -> None:
+        world = self.world
+        state = world.items[item]
+        for variant in said.variants:
+            if world.item_of.get(variant.sku) != item:
+                continue
+            state.ids[event.system] = variant.item or variant.id
+            state.title = variant.title or said.title or state.title
+            if variant.price is not None and said.currency:
+                state.prices[event.system] = (variant.price, said.currency)
+            world.link(world.key(event.system, "item", variant.item or variant.id), item)
+        state.versions[event.system] = said.version
+        world.changed_items.add(item)
+        world.changed_levels.update(level.id for level in world.shelves.get(item, ()))  # a new listing is told its level
+
+    def location(self, name: str) -> int:
+        """The number of a location, below 256; a shop that names none has one, called main."""
+        text = f"location/{name or self.main}"
+        locations = [word for word in self.world.words if word.startswith("location/")]
+        if text not in self.world.words:
+            number = len(locations) + 1
+            assert number < 256, "at most 255 stock locations"
+            self.world.word(text)
+            return number
+        return locations.index(text) + 1
+
+    # --- reservations ------------------------------------------------------------------------------------------------
+    def to_reservation(self, number: int, event: AnyEvent, at: int) -> None:
+        """Fold one event into a reservation."""
+        world = self.world
+        if type(event) is Reserved:
+            state = ReservationState(id=number, channel=event.channel, key=event.key, shares=list(event.shares), expires=event.expires)
+            world.batch.timers.append((event.expires, "reservation", number))
+        elif type(event) is Refused:
+            state = ReservationState(
+                id=number, channel=event.channel, key=event.key, shares=[], expires=0, status="refused", short=list(event.short)
+            )
+        else:
+            assert type(event) is ReservationEnded
+            state = world.reservations[number]
+            assert state.status == "reserved", f"reservation {number} ended twice"
+            state.status, state.order = event.how, event.order
+        world.reservations[number] = state
+        world.changed_reservations.add(number)
+        if type(event) is not ReservationEnded:
+            world.link(world.key(state.channel, "reservation", state.key), number)
+        stock.fold(event, world.level, at)
+
+    # --- dead letters ------------------------------------------------------------------------------------------------
+    def to_letter(self, number: int, event: AnyEvent, at: int) -> None:
+        """Fold one event into a dead letter."""
+        world = self.world
+        if type(event) is Parked:
+            world.batch.letters.append((number, at, "open", event.code, event.owner, event.about, _encode(event)))
+            return
+        assert type(event) is LetterClosed
+        rows = world.store.load("load_letters", [number])
+        number, _, since, code, owner, about, body = rows[0]
+        status = {"suppress": "suppressed", "retry": "retried"}.get(event.how, "resolved")
+        world.batch.letters.append((number, since, status, code, owner, about, body))
+
+
+_KINDS = {
+    "RefundSeen": "refund", "FulfilmentSeen": "fulfilment", "ReturnSeen": "return", "DisputeSeen": "dispute", "InvoiceSeen": "invoice",
+    "SettlementLineSeen": "settlement-line",
+}  # fmt: skip
+
+
+def references(system: str, said: Any) -> list[Reference]:
+    """Where to look for the order that a statement speaks of, best first. Each reference names its system."""
+    if type(said) is OrderSeen:
+        return [Reference("order", said.external, system)]
+    found = []
+    of = getattr(said, "of", None) or getattr(said, "order", None)
+    if type(said) is PaymentSeen:
+        found.append(Reference("payment", said.external, system))
+    if of is not None:
+        found.append(Reference(of.kind, of.id, of.system or system))
+    payment = getattr(said, "payment", None)
+    if payment is not None:
+        found.append(Reference(payment.kind, payment.id, payment.system or system))
+    return found

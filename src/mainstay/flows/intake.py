@@ -1,0 +1,446 @@
+"""Receipts to state: translate, admit, fold, decide, in one commit for each batch. Each receipt is taken whole before the next.
+
+The order of steps for an order is fixed: what was heard -> orders.begin -> stock.allocate -> orders.settle, and money is posted by
+every event that moves it (flows.apply). Batching only groups loads and writes: it changes no state, no id and no intent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from mainstay.flows.apply import Apply, references
+from mainstay.flows.world import World
+from mainstay.model.commands import Fetch
+from mainstay.model.events import Allocated, AnyEvent, Answered, CancelAsked, Heard, Parked, Proposed, Short
+from mainstay.model.failures import Reject
+from mainstay.model.identity import fingerprint, named
+from mainstay.model.objects import Person, Reference
+from mainstay.model.seen import CustomerSeen, Hint, OrderSeen, ProductSeen, Said, SeenEvent, StockCounted, StockMoved
+from mainstay.model.outcome import TOPIC, Outcome
+from mainstay.model.state import OrderState
+from mainstay.orders import decide as orders
+from mainstay.stock import decide as stock
+from mainstay.storage.inbox import Receipt
+from mainstay.storage.state import Key
+
+NOTED = frozenset({"PriceSeen", "PayoutSeen", "TaxQuoted", "CustomerSeen"})  # kept as receipts; later rooms read them
+_encode = msgspec.json.Encoder().encode
+
+Translate = Callable[[str, bytes], list[Said]]
+
+
+class Shop(Struct, frozen=True, kw_only=True):
+    """What intake must know of the landscape. `admit` says why a system may not make a statement, or nothing where it may."""
+
+    translate: Mapping[str, Translate]
+    policy: orders.Policy
+    admit: Callable[[str, Any], str]
+    owner: Callable[[str], str]  # who answers for a system
+    channels: frozenset[str] = frozenset()  # channels of our own that call the API
+    split: bool = True
+    payment_us: int = 86_400_000_000
+    early_us: int = 86_400_000_000
+    reservation_us: int = 900_000_000
+    main: str = "main"
+    behind: frozenset[str] = frozenset()  # counters that learn of shipments from us
+
+
+class Heap(Struct):
+    """A statement on its way through a batch."""
+
+    receipt: Receipt
+    said: Any
+    person: Person | None
+    keys: list[Key]
+
+
+Handler = Callable[[Receipt], None]
+
+
+class Intake:
+    """The core's work on receipts. `handlers` take the receipts of further topics (reservations, operators)."""
+
+    def __init__(self, world: World, shop: Shop) -> None:
+        self.world, self.shop = world, shop
+        self.apply = Apply(world, payment_us=shop.payment_us, main=shop.main, behind=shop.behind)
+        self.handlers: dict[str, Handler] = {}
+        self.subjects: list[tuple[int, int]] = []  # (receipt, subject) of the batch, for the archive
+        self.woken: set[int] = set()
+
+    # --- a batch -----------------------------------------------------------------------------------------------------
+    def take(self, source: str, receipts: Sequence[Receipt], now: int) -> None:
+        """Handle receipts of one inbox, in order, and commit. `now` is only the time of the commit."""
+        world = self.world
+        self.subjects = []
+        heaps = [(receipt, self._translate(receipt)) for receipt in receipts]
+        self._load(heaps)
+        for receipt, found in heaps:
+            if isinstance(found, Reject):
+                self._refuse(receipt, found)
+            elif isinstance(found, Outcome):
+                self._outcome(receipt, found)
+            elif found is None:
+                self.handlers[receipt.topic](receipt)
+            else:
+                self._statements(receipt, found)
+            if self.woken:
+                self._wake(receipt)
+        if receipts:
+            world.counters[f"position/{source}"] = receipts[-1].seq
+            world.batch.handled.append((world.number("handled"), source, _encode(self.subjects)))
+        world.commit(now)
+
+    def _translate(self, receipt: Receipt) -> list[Heap] | Reject | Outcome | None:
+        try:
+            if receipt.topic == TOPIC:
+                return msgspec.json.decode(receipt.body, type=Outcome)
+            if receipt.topic in self.handlers:
+                return None
+            translate = self.shop.translate.get(receipt.system)
+            if translate is None:
+                return Reject(f"no system is called {receipt.system!r}", "unknown_topic")
+            return [Heap(receipt, said.event, said.person, self._keys(receipt.system, said.event)) for said in translate(receipt.topic, receipt.body)]
+        except Reject as rejected:
+            return rejected
+        except Exception as bug:  # one message that we cannot read stops only itself, and says so
+            return Reject(f"{type(bug).__name__}: {bug}", "bug")
+
+    def _keys(self, system: str, said: Any) -> list[Key]:
+        world = self.world
+        if type(said) in (StockCounted, StockMoved):
+            return [world.key(system, "item", said.item)] + ([world.key(system, "stock-move", said.external)] if type(said) is StockMoved else [])
+        keys = [self._key(reference) for reference in references(system, said)]
+        if type(said) is OrderSeen:
+            keys += [world.key(alias.system or system, alias.kind, alias.id) for alias in said.aliases]
+            keys += [world.key(paid.system or system, paid.kind, paid.id) for paid in said.order.payments]
+        return keys
+
+    def _key(self, reference: Reference) -> Key:
+        if reference.system == "mainstay":
+            ours = named(reference.id)
+            if ours is not None:
+                return self.world.key(ours[1], ours[0], ours[2])
+        return self.world.key(reference.system, reference.kind, reference.id)
+
+    def _load(self, heaps: list[tuple[Receipt, Any]]) -> None:
+        world = self.world
+        keys: list[Key] = []
+        skus: list[str] = []
+        numbers: list[int] = []
+        for receipt, found in heaps:
+            if isinstance(found, Outcome):
+                numbers.append(found.entity)
+            elif isinstance(found, list):
+                for heap in found:
+                    keys += heap.keys
+                    said = heap.said
+                    if type(said) is OrderSeen:
+                        skus += [line.sku for line in said.order.lines]
+                    elif type(said) is ProductSeen:
+                        skus += [variant.sku for variant in said.variants]
+                    elif type(said) in (StockCounted, StockMoved) and said.sku:
+                        skus.append(said.sku)
+                    if heap.person is not None and heap.person.id:
+                        keys.append(world.key(receipt.system, "customer", heap.person.id))
+        world.look_up(keys)
+        world.load_skus(skus)
+        numbers += world.links.values()
+        world.load_orders(numbers)
+        items = [world.item_of[sku] for sku in skus if sku in world.item_of]
+        items += [item for number in numbers if (state := world.orders.get(number)) is not None for item in state.items]
+        world.load_stock(items)
+
+    # --- one receipt -------------------------------------------------------------------------------------------------
+    def _statements(self, receipt: Receipt, heaps: list[Heap]) -> None:
+        outcomes = []
+        subject = 0
+        for heap in heaps:
+            refused = self.shop.admit(receipt.system, heap.said)
+            if refused:
+                self._propose(receipt, heap.said, refused)
+                outcomes.append("proposed")
+                continue
+            result, number = self._one(heap)
+            outcomes.append(result)
+            subject = subject or number
+        self.subjects.append((receipt.seq, subject))
+        best = "applied" if "applied" in outcomes else outcomes[0] if outcomes else "noted"
+        self.count(receipt, best)
+
+    def _one(self, heap: Heap) -> tuple[str, int]:
+        said, receipt = heap.said, heap.receipt
+        kind = type(said)
+        if kind is StockCounted or kind is StockMoved or kind is ProductSeen:
+            return self._item(receipt, said, heap.keys), 0
+        if kind is Hint:
+            key = f"{receipt.system}:{said.feed}:{said.external}:{receipt.seq}"
+            self.apply.intend(receipt.system, 0, Fetch(key=key, feed=said.feed, reference=said.external), receipt.at)
+            return "applied", 0
+        if kind is CustomerSeen:
+            return "noted", self._person(receipt, heap.person, 0)
+        if kind.__name__ in NOTED:
+            return "noted", 0
+        return self._order(heap)
+
+    def _order(self, heap: Heap) -> tuple[str, int]:
+        world, said, receipt = self.world, heap.said, heap.receipt
+        number = next((world.links[key] for key in heap.keys if key in world.links), None)
+        if type(said) is OrderSeen:
+            number = world.links.get(heap.keys[0])
+            if number is None:
+                number = world.number("entity")
+                state = world.order(number, receipt.system, said.external)
+            else:
+                state = world.orders[number]
+        elif number is None or number not in world.orders:
+            self._too_early(heap)
+            return "early", 0
+        else:
+            state = world.orders[number]
+        mark = fingerprint(receipt.system, receipt.topic, receipt.key) if receipt.key else 0
+        if not orders.newer(state, said):
+            return ("duplicate" if mark in state.marks else "stale"), state.subject
+        subject, customer = state.subject, ""
+        if heap.person is not None:
+            subject = self._person(receipt, heap.person, state.id) or subject
+            customer = heap.person.id
+        first = state.order is None
+        heard = Heard(system=receipt.system, said=said, mark=mark, subject=subject, customer=customer, receipt=receipt.seq)
+        self.advance(state, receipt, [heard])
+        if first and self.world.waiting:
+            self._late(heap.keys)
+        return "applied", subject
+
+    def advance(self, state: OrderState, receipt: Receipt, events: list[AnyEvent]) -> None:
+        """Fold these events into an order, then all that follows from them, and write one row of the log."""
+        world, policy, at = self.world, self.shop.policy, receipt.at
+        seq = world.counters.get("event", 0) + 1
+        log: list[AnyEvent] = []
+        for event in events:
+            if type(event) is Heard and type(event.said) is OrderSeen:
+                for line in event.said.order.lines:
+                    world.item(line.sku, at)
+                seq = world.counters.get("event", 0) + 1
+            self._fold(state, event, at, seq, log)
+        self._follow(state, orders.begin(state, policy), at, seq, log)
+        self._allocate(state, at, seq, log)
+        self._follow(state, orders.settle(state, policy), at, seq, log)
+        world.changed_orders[state.id] = at
+        state.updated_at = at
+        written = world.log(at, "order", state.id, log)
+        assert written == seq, "the postings of a row carry its number"
+
+    def _follow(self, state: OrderState, steps: Iterator[AnyEvent], at: int, seq: int, log: list[AnyEvent]) -> None:
+        for event in steps:
+            self._fold(state, event, at, seq, log)
+
+    def _fold(self, state: OrderState, event: AnyEvent, at: int, seq: int, log: list[AnyEvent]) -> None:
+        self.apply.to_order(state, event, at, seq)
+        log.append(event)
+        if type(event).__name__ == "Deallocated":
+            self.woken.update(share.item for share in event.shares)  # type: ignore[union-attr]
+
+    def _allocate(self, state: OrderState, at: int, seq: int, log: list[AnyEvent]) -> None:
+        wants = orders.wants(state)
+        if not wants:
+            return
+        world = self.world
+        reserved = self._reservation(state, wants, at, seq, log)
+        if reserved:
+            wants = orders.wants(state)
+        if wants:
+            shares, missing = stock.allocate(wants, world.shelves, self.shop.split)
+            if shares:
+                self._fold(state, Allocated(shares=tuple(shares)), at, seq, log)
+            short = dict(missing)
+            if short != state.short:
+                self._fold(state, Short(missing=tuple(missing), asked_first=state.system in self.shop.policy.asks_first), at, seq, log)
+
+    def _reservation(self, state: OrderState, wants: list[tuple[int, int, int]], at: int, seq: int, log: list[AnyEvent]) -> bool:
+        """Hand over what a channel that asked first had reserved. Replaced by flows.reserve, which knows reservations."""
+        return False
+
+    # --- buyers ------------------------------------------------------------------------------------------------------
+    def _person(self, receipt: Receipt, person: Person | None, order: int) -> int:
+        """Put personal data into the vault; returns the subject that stands for it."""
+        if person is None:
+            return 0
+        world = self.world
+        subject = 0
+        if person.id:
+            subject = world.links.get(world.key(receipt.system, "customer", person.id), 0)
+        if not subject:
+            subject = order or world.number("entity")
+        world.batch.people.append((subject, _encode(person)))
+        return subject
+
+    # --- what has not arrived yet ------------------------------------------------------------------------------------
+    def _too_early(self, heap: Heap) -> None:
+        """Keep a statement until its order arrives; it is escalated when it waits too long."""
+        world, receipt = self.world, heap.receipt
+        n = world.number("early")
+        body = _encode([receipt.seq, receipt.at, receipt.system, receipt.topic, receipt.key, heap.said])
+        for key in heap.keys[:1]:
+            world.batch.early.append((n, *key, receipt.at + self.shop.early_us, body))
+            world.waiting.setdefault(key, []).append((n, body))
+        world.batch.timers.append((receipt.at + self.shop.early_us, "early", n))
+        world.early += 1
+
+    def _late(self, keys: list[Key]) -> None:
+        """The order is here: take the statements that came before it, in their order."""
+        world = self.world
+        found = sorted({one for key in keys for one in world.waiting.pop(key, ())})
+        for n, body in found:
+            seq, at, system, topic, key, raw = msgspec.json.decode(body, type=tuple[int, int, str, str, str, msgspec.Raw])
+            said = msgspec.json.decode(raw, type=SeenEvent)
+            receipt = Receipt(seq, at, system, topic, key, b"")
+            world.batch.early = [row for row in world.batch.early if row[0] != n]
+            world.batch.early_done.append((n,))
+            world.early -= 1
+            self._one(Heap(receipt, said, None, self._keys(system, said)))
+
+    # --- stock and products ------------------------------------------------------------------------------------------
+    def _item(self, receipt: Receipt, said: Any, keys: list[Key]) -> str:
+        world = self.world
+        if type(said) is ProductSeen:
+            return self._product(receipt, said)
+        if type(said) is StockMoved and keys[1] in world.links:
+            return "duplicate"
+        item = world.links.get(keys[0])
+        if item is None and said.sku:
+            item = world.item(said.sku, receipt.at)
+        if item is None:
+            self._park(receipt, Reject(f"item {said.item!r} of {receipt.system} belongs to no SKU that is known", "unknown_sku"))
+            return "parked"
+        world.load_stock((item,))
+        location = self.apply.location(said.location)
+        if type(said) is StockCounted and said.at < world.level(item, location).counted_at:
+            return "stale"
+        event = Heard(system=receipt.system, said=said, receipt=receipt.seq)
+        self.apply.to_item(item, event, receipt.at)
+        world.log(receipt.at, "item", item, [event])
+        self.woken.add(item)
+        return "applied"
+
+    def _product(self, receipt: Receipt, said: ProductSeen) -> str:
+        world = self.world
+        result = "stale"
+        for variant in said.variants:
+            item = world.item(variant.sku, receipt.at)
+            world.load_items((item,))
+            if world.items[item].versions.get(receipt.system, -1) >= said.version:
+                continue
+            world.load_stock((item,))
+            event = Heard(system=receipt.system, said=said, receipt=receipt.seq)
+            self.apply.to_item(item, event, receipt.at)
+            world.log(receipt.at, "item", item, [event])
+            result = "applied"
+        return result
+
+    def _wake(self, receipt: Receipt) -> None:
+        """Orders that wait for units that have come free get them, oldest first."""
+        world = self.world
+        items, self.woken = sorted(self.woken), set()
+        if not world.backlog:
+            return
+        waiting = {number for item in items for number in world.queued.get(item, ())}
+        waiting.update(number for _, number in world.store.rows("find_backlog", (_encode(items).decode(), 1_000)))
+        world.load_orders(sorted(waiting))
+        for number in sorted(waiting):
+            state = world.orders[number]
+            if state.status not in ("cancelled", "settled") and state.short:
+                world.load_stock(state.items)
+                wants = orders.wants(state)
+                if any(stock.free(level) for _, item, _ in wants for level in world.shelves.get(item, ())):
+                    self.advance(state, receipt, [])
+
+    # --- answers of other systems, time-outs -------------------------------------------------------------------------
+    def _outcome(self, receipt: Receipt, outcome: Outcome) -> None:
+        state = self.world.orders.get(outcome.entity)
+        self.subjects.append((receipt.seq, state.subject if state else 0))
+        effect = state.effects.get(outcome.key) if state is not None else None
+        if state is None or effect is None:
+            if outcome.outcome == "rejected":
+                self._letter(receipt, outcome, 0)
+            self.count(receipt, "applied")
+            return
+        if effect.outcome in ("done", outcome.outcome):
+            self.count(receipt, "duplicate")
+            return
+        answered = Answered(
+            key=outcome.key, outcome=outcome.outcome, at=receipt.at, code=outcome.code, why=outcome.why, references=outcome.references
+        )
+        self.advance(state, receipt, [answered])
+        if outcome.outcome == "rejected":
+            self._letter(receipt, outcome, state.id)
+        self.count(receipt, "applied")
+
+    def expire(self, timers: Sequence[tuple[int, str, int]], now: int) -> None:
+        """Look at what a time-out concerns, and commit."""
+        world = self.world
+        world.load_orders(entity for _, kind, entity in timers if kind == "payment")
+        for due, kind, entity in timers:
+            receipt = Receipt(0, due, "mainstay", f"timer/{kind}", "", b"")
+            if kind == "payment":
+                state = world.orders[entity]
+                if state.status in ("placed", "held") and not orders.is_paid(state) and not state.cancel:
+                    self.advance(state, receipt, [CancelAsked(by="mainstay", reason="not paid in time")])
+            elif kind == "early":
+                self._overdue(receipt, entity)
+            else:
+                self.handlers[receipt.topic](Receipt(entity, due, "mainstay", receipt.topic, "", b""))
+            world.batch.timers_done.append((due, kind, entity))
+            if self.woken:
+                self._wake(receipt)
+        world.counters["clock"] = max(world.counters.get("clock", 0), timers[-1][0])
+        world.commit(now)
+
+    def _overdue(self, receipt: Receipt, n: int) -> None:
+        found = self.world.store.connection.execute("SELECT body FROM early WHERE n = ?", (n,)).fetchall()
+        if not found:
+            return
+        seq, _, system, topic, key, _ = msgspec.json.decode(found[0][0], type=tuple[int, int, str, str, str, msgspec.Raw])
+        overdue = Reject("what it speaks of has not arrived within the time that such statements wait", "early")
+        self._park(Receipt(seq, receipt.at, system, topic, key, b""), overdue)
+
+    # --- what could not be handled -----------------------------------------------------------------------------------
+    def _refuse(self, receipt: Receipt, why: Reject) -> None:
+        self.subjects.append((receipt.seq, 0))
+        if why.code == "not_business":
+            self.count(receipt, "noted")
+        else:
+            self._park(receipt, why)
+            self.count(receipt, "parked")
+
+    def _park(self, receipt: Receipt, why: Reject) -> None:
+        number = self.world.number("entity")
+        parked = Parked(
+            system=receipt.system, topic=receipt.topic, code=why.code, why=why.why, owner=self.shop.owner(receipt.system),
+            receipt=receipt.seq, key=receipt.key,
+        )  # fmt: skip
+        self.apply.to_letter(number, parked, receipt.at)
+        self.world.log(receipt.at, "letter", number, [parked])
+
+    def _letter(self, receipt: Receipt, outcome: Outcome, about: int) -> None:
+        number = self.world.number("entity")
+        parked = Parked(
+            system=outcome.system, topic=TOPIC, code=outcome.code or "rejected", why=outcome.why,
+            owner=self.shop.owner(outcome.system), receipt=receipt.seq, key=outcome.key, about=about,
+        )  # fmt: skip
+        self.apply.to_letter(number, parked, receipt.at)
+        self.world.log(receipt.at, "letter", number, [parked])
+
+    def _propose(self, receipt: Receipt, said: Any, reason: str) -> None:
+        world = self.world
+        number = world.number("entity")
+        event = Proposed(system=receipt.system, said=said, reason=reason)
+        world.batch.proposals.append((number, receipt.at, _encode(event)))
+        world.log(receipt.at, "proposal", number, [event])
+
+    def count(self, receipt: Receipt, outcome: str) -> None:
+        """Conservation: every receipt ends as exactly one outcome."""
+        self.world.batch.tally[(receipt.system, receipt.topic, outcome)] += 1

@@ -1,0 +1,221 @@
+"""The working set of the core: what a batch touches, loaded at once, changed in memory, written at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from mainstay.model.events import AnyEvent, ItemListed
+from mainstay.model.identity import shown
+from mainstay.model.state import LOCATIONS_MAX, ItemState, Level, OrderState, ReservationState
+from mainstay.orders.moves import OPEN
+from mainstay.storage.state import Batch, Key, State
+
+ORDERS_HELD_MAX = 4_000  # orders kept in memory between batches
+LEVELS_HELD_MAX = 250_000
+MAIN = "main"  # the location of a shop that names none
+
+_orders = msgspec.json.Decoder(OrderState)
+_reservations = msgspec.json.Decoder(ReservationState)
+_items = msgspec.json.Decoder(ItemState)
+_pairs = msgspec.json.Decoder(list[tuple[int, int]])
+_encode = msgspec.json.Encoder().encode
+
+
+class World:
+    """State in memory over the store. The core is the only writer, so what it holds stays true between batches."""
+
+    def __init__(self, store: State) -> None:
+        self.store = store
+        self.orders: dict[int, OrderState] = {}
+        self.reservations: dict[int, ReservationState] = {}
+        self.items: dict[int, ItemState] = {}
+        self.item_of: dict[str, int] = {}
+        self.levels: dict[int, Level] = {}
+        self.shelves: dict[int, list[Level]] = {}
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything and begin from the store: at the start, and after a commit that failed."""
+        for held in (self.orders, self.reservations, self.items, self.item_of, self.levels, self.shelves):
+            held.clear()
+        self.counters = self.store.counters()
+        self.words = self.store.words()
+        self.accounts = self.store.accounts()
+        self.backlog = self.store.connection.execute("SELECT count(*) FROM backlog").get
+        self.early = self.store.connection.execute("SELECT count(*) FROM early").get
+        self.begin()
+
+    def begin(self) -> None:
+        """Start a batch."""
+        self.batch = Batch()
+        self.links: dict[Key, int] = {}  # cross-references that this batch looked up or made
+        self.changed_orders: dict[int, int] = {}  # order -> when
+        self.changed_levels: set[int] = set()
+        self.changed_items: set[int] = set()
+        self.changed_reservations: set[int] = set()
+        self.changed_accounts: set[tuple[str, str]] = set()
+        self.waiting: dict[Key, list[tuple[int, bytes]]] = {}  # early statements: (number, body)
+        self.queued: dict[int, list[int]] = {}  # backlog of this batch: item -> orders
+
+    # --- numbers and names -------------------------------------------------------------------------------------------
+    def number(self, what: str) -> int:
+        """The next number of its kind, in log order."""
+        value = self.counters.get(what, 0) + 1
+        self.counters[what] = value
+        return value
+
+    def word(self, text: str) -> int:
+        found = self.words.get(text)
+        if found is None:
+            found = self.words[text] = len(self.words) + 1
+            self.batch.words.append((found, text))
+        return found
+
+    def key(self, system: str, kind: str, ext: str) -> Key:
+        """The key of a cross-reference; an id that is a plain integer is kept as one."""
+        space = self.word(f"{system}/{kind}")
+        if ext.isdecimal() and ext.isascii() and len(ext) < 19 and (ext[0] != "0" or ext == "0"):
+            return space, int(ext)
+        return space, ext
+
+    def link(self, key: Key, entity: int) -> None:
+        """Make a cross-reference; the first entity keeps an id that two would claim."""
+        if key not in self.links:
+            self.links[key] = entity
+            self.batch.xrefs.append((*key, entity))
+
+    def log(self, at: int, kind: str, entity: int, events: list[AnyEvent]) -> int:
+        """One row of the log; returns its number."""
+        seq = self.number("event")
+        self.batch.events.append((seq, at, kind, entity, _encode(events)))
+        return seq
+
+    # --- loading -----------------------------------------------------------------------------------------------------
+    def look_up(self, keys: Iterable[Key]) -> None:
+        """Learn which entities a batch speaks of, and which early statements waited for them."""
+        wanted = [key for key in dict.fromkeys(keys) if key not in self.links]
+        self.links |= self.store.find(wanted)
+        if self.early:
+            for n, space, ext, body in self.store.load("find_early", [list(key) for key in wanted]):
+                self.waiting.setdefault((space, ext), []).append((n, body))
+
+    def load_orders(self, numbers: Iterable[int]) -> None:
+        missing = [number for number in dict.fromkeys(numbers) if number not in self.orders]
+        if missing:
+            for number, body in self.store.load("load_orders", missing):
+                self.orders[number] = _orders.decode(body)
+
+    def load_reservations(self, numbers: Iterable[int]) -> None:
+        missing = [number for number in dict.fromkeys(numbers) if number not in self.reservations]
+        if missing:
+            for number, body in self.store.load("load_reservations", missing):
+                self.reservations[number] = _reservations.decode(body)
+
+    def load_skus(self, skus: Iterable[str]) -> None:
+        missing = [sku for sku in dict.fromkeys(skus) if sku not in self.item_of]
+        if missing:
+            self.item_of |= dict(self.store.load("find_items", missing))
+
+    def load_items(self, numbers: Iterable[int]) -> None:
+        missing = [number for number in dict.fromkeys(numbers) if number not in self.items]
+        if missing:
+            for number, body in self.store.load("load_items", missing):
+                self.items[number] = _items.decode(body)
+
+    def load_stock(self, items: Iterable[int]) -> None:
+        missing = [item for item in dict.fromkeys(items) if item not in self.shelves]
+        if not missing:
+            return
+        for item in missing:
+            self.shelves[item] = []
+        for row in self.store.load("load_stock", missing):
+            self._hold(Level(*row[:-1], _pairs.decode(row[-1])))
+
+    def _hold(self, level: Level) -> None:
+        self.levels[level.id] = level
+        self.shelves[level.id // LOCATIONS_MAX].append(level)
+
+    # --- what is not there yet is made -------------------------------------------------------------------------------
+    def item(self, sku: str, at: int) -> int:
+        """The number of a SKU; one that was never heard of is listed, with nothing in stock."""
+        number = self.item_of.get(sku)
+        if number is None:
+            number = self.number("entity")
+            self.list_item(number, sku)
+            self.log(at, "item", number, [ItemListed(sku=sku)])
+        return number
+
+    def list_item(self, number: int, sku: str) -> None:
+        self.item_of[sku] = number
+        self.items[number] = ItemState(id=number, sku=sku)
+        self.shelves[number] = []
+        self.changed_items.add(number)
+
+    def level(self, item: int, location: int) -> Level:
+        """A stock row, to be changed in place; made where there is none yet."""
+        number = item * LOCATIONS_MAX + location
+        level = self.levels.get(number)
+        if level is None:
+            self.load_stock((item,))
+            level = self.levels.get(number)
+            if level is None:
+                level = Level(number)
+                self._hold(level)
+        self.changed_levels.add(number)
+        return level
+
+    def order(self, number: int, system: str, external: str) -> OrderState:
+        """An order, made where there is none yet."""
+        state = self.orders.get(number)
+        if state is None:
+            uid = shown("order", system, external)
+            state = self.orders[number] = OrderState(id=number, uid=uid, system=system, external=external)
+        return state
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+    def commit(self, at: int) -> None:
+        """Write everything that changed, in one commit; memory and store agree afterwards, whatever happens."""
+        batch = self.batch
+        for number, when in self.changed_orders.items():
+            state = self.orders[number]
+            batch.orders.append((number, state.status, int(state.status in OPEN), when, _encode(state)))
+        for number in self.changed_reservations:
+            held = self.reservations[number]
+            batch.reservations.append((number, held.status, held.expires, _encode(held)))
+        for number in self.changed_items:
+            item = self.items[number]
+            batch.items.append((number, item.sku, _encode(item)))
+        for number in sorted(self.changed_levels):
+            level = self.levels[number]
+            batch.stock.append((
+                number, level.on_hand, level.allocated, level.reserved, level.in_transit, level.damaged, level.safety, level.deficit,
+                level.unbooked, level.counted_at, _encode(level.recent),
+            ))  # fmt: skip
+        for account in self.changed_accounts:
+            number, balance = self.accounts[account]
+            batch.accounts.append((number, *account, balance))
+        if self.changed_levels:
+            items = sorted({number // LOCATIONS_MAX for number in self.changed_levels})
+            batch.level_changes.append((self.number("level_change"), at, _encode(items)))
+        batch.counters = self.counters
+        try:
+            self.store.write(batch)
+        except BaseException:
+            self.reset()
+            raise
+        self._trim()
+        self.begin()
+
+    def _trim(self) -> None:
+        if len(self.orders) > ORDERS_HELD_MAX:
+            for number in list(self.orders)[: len(self.orders) - ORDERS_HELD_MAX // 2]:
+                del self.orders[number]
+        if len(self.levels) > LEVELS_HELD_MAX:
+            self.levels.clear()
+            self.shelves.clear()
+        if len(self.reservations) > ORDERS_HELD_MAX:
+            self.reservations.clear()
+        if len(self.items) > LEVELS_HELD_MAX:
+            self.items.clear()

@@ -1,0 +1,216 @@
+"""What the log holds: statements that were heard, and what was decided. The whole domain state is a fold over these.
+
+Evolution rule: a field may be added with a default; none is renamed, retyped or removed. A new meaning is a new event.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from mainstay.model.objects import UnitsOf
+from mainstay.model.seen import SeenEvent
+
+VERSION = 1
+
+
+class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event"):
+    """What all events of the log share."""
+
+
+class Heard(Event, tag="Heard"):
+    """A statement that was admitted. `receipt` is the number of the receipt whose raw bytes are kept."""
+
+    system: str
+    said: SeenEvent
+    mark: int = 0  # the fingerprint of the delivery's event id
+    subject: int = 0
+    customer: str = ""  # the buyer's id at the speaker: several orders of one buyer share the subject
+    receipt: int = 0
+
+
+class Held(Event, tag="Held"):
+    """The order waits for a person or a cause; `detail` explains, with numbers."""
+
+    reason: str
+    detail: str = ""
+
+
+class Freed(Event, tag="Freed"):
+    """A hold has gone, by whom or by what."""
+
+    reason: str
+    by: str = ""
+
+
+class Share(Struct, array_like=True, gc=False):
+    """Units of one order line that a location holds for it: [line number, item, location, allocated, released, shipped]."""
+
+    line: int
+    item: int
+    location: int
+    quantity: int
+    released: int = 0
+    shipped: int = 0
+
+
+class Allocated(Event, tag="Allocated"):
+    """Stock was set aside for the order. `reservation` is the one that it came from, 0 for free stock."""
+
+    shares: tuple[Share, ...]
+    reservation: int = 0
+
+
+class Deallocated(Event, tag="Deallocated"):
+    """Stock that was set aside is free again."""
+
+    shares: tuple[Share, ...]
+    reason: str
+
+
+class Shipped(Event, tag="Shipped"):
+    """Units of a parcel left their location. `beyond` were never allocated: the warehouse knew better than we did."""
+
+    parcel: str
+    shares: tuple[Share, ...]
+    beyond: tuple[Share, ...] = ()
+
+
+class Short(Event, tag="Short"):
+    """Sold, but not there: named at once. (item, missing units) each."""
+
+    missing: tuple[tuple[int, int], ...]
+    asked_first: bool = False
+
+
+class Asked(Event, tag="Asked"):
+    """An effect was asked of a system: from here on an intent with this key is durable."""
+
+    key: str
+    command: str
+    system: str
+    amount: int = 0
+    lines: tuple[UnitsOf, ...] = ()
+    about: str = ""  # the release, parcel or payment that it is about
+
+
+class Answered(Event, tag="Answered"):
+    """How an effect ended: done, unknown or rejected (with a failure code)."""
+
+    key: str
+    outcome: str
+    at: int = 0
+    code: str = ""
+    why: str = ""
+    references: dict[str, str] = {}
+
+
+class Moved(Event, tag="Moved"):
+    """The order's status moved along the table `orders.moves`."""
+
+    move: str
+
+
+class CancelAsked(Event, tag="CancelAsked"):
+    """The order is to be undone: by its source, by a person, by a time-out."""
+
+    by: str
+    reason: str
+
+
+class Reserved(Event, tag="Reserved"):
+    """A channel that asks first was promised units until `expires`."""
+
+    channel: str
+    key: str
+    shares: tuple[Share, ...]
+    expires: int
+    at: int = 0
+
+
+class Refused(Event, tag="Refused"):
+    """A channel that asks first was refused: (item, wanted, available) each that fell short."""
+
+    channel: str
+    key: str
+    short: tuple[tuple[int, int, int], ...]
+    at: int = 0
+
+
+class ReservationEnded(Event, tag="ReservationEnded"):
+    """A reservation ended exactly once: consumed by an order, released by its channel, or expired."""
+
+    how: str
+    shares: tuple[Share, ...] = ()  # the units that are free again
+    order: int = 0
+
+
+class ItemListed(Event, tag="ItemListed"):
+    """A SKU was heard of for the first time and got its number."""
+
+    sku: str
+
+
+class Parked(Event, tag="Parked"):
+    """A message that could not be handled became a dead letter."""
+
+    system: str
+    topic: str
+    code: str
+    why: str
+    owner: str
+    receipt: int = 0
+    key: str = ""
+    about: int = 0
+
+
+class LetterClosed(Event, tag="LetterClosed"):
+    """A dead letter was retried or suppressed, by whom and why."""
+
+    how: str
+    by: str = ""
+    reason: str = ""
+
+
+class Proposed(Event, tag="Proposed"):
+    """A system spoke of what another owns: kept, visible, without effect."""
+
+    system: str
+    said: SeenEvent
+    reason: str
+
+
+class Erased(Event, tag="Erased"):
+    """A person's data was deleted: their row in the vault and the keys of their receipts."""
+
+    by: str = ""
+
+
+AnyEvent = (
+    Heard
+    | Held
+    | Freed
+    | Allocated
+    | Deallocated
+    | Shipped
+    | Short
+    | Asked
+    | Answered
+    | Moved
+    | CancelAsked
+    | Reserved
+    | Refused
+    | ReservationEnded
+    | ItemListed
+    | Parked
+    | LetterClosed
+    | Proposed
+    | Erased
+)
+
+_decoder = msgspec.json.Decoder(list[AnyEvent])
+
+
+def decode(body: bytes) -> list[AnyEvent]:
+    """The events of one row of the log."""
+    return _decoder.decode(body)

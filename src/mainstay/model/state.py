@@ -1,0 +1,130 @@
+"""What we know, as the store keeps it: one struct for each kind of entity. Only the fold of a room changes them."""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from mainstay.model.events import Share
+from mainstay.model.objects import Order, UnitsOf
+
+
+class PaymentState(Struct, omit_defaults=True):
+    """A payment of an order; running totals in minor units."""
+
+    system: str
+    status: str = "pending"
+    currency: str = ""
+    authorised: int = 0
+    captured: int = 0
+    refunded: int = 0
+    version: int = 0
+
+
+class ParcelState(Struct, omit_defaults=True):
+    """A fulfilment: units that left, with their tracking."""
+
+    system: str
+    status: str
+    units: list[UnitsOf]  # by our line id
+    carrier: str = ""
+    service: str = ""
+    tracking: tuple[str, ...] = ()
+    at: int = 0
+    version: int = 0
+    counted: bool = False  # its units are off the shelf
+
+
+class RefundState(Struct, omit_defaults=True):
+    """Money given back, or promised back."""
+
+    system: str
+    status: str
+    amount: int
+    version: int = 0
+    posted: int = 0  # what of it stands in the ledger
+    restocked: bool = False
+
+
+class EffectState(Struct, omit_defaults=True):
+    """Something asked of another system, under a key of its own."""
+
+    command: str
+    system: str
+    outcome: str = "asked"  # asked, done, unknown, rejected
+    amount: int = 0
+    lines: tuple[UnitsOf, ...] = ()
+    about: str = ""
+    code: str = ""
+    why: str = ""
+    references: dict[str, str] = {}
+
+
+class OrderState(Struct, omit_defaults=True, kw_only=True):
+    """Everything known of one order."""
+
+    id: int
+    uid: str
+    system: str
+    external: str
+    status: str = "new"
+    order: Order | None = None
+    version: int = 0
+    subject: int = 0
+    marks: list[int] = field(default_factory=list)
+    items: list[int] = field(default_factory=list)  # the item of each line, by line number
+    shares: list[Share] = field(default_factory=list)
+    holds: dict[str, str] = field(default_factory=dict)
+    payments: dict[str, PaymentState] = field(default_factory=dict)
+    parcels: dict[str, ParcelState] = field(default_factory=dict)
+    refunds: dict[str, RefundState] = field(default_factory=dict)
+    fees: dict[str, int] = field(default_factory=dict)  # what providers kept, by their settlement line
+    effects: dict[str, EffectState] = field(default_factory=dict)
+    short: dict[int, int] = field(default_factory=dict)
+    paid: bool = False
+    cancel: str = ""  # why it is to be undone
+    invoice: str = ""
+    booked: dict[str, int] = field(default_factory=dict)  # what of each amount stands in the ledger
+    updated_at: int = 0
+
+
+class Level(Struct, array_like=True):
+    """Stock of one item at one location, in units. `deficit` names units that were promised and then counted away."""
+
+    id: int  # item * LOCATIONS_MAX + location
+    on_hand: int = 0
+    allocated: int = 0
+    reserved: int = 0
+    in_transit: int = 0
+    damaged: int = 0
+    safety: int = 0
+    deficit: int = 0
+    unbooked: int = 0  # units that left and that the ERP has not been told of yet
+    counted_at: int = 0  # the moment that the last count spoke of
+    recent: list[tuple[int, int]] = field(default_factory=list)  # movements that a late count must re-apply: (when, units)
+
+
+LOCATIONS_MAX = 256
+
+
+class ReservationState(Struct, omit_defaults=True, kw_only=True):
+    """Units promised to a channel that asked first."""
+
+    id: int
+    channel: str
+    key: str
+    shares: list[Share]
+    expires: int
+    status: str = "reserved"  # reserved, consumed, released, expired, refused
+    short: list[tuple[int, int, int]] = field(default_factory=list)
+    order: int = 0
+
+
+class ItemState(Struct, omit_defaults=True, kw_only=True):
+    """A SKU, and what each system calls it."""
+
+    id: int
+    sku: str
+    title: str = ""
+    versions: dict[str, int] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)  # system -> its stock item id
+    prices: dict[str, tuple[int, str]] = field(default_factory=dict)  # system -> (minor units, currency)

@@ -1,0 +1,1 @@
+"""What was paid, refunded, paid out, and whether it adds up."""

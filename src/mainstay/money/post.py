@@ -1,0 +1,102 @@
+"""Double entry. A transfer moves an amount from one account (credit) to another (debit), so that it balances by construction.
+
+What an order should have in the books is a pure function of its state; what is posted is the difference to what already stands
+there. So postings converge in any order of arrival, nothing is posted twice, and a correction is a new transfer, never a change.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mainstay.model.state import OrderState
+
+
+class Transfer(NamedTuple):
+    """`amount` > 0 minor units: debit account, credit account."""
+
+    what: str
+    debit: str
+    credit: str
+    amount: int
+
+
+class Posting(NamedTuple):
+    """Between which accounts a part of an order moves. `{system}` is the channel, or the provider for payments."""
+
+    debit: str
+    credit: str
+    meaning: str
+
+
+# The chart of accounts, by the part of an order that is posted. Marketplace-facilitator tax passes through and nets to zero.
+POSTINGS: dict[str, Posting] = {
+    "goods": Posting("receivable:{system}", "sales:{system}", "units times prices"),
+    "discount": Posting("discounts:{system}", "receivable:{system}", "what was let off, on lines and shipping"),
+    "shipping": Posting("receivable:{system}", "shipping:{system}", "shipping charged to the buyer"),
+    "tax": Posting("receivable:{system}", "tax:{system}", "tax that we owe, on top of the prices"),
+    "tax_within": Posting("sales:{system}", "tax:{system}", "tax that we owe, held within the prices"),
+    "facilitator_tax": Posting("receivable:{system}", "facilitator_tax:{system}", "tax that the marketplace collected"),
+    "facilitator_paid": Posting("facilitator_tax:{system}", "receivable:{system}", "tax that the marketplace remits itself"),
+    "duties": Posting("receivable:{system}", "duties:{system}", "import duties charged to the buyer"),
+    "tip": Posting("receivable:{system}", "tips:{system}", "tips"),
+    "adjustment": Posting("receivable:{system}", "adjustments:{system}", "rounding that the source states"),
+    "gift_cards": Posting("gift_cards:{system}", "receivable:{system}", "paid by gift card: a liability shrinks"),
+    "at_source": Posting("clearing:{system}", "receivable:{system}", "paid at the channel, which pays out later"),
+    "captured": Posting("psp:{system}", "receivable:{system}", "captured at a payment provider"),
+    "refunded": Posting("refunds:{system}", "psp:{system}", "given back through a payment provider"),
+    "fee": Posting("fees:{system}", "psp:{system}", "what the provider kept"),
+}
+PAID_AT_SOURCE = frozenset({"captured", "part_refunded", "refunded"})
+
+
+def targets(state: OrderState, captured: dict[str, int]) -> dict[str, int]:
+    """What of each part should stand in the books now. `captured` is minor units by payment; keys are `part` or `part/payment`."""
+    order = state.order
+    want: dict[str, int] = {}
+    if order is not None and state.status not in ("new", "cancelled"):
+        want["goods"] = order.goods()
+        want["discount"] = order.discount()
+        want["shipping"] = order.shipping
+        want["tax_within" if order.taxes_included else "tax"] = order.tax
+        want["facilitator_tax"] = want["facilitator_paid"] = order.facilitator_tax
+        want["duties"], want["tip"], want["adjustment"] = order.duties, order.tip, order.adjustment
+        want["gift_cards"] = order.gift_cards
+        if not order.payments and not state.payments and order.payment in PAID_AT_SOURCE:
+            want["at_source"] = order.total - order.gift_cards - order.facilitator_tax
+    for external, amount in captured.items():
+        want[f"captured/{external}"] = amount
+    for external, refund in state.refunds.items():
+        if refund.status == "succeeded":
+            want[f"refunded/{external}"] = refund.amount
+    for external, fee in state.fees.items():
+        want[f"fee/{external}"] = fee
+    return want
+
+
+def post(state: OrderState, captured: dict[str, int]) -> list[Transfer]:
+    """The transfers that bring the books to what the order's state says; notes in `state.booked` what then stands there."""
+    want, have = targets(state, captured), state.booked
+    transfers = []
+    for part in want.keys() | have.keys() if have else want:
+        difference = want.get(part, 0) - have.get(part, 0)
+        if difference:
+            transfers.append(_transfer(state, part, difference))
+    if transfers:
+        transfers.sort()
+        state.booked = {part: amount for part, amount in want.items() if amount}
+    return transfers
+
+
+def _transfer(state: OrderState, part: str, amount: int) -> Transfer:
+    what, _, external = part.partition("/")
+    if what == "captured":
+        system = state.payments[external].system
+    elif what == "refunded":
+        system = state.refunds[external].system
+    elif what == "fee":
+        system = next(iter(state.payments.values())).system if state.payments else state.system
+    else:
+        system = state.system
+    debit, credit, _ = POSTINGS[what]
+    debit, credit = debit.replace("{system}", system), credit.replace("{system}", system)
+    return Transfer(what, debit, credit, amount) if amount > 0 else Transfer(what, credit, debit, -amount)

@@ -1,0 +1,1 @@
+"""What has been promised to a buyer, and what remains to be done."""

@@ -1,0 +1,349 @@
+"""What follows for an order. Pure: no clock, no store, no other room. Each function yields events; the caller folds one before it asks on.
+
+The sequence for one receipt is fixed (flows.intake): `hear` -> `begin` -> [stock decides what `wants` may have] -> `settle`.
+Compensation is fenced: it only undoes effects that stand in this order's own state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from mainstay.model.events import AnyEvent, Asked, CancelAsked, Deallocated, Freed, Held, Moved, Share, Shipped
+from mainstay.model.money import major
+from mainstay.model.objects import UnitsOf
+from mainstay.model.seen import FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
+from mainstay.model.state import OrderState, ParcelState
+from mainstay.orders.moves import BEFORE_RELEASE
+
+PAID_WORDS = frozenset({"captured", "part_refunded", "refunded"})
+DEAD_PAYMENTS = frozenset({"voided", "failed", "expired"})
+LEFT = frozenset({"shipped", "delivered"})
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """How this shop handles orders; built from the landscape. `can` names the commands that each system takes."""
+
+    can: Mapping[str, frozenset[str]]
+    warehouse: str = ""
+    erp: str = ""
+    capture: Literal["order", "shipment"] = "shipment"
+    partial_shipment: bool = True
+    shortage: Literal["backorder", "cancel"] = "backorder"
+    hold_totals: bool = True
+    asks_first: frozenset[str] = frozenset()
+
+    def takes(self, system: str, command: str) -> bool:
+        return command in self.can.get(system, ())
+
+
+def newer(state: OrderState, said: Any) -> bool:
+    """Is this statement news about its object, by the speaker's own clock? What is not is counted and ignored."""
+    kind = type(said)
+    if kind is OrderSeen:
+        return state.order is None or said.version > state.version
+    if kind is PaymentSeen:
+        payment = state.payments.get(said.external)
+        return payment is None or said.version > payment.version
+    if kind is FulfilmentSeen:
+        parcel = state.parcels.get(said.external)
+        return parcel is None or said.version > parcel.version
+    if kind is RefundSeen:
+        refund = state.refunds.get(said.external)
+        return refund is None or said.version > refund.version
+    if kind is SettlementLineSeen:
+        return said.external not in state.fees
+    return not (kind is InvoiceSeen and state.invoice)
+
+
+def begin(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
+    """What must be settled before stock is asked: the first move, totals, a cancellation, units that are no longer wanted."""
+    order = state.order
+    if order is None:
+        return
+    if state.status == "new":
+        yield Moved(move="place")
+    if policy.hold_totals and state.status in BEFORE_RELEASE:
+        difference = order.difference()
+        if difference and "totals_mismatch" not in state.holds:
+            stated, parts = major(order.total, order.currency), major(order.total - difference, order.currency)
+            yield Held(reason="totals_mismatch", detail=f"the source states {stated} {order.currency}, its parts sum to {parts}")
+        elif not difference and "totals_mismatch" in state.holds:
+            yield Freed(reason="totals_mismatch", by="a newer version adds up")
+    if order.cancelled_at is not None and not state.cancel:
+        yield CancelAsked(by=state.system, reason="cancelled at its source")
+    surplus = _surplus(state)
+    if surplus:
+        yield Deallocated(shares=surplus, reason="no longer wanted")
+
+
+def wanted(state: OrderState) -> list[int]:
+    """Units that each line still promises, by line number. Lines that are not shipped, or that others ship, want none."""
+    order = state.order
+    if order is None or state.cancel or order.fulfilled_by != "merchant":
+        return [0] * (len(order.lines) if order else 0)
+    return [line.quantity - line.cancelled if line.ships else 0 for line in order.lines]
+
+
+def wants(state: OrderState) -> list[tuple[int, int, int]]:
+    """(line number, item, units) that are promised but not allocated yet."""
+    if state.order is None or state.status in ("cancelled", "settled", "shipped", "invoiced"):
+        return []
+    units = wanted(state)
+    for share in state.shares:
+        if share.line < len(units):
+            units[share.line] -= share.quantity
+    return [(number, state.items[number], count) for number, count in enumerate(units) if count > 0]
+
+
+def settle(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
+    """Everything that follows from what is now known, one step at a time, until nothing more does."""
+    if state.order is None:
+        return
+    yield from _parcels(state)
+    if state.cancel:
+        yield from _undo(state, policy)
+    if state.status == "placed" and state.holds:
+        yield Moved(move="hold")
+    elif state.status == "held" and not state.holds:
+        yield Moved(move="free")
+    if state.status == "placed" and not state.cancel and is_paid(state):
+        yield Moved(move="pay")
+    yield from _stock_moves(state, policy)
+    yield from _release(state, policy)
+    yield from _after_shipping(state, policy)
+
+
+def _stock_moves(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
+    if state.status in ("paid", "allocated", "backordered") and state.holds:
+        yield Moved(move="hold")
+        return
+    if state.status not in ("paid", "allocated", "backordered"):
+        return
+    missing = bool(wants(state))
+    if not missing and state.status != "allocated":
+        yield Moved(move="allocate")
+    elif missing and state.status != "backordered":
+        yield Moved(move="fall_short")
+    if missing and policy.shortage == "cancel" and not state.cancel:
+        yield CancelAsked(by="mainstay", reason="sold but not in stock")
+        yield from _undo(state, policy)
+
+
+def _release(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
+    ready = state.status == "allocated" or (state.status == "backordered" and policy.partial_shipment)
+    later = state.status in ("released", "part_shipped") and not state.cancel
+    if not (ready or later) or not policy.warehouse or state.holds:
+        return
+    lines = _units(state, [(share.line, share.quantity - share.released) for share in state.shares])
+    if not lines:
+        if state.status == "allocated" and not any(wanted(state)):
+            yield Moved(move="ship")  # nothing to send: downloads, gift cards, or others ship it
+        return
+    number = 1 + sum(effect.command == "ReleaseOrder" for effect in state.effects.values())
+    yield Asked(key=f"{state.uid}:release.{number}", command="ReleaseOrder", system=policy.warehouse, lines=lines, about=str(number))
+    if ready:
+        yield Moved(move="release")
+
+
+def _parcels(state: OrderState) -> Iterator[AnyEvent]:
+    """Take the units of new parcels off the shelf; what was never allocated is named."""
+    for external, parcel in list(state.parcels.items()):
+        if parcel.status not in LEFT or parcel.counted:
+            continue
+        shares, beyond = _cover(state, parcel)
+        yield Shipped(parcel=external, shares=shares, beyond=beyond)
+        if beyond:
+            units = sum(share.quantity for share in beyond)
+            yield Held(reason="shipped_beyond_allocation", detail=f"parcel {external} held {units} units that were not allocated")
+        if state.status in ("cancelled", "shipped", "invoiced", "settled"):
+            if state.status == "cancelled":
+                yield Held(reason="shipped_after_cancel", detail=f"parcel {external} left although the order was cancelled")
+            continue
+        complete = all_shipped(state)
+        if complete or state.status != "part_shipped":
+            yield Moved(move="ship" if complete else "ship_part")
+
+
+def all_shipped(state: OrderState) -> bool:
+    """Has every promised unit left?"""
+    units = wanted(state)
+    for share in state.shares:
+        if share.line < len(units):
+            units[share.line] -= share.shipped
+    return all(count <= 0 for count in units)
+
+
+def _cover(state: OrderState, parcel: ParcelState) -> tuple[tuple[Share, ...], tuple[Share, ...]]:
+    """Which allocated units a parcel took; and those that it took beyond them."""
+    assert state.order is not None
+    numbers = {line.id: number for number, line in enumerate(state.order.lines)}
+    if parcel.units:
+        todo = [(numbers[units.line], units.quantity) for units in parcel.units if units.line in numbers]
+    else:  # it speaks of all that was released
+        todo = [(share.line, share.released - share.shipped) for share in state.shares]
+    shares: list[Share] = []
+    beyond: list[Share] = []
+    taken = [share.shipped for share in state.shares]
+    for line, count in todo:
+        for index, share in enumerate(state.shares):
+            part = min(count, share.quantity - taken[index]) if share.line == line else 0
+            if part > 0:
+                shares.append(Share(line, share.item, share.location, part))
+                taken[index] += part
+                count -= part
+        if count > 0:
+            beyond.append(Share(line, state.items[line], 1, count))
+    return tuple(shares), tuple(beyond)
+
+
+def _undo(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
+    """Compensate, as far as the world still allows: before release at once, after it by asking the warehouse, after shipping a person."""
+    if state.status in ("part_shipped", "shipped", "invoiced", "settled"):
+        if "cancelled_after_shipment" not in state.holds:
+            yield Held(reason="cancelled_after_shipment", detail=state.cancel)
+        return
+    if state.status == "cancelled":
+        return
+    if state.status in ("released", "cancelling"):
+        yield from _withdraw(state, policy)
+        if not _withdrawn(state):
+            return
+    shares = tuple(Share(s.line, s.item, s.location, s.quantity - s.shipped) for s in state.shares if s.quantity > s.shipped)
+    if shares:
+        yield Deallocated(shares=shares, reason=state.cancel)
+    yield from _give_back(state, policy)
+    if state.order is not None and state.order.cancelled_at is None and policy.takes(state.system, "CancelOrder"):
+        key = f"{state.uid}:cancel"
+        if key not in state.effects:
+            yield Asked(key=key, command="CancelOrder", system=state.system, about=state.cancel)
+    yield Moved(move="cancel")
+
+
+def _withdraw(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
+    if state.status == "released":
+        yield Moved(move="withdraw")
+    for key, effect in list(state.effects.items()):
+        back = f"{key}.withdraw"
+        if effect.command == "ReleaseOrder" and effect.outcome != "rejected" and back not in state.effects:
+            yield Asked(key=back, command="CancelRelease", system=policy.warehouse, about=effect.about)
+
+
+def _withdrawn(state: OrderState) -> bool:
+    return all(effect.outcome == "done" for effect in state.effects.values() if effect.command == "CancelRelease")
+
+
+def _give_back(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
+    """Let authorisations go; refund what our own capture took. What others captured, others refund."""
+    for external, payment in list(state.payments.items()):
+        if not policy.takes(payment.system, "VoidPayment"):
+            continue
+        capture = state.effects.get(f"{state.uid}:capture.{external}")
+        if capture is None and payment.status == "authorised":
+            key = f"{state.uid}:void.{external}"
+            if key not in state.effects:
+                yield Asked(key=key, command="VoidPayment", system=payment.system, about=external)
+        elif capture is not None and capture.outcome == "done":
+            key = f"{state.uid}:refund.{external}"
+            if key not in state.effects:
+                yield Asked(key=key, command="RefundPayment", system=payment.system, about=external, amount=capture.amount)
+
+
+def _after_shipping(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
+    yield from _confirm(state, policy)
+    if state.status in ("shipped", "invoiced") or (policy.capture == "order" and state.status in ("allocated", "released")):
+        yield from _capture(state, policy)
+    if state.status == "shipped":
+        key = f"{state.uid}:sale"
+        if policy.erp and key not in state.effects and not state.invoice:
+            yield Asked(key=key, command="PostSale", system=policy.erp)
+        if state.invoice or not policy.erp:
+            yield Moved(move="invoice")
+    if state.status == "invoiced" and is_captured(state) and all(e.outcome == "done" for e in state.effects.values()):
+        yield Moved(move="settle")
+
+
+def _confirm(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
+    if not policy.takes(state.system, "ConfirmFulfilment"):
+        return
+    for external, parcel in list(state.parcels.items()):
+        key = f"{state.uid}:confirm.{external}"
+        if parcel.counted and parcel.system != state.system and key not in state.effects:
+            yield Asked(key=key, command="ConfirmFulfilment", system=state.system, lines=tuple(parcel.units), about=external)
+
+
+def _capture(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
+    left = due(state) - sum(payment.captured for payment in state.payments.values())
+    left -= sum(e.amount for e in state.effects.values() if e.command == "CapturePayment" and e.outcome in ("asked", "unknown"))
+    for external, payment in list(state.payments.items()):
+        key = f"{state.uid}:capture.{external}"
+        amount = min(left, payment.authorised - payment.captured)
+        if amount > 0 and payment.status == "authorised" and key not in state.effects and policy.takes(payment.system, "CapturePayment"):
+            yield Asked(key=key, command="CapturePayment", system=payment.system, amount=amount, about=external)
+            left -= amount
+
+
+def due(state: OrderState) -> int:
+    """What the buyer owes beyond gift cards, in minor units."""
+    return 0 if state.order is None else state.order.total - state.order.gift_cards
+
+
+def is_paid(state: OrderState) -> bool:
+    """Is enough authorised or captured? Where providers are named, only their own word counts."""
+    order = state.order
+    if order is None:
+        return False
+    if order.payments or state.payments:
+        good = sum(max(p.authorised, p.captured) for p in state.payments.values() if p.status not in DEAD_PAYMENTS)
+        return good >= due(state)
+    return order.payment in PAID_WORDS or order.payment == "authorised" or due(state) <= 0
+
+
+def is_captured(state: OrderState) -> bool:
+    """Has everything been taken?"""
+    order = state.order
+    if order is None:
+        return False
+    if order.payments or state.payments:
+        return sum(captured(state, external) for external in state.payments) >= due(state)
+    return order.payment in PAID_WORDS or due(state) <= 0
+
+
+def captured(state: OrderState, external: str) -> int:
+    """Minor units taken of one payment: by its provider's statement or its answer to our capture, whichever knows more."""
+    effect = state.effects.get(f"{state.uid}:capture.{external}")
+    answered = effect.amount if effect is not None and effect.outcome == "done" else 0
+    return max(state.payments[external].captured, answered)
+
+
+def _surplus(state: OrderState) -> tuple[Share, ...]:
+    """Allocated, not yet released units that the order no longer wants."""
+    order = state.order
+    if order is None or not state.shares or state.status not in BEFORE_RELEASE:
+        return ()
+    units = wanted(state)
+    back = []
+    for share in state.shares:
+        keep = min(share.quantity, units[share.line]) if share.line < len(units) else 0
+        if share.line < len(units):
+            units[share.line] -= keep
+        free = share.quantity - max(keep, share.released, share.shipped)
+        if free > 0 and not state.cancel:
+            back.append(Share(share.line, share.item, share.location, free))
+    return tuple(back)
+
+
+def _units(state: OrderState, counts: list[tuple[int, int]]) -> tuple[UnitsOf, ...]:
+    assert state.order is not None
+    by_line: dict[int, int] = {}
+    for line, count in counts:
+        if count > 0 and line < len(state.order.lines):
+            by_line[line] = by_line.get(line, 0) + count
+    return tuple(UnitsOf(state.order.lines[line].id, count) for line, count in by_line.items())
+
+
+__all__ = [
+    "Policy", "all_shipped", "begin", "captured", "due", "is_captured", "is_paid", "newer", "settle", "wanted", "wants",
+]  # fmt: skip

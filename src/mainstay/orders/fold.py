@@ -1,0 +1,178 @@
+"""How an order's state follows from its events. Pure: the same events give the same state, whenever they are folded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mainstay.model.events import (
+    Allocated,
+    Answered,
+    Asked,
+    CancelAsked,
+    Deallocated,
+    Freed,
+    Heard,
+    Held,
+    Moved,
+    Share,
+    Shipped,
+    Short,
+)
+from mainstay.model.objects import UnitsOf
+from mainstay.model.seen import FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
+from mainstay.model.state import EffectState, OrderState, ParcelState, PaymentState, RefundState
+from mainstay.orders.moves import move
+
+ItemOf = Callable[[str], int]
+MARKS_MAX = 64  # fingerprints kept of one order; older ones are guarded by versions
+
+
+def fold(state: OrderState, event: Any, item_of: ItemOf) -> None:
+    """Apply one event. `item_of` gives the number of a SKU, which an earlier ItemListed made known."""
+    kind = type(event)
+    if kind is Heard:
+        _heard(state, event, item_of)
+    elif kind in _FOLDS:
+        _FOLDS[kind](state, event)
+
+
+def _heard(state: OrderState, event: Heard, item_of: ItemOf) -> None:
+    if event.mark and event.mark not in state.marks:
+        state.marks = [*state.marks[1 - MARKS_MAX :], event.mark]
+    if event.subject:
+        state.subject = event.subject
+    said = event.said
+    kind = type(said)
+    if kind is OrderSeen:
+        _snapshot(state, said, item_of)
+    elif kind is PaymentSeen:
+        payment = state.payments.setdefault(said.external, PaymentState(event.system))
+        payment.status, payment.currency, payment.version = said.status, said.currency, said.version
+        payment.authorised, payment.captured, payment.refunded = said.authorised, said.captured, said.refunded
+    elif kind is FulfilmentSeen:
+        known = state.parcels.get(said.external)
+        state.parcels[said.external] = ParcelState(
+            event.system, said.status, list(said.lines), said.carrier, said.service, said.tracking, said.at, said.version,
+            known.counted if known else False,
+        )  # fmt: skip
+    elif kind is RefundSeen:
+        known_refund = state.refunds.setdefault(said.external, RefundState(event.system, said.status, said.amount))
+        known_refund.status, known_refund.amount, known_refund.version = said.status, said.amount, said.version
+    elif kind is SettlementLineSeen:
+        state.fees[said.external] = said.fee
+    elif kind is InvoiceSeen and said.state in ("posted", "paid"):
+        state.invoice = said.number or said.external
+
+
+def _snapshot(state: OrderState, said: OrderSeen, item_of: ItemOf) -> None:
+    before, after = state.order, said.order
+    if before is not None and [line.id for line in before.lines] != [line.id for line in after.lines]:
+        position = {line.id: number for number, line in enumerate(after.lines)}
+        kept = [(share, position.get(before.lines[share.line].id)) for share in state.shares]
+        # a line that vanished keeps its shares under a number past the end, where `surplus` finds and frees them
+        state.shares = [
+            Share(len(after.lines) if at is None else at, s.item, s.location, s.quantity, s.released, s.shipped) for s, at in kept
+        ]
+    state.order, state.version = after, said.version
+    state.items = [item_of(line.sku) for line in after.lines]
+
+
+def _allocated(state: OrderState, event: Allocated) -> None:
+    for share in event.shares:
+        at = _share(state, share)
+        if at is None:
+            state.shares.append(Share(share.line, share.item, share.location, share.quantity))
+        else:
+            at.quantity += share.quantity
+        missing = state.short.get(share.item, 0) - share.quantity
+        if missing > 0:
+            state.short[share.item] = missing
+        else:
+            state.short.pop(share.item, None)
+
+
+def _deallocated(state: OrderState, event: Deallocated) -> None:
+    for share in event.shares:
+        at = _share(state, share)
+        assert at is not None and at.quantity - at.shipped >= share.quantity, f"{state.uid}: freed more than is held"
+        at.quantity -= share.quantity
+        at.released = min(at.released, at.quantity)
+    state.shares = [share for share in state.shares if share.quantity]
+
+
+def _shipped(state: OrderState, event: Shipped) -> None:
+    for share in event.shares:
+        at = _share(state, share)
+        assert at is not None and at.shipped + share.quantity <= at.quantity, f"{state.uid}: shipped more than is held"
+        at.shipped += share.quantity
+        at.released = max(at.released, at.shipped)
+    for share in event.beyond:
+        state.shares.append(Share(share.line, share.item, share.location, share.quantity, share.quantity, share.quantity))
+        state.short.pop(share.item, None)
+    parcel = state.parcels[event.parcel]
+    parcel.counted = True
+    if not parcel.units and state.order is not None:  # it spoke of all that was released: say what that was
+        parcel.units = [UnitsOf(state.order.lines[share.line].id, share.quantity) for share in event.shares]
+
+
+def _short(state: OrderState, event: Short) -> None:
+    state.short = dict(event.missing)
+
+
+def _asked(state: OrderState, event: Asked) -> None:
+    assert event.key not in state.effects, f"{state.uid}: effect {event.key} was asked twice"
+    state.effects[event.key] = EffectState(
+        event.command, event.system, amount=event.amount, lines=event.lines, about=event.about
+    )
+    if event.command == "ReleaseOrder":
+        for share in state.shares:
+            share.released = share.quantity
+
+
+def _answered(state: OrderState, event: Answered) -> None:
+    effect = state.effects[event.key]
+    effect.outcome, effect.code, effect.why = event.outcome, event.code, event.why
+    if event.references:
+        effect.references = event.references
+    if effect.command == "PostSale" and event.outcome == "done":
+        state.invoice = event.references.get("invoice", "") or state.invoice or "posted"
+
+
+def _held(state: OrderState, event: Held) -> None:
+    state.holds[event.reason] = event.detail
+
+
+def _freed(state: OrderState, event: Freed) -> None:
+    state.holds.pop(event.reason, None)
+
+
+def _moved(state: OrderState, event: Moved) -> None:
+    state.status = move(state.status, event.move)
+    if state.status == "cancelled":
+        state.short = {}
+
+
+def _cancel_asked(state: OrderState, event: CancelAsked) -> None:
+    state.cancel = event.reason
+
+
+def _share(state: OrderState, share: Share) -> Share | None:
+    for at in state.shares:
+        if at.line == share.line and at.location == share.location and at.item == share.item:
+            return at
+    return None
+
+
+_FOLDS: dict[type, Callable[[OrderState, Any], None]] = {
+    Allocated: _allocated,
+    Deallocated: _deallocated,
+    Shipped: _shipped,
+    Short: _short,
+    Asked: _asked,
+    Answered: _answered,
+    Held: _held,
+    Freed: _freed,
+    Moved: _moved,
+    CancelAsked: _cancel_asked,
+}

@@ -1,0 +1,139 @@
+"""What people and other systems are told of an order: its commands, and what blocks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from mainstay.model.commands import (
+    AnyCommand,
+    CancelOrder,
+    CancelRelease,
+    CapturePayment,
+    ConfirmFulfilment,
+    OrderLine,
+    PostSale,
+    RefundPayment,
+    ReleaseOrder,
+    VoidPayment,
+)
+from mainstay.model.events import Asked
+from mainstay.model.identity import release
+from mainstay.model.objects import Line, Order, UnitsOf
+from mainstay.model.state import OrderState
+
+
+def command(state: OrderState, asked: Asked, at: int) -> AnyCommand:
+    """The command of an effect that was asked; `at` is when, in microseconds."""
+    assert state.order is not None
+    return _COMMANDS[asked.command](state, state.order, asked, at)
+
+
+def _release(state: OrderState, order: Order, asked: Asked, at: int) -> ReleaseOrder:
+    return ReleaseOrder(
+        key=asked.key, release=release(state.uid, int(asked.about)), number=order.number, channel=state.system, currency=order.currency,
+        placed_at=order.placed_at, lines=_lines(order, asked.lines), total=order.total, tax=order.tax, shipping=order.shipping,
+        ship_method=order.ship_method, subject=state.subject or None,
+    )  # fmt: skip
+
+
+def _cancel_release(state: OrderState, order: Order, asked: Asked, at: int) -> CancelRelease:
+    effect = state.effects[asked.key.removesuffix(".withdraw")]
+    return CancelRelease(key=asked.key, release=release(state.uid, int(asked.about)), reference=effect.references.get("order", ""))
+
+
+def _capture(state: OrderState, order: Order, asked: Asked, at: int) -> CapturePayment:
+    return CapturePayment(key=asked.key, payment=asked.about, amount=asked.amount, currency=order.currency, order=state.uid)
+
+
+def _void(state: OrderState, order: Order, asked: Asked, at: int) -> VoidPayment:
+    return VoidPayment(key=asked.key, payment=asked.about, reason=state.cancel)
+
+
+def _refund(state: OrderState, order: Order, asked: Asked, at: int) -> RefundPayment:
+    return RefundPayment(
+        key=asked.key, payment=asked.about, amount=asked.amount, currency=order.currency, order=state.uid, reason=state.cancel
+    )
+
+
+def _confirm(state: OrderState, order: Order, asked: Asked, at: int) -> ConfirmFulfilment:
+    parcel = state.parcels[asked.about]
+    return ConfirmFulfilment(
+        key=asked.key, order=state.external, fulfilment=asked.about, lines=asked.lines, shipped_at=parcel.at or at,
+        carrier=parcel.carrier, service=parcel.service, tracking=parcel.tracking,
+    )  # fmt: skip
+
+
+def _cancel(state: OrderState, order: Order, asked: Asked, at: int) -> CancelOrder:
+    return CancelOrder(key=asked.key, order=state.external, reason=asked.about)
+
+
+def _sale(state: OrderState, order: Order, asked: Asked, at: int) -> PostSale:
+    return PostSale(
+        key=asked.key, reference=state.uid, number=order.number, channel=state.system, currency=order.currency, placed_at=order.placed_at,
+        shipped_at=max((parcel.at for parcel in state.parcels.values()), default=at) or at,
+        lines=tuple(_line(line, line.quantity) for line in order.lines if line.quantity),
+        total=order.total, shipping=order.shipping, shipping_discount=order.shipping_discount, tax=order.tax,
+        facilitator_tax=order.facilitator_tax, taxes_included=order.taxes_included, duties=order.duties, tip=order.tip,
+        adjustment=order.adjustment, subject=state.subject or None,
+    )  # fmt: skip
+
+
+_COMMANDS: dict[str, Callable[[OrderState, Order, Asked, int], AnyCommand]] = {
+    "ReleaseOrder": _release,
+    "CancelRelease": _cancel_release,
+    "CapturePayment": _capture,
+    "VoidPayment": _void,
+    "RefundPayment": _refund,
+    "ConfirmFulfilment": _confirm,
+    "CancelOrder": _cancel,
+    "PostSale": _sale,
+}
+
+
+def _lines(order: Order, units: tuple[UnitsOf, ...]) -> tuple[OrderLine, ...]:
+    lines = {line.id: line for line in order.lines}
+    return tuple(_line(lines[of.line], of.quantity) for of in units)
+
+
+def _line(line: Line, quantity: int) -> OrderLine:
+    return OrderLine(
+        id=line.id, sku=line.sku, quantity=quantity, price=line.price, discount=line.discount, tax=line.tax,
+        facilitator_tax=line.facilitator_tax, title=line.title,
+    )  # fmt: skip
+
+
+class Blocker(Struct, frozen=True):
+    """What an order waits for, by a code of model.failures or a plain word, and whose it is."""
+
+    what: str
+    detail: str
+    whose: str  # the name of a system, or "operations"
+
+
+_WAITS = {"ReleaseOrder": "the warehouse's answer", "PostSale": "the ERP's booking", "CapturePayment": "the capture"}
+
+
+def blocker(state: OrderState) -> Blocker | None:
+    """Why an order does not move on; None for one that has ended."""
+    if state.status in ("settled", "cancelled"):
+        return next((Blocker(what, detail, "operations") for what, detail in state.holds.items()), None)
+    for what, detail in state.holds.items():
+        return Blocker(what, detail, "operations")
+    for key, effect in state.effects.items():
+        if effect.outcome == "rejected":
+            return Blocker("rejected", f"{effect.command} {key}: {effect.why}", effect.system)
+        if effect.outcome == "unknown":
+            return Blocker("outcome_unknown", f"{effect.command} {key} is being looked up", effect.system)
+    if state.status == "backordered":
+        units = sum(state.short.values())
+        return Blocker("oversold", f"{units} units of {len(state.short)} items were sold but are not there", "operations")
+    for effect in state.effects.values():
+        if effect.outcome == "asked":
+            return Blocker("waiting", _WAITS.get(effect.command, f"the answer to {effect.command}"), effect.system)
+    if state.status == "placed":
+        return Blocker("payment", "nothing is authorised yet", next((p.system for p in state.payments.values()), state.system))
+    if state.status in ("released", "part_shipped"):
+        return Blocker("shipping", "the warehouse has it", next((e.system for e in state.effects.values() if e.command == "ReleaseOrder"), ""))
+    return Blocker("waiting", f"{state.status}: the next step follows", "mainstay")

@@ -1,0 +1,112 @@
+"""How stock follows from events: a ledger for each item and location. The store's CHECK guards the same invariants again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from mainstay.model.events import Allocated, Deallocated, Reserved, ReservationEnded, Share, Shipped
+from mainstay.model.seen import StockCounted, StockMoved
+from mainstay.model.state import LOCATIONS_MAX, Level
+
+RECENT_MAX = 32  # movements remembered for late counts
+
+LevelOf = Callable[[int, int], Level]  # (item, location) -> its level, to be changed in place
+
+
+def level_id(item: int, location: int) -> int:
+    """The number of a stock row."""
+    return item * LOCATIONS_MAX + location
+
+
+def free(level: Level) -> int:
+    """Available to promise: on hand, less what is spoken for, broken, or kept back. Never negative."""
+    return max(0, level.on_hand - level.allocated - level.reserved - level.damaged - level.safety)
+
+
+def checked(level: Level) -> Level:
+    """The invariants of a stock row; the store has them as a CHECK."""
+    assert level.on_hand >= 0 and level.allocated >= 0 and level.reserved >= 0 and level.deficit >= 0, f"negative stock: {level}"
+    assert level.allocated + level.reserved <= level.on_hand + level.deficit, f"promised more than there is: {level}"
+    return level
+
+
+def fold(event: Any, level_of: LevelOf, at: int) -> None:
+    """Apply a decision about units; other events do not touch stock. `at` is when it was decided, in microseconds."""
+    kind = type(event)
+    if kind is Allocated:
+        for share in event.shares:
+            level = level_of(share.item, share.location)
+            if event.reservation:
+                level.reserved -= share.quantity
+            level.allocated += share.quantity
+            checked(level)
+    elif kind is Deallocated:
+        for share in event.shares:
+            level = level_of(share.item, share.location)
+            level.allocated -= share.quantity
+            _settle_deficit(level)
+    elif kind is Shipped:
+        _shipped(event, level_of, at)
+    elif kind is Reserved:
+        for share in event.shares:
+            level = level_of(share.item, share.location)
+            level.reserved += share.quantity
+            checked(level)
+    elif kind is ReservationEnded:
+        for share in event.shares:
+            level = level_of(share.item, share.location)
+            level.reserved -= share.quantity
+            _settle_deficit(level)
+
+
+def _shipped(event: Shipped, level_of: LevelOf, at: int) -> None:
+    for share in event.shares:
+        level = level_of(share.item, share.location)
+        level.allocated -= share.quantity
+        _leave(level, share.quantity, at)
+    for share in event.beyond:
+        _leave(level_of(share.item, share.location), share.quantity, at)
+
+
+def _leave(level: Level, units: int, at: int) -> None:
+    level.on_hand = max(0, level.on_hand - units)
+    level.unbooked += units
+    _remember(level, at, -units)
+    _settle_deficit(level)
+
+
+def booked(shares: Iterable[Share], level_of: LevelOf) -> None:
+    """The ERP knows of these shipped units now: its counts include them from here on."""
+    for share in shares:
+        level = level_of(share.item, share.location)
+        level.unbooked = max(0, level.unbooked - share.shipped)
+
+
+def counted(said: StockCounted, level: Level, *, behind: bool) -> None:
+    """Take over an absolute count. It speaks of the moment `said.at`: movements after it are applied again, and units that left
+    but that the counter has not booked yet (`behind`: it learns of shipments from us) stay gone. A count never resurrects sold units."""
+    if said.at < level.counted_at:
+        return  # an older count than the one we hold
+    later = sum(units for when, units in level.recent if when > said.at and units > 0)
+    gone = level.unbooked if behind else -sum(units for when, units in level.recent if when > said.at and units < 0)
+    level.on_hand = max(0, said.quantity + later - gone)
+    level.counted_at = said.at
+    _settle_deficit(level)
+
+
+def moved(said: StockMoved, level: Level) -> None:
+    """Take over a movement that its system made: received, written off, transferred."""
+    level.on_hand = max(0, level.on_hand + said.delta)
+    _remember(level, said.at, said.delta)
+    _settle_deficit(level)
+
+
+def _remember(level: Level, at: int, units: int) -> None:
+    level.recent = [*level.recent[1 - RECENT_MAX :], (at, units)]
+
+
+def _settle_deficit(level: Level) -> None:
+    """Units that were promised and are not there any more are named, so that every promise is either covered or in the deficit."""
+    level.deficit = max(0, level.allocated + level.reserved - level.on_hand)
+    checked(level)

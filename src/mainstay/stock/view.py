@@ -1,0 +1,65 @@
+"""What a channel may show of an item, and how that number came about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from mainstay.model.state import LOCATIONS_MAX, Level
+from mainstay.stock.fold import free
+
+
+class ChannelPolicy(Struct, frozen=True, kw_only=True):
+    """How much of what is available to promise a channel may show."""
+
+    channel: str
+    system: str
+    share: float = 1.0
+    cap: int | None = None
+    buffer: int = 0
+    stop_sell: bool = False
+    locations: frozenset[int] = frozenset()  # empty: all
+    location: str = ""  # the channel's own id of the location
+
+
+class Step(Struct, frozen=True):
+    """One line of the explanation: what was applied, and the units after it."""
+
+    what: str
+    units: int
+
+
+def listed(levels: Sequence[Level], policy: ChannelPolicy) -> int:
+    """Units that the channel may show now."""
+    if policy.stop_sell:
+        return 0
+    units = sum(free(level) for level in levels if not policy.locations or level.id % LOCATIONS_MAX in policy.locations)
+    units = max(0, int(units * policy.share) - policy.buffer)
+    return units if policy.cap is None else min(units, policy.cap)
+
+
+def explained(levels: Sequence[Level], policy: ChannelPolicy) -> list[Step]:
+    """How `listed` came about, step by step; its last step is that number."""
+    mine = [level for level in levels if not policy.locations or level.id % LOCATIONS_MAX in policy.locations]
+    steps = [Step("on hand", sum(level.on_hand for level in mine))]
+    for what, units in (
+        ("less allocated to orders", sum(level.allocated for level in mine)),
+        ("less reserved by channels that ask first", sum(level.reserved for level in mine)),
+        ("less damaged", sum(level.damaged for level in mine)),
+        ("less safety stock", sum(level.safety for level in mine)),
+    ):
+        if units:
+            steps.append(Step(what, steps[-1].units - units))
+    steps.append(Step("available to promise", sum(free(level) for level in mine)))
+    shared = int(steps[-1].units * policy.share)
+    if policy.share != 1.0:
+        steps.append(Step(f"share of {policy.share:.0%}", shared))
+    if policy.buffer:
+        steps.append(Step(f"less buffer of {policy.buffer}", max(0, shared - policy.buffer)))
+    if policy.cap is not None and steps[-1].units > policy.cap:
+        steps.append(Step(f"capped at {policy.cap}", policy.cap))
+    if policy.stop_sell:
+        steps.append(Step("stop-sell is on", 0))
+    steps.append(Step(f"shown at {policy.channel}", listed(levels, policy)))
+    return steps

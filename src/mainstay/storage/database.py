@@ -1,0 +1,91 @@
+"""Opens a store file safely: through apsw only, one writer, WAL, synchronous FULL; and reads the named SQL."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from mainstay.model.failures import Halt
+
+SQLITE_MIN = (3, 51, 3)  # earlier versions can corrupt a WAL file that is reset while another connection checkpoints
+PAGE_BYTES = 8192
+CACHE_KIB = 65_536
+BUSY_MS = 10_000
+CHECKPOINT_PAGES = 4_000
+SCHEMA_VERSION = 1
+
+
+def connect(path: Path, *, write: bool, schema: str) -> apsw.Connection:
+    """A connection to a store file. The writer creates it; readers wait for no one and change nothing."""
+    if tuple(int(part) for part in apsw.sqlite_lib_version().split(".")) < SQLITE_MIN:
+        raise Halt(f"SQLite {apsw.sqlite_lib_version()} can corrupt its WAL; install apsw 3.51.3 or newer")
+    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE if write else apsw.SQLITE_OPEN_READONLY
+    connection = apsw.Connection(str(path), flags=flags)
+    connection.set_busy_timeout(BUSY_MS)
+    if write:
+        connection.pragma("page_size", PAGE_BYTES)
+        connection.pragma("journal_mode", "wal")
+        connection.pragma("synchronous", "full")
+        connection.pragma("secure_delete", "on")  # what is deleted is overwritten: erasure is meant
+        connection.pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+        if sys.platform == "darwin":
+            connection.pragma("fullfsync", "on")
+            connection.pragma("checkpoint_fullfsync", "on")
+        migrate(connection, schema)
+    connection.pragma("cache_size", -CACHE_KIB)
+    connection.pragma("temp_store", "memory")
+    connection.pragma("mmap_size", 0)
+    return connection
+
+
+def migrate(connection: apsw.Connection, schema: str) -> None:
+    """Bring a file to the present schema: numbered, forward only."""
+    version = connection.pragma("user_version")
+    if version > SCHEMA_VERSION:
+        raise Halt(f"{connection.filename} was written by a newer Mainstay (schema {version}, this one knows {SCHEMA_VERSION})")
+    if version == 0:
+        with connection:
+            connection.execute(text(f"{schema}_schema.sql"))
+            connection.pragma("user_version", SCHEMA_VERSION)
+
+
+class Lock:
+    """The right to write a store file, held until the process ends: a second writer is refused."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._file)
+            raise Halt(f"{path} is being written by another process; stop it first") from None
+
+    def release(self) -> None:
+        os.close(self._file)
+
+
+def text(name: str) -> str:
+    """A file of the folder sql."""
+    return resources.files("mainstay.storage").joinpath("sql", name).read_text()
+
+
+_STATEMENT = re.compile(r"^-- name: (\w+)\n((?:-- .*\n)+)((?:(?!-- name:).*\n?)+)", re.M)
+
+
+def statements(name: str) -> dict[str, str]:
+    """The named statements of an SQL file. Each has a description; a test reads them."""
+    found = {match[1]: match[3].strip().rstrip(";") for match in _STATEMENT.finditer(text(name))}
+    assert found, f"{name} holds no named statements"
+    return found
+
+
+def rows(connection: apsw.Connection, sql: str, bindings: Any = ()) -> list[tuple[Any, ...]]:
+    """All rows of a query."""
+    return connection.execute(sql, bindings).fetchall()

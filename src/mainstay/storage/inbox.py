@@ -1,0 +1,98 @@
+"""An inbox: raw receipts, durable before anything is answered. The edge writes inbox.db; dispatch writes outcomes.db the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+from msgspec import Struct
+
+from mainstay.storage.database import Lock, connect, rows
+
+ARCHIVE_AFTER = 2_000  # handled receipts that wait before they move to the archive together
+
+
+class Receipt(Struct, frozen=True, gc=False):
+    """What came in: when (UTC microseconds), from whom, of which kind, under which event identity, byte for byte."""
+
+    seq: int
+    at: int
+    system: str
+    topic: str
+    key: str
+    body: bytes
+
+
+New = tuple[int, str, str, str, bytes]  # a receipt before it is numbered: at, system, topic, key, body
+
+
+class Inbox:
+    """The writer of an inbox file. `add` returns after the rows are in stable storage."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = Lock(path)
+        self.connection = connect(path, write=True, schema="inbox")
+        archived = rows(self.connection, "SELECT max(seq) FROM seal")[0][0] or 0
+        self.last: int = max(archived, rows(self.connection, "SELECT max(seq) FROM receipt")[0][0] or 0)
+
+    def add(self, new: Sequence[New], marks: Sequence[tuple[str, str]] = ()) -> int:
+        """Make receipts durable in one commit, with what moves along with them (a feed's cursor); returns the last number."""
+        first = self.last + 1
+        with self.connection:
+            self.connection.executemany(
+                "INSERT INTO receipt (seq, at, system, topic, key, body) VALUES (?, ?, ?, ?, ?, ?)",
+                [(first + n, *one) for n, one in enumerate(new)],
+            )
+            if marks:
+                self.connection.executemany("INSERT OR REPLACE INTO mark (name, value) VALUES (?, ?)", marks)
+        self.last += len(new)
+        return self.last
+
+    def mark(self, name: str) -> str:
+        """A remembered value, such as a cursor; empty where there is none."""
+        found = rows(self.connection, "SELECT value FROM mark WHERE name = ?", (name,))
+        return str(found[0][0]) if found else ""
+
+    def close(self) -> None:
+        self.connection.close()
+        self._lock.release()
+
+
+class InboxReader:
+    """Reads another process's inbox. The file may not exist yet."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.connection: apsw.Connection | None = None
+
+    def after(self, seq: int, most: int) -> list[Receipt]:
+        """Receipts with higher numbers, in order."""
+        found = self._rows("SELECT seq, at, system, topic, key, body FROM receipt WHERE seq > ? ORDER BY seq LIMIT ?", (seq, most))
+        return [Receipt(*row) for row in found]
+
+    def one(self, seq: int) -> Receipt | None:
+        """A receipt by number, as long as it is not archived."""
+        found = self._rows("SELECT seq, at, system, topic, key, body FROM receipt WHERE seq = ?", (seq,))
+        return Receipt(*found[0]) if found else None
+
+    def _rows(self, sql: str, bindings: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        if self.connection is None:
+            if not self.path.exists():
+                return []
+            try:
+                self.connection = connect(self.path, write=False, schema="inbox")
+            except apsw.CantOpenError:
+                return []
+        try:
+            return rows(self.connection, sql, bindings)
+        except apsw.SQLError:  # the writer has made the file but not its tables yet
+            self.connection.close()
+            self.connection = None
+            return []
+
+    def close(self) -> None:
+        if self.connection is not None:
+            self.connection.close()

@@ -1,0 +1,226 @@
+-- name: words
+-- All names with their numbers.
+SELECT id, text FROM word;
+
+-- name: add_word
+-- A new name.
+INSERT INTO word (id, text) VALUES (?, ?);
+
+-- name: counters
+-- Last numbers given out, and positions.
+SELECT name, value FROM counter;
+
+-- name: set_counter
+-- Remember a number or a position.
+INSERT INTO counter (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- name: add_event
+-- One row of the log.
+INSERT INTO event (seq, at, kind, entity, body) VALUES (?, ?, ?, ?, ?);
+
+-- name: events_from
+-- The log in order, from a number on.
+SELECT seq, at, kind, entity, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?;
+
+-- name: events_of
+-- The log of one entity.
+SELECT seq, at, kind, entity, body FROM event WHERE entity = ? ORDER BY seq;
+
+-- name: find_xrefs
+-- Entities of a list of [space, their id] pairs, as far as they are merged already.
+SELECT pair.key, xref.entity
+FROM json_each(?) AS pair JOIN xref ON xref.space = pair.value ->> 0 AND xref.ext = pair.value ->> 1;
+
+-- name: recent_xrefs
+-- Cross-references that are not merged yet; they are held in memory.
+SELECT space, ext, entity FROM xref_new ORDER BY n;
+
+-- name: add_xref
+-- A cross-reference, in the order of its arrival.
+INSERT INTO xref_new (space, ext, entity) VALUES (?, ?, ?);
+
+-- name: merge_xrefs
+-- Move the new cross-references, sorted, to their place.
+INSERT OR IGNORE INTO xref (space, ext, entity) SELECT space, ext, entity FROM xref_new ORDER BY space, ext;
+
+-- name: clear_new_xrefs
+-- After the merge.
+DELETE FROM xref_new;
+
+-- name: xrefs_of
+-- Every id by which others know an entity.
+SELECT space, ext FROM xref WHERE entity = ?1 UNION SELECT space, ext FROM xref_new WHERE entity = ?1;
+
+-- name: load_orders
+-- Orders by number.
+SELECT id, body FROM orders WHERE id IN (SELECT value FROM json_each(?));
+
+-- name: save_order
+-- An order as it now stands.
+INSERT INTO orders (id, status, open, at, body) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET status = excluded.status, open = excluded.open, at = excluded.at, body = excluded.body;
+
+-- name: load_reservations
+-- Reservations by number.
+SELECT id, body FROM reservation WHERE id IN (SELECT value FROM json_each(?));
+
+-- name: save_reservation
+-- A reservation as it now stands.
+INSERT INTO reservation (id, status, expires, body) VALUES (?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET status = excluded.status, body = excluded.body;
+
+-- name: find_items
+-- Items by SKU.
+SELECT sku, id FROM item WHERE sku IN (SELECT value FROM json_each(?));
+
+-- name: load_items
+-- Items by number.
+SELECT id, body FROM item WHERE id IN (SELECT value FROM json_each(?));
+
+-- name: save_item
+-- An item as it now stands.
+INSERT INTO item (id, sku, body) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body;
+
+-- name: load_stock
+-- All locations of a list of items.
+SELECT stock.id, on_hand, allocated, reserved, in_transit, damaged, safety, deficit, unbooked, counted_at, recent
+FROM json_each(?) AS wanted JOIN stock ON stock.id >= wanted.value * 256 AND stock.id < wanted.value * 256 + 256;
+
+-- name: save_stock
+-- A stock row as it now stands.
+INSERT INTO stock (id, on_hand, allocated, reserved, in_transit, damaged, safety, deficit, unbooked, counted_at, recent)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET on_hand = excluded.on_hand, allocated = excluded.allocated, reserved = excluded.reserved,
+  in_transit = excluded.in_transit, damaged = excluded.damaged, safety = excluded.safety, deficit = excluded.deficit,
+  unbooked = excluded.unbooked, counted_at = excluded.counted_at, recent = excluded.recent;
+
+-- name: accounts
+-- The chart of accounts with balances.
+SELECT id, name, currency, balance FROM account;
+
+-- name: save_account
+-- An account's balance after the batch.
+INSERT INTO account (id, name, currency, balance) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET balance = excluded.balance;
+
+-- name: add_transfer
+-- One posting.
+INSERT INTO transfer (id, entry, entity, what, debit, credit, amount) VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: add_intent
+-- One effect that is to happen elsewhere.
+INSERT INTO intent (id, at, system, entity, body) VALUES (?, ?, ?, ?, ?);
+
+-- name: intents_from
+-- Intents that delivery has not taken over yet.
+SELECT id, at, system, entity, body FROM intent WHERE id > ? ORDER BY id LIMIT ?;
+
+-- name: load_intents
+-- Intents by number.
+SELECT id, at, system, entity, body FROM intent WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id;
+
+-- name: add_timer
+-- Something to look at when its time comes.
+INSERT OR IGNORE INTO timer (due, kind, entity) VALUES (?, ?, ?);
+
+-- name: due_timers
+-- Timers whose time has come.
+SELECT due, kind, entity FROM timer WHERE due <= ? ORDER BY due, kind, entity LIMIT ?;
+
+-- name: next_timer
+-- When the next timer is due.
+SELECT min(due) FROM timer;
+
+-- name: drop_timer
+-- A timer that was looked at.
+DELETE FROM timer WHERE due = ? AND kind = ? AND entity = ?;
+
+-- name: find_backlog
+-- Orders that wait for an item, oldest first.
+SELECT item, entity FROM backlog WHERE item IN (SELECT value FROM json_each(?)) ORDER BY entity LIMIT ?;
+
+-- name: add_backlog
+-- An order that waits for an item.
+INSERT OR IGNORE INTO backlog (item, entity) VALUES (?, ?);
+
+-- name: drop_backlog
+-- An order that waits no more.
+DELETE FROM backlog WHERE item = ? AND entity = ?;
+
+-- name: find_early
+-- Statements that waited for a list of [space, their id] pairs, in the order of their arrival.
+SELECT early.n, early.space, early.ext, early.body
+FROM json_each(?) AS pair JOIN early ON early.space = pair.value ->> 0 AND early.ext = pair.value ->> 1 ORDER BY early.n;
+
+-- name: add_early
+-- A statement about something that has not arrived.
+INSERT INTO early (n, space, ext, due, body) VALUES (?, ?, ?, ?, ?);
+
+-- name: drop_early
+-- It has arrived.
+DELETE FROM early WHERE n = ?;
+
+-- name: load_letters
+-- Dead letters by number.
+SELECT id, status, at, code, owner, about, body FROM letter WHERE id IN (SELECT value FROM json_each(?));
+
+-- name: save_letter
+-- A dead letter as it now stands.
+INSERT INTO letter (id, at, status, code, owner, about, body) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET status = excluded.status, body = excluded.body;
+
+-- name: add_proposal
+-- What a system said of what another owns.
+INSERT INTO proposal (id, at, body) VALUES (?, ?, ?);
+
+-- name: save_person
+-- The personal data of a subject, as last stated.
+INSERT INTO vault (subject, body) VALUES (?, ?) ON CONFLICT (subject) DO UPDATE SET body = excluded.body;
+
+-- name: load_people
+-- Personal data by subject.
+SELECT subject, body FROM vault WHERE subject IN (SELECT value FROM json_each(?));
+
+-- name: erase_person
+-- Delete a subject's personal data.
+DELETE FROM vault WHERE subject = ?;
+
+-- name: add_answer
+-- What a waiting caller is told.
+INSERT INTO answer (receipt, status, body) VALUES (?, ?, ?);
+
+-- name: answers_from
+-- Answers since a receipt.
+SELECT receipt, status, body FROM answer WHERE receipt > ? ORDER BY receipt;
+
+-- name: drop_answers
+-- Answers that nobody waits for any more.
+DELETE FROM answer WHERE receipt < ?;
+
+-- name: add_level_change
+-- The items whose stock changed in this batch.
+INSERT INTO level_change (seq, at, items) VALUES (?, ?, ?);
+
+-- name: level_changes_from
+-- What changed since.
+SELECT seq, at, items FROM level_change WHERE seq > ? ORDER BY seq LIMIT ?;
+
+-- name: drop_level_changes
+-- Changes that every channel has passed.
+DELETE FROM level_change WHERE seq < ?;
+
+-- name: add_handled
+-- Whose receipts this batch held.
+INSERT INTO handled (seq, source, subjects) VALUES (?, ?, ?);
+
+-- name: handled_from
+-- Batches that the archive has not taken over yet.
+SELECT seq, source, subjects FROM handled WHERE seq > ? ORDER BY seq LIMIT ?;
+
+-- name: drop_handled
+-- Batches whose receipts are archived.
+DELETE FROM handled WHERE seq <= ? AND source = ?;
+
+-- name: add_tally
+-- Count how receipts ended.
+INSERT INTO tally (system, topic, outcome, n) VALUES (?, ?, ?, ?)
+ON CONFLICT (system, topic, outcome) DO UPDATE SET n = n + excluded.n;
