@@ -11,8 +11,8 @@ from msgspec import Struct
 from mainstay.contract.talk import Call, Repeat, Reply, Talk, judge
 from mainstay.model.commands import Command
 from mainstay.model.failures import Failure, Reject
-from mainstay.model.seen import Said
 from mainstay.model.secrets import Secret
+from mainstay.model.seen import Said
 
 ROWS_MAX = 250  # rows of one page
 
