@@ -105,9 +105,10 @@ class _Reader:
                 self.take("{")
                 found.fragments[name] = Field(on=on, selected=self.selection())
                 continue
-            found.kind = word
-            while self.take() != "{":  # the operation's name and the types of its variables
-                pass
+            if word != "{":  # without a word before it, it is a query
+                found.kind = word
+                while self.take() != "{":  # the operation's name and the types of its variables
+                    pass
             found.roots = self.selection()
         return found
 

@@ -107,6 +107,8 @@ def _publish(levels: list[tuple[Place, SetLevel]]) -> Talk[dict[Place, Outcome]]
         reply = yield _levels_call(levels)
         wrongs = _wrongs(data(reply, "inventorySetQuantities", "userErrors"))
     except Reject as refused:  # the document as a whole: one malformed id is enough
+        if refused.code != "rejected":
+            raise
         wrongs = [_Wrong(refused.why)]
     if not wrongs:
         return {place: Done() for place, _ in levels}

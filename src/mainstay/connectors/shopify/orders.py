@@ -237,6 +237,7 @@ def order(payload: Payload, payment_system: str) -> Order:
         taxes_included=payload.taxes_included,
         duties=_duties(payload, currency),
         tip=0 if any(line.tip is not None for line in payload.line_items) else minor(payload.total_tip_received, currency),
+        adjustment=-theirs if payload.taxes_included else 0,  # what the channel remits lies inside the prices: it is no revenue of ours
         payment=ours(FINANCIAL, payload.financial_status, "financial status"),
         cancelled_at=micros(payload.cancelled_at) if payload.cancelled_at else None,
         payments=_payments(payload, notes, payment_system),
