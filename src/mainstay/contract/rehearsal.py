@@ -11,10 +11,10 @@ from msgspec import Struct
 from mainstay.contract.connector import Connector, Done, Row
 from mainstay.contract.stage import Dice, ImitatedTwin, Stage, promise
 from mainstay.contract.talk import Repeat
-from mainstay.model.commands import Command
+from mainstay.model.commands import Command, SetLevel, SetPrice
 from mainstay.model.failures import Halt, Reject
 from mainstay.model.seen import Said, SeenEvent
-from mainstay.model.times import HOUR
+from mainstay.model.times import HOUR, SECOND
 
 STEPS = 24  # what happens in one play
 
@@ -64,6 +64,7 @@ class Subject(Struct, frozen=True):
     twin: Callable[[Dice, Mapping[str, float]], ImitatedTwin]
     driver: Driver
     sources: Mapping[str, str]
+    url: str = "https://mainstay.example/hooks"  # where the twin is to deliver
 
 
 class Broken(Exception):
@@ -93,6 +94,7 @@ def play(
         return dice.random() >= crash
 
     for step in range(steps):
+        stage.now += dice.randrange(0, 5) * SECOND
         subject.driver.act(twin, dice, stage.now)
         if dice.random() < 0.5:
             _wish(subject, stage, dice, seen, step)
@@ -115,15 +117,20 @@ def _wish(subject: Subject, stage: Stage, dice: Dice, seen: set[str], step: int)
     batch: list[Command] = []
     for n in range(1 + dice.randrange(0, 4)):
         wish = subject.driver.wish(stage.twin, dice)
-        if wish is None or subject.driver.natural(wish) in seen:
+        if wish is None:
+            continue
+        wish = msgspec.structs.replace(wish, key=f"int-{step}-{n}")
+        if subject.driver.natural(wish) in seen:
             continue
         sink = stage.connector.manifest.sink(type(wish).__name__)
         if sink is None:
             raise Broken(f"the driver wishes {type(wish).__name__}, which the manifest does not declare")
         if batch and (type(wish) is not type(batch[0]) or len(batch) >= sink.batch_max):
             continue
+        if isinstance(wish, SetLevel | SetPrice) and wish.item in {getattr(one, "item", "") for one in batch}:
+            continue  # lanes coalesce: of two levels of one place only the newest is sent
         seen.add(subject.driver.natural(wish))
-        batch.append(msgspec.structs.replace(wish, key=f"int-{step}-{n}"))
+        batch.append(wish)
     if batch:
         stage.carry_out(batch)
 

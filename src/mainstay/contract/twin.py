@@ -35,7 +35,8 @@ class Post(Struct, frozen=True):
 class Twin(Protocol):
     """The face that a host (HTTP server, simulator, conformance suite) drives. Times are UTC microseconds."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def answer(self, request: Request, now: int) -> Reply:
         """Answer one request; raises Cut where the connection breaks."""
