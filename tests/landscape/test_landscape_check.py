@@ -196,3 +196,38 @@ def test_a_loop_over_three_systems_is_named(findings, clean):
     ring = "".join(flow.format(*pair) for pair in (("shop", "market"), ("market", "depot"), ("depot", "shop")))
     loops = [one.wrong for one in findings(clean + ring) if one.code == "loop"]
     assert loops == ["price goes round: depot -> shop -> market -> depot."]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "wrong", "instead"),
+    [
+        (
+            'pattern = "direct"\nlatency = "checkout-blocking"',
+            'pattern = "poll"\nlatency = "checkout-blocking"',
+            "which poll cannot do",
+            "'direct'",
+        ),
+        (
+            'pattern = "event"\nlatency = "real-time"',
+            'pattern = "event"\nlatency = "checkout-blocking"',
+            "which event cannot do",
+            "'direct'",
+        ),
+        ('pattern = "poll"\nevery_s = 60', 'pattern = "schedule"\nevery_s = 60', "which schedule cannot do", "'poll'"),
+        (
+            '["shop", "market", "till"]\npattern = "direct"\nlatency = "real-time"',
+            '["shop"]\npattern = "direct"\nlatency = "checkout-blocking"',
+            "Store manages real-time",
+            "real-time",
+        ),
+    ],
+)
+def test_a_need_that_cannot_be_met_says_what_can(findings, clean, before, after, wrong, instead):
+    assert before in clean
+    unmet = [one for one in findings(clean.replace(before, after)) if one.code == "latency-unmet"]
+    assert len(unmet) == 1 and wrong in unmet[0].wrong and instead in unmet[0].instead
+
+
+def test_a_flow_that_nobody_answers_for(findings, clean):
+    text = clean.replace('latency = "checkout-blocking"\nowner = "ops"', 'latency = "checkout-blocking"\nowner = ""')
+    assert [(one.code, one.wrong) for one in findings(text)] == [("owner-missing", "Nobody answers for flows.till-orders.")]
