@@ -91,7 +91,15 @@ def aws_v4(
     names = ";".join(sorted(signed))
     canonical_query = "&".join(f"{quote(k, safe='-_.~')}={quote(v, safe='-_.~')}" for k, v in sorted(query.items()))
     canonical = "\n".join(
-        [method, quote(url_path or "/", safe="/-_.~"), canonical_query, *(f"{n}:{signed[n]}" for n in sorted(signed)), "", names, hashlib.sha256(body).hexdigest()]
+        [
+            method,
+            quote(url_path or "/", safe="/-_.~"),
+            canonical_query,
+            *(f"{n}:{signed[n]}" for n in sorted(signed)),
+            "",
+            names,
+            hashlib.sha256(body).hexdigest(),
+        ]
     )
     scope = f"{day}/{region}/{service}/aws4_request"
     to_sign = "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])

@@ -30,7 +30,9 @@ class Unsent(Exception):
 class Transport(Protocol):
     """Sends one request over the wire; raises Lost or Unsent."""
 
-    async def send(self, method: str, url: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes, timeout_s: float) -> Reply: ...
+    async def send(
+        self, method: str, url: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes, timeout_s: float
+    ) -> Reply: ...
 
 
 class Connection:
@@ -42,7 +44,9 @@ class Connection:
         self.breaker = Breaker()
         self.calls: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
-        self.budget_wait_us = 0
+        self._starved_us = 0  # time in which at least one call waited for the vendor's rate budget
+        self._starving = 0
+        self._starved_at = 0
         self._room = asyncio.Semaphore(self.budgets.concurrent or CONCURRENT)
         self._session: Session | None = None
         self._session_ends = 0
@@ -122,9 +126,25 @@ class Connection:
         self.breaker.failed(self.clock(), why)
 
     async def _within_budget(self, call: Call) -> None:
-        while wait := self.budgets.wait(call, self.clock()):
-            self.budget_wait_us += wait
-            await asyncio.sleep(wait / SECOND)
+        wait = self.budgets.wait(call, self.clock())
+        if not wait:
+            return
+        if not self._starving:
+            self._starved_at = self.clock()
+        self._starving += 1
+        try:
+            while wait:
+                await asyncio.sleep(wait / SECOND)
+                wait = self.budgets.wait(call, self.clock())
+        finally:
+            self._starving -= 1
+            if not self._starving:
+                self._starved_us += self.clock() - self._starved_at
+
+    @property
+    def starved_us(self) -> int:
+        """Microseconds so far in which calls were held back by the vendor's rate budget, not by us."""
+        return self._starved_us + (self.clock() - self._starved_at if self._starving else 0)
 
     async def _session_for(self, call: Call) -> Session | None:
         if self._session is not None and self.clock() < self._session_ends:

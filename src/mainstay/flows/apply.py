@@ -14,20 +14,22 @@ from mainstay.model.events import (
     AnyEvent,
     Asked,
     Deallocated,
+    Early,
     Heard,
     ItemListed,
     LetterClosed,
     Moved,
     Parked,
+    Proposed,
     Refused,
-    Reserved,
     ReservationEnded,
+    Reserved,
     Shipped,
     Short,
 )
 from mainstay.model.objects import Reference
 from mainstay.model.seen import OrderSeen, PaymentSeen, ProductSeen, StockCounted, StockMoved
-from mainstay.model.state import OrderState, ReservationState
+from mainstay.model.state import LOCATIONS_MAX, OrderState, ReservationState
 from mainstay.money.post import post
 from mainstay.orders.decide import captured, is_paid
 from mainstay.orders.fold import fold as fold_order
@@ -142,11 +144,14 @@ class Apply:
             if item not in world.items:
                 world.list_item(item, event.sku)
             return
-        assert type(event) is Heard
+        assert isinstance(event, Heard | Proposed)
         said = event.said
-        if type(said) is StockCounted:
+        if isinstance(event, Proposed):
+            self._named(item, event.system, said)
+        elif type(said) is StockCounted:
             level = world.level(item, self.location(said.location))
             stock.counted(said, level, behind=event.system in self.behind)
+            self._named(item, event.system, said)
         elif type(said) is StockMoved:
             stock.moved(said, world.level(item, self.location(said.location)))
             world.link(world.key(event.system, "stock-move", said.external), item)
@@ -157,27 +162,33 @@ class Apply:
         world = self.world
         state = world.items[item]
         for variant in said.variants:
-            if world.item_of.get(variant.sku) != item:
-                continue
-            state.ids[event.system] = variant.item or variant.id
-            state.title = variant.title or said.title or state.title
-            if variant.price is not None and said.currency:
-                state.prices[event.system] = (variant.price, said.currency)
-            world.link(world.key(event.system, "item", variant.item or variant.id), item)
+            if world.item_of.get(variant.sku) == item:
+                state.title = variant.title or said.title or state.title
+                if variant.price is not None and said.currency:
+                    state.prices[event.system] = (variant.price, said.currency)
         state.versions[event.system] = said.version
         world.changed_items.add(item)
-        world.changed_levels.update(level.id for level in world.shelves.get(item, ()))  # a new listing is told its level
+        self._named(item, event.system, said)
+
+    def _named(self, item: int, system: str, said: Any) -> None:
+        """Learn what a system calls a SKU; from now on it is told the SKU's level."""
+        world = self.world
+        for sku, name in names_in(said):
+            if world.item_of.get(sku) == item and world.items[item].ids.get(system) != name:
+                world.items[item].ids[system] = name
+                world.link(world.key(system, "item", name), item)
+                world.changed_items.add(item)
+                world.told_again.add(item)
 
     def location(self, name: str) -> int:
         """The number of a location, below 256; a shop that names none has one, called main."""
         text = f"location/{name or self.main}"
-        locations = [word for word in self.world.words if word.startswith("location/")]
-        if text not in self.world.words:
-            number = len(locations) + 1
-            assert number < 256, "at most 255 stock locations"
-            self.world.word(text)
-            return number
-        return locations.index(text) + 1
+        found = self.world.words.get(text)
+        if found is not None:
+            return found
+        number = self.world.number("location")
+        assert number < LOCATIONS_MAX, f"at most {LOCATIONS_MAX - 1} stock locations"
+        return self.world.name(text, number)
 
     # --- reservations ------------------------------------------------------------------------------------------------
     def to_reservation(self, number: int, event: AnyEvent, at: int) -> None:
@@ -201,6 +212,23 @@ class Apply:
             world.link(world.key(state.channel, "reservation", state.key), number)
         stock.fold(event, world.level, at)
 
+    # --- what waits or is only kept ----------------------------------------------------------------------------------
+    def to_early(self, number: int, event: AnyEvent, at: int) -> None:
+        """Fold one event into a statement that waits."""
+        world = self.world
+        if isinstance(event, Early):
+            world.batch.early.append((number, event.space, event.ext, event.due, _encode(event)))
+            world.batch.timers.append((event.due, "early", number))
+            world.early += 1
+        else:
+            world.batch.early = [row for row in world.batch.early if row[0] != number]
+            world.batch.early_done.append((number,))
+            world.early -= 1
+
+    def to_proposal(self, number: int, event: AnyEvent, at: int) -> None:
+        """Keep a proposal."""
+        self.world.batch.proposals.append((number, at, _encode(event)))
+
     # --- dead letters ------------------------------------------------------------------------------------------------
     def to_letter(self, number: int, event: AnyEvent, at: int) -> None:
         """Fold one event into a dead letter."""
@@ -219,6 +247,15 @@ _KINDS = {
     "RefundSeen": "refund", "FulfilmentSeen": "fulfilment", "ReturnSeen": "return", "DisputeSeen": "dispute", "InvoiceSeen": "invoice",
     "SettlementLineSeen": "settlement-line",
 }  # fmt: skip
+
+
+def names_in(said: Any) -> list[tuple[str, str]]:
+    """(SKU, what the speaker calls it) for every item that a statement names both ways."""
+    if type(said) is ProductSeen:
+        return [(variant.sku, variant.item or variant.id) for variant in said.variants]
+    if type(said) in (StockCounted, StockMoved) and said.sku:
+        return [(said.sku, said.item)]
+    return []
 
 
 def references(system: str, said: Any) -> list[Reference]:

@@ -12,23 +12,26 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from mainstay.flows.apply import Apply, references
+from mainstay.flows.apply import Apply, names_in, references
 from mainstay.flows.world import World
 from mainstay.model.commands import Fetch
-from mainstay.model.events import Allocated, AnyEvent, Answered, CancelAsked, Heard, Parked, Proposed, Short
+from mainstay.model.events import Allocated, Answered, AnyEvent, Asked, CancelAsked, Early, EarlyEnded, Heard, Parked, Proposed, Short
 from mainstay.model.failures import Reject
 from mainstay.model.identity import fingerprint, named
 from mainstay.model.objects import Person, Reference
-from mainstay.model.seen import CustomerSeen, Hint, OrderSeen, ProductSeen, Said, SeenEvent, StockCounted, StockMoved
 from mainstay.model.outcome import TOPIC, Outcome
+from mainstay.model.seen import CustomerSeen, Hint, OrderSeen, PaymentSeen, ProductSeen, Said, StockCounted, StockMoved
 from mainstay.model.state import OrderState
 from mainstay.orders import decide as orders
 from mainstay.stock import decide as stock
+from mainstay.stock.fold import free
+from mainstay.storage.database import rows
 from mainstay.storage.inbox import Receipt
 from mainstay.storage.state import Key
 
 NOTED = frozenset({"PriceSeen", "PayoutSeen", "TaxQuoted", "CustomerSeen"})  # kept as receipts; later rooms read them
 _encode = msgspec.json.Encoder().encode
+_early = msgspec.json.Decoder(Early)
 
 Translate = Callable[[str, bytes], list[Said]]
 
@@ -58,7 +61,8 @@ class Heap(Struct):
     keys: list[Key]
 
 
-Handler = Callable[[Receipt], None]
+Handler = Callable[[Receipt, Any], None]
+Reader = Callable[[Receipt], Any]  # gives what the handler gets; has `keys` and `skus` to load
 
 
 class Intake:
@@ -67,7 +71,9 @@ class Intake:
     def __init__(self, world: World, shop: Shop) -> None:
         self.world, self.shop = world, shop
         self.apply = Apply(world, payment_us=shop.payment_us, main=shop.main, behind=shop.behind)
+        self.readers: dict[str, Reader] = {}
         self.handlers: dict[str, Handler] = {}
+        self.consume: Callable[[str, int, int], None] = lambda _reservation, _order, _at: None  # set by flows.ask
         self.subjects: list[tuple[int, int]] = []  # (receipt, subject) of the batch, for the archive
         self.woken: set[int] = set()
 
@@ -83,10 +89,10 @@ class Intake:
                 self._refuse(receipt, found)
             elif isinstance(found, Outcome):
                 self._outcome(receipt, found)
-            elif found is None:
-                self.handlers[receipt.topic](receipt)
-            else:
+            elif isinstance(found, list):
                 self._statements(receipt, found)
+            else:
+                self.handlers[receipt.topic](receipt, found)
             if self.woken:
                 self._wake(receipt)
         if receipts:
@@ -94,27 +100,35 @@ class Intake:
             world.batch.handled.append((world.number("handled"), source, _encode(self.subjects)))
         world.commit(now)
 
-    def _translate(self, receipt: Receipt) -> list[Heap] | Reject | Outcome | None:
+    def _translate(self, receipt: Receipt) -> Any:
         try:
             if receipt.topic == TOPIC:
                 return msgspec.json.decode(receipt.body, type=Outcome)
-            if receipt.topic in self.handlers:
-                return None
+            if receipt.topic in self.readers:
+                return self.readers[receipt.topic](receipt)
             translate = self.shop.translate.get(receipt.system)
             if translate is None:
                 return Reject(f"no system is called {receipt.system!r}", "unknown_topic")
-            return [Heap(receipt, said.event, said.person, self._keys(receipt.system, said.event)) for said in translate(receipt.topic, receipt.body)]
+            return [
+                Heap(receipt, said.event, said.person, self.keys_of(receipt.system, said.event))
+                for said in translate(receipt.topic, receipt.body)
+            ]
         except Reject as rejected:
             return rejected
         except Exception as bug:  # one message that we cannot read stops only itself, and says so
             return Reject(f"{type(bug).__name__}: {bug}", "bug")
 
-    def _keys(self, system: str, said: Any) -> list[Key]:
+    def keys_of(self, system: str, said: Any) -> list[Key]:
         world = self.world
         if type(said) in (StockCounted, StockMoved):
-            return [world.key(system, "item", said.item)] + ([world.key(system, "stock-move", said.external)] if type(said) is StockMoved else [])
+            return [world.key(system, "item", said.item)] + (
+                [world.key(system, "stock-move", said.external)] if type(said) is StockMoved else []
+            )
         keys = [self._key(reference) for reference in references(system, said)]
         if type(said) is OrderSeen:
+            reserved = named(said.order.reservation) if said.order.reservation else None
+            if reserved is not None:
+                keys.append(world.key(reserved[1], reserved[0], reserved[2]))
             keys += [world.key(alias.system or system, alias.kind, alias.id) for alias in said.aliases]
             keys += [world.key(paid.system or system, paid.kind, paid.id) for paid in said.order.payments]
         return keys
@@ -134,6 +148,9 @@ class Intake:
         for receipt, found in heaps:
             if isinstance(found, Outcome):
                 numbers.append(found.entity)
+            elif receipt.topic in self.readers and not isinstance(found, Reject):
+                keys += found.keys
+                skus += found.skus
             elif isinstance(found, list):
                 for heap in found:
                     keys += heap.keys
@@ -150,9 +167,29 @@ class Intake:
         world.load_skus(skus)
         numbers += world.links.values()
         world.load_orders(numbers)
+        world.load_reservations(numbers)
         items = [world.item_of[sku] for sku in skus if sku in world.item_of]
         items += [item for number in numbers if (state := world.orders.get(number)) is not None for item in state.items]
         world.load_stock(items)
+
+    def again(self, receipt: Receipt) -> str:
+        """Take one receipt once more, with today's mapping; says how it went."""
+        found = self._translate(receipt)
+        if isinstance(found, Reject):
+            self._park(receipt, found)
+            return f"parked again: {found.why}"
+        self._load([(receipt, found)])
+        self._statements(receipt, found)
+        return "taken"
+
+    def ask_again(self, state: OrderState, key: str, receipt: Receipt) -> None:
+        """Ask a rejected effect once more: the same command under a new key that names the old one."""
+        old = state.effects[key]
+        number = 2 + sum(one.startswith(f"{key}.again.") for one in state.effects)
+        asked = Asked(
+            key=f"{key}.again.{number}", command=old.command, system=old.system, amount=old.amount, lines=old.lines, about=old.about
+        )
+        self.advance(state, receipt, [Answered(key=key, outcome="replaced", at=receipt.at, why=asked.key), asked])
 
     # --- one receipt -------------------------------------------------------------------------------------------------
     def _statements(self, receipt: Receipt, heaps: list[Heap]) -> None:
@@ -164,14 +201,14 @@ class Intake:
                 self._propose(receipt, heap.said, refused)
                 outcomes.append("proposed")
                 continue
-            result, number = self._one(heap)
+            result, number = self.one(heap)
             outcomes.append(result)
             subject = subject or number
         self.subjects.append((receipt.seq, subject))
         best = "applied" if "applied" in outcomes else outcomes[0] if outcomes else "noted"
         self.count(receipt, best)
 
-    def _one(self, heap: Heap) -> tuple[str, int]:
+    def one(self, heap: Heap) -> tuple[str, int]:
         said, receipt = heap.said, heap.receipt
         kind = type(said)
         if kind is StockCounted or kind is StockMoved or kind is ProductSeen:
@@ -196,7 +233,7 @@ class Intake:
                 state = world.order(number, receipt.system, said.external)
             else:
                 state = world.orders[number]
-        elif number is None or number not in world.orders:
+        elif number is None or number not in world.orders:  # nothing, or something else, is known by that id
             self._too_early(heap)
             return "early", 0
         else:
@@ -218,13 +255,12 @@ class Intake:
     def advance(self, state: OrderState, receipt: Receipt, events: list[AnyEvent]) -> None:
         """Fold these events into an order, then all that follows from them, and write one row of the log."""
         world, policy, at = self.world, self.shop.policy, receipt.at
+        for event in events:
+            if type(event) is Heard and type(event.said) is OrderSeen:
+                self._prepare(state, event.said, at)
         seq = world.counters.get("event", 0) + 1
         log: list[AnyEvent] = []
         for event in events:
-            if type(event) is Heard and type(event.said) is OrderSeen:
-                for line in event.said.order.lines:
-                    world.item(line.sku, at)
-                seq = world.counters.get("event", 0) + 1
             self._fold(state, event, at, seq, log)
         self._follow(state, orders.begin(state, policy), at, seq, log)
         self._allocate(state, at, seq, log)
@@ -233,6 +269,13 @@ class Intake:
         state.updated_at = at
         written = world.log(at, "order", state.id, log)
         assert written == seq, "the postings of a row carry its number"
+
+    def _prepare(self, state: OrderState, said: OrderSeen, at: int) -> None:
+        """What must stand in the log before the order's own row: new items, and the end of the reservation that it uses."""
+        for line in said.order.lines:
+            self.world.item(line.sku, at)
+        if said.order.reservation and state.order is None:
+            self.consume(said.order.reservation, state.id, at)
 
     def _follow(self, state: OrderState, steps: Iterator[AnyEvent], at: int, seq: int, log: list[AnyEvent]) -> None:
         for event in steps:
@@ -249,20 +292,12 @@ class Intake:
         if not wants:
             return
         world = self.world
-        reserved = self._reservation(state, wants, at, seq, log)
-        if reserved:
-            wants = orders.wants(state)
-        if wants:
-            shares, missing = stock.allocate(wants, world.shelves, self.shop.split)
-            if shares:
-                self._fold(state, Allocated(shares=tuple(shares)), at, seq, log)
-            short = dict(missing)
-            if short != state.short:
-                self._fold(state, Short(missing=tuple(missing), asked_first=state.system in self.shop.policy.asks_first), at, seq, log)
-
-    def _reservation(self, state: OrderState, wants: list[tuple[int, int, int]], at: int, seq: int, log: list[AnyEvent]) -> bool:
-        """Hand over what a channel that asked first had reserved. Replaced by flows.reserve, which knows reservations."""
-        return False
+        shares, missing = stock.allocate(wants, world.shelves, self.shop.split)
+        if shares:
+            self._fold(state, Allocated(shares=tuple(shares)), at, seq, log)
+        if dict(missing) != state.short:
+            asked = state.system in self.shop.policy.asks_first
+            self._fold(state, Short(missing=tuple(missing), asked_first=asked), at, seq, log)
 
     # --- buyers ------------------------------------------------------------------------------------------------------
     def _person(self, receipt: Receipt, person: Person | None, order: int) -> int:
@@ -283,25 +318,24 @@ class Intake:
         """Keep a statement until its order arrives; it is escalated when it waits too long."""
         world, receipt = self.world, heap.receipt
         n = world.number("early")
-        body = _encode([receipt.seq, receipt.at, receipt.system, receipt.topic, receipt.key, heap.said])
-        for key in heap.keys[:1]:
-            world.batch.early.append((n, *key, receipt.at + self.shop.early_us, body))
-            world.waiting.setdefault(key, []).append((n, body))
-        world.batch.timers.append((receipt.at + self.shop.early_us, "early", n))
-        world.early += 1
+        space, ext = heap.keys[-1] if len(heap.keys) > 1 and type(heap.said) is not PaymentSeen else heap.keys[0]
+        early = Early(
+            system=receipt.system, topic=receipt.topic, key=receipt.key, receipt=receipt.seq, space=space, ext=ext,
+            due=receipt.at + self.shop.early_us, said=heap.said,
+        )  # fmt: skip
+        self.apply.to_early(n, early, receipt.at)
+        world.log(receipt.at, "early", n, [early])
+        world.waiting.setdefault((space, ext), []).append((n, _encode(early)))
 
     def _late(self, keys: list[Key]) -> None:
         """The order is here: take the statements that came before it, in their order."""
         world = self.world
-        found = sorted({one for key in keys for one in world.waiting.pop(key, ())})
-        for n, body in found:
-            seq, at, system, topic, key, raw = msgspec.json.decode(body, type=tuple[int, int, str, str, str, msgspec.Raw])
-            said = msgspec.json.decode(raw, type=SeenEvent)
-            receipt = Receipt(seq, at, system, topic, key, b"")
-            world.batch.early = [row for row in world.batch.early if row[0] != n]
-            world.batch.early_done.append((n,))
-            world.early -= 1
-            self._one(Heap(receipt, said, None, self._keys(system, said)))
+        for n, body in sorted({one for key in keys for one in world.waiting.pop(key, ())}):
+            early = _early.decode(body)
+            receipt = Receipt(early.receipt, early.due - self.shop.early_us, early.system, early.topic, early.key, b"")
+            self.apply.to_early(n, EarlyEnded(), receipt.at)
+            world.log(receipt.at, "early", n, [EarlyEnded()])
+            self.one(Heap(receipt, early.said, None, self.keys_of(early.system, early.said)))
 
     # --- stock and products ------------------------------------------------------------------------------------------
     def _item(self, receipt: Receipt, said: Any, keys: list[Key]) -> str:
@@ -316,6 +350,7 @@ class Intake:
         if item is None:
             self._park(receipt, Reject(f"item {said.item!r} of {receipt.system} belongs to no SKU that is known", "unknown_sku"))
             return "parked"
+        world.load_items((item,))
         world.load_stock((item,))
         location = self.apply.location(said.location)
         if type(said) is StockCounted and said.at < world.level(item, location).counted_at:
@@ -355,7 +390,7 @@ class Intake:
             if state.status not in ("cancelled", "settled") and state.short:
                 world.load_stock(state.items)
                 wants = orders.wants(state)
-                if any(stock.free(level) for _, item, _ in wants for level in world.shelves.get(item, ())):
+                if any(free(level) for _, item, _ in wants for level in world.shelves.get(item, ())):
                     self.advance(state, receipt, [])
 
     # --- answers of other systems, time-outs -------------------------------------------------------------------------
@@ -392,7 +427,7 @@ class Intake:
             elif kind == "early":
                 self._overdue(receipt, entity)
             else:
-                self.handlers[receipt.topic](Receipt(entity, due, "mainstay", receipt.topic, "", b""))
+                self.handlers[receipt.topic](Receipt(entity, due, "mainstay", receipt.topic, "", b""), None)
             world.batch.timers_done.append((due, kind, entity))
             if self.woken:
                 self._wake(receipt)
@@ -400,12 +435,12 @@ class Intake:
         world.commit(now)
 
     def _overdue(self, receipt: Receipt, n: int) -> None:
-        found = self.world.store.connection.execute("SELECT body FROM early WHERE n = ?", (n,)).fetchall()
+        found = rows(self.world.store.connection, "SELECT body FROM early WHERE n = ?", (n,))
         if not found:
             return
-        seq, _, system, topic, key, _ = msgspec.json.decode(found[0][0], type=tuple[int, int, str, str, str, msgspec.Raw])
+        early = _early.decode(found[0][0])
         overdue = Reject("what it speaks of has not arrived within the time that such statements wait", "early")
-        self._park(Receipt(seq, receipt.at, system, topic, key, b""), overdue)
+        self._park(Receipt(early.receipt, receipt.at, early.system, early.topic, early.key, b""), overdue)
 
     # --- what could not be handled -----------------------------------------------------------------------------------
     def _refuse(self, receipt: Receipt, why: Reject) -> None:
@@ -435,11 +470,19 @@ class Intake:
         self.world.log(receipt.at, "letter", number, [parked])
 
     def _propose(self, receipt: Receipt, said: Any, reason: str) -> None:
+        """Keep what a non-owner said, visibly and without effect; what it calls a SKU is no claim, and is learnt."""
         world = self.world
         number = world.number("entity")
         event = Proposed(system=receipt.system, said=said, reason=reason)
-        world.batch.proposals.append((number, receipt.at, _encode(event)))
+        self.apply.to_proposal(number, event, receipt.at)
         world.log(receipt.at, "proposal", number, [event])
+        for sku, name in names_in(said):
+            item = world.item(sku, receipt.at)
+            world.load_items((item,))
+            world.load_stock((item,))
+            if world.items[item].ids.get(receipt.system) != name:
+                self.apply.to_item(item, event, receipt.at)
+                world.log(receipt.at, "item", item, [event])
 
     def count(self, receipt: Receipt, outcome: str) -> None:
         """Conservation: every receipt ends as exactly one outcome."""

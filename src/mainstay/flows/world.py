@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
+from zlib import crc32
 
 import msgspec
 
@@ -21,6 +23,13 @@ _reservations = msgspec.json.Decoder(ReservationState)
 _items = msgspec.json.Decoder(ItemState)
 _pairs = msgspec.json.Decoder(list[tuple[int, int]])
 _encode = msgspec.json.Encoder().encode
+
+
+def level_of(row: tuple[Any, ...]) -> Level:
+    """A stock row of the store."""
+    number, on_hand, allocated, reserved, in_transit, damaged, safety, deficit, unbooked, counted_at, recent = row
+    moves = _pairs.decode(recent)
+    return Level(number, on_hand, allocated, reserved, in_transit, damaged, safety, deficit, unbooked, counted_at, moves)
 
 
 class World:
@@ -54,6 +63,7 @@ class World:
         self.changed_orders: dict[int, int] = {}  # order -> when
         self.changed_levels: set[int] = set()
         self.changed_items: set[int] = set()
+        self.told_again: set[int] = set()  # items that a channel has come to list: it is told their level
         self.changed_reservations: set[int] = set()
         self.changed_accounts: set[tuple[str, str]] = set()
         self.waiting: dict[Key, list[tuple[int, bytes]]] = {}  # early statements: (number, body)
@@ -67,11 +77,16 @@ class World:
         return value
 
     def word(self, text: str) -> int:
+        """The number of a name: derived from it, so that it is the same whatever was read first."""
         found = self.words.get(text)
-        if found is None:
-            found = self.words[text] = len(self.words) + 1
-            self.batch.words.append((found, text))
-        return found
+        return self.name(text, crc32(text.encode())) if found is None else found
+
+    def name(self, text: str, number: int) -> int:
+        """Give a name its number."""
+        assert number not in self.words.values(), f"two names with the number {number}: rename {text!r}"
+        self.words[text] = number
+        self.batch.words.append((number, text))
+        return number
 
     def key(self, system: str, kind: str, ext: str) -> Key:
         """The key of a cross-reference; an id that is a plain integer is kept as one."""
@@ -82,7 +97,7 @@ class World:
 
     def link(self, key: Key, entity: int) -> None:
         """Make a cross-reference; the first entity keeps an id that two would claim."""
-        if key not in self.links:
+        if key not in self.links and self.store.recent(key) is None:
             self.links[key] = entity
             self.batch.xrefs.append((*key, entity))
 
@@ -131,7 +146,7 @@ class World:
         for item in missing:
             self.shelves[item] = []
         for row in self.store.load("load_stock", missing):
-            self._hold(Level(*row[:-1], _pairs.decode(row[-1])))
+            self._hold(level_of(row))
 
     def _hold(self, level: Level) -> None:
         self.levels[level.id] = level
@@ -196,8 +211,8 @@ class World:
         for account in self.changed_accounts:
             number, balance = self.accounts[account]
             batch.accounts.append((number, *account, balance))
-        if self.changed_levels:
-            items = sorted({number // LOCATIONS_MAX for number in self.changed_levels})
+        if self.changed_levels or self.told_again:
+            items = sorted({number // LOCATIONS_MAX for number in self.changed_levels} | self.told_again)
             batch.level_changes.append((self.number("level_change"), at, _encode(items)))
         batch.counters = self.counters
         try:

@@ -13,7 +13,7 @@ class Command(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="
     key: str
 
 
-class OrderLine(Noun, gc=False):
+class OrderLine(Noun, frozen=True, gc=False):
     """A line as the warehouse and the ERP need it: amounts in minor units for all its units together."""
 
     id: str
@@ -26,7 +26,7 @@ class OrderLine(Noun, gc=False):
     title: str = ""
 
 
-class ReleaseOrder(Command, tag="ReleaseOrder"):
+class ReleaseOrder(Command, frozen=True, tag="ReleaseOrder"):
     """Have these units picked, packed and shipped. `release` is ours and the warehouse's key for it (an upsert there)."""
 
     release: str
@@ -44,14 +44,14 @@ class ReleaseOrder(Command, tag="ReleaseOrder"):
     recipient: Person | None = None  # filled in from the vault just before the call
 
 
-class CancelRelease(Command, tag="CancelRelease"):
+class CancelRelease(Command, frozen=True, tag="CancelRelease"):
     """Do not ship this release after all."""
 
     release: str
     reference: str = ""
 
 
-class CapturePayment(Command, tag="CapturePayment"):
+class CapturePayment(Command, frozen=True, tag="CapturePayment"):
     """Take `amount` minor units of an authorised payment."""
 
     payment: str
@@ -61,14 +61,14 @@ class CapturePayment(Command, tag="CapturePayment"):
     final: bool = True
 
 
-class VoidPayment(Command, tag="VoidPayment"):
+class VoidPayment(Command, frozen=True, tag="VoidPayment"):
     """Let an authorisation go."""
 
     payment: str
     reason: str = ""
 
 
-class RefundPayment(Command, tag="RefundPayment"):
+class RefundPayment(Command, frozen=True, tag="RefundPayment"):
     """Give back `amount` minor units of a captured payment."""
 
     payment: str
@@ -78,7 +78,7 @@ class RefundPayment(Command, tag="RefundPayment"):
     reason: str = ""
 
 
-class ConfirmFulfilment(Command, tag="ConfirmFulfilment"):
+class ConfirmFulfilment(Command, frozen=True, tag="ConfirmFulfilment"):
     """Tell the channel that units left, with the parcel's number. `lines` are the channel's own line ids."""
 
     order: str
@@ -90,7 +90,7 @@ class ConfirmFulfilment(Command, tag="ConfirmFulfilment"):
     tracking: tuple[str, ...] = ()
 
 
-class CancelOrder(Command, tag="CancelOrder"):
+class CancelOrder(Command, frozen=True, tag="CancelOrder"):
     """Tell the channel that the order will not be fulfilled."""
 
     order: str
@@ -98,7 +98,7 @@ class CancelOrder(Command, tag="CancelOrder"):
     lines: tuple[UnitsOf, ...] = ()
 
 
-class PostSale(Command, tag="PostSale"):
+class PostSale(Command, frozen=True, tag="PostSale"):
     """Book the sale, its shipment and its invoice in the ERP. `reference` is ours and is looked up first."""
 
     reference: str
@@ -121,7 +121,7 @@ class PostSale(Command, tag="PostSale"):
     recipient: Person | None = None
 
 
-class SetLevel(Command, tag="SetLevel"):
+class SetLevel(Command, frozen=True, tag="SetLevel"):
     """Publish what a channel may sell of one SKU. Absolute, the newest `revision` wins."""
 
     sku: str
@@ -131,7 +131,7 @@ class SetLevel(Command, tag="SetLevel"):
     location: str = ""
 
 
-class SetPrice(Command, tag="SetPrice"):
+class SetPrice(Command, frozen=True, tag="SetPrice"):
     """Publish a price, in minor units."""
 
     sku: str
@@ -141,7 +141,7 @@ class SetPrice(Command, tag="SetPrice"):
     revision: int
 
 
-class Fetch(Command, tag="Fetch"):
+class Fetch(Command, frozen=True, tag="Fetch"):
     """Read one object that a thin notification spoke of."""
 
     feed: str

@@ -18,7 +18,7 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="ev
     """What all events of the log share."""
 
 
-class Heard(Event, tag="Heard"):
+class Heard(Event, frozen=True, tag="Heard"):
     """A statement that was admitted. `receipt` is the number of the receipt whose raw bytes are kept."""
 
     system: str
@@ -29,14 +29,14 @@ class Heard(Event, tag="Heard"):
     receipt: int = 0
 
 
-class Held(Event, tag="Held"):
+class Held(Event, frozen=True, tag="Held"):
     """The order waits for a person or a cause; `detail` explains, with numbers."""
 
     reason: str
     detail: str = ""
 
 
-class Freed(Event, tag="Freed"):
+class Freed(Event, frozen=True, tag="Freed"):
     """A hold has gone, by whom or by what."""
 
     reason: str
@@ -54,21 +54,21 @@ class Share(Struct, array_like=True, gc=False):
     shipped: int = 0
 
 
-class Allocated(Event, tag="Allocated"):
+class Allocated(Event, frozen=True, tag="Allocated"):
     """Stock was set aside for the order. `reservation` is the one that it came from, 0 for free stock."""
 
     shares: tuple[Share, ...]
     reservation: int = 0
 
 
-class Deallocated(Event, tag="Deallocated"):
+class Deallocated(Event, frozen=True, tag="Deallocated"):
     """Stock that was set aside is free again."""
 
     shares: tuple[Share, ...]
     reason: str
 
 
-class Shipped(Event, tag="Shipped"):
+class Shipped(Event, frozen=True, tag="Shipped"):
     """Units of a parcel left their location. `beyond` were never allocated: the warehouse knew better than we did."""
 
     parcel: str
@@ -76,14 +76,14 @@ class Shipped(Event, tag="Shipped"):
     beyond: tuple[Share, ...] = ()
 
 
-class Short(Event, tag="Short"):
+class Short(Event, frozen=True, tag="Short"):
     """Sold, but not there: named at once. (item, missing units) each."""
 
     missing: tuple[tuple[int, int], ...]
     asked_first: bool = False
 
 
-class Asked(Event, tag="Asked"):
+class Asked(Event, frozen=True, tag="Asked"):
     """An effect was asked of a system: from here on an intent with this key is durable."""
 
     key: str
@@ -94,7 +94,7 @@ class Asked(Event, tag="Asked"):
     about: str = ""  # the release, parcel or payment that it is about
 
 
-class Answered(Event, tag="Answered"):
+class Answered(Event, frozen=True, tag="Answered"):
     """How an effect ended: done, unknown or rejected (with a failure code)."""
 
     key: str
@@ -105,20 +105,20 @@ class Answered(Event, tag="Answered"):
     references: dict[str, str] = {}
 
 
-class Moved(Event, tag="Moved"):
+class Moved(Event, frozen=True, tag="Moved"):
     """The order's status moved along the table `orders.moves`."""
 
     move: str
 
 
-class CancelAsked(Event, tag="CancelAsked"):
+class CancelAsked(Event, frozen=True, tag="CancelAsked"):
     """The order is to be undone: by its source, by a person, by a time-out."""
 
     by: str
     reason: str
 
 
-class Reserved(Event, tag="Reserved"):
+class Reserved(Event, frozen=True, tag="Reserved"):
     """A channel that asks first was promised units until `expires`."""
 
     channel: str
@@ -128,7 +128,7 @@ class Reserved(Event, tag="Reserved"):
     at: int = 0
 
 
-class Refused(Event, tag="Refused"):
+class Refused(Event, frozen=True, tag="Refused"):
     """A channel that asks first was refused: (item, wanted, available) each that fell short."""
 
     channel: str
@@ -137,7 +137,7 @@ class Refused(Event, tag="Refused"):
     at: int = 0
 
 
-class ReservationEnded(Event, tag="ReservationEnded"):
+class ReservationEnded(Event, frozen=True, tag="ReservationEnded"):
     """A reservation ended exactly once: consumed by an order, released by its channel, or expired."""
 
     how: str
@@ -145,13 +145,13 @@ class ReservationEnded(Event, tag="ReservationEnded"):
     order: int = 0
 
 
-class ItemListed(Event, tag="ItemListed"):
+class ItemListed(Event, frozen=True, tag="ItemListed"):
     """A SKU was heard of for the first time and got its number."""
 
     sku: str
 
 
-class Parked(Event, tag="Parked"):
+class Parked(Event, frozen=True, tag="Parked"):
     """A message that could not be handled became a dead letter."""
 
     system: str
@@ -164,7 +164,7 @@ class Parked(Event, tag="Parked"):
     about: int = 0
 
 
-class LetterClosed(Event, tag="LetterClosed"):
+class LetterClosed(Event, frozen=True, tag="LetterClosed"):
     """A dead letter was retried or suppressed, by whom and why."""
 
     how: str
@@ -172,7 +172,7 @@ class LetterClosed(Event, tag="LetterClosed"):
     reason: str = ""
 
 
-class Proposed(Event, tag="Proposed"):
+class Proposed(Event, frozen=True, tag="Proposed"):
     """A system spoke of what another owns: kept, visible, without effect."""
 
     system: str
@@ -180,7 +180,24 @@ class Proposed(Event, tag="Proposed"):
     reason: str
 
 
-class Erased(Event, tag="Erased"):
+class Early(Event, frozen=True, tag="Early"):
+    """A statement about something that has not arrived: kept until it does, escalated when it waits too long."""
+
+    system: str
+    topic: str
+    key: str
+    receipt: int
+    space: int
+    ext: int | str
+    due: int
+    said: SeenEvent
+
+
+class EarlyEnded(Event, frozen=True, tag="EarlyEnded"):
+    """What it waited for has arrived."""
+
+
+class Erased(Event, frozen=True, tag="Erased"):
     """A person's data was deleted: their row in the vault and the keys of their receipts."""
 
     by: str = ""
@@ -205,6 +222,8 @@ AnyEvent = (
     | Parked
     | LetterClosed
     | Proposed
+    | Early
+    | EarlyEnded
     | Erased
 )
 

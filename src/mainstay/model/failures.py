@@ -68,8 +68,12 @@ CODES: dict[str, Code] = {
     "try_again": Code("The call was surely not applied, or repeating it is safe.", "theirs", "Nothing: it is retried with back-off."),
     "rate_limited": Code("The other side asked us to slow down.", "theirs", "Nothing: it is retried when the limit allows."),
     "breaker_open": Code("The system failed repeatedly; calls pause and probe.", "theirs", "Nothing: calls resume after a probe succeeds."),
-    "outcome_unknown": Code("The effect may have been applied; we did not hear.", "theirs", "Nothing: it is looked up; if that fails, a person decides."),
-    "rejected": Code("The other side refused the request as it stands.", "theirs", "Read the reason, repair the cause, then retry or suppress."),
+    "outcome_unknown": Code(
+        "The effect may have been applied; we did not hear.", "theirs", "Nothing: it is looked up; if that fails, a person decides."
+    ),
+    "rejected": Code(
+        "The other side refused the request as it stands.", "theirs", "Read the reason, repair the cause, then retry or suppress."
+    ),
     "connection_halted": Code(
         "Credentials or permissions do not work.", "ours", "Renew the secret or permission, then retry: messages are kept."
     ),
@@ -82,25 +86,39 @@ CODES: dict[str, Code] = {
     "json_syntax": Code("A body is not JSON.", "theirs", "Look at the raw body; ask the sender."),
     "not_an_object": Code("The JSON is not an object where one is due.", "theirs", "Look at the raw body; ask the sender."),
     "too_deep": Code("The JSON is nested deeper than the limit.", "theirs", "Look at the raw body; ask the sender."),
-    "schema": Code("A field is missing or of another type than the vendor documents.", "theirs", "Compare with the vendor's change log; adapt the mapping."),
+    "schema": Code(
+        "A field is missing or of another type than the vendor documents.",
+        "theirs",
+        "Compare with the vendor's change log; adapt the mapping.",
+    ),
     "id_missing": Code("The message does not say which object it speaks of.", "theirs", "Look at the raw body; ask the sender."),
     "id_conflict": Code("The same event id came with another body.", "theirs", "The first is kept; compare both bodies."),
     "unknown_topic": Code("This connector does not know the topic.", "ours", "Unsubscribe the topic, or teach the connector."),
-    "not_business": Code("The message carries no order, stock, price, customer or money.", "ours", "Nothing: it is kept and may be ignored."),
+    "not_business": Code(
+        "The message carries no order, stock, price, customer or money.", "ours", "Nothing: it is kept and may be ignored."
+    ),
     "unknown_word": Code("The vendor used a word that has no mapping.", "ours", "Add the word to the connector's table, then retry."),
     "amount": Code("An amount is not a decimal number in its currency.", "theirs", "Look at the raw body; ask the sender."),
     "scale": Code("An amount has more decimals than its currency.", "theirs", "Look at the raw body; ask the sender."),
     "currency": Code("The currency is missing or not an ISO 4217 code.", "theirs", "Look at the raw body; ask the sender."),
     "out_of_range": Code("A number is outside what can be meant.", "theirs", "Look at the raw body; ask the sender."),
     "time": Code("A time is not a date with a zone.", "theirs", "Look at the raw body; ask the sender."),
-    "totals_mismatch": Code("The parts of a document do not add up to its stated total.", "theirs", "Compare the difference; release the hold or repair."),
+    "totals_mismatch": Code(
+        "The parts of a document do not add up to its stated total.", "theirs", "Compare the difference; release the hold or repair."
+    ),
     "unknown_sku": Code("No product with this SKU is known.", "ours", "Import or map the product; the order continues by itself."),
     "sku_ambiguous": Code("A SKU differs from a known one only by case or spaces.", "theirs", "Correct the SKU at its source."),
-    "early": Code("Speaks of something that has not arrived yet.", "theirs", "Nothing: it is applied when that arrives; escalated at the deadline."),
+    "early": Code(
+        "Speaks of something that has not arrived yet.", "theirs", "Nothing: it is applied when that arrives; escalated at the deadline."
+    ),
     "oversold": Code("A channel sold units that are not there.", "ours", "Choose: other location, backorder or cancel."),
     "refund_exceeds_capture": Code("A refund is larger than what was captured.", "theirs", "Compare payment and refund at the provider."),
-    "not_owner": Code("A system spoke of a field that another system owns.", "ours", "Read the proposal; change the ownership table if it is right."),
-    "personal_data_erased": Code("The command needs personal data that was erased.", "ours", "Nothing can be sent; suppress with a reason."),
+    "not_owner": Code(
+        "A system spoke of a field that another system owns.", "ours", "Read the proposal; change the ownership table if it is right."
+    ),
+    "personal_data_erased": Code(
+        "The command needs personal data that was erased.", "ours", "Nothing can be sent; suppress with a reason."
+    ),
     "pan_not_accepted": Code("A card number stands in a payment message.", "theirs", "Card numbers are never accepted; use tokens."),
     "redirect_refused": Code("The other side answered with a redirect.", "theirs", "Correct the base URL of the system."),
     "not_capable": Code("The connector cannot do what was asked.", "ours", "Change the flow, or the connector."),

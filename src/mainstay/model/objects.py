@@ -37,7 +37,7 @@ class Reference(Struct, frozen=True, omit_defaults=True):
     system: str = ""
 
 
-class Line(Noun, gc=False):
+class Line(Noun, frozen=True, gc=False):
     """One line of an order, as the source states it."""
 
     id: Word
@@ -53,7 +53,7 @@ class Line(Noun, gc=False):
     gift_card: bool = False
 
 
-class Order(Noun):
+class Order(Noun, frozen=True):
     """What a buyer was promised. `total` is the source's own figure and is law: parts that do not add up hold the order."""
 
     number: Word
@@ -105,7 +105,7 @@ class Order(Noun):
         return self.total - parts
 
 
-class Address(Noun):
+class Address(Noun, frozen=True):
     """A postal address. Personal: vault only."""
 
     name: str = ""
@@ -119,7 +119,7 @@ class Address(Noun):
     phone: str = ""
 
 
-class Person(Noun):
+class Person(Noun, frozen=True):
     """A buyer. Personal: vault only; events and state carry the subject's id."""
 
     id: str = ""  # the customer's id at the source
@@ -137,7 +137,7 @@ class UnitsOf(Struct, frozen=True, gc=False):
     quantity: Units
 
 
-class RefundLine(Noun, gc=False):
+class RefundLine(Noun, frozen=True, gc=False):
     """Units that a refund takes back, and what for."""
 
     line: Word
@@ -147,7 +147,7 @@ class RefundLine(Noun, gc=False):
     restock: Restock = "no_restock"
 
 
-class Variant(Noun, gc=False):
+class Variant(Noun, frozen=True, gc=False):
     """What is sold: one SKU with the ids that its system uses for it."""
 
     id: Word
@@ -160,7 +160,7 @@ class Variant(Noun, gc=False):
     grams: int = 0
 
 
-class ReturnLine(Noun, gc=False):
+class ReturnLine(Noun, frozen=True, gc=False):
     """Units that a buyer sends back."""
 
     line: Word

@@ -24,7 +24,6 @@ from mainstay.model.objects import (
     ReturnLine,
     ReturnStatus,
     StockMeasure,
-    Units,
     UnitsOf,
     Variant,
     Word,
@@ -41,14 +40,14 @@ class Seen(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="eve
     at: int = 0
 
 
-class OrderSeen(Seen, tag="OrderSeen"):
+class OrderSeen(Seen, frozen=True, tag="OrderSeen"):
     """An order as its source states it now. `aliases` are further ids of the same order, for cross-references and `trace`."""
 
     order: Order
     aliases: tuple[Reference, ...] = ()
 
 
-class PaymentSeen(Seen, tag="PaymentSeen"):
+class PaymentSeen(Seen, frozen=True, tag="PaymentSeen"):
     """A payment at a provider; amounts are running totals in minor units. `order` is set where the provider knows it."""
 
     currency: Currency
@@ -62,7 +61,7 @@ class PaymentSeen(Seen, tag="PaymentSeen"):
     reason: str = ""
 
 
-class RefundSeen(Seen, tag="RefundSeen"):
+class RefundSeen(Seen, frozen=True, tag="RefundSeen"):
     """Money given back. It names its order or its payment."""
 
     of: Reference
@@ -75,7 +74,7 @@ class RefundSeen(Seen, tag="RefundSeen"):
     reason: str = ""
 
 
-class FulfilmentSeen(Seen, tag="FulfilmentSeen"):
+class FulfilmentSeen(Seen, frozen=True, tag="FulfilmentSeen"):
     """A parcel or hand-over: units that left. Without lines it speaks of all that was released under `of`."""
 
     of: Reference
@@ -89,7 +88,7 @@ class FulfilmentSeen(Seen, tag="FulfilmentSeen"):
     currency: str = ""
 
 
-class ReturnSeen(Seen, tag="ReturnSeen"):
+class ReturnSeen(Seen, frozen=True, tag="ReturnSeen"):
     """A buyer sends goods back."""
 
     of: Reference
@@ -97,7 +96,7 @@ class ReturnSeen(Seen, tag="ReturnSeen"):
     lines: tuple[ReturnLine, ...] = ()
 
 
-class DisputeSeen(Seen, tag="DisputeSeen"):
+class DisputeSeen(Seen, frozen=True, tag="DisputeSeen"):
     """A card holder contests a payment."""
 
     of: Reference
@@ -107,7 +106,7 @@ class DisputeSeen(Seen, tag="DisputeSeen"):
     reason: str = ""
 
 
-class StockCounted(Seen, tag="StockCounted"):
+class StockCounted(Seen, frozen=True, tag="StockCounted"):
     """An absolute count: at `at` there were `quantity` units. `item` is the speaker's own id of the stock item."""
 
     item: Word
@@ -117,7 +116,7 @@ class StockCounted(Seen, tag="StockCounted"):
     measure: StockMeasure = "on_hand"
 
 
-class StockMoved(Seen, tag="StockMoved"):
+class StockMoved(Seen, frozen=True, tag="StockMoved"):
     """A change of stock that the speaker made: received, written off, transferred, returned."""
 
     item: Word
@@ -127,7 +126,7 @@ class StockMoved(Seen, tag="StockMoved"):
     reason: Word = ""
 
 
-class ProductSeen(Seen, tag="ProductSeen"):
+class ProductSeen(Seen, frozen=True, tag="ProductSeen"):
     """A product and what is sold of it."""
 
     title: Word = ""
@@ -137,7 +136,7 @@ class ProductSeen(Seen, tag="ProductSeen"):
     category: Word = ""
 
 
-class PriceSeen(Seen, tag="PriceSeen"):
+class PriceSeen(Seen, frozen=True, tag="PriceSeen"):
     """The price of one SKU at a channel."""
 
     sku: Word
@@ -146,7 +145,7 @@ class PriceSeen(Seen, tag="PriceSeen"):
     compare_at: Amount | None = None
 
 
-class CustomerSeen(Seen, tag="CustomerSeen"):
+class CustomerSeen(Seen, frozen=True, tag="CustomerSeen"):
     """A customer record; the personal part goes to the vault."""
 
     tax_exempt: bool = False
@@ -155,7 +154,7 @@ class CustomerSeen(Seen, tag="CustomerSeen"):
     deleted: bool = False
 
 
-class InvoiceSeen(Seen, tag="InvoiceSeen"):
+class InvoiceSeen(Seen, frozen=True, tag="InvoiceSeen"):
     """A sale document of the ERP with its invoice."""
 
     of: Reference
@@ -166,7 +165,7 @@ class InvoiceSeen(Seen, tag="InvoiceSeen"):
     number: Word = ""
 
 
-class SettlementLineSeen(Seen, tag="SettlementLineSeen"):
+class SettlementLineSeen(Seen, frozen=True, tag="SettlementLineSeen"):
     """One line of a provider's balance: gross - fee = net, in minor units; `of` is what it settles."""
 
     kind: Literal["charge", "refund", "fee", "dispute", "adjustment", "payout", "transfer", "other"]
@@ -179,7 +178,7 @@ class SettlementLineSeen(Seen, tag="SettlementLineSeen"):
     available_at: int = 0
 
 
-class PayoutSeen(Seen, tag="PayoutSeen"):
+class PayoutSeen(Seen, frozen=True, tag="PayoutSeen"):
     """Money on its way from a provider to the bank."""
 
     currency: Currency
@@ -188,7 +187,7 @@ class PayoutSeen(Seen, tag="PayoutSeen"):
     arrives_at: int = 0
 
 
-class TaxQuoted(Seen, tag="TaxQuoted"):
+class TaxQuoted(Seen, frozen=True, tag="TaxQuoted"):
     """A tax engine's answer for a cart or order."""
 
     of: Reference
@@ -197,7 +196,7 @@ class TaxQuoted(Seen, tag="TaxQuoted"):
     lines: tuple[RefundLine, ...] = ()
 
 
-class Hint(Seen, tag="Hint"):
+class Hint(Seen, frozen=True, tag="Hint"):
     """A thin notification: something changed; fetch `external` from `feed` to learn what."""
 
     feed: str

@@ -50,7 +50,7 @@ class EffectState(Struct, omit_defaults=True):
 
     command: str
     system: str
-    outcome: str = "asked"  # asked, done, unknown, rejected
+    outcome: str = "asked"  # asked, done, unknown, rejected, replaced (by a later one)
     amount: int = 0
     lines: tuple[UnitsOf, ...] = ()
     about: str = ""

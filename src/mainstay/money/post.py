@@ -21,7 +21,7 @@ class Transfer(NamedTuple):
 
 
 class Posting(NamedTuple):
-    """Between which accounts a part of an order moves. `{system}` is the channel, or the provider for payments."""
+    """Between which accounts a part of an order moves. `{channel}` is where it was sold, `{provider}` who moved the money."""
 
     debit: str
     credit: str
@@ -30,21 +30,21 @@ class Posting(NamedTuple):
 
 # The chart of accounts, by the part of an order that is posted. Marketplace-facilitator tax passes through and nets to zero.
 POSTINGS: dict[str, Posting] = {
-    "goods": Posting("receivable:{system}", "sales:{system}", "units times prices"),
-    "discount": Posting("discounts:{system}", "receivable:{system}", "what was let off, on lines and shipping"),
-    "shipping": Posting("receivable:{system}", "shipping:{system}", "shipping charged to the buyer"),
-    "tax": Posting("receivable:{system}", "tax:{system}", "tax that we owe, on top of the prices"),
-    "tax_within": Posting("sales:{system}", "tax:{system}", "tax that we owe, held within the prices"),
-    "facilitator_tax": Posting("receivable:{system}", "facilitator_tax:{system}", "tax that the marketplace collected"),
-    "facilitator_paid": Posting("facilitator_tax:{system}", "receivable:{system}", "tax that the marketplace remits itself"),
-    "duties": Posting("receivable:{system}", "duties:{system}", "import duties charged to the buyer"),
-    "tip": Posting("receivable:{system}", "tips:{system}", "tips"),
-    "adjustment": Posting("receivable:{system}", "adjustments:{system}", "rounding that the source states"),
-    "gift_cards": Posting("gift_cards:{system}", "receivable:{system}", "paid by gift card: a liability shrinks"),
-    "at_source": Posting("clearing:{system}", "receivable:{system}", "paid at the channel, which pays out later"),
-    "captured": Posting("psp:{system}", "receivable:{system}", "captured at a payment provider"),
-    "refunded": Posting("refunds:{system}", "psp:{system}", "given back through a payment provider"),
-    "fee": Posting("fees:{system}", "psp:{system}", "what the provider kept"),
+    "goods": Posting("receivable:{channel}", "sales:{channel}", "units times prices"),
+    "discount": Posting("discounts:{channel}", "receivable:{channel}", "what was let off, on lines and shipping"),
+    "shipping": Posting("receivable:{channel}", "shipping:{channel}", "shipping charged to the buyer"),
+    "tax": Posting("receivable:{channel}", "tax:{channel}", "tax that we owe, on top of the prices"),
+    "tax_within": Posting("sales:{channel}", "tax:{channel}", "tax that we owe, held within the prices"),
+    "facilitator_tax": Posting("receivable:{channel}", "facilitator_tax:{channel}", "tax that the marketplace collected"),
+    "facilitator_paid": Posting("facilitator_tax:{channel}", "receivable:{channel}", "tax that the marketplace remits itself"),
+    "duties": Posting("receivable:{channel}", "duties:{channel}", "import duties charged to the buyer"),
+    "tip": Posting("receivable:{channel}", "tips:{channel}", "tips"),
+    "adjustment": Posting("receivable:{channel}", "adjustments:{channel}", "rounding that the source states"),
+    "gift_cards": Posting("gift_cards:{channel}", "receivable:{channel}", "paid by gift card: a liability shrinks"),
+    "at_source": Posting("clearing:{channel}", "receivable:{channel}", "paid at the channel, which pays out later"),
+    "captured": Posting("psp:{provider}", "receivable:{channel}", "captured at a payment provider"),
+    "refunded": Posting("refunds:{channel}", "psp:{provider}", "given back through a payment provider"),
+    "fee": Posting("fees:{provider}", "psp:{provider}", "what the provider kept"),
 }
 PAID_AT_SOURCE = frozenset({"captured", "part_refunded", "refunded"})
 
@@ -89,14 +89,13 @@ def post(state: OrderState, captured: dict[str, int]) -> list[Transfer]:
 
 def _transfer(state: OrderState, part: str, amount: int) -> Transfer:
     what, _, external = part.partition("/")
+    provider = state.system
     if what == "captured":
-        system = state.payments[external].system
+        provider = state.payments[external].system
     elif what == "refunded":
-        system = state.refunds[external].system
-    elif what == "fee":
-        system = next(iter(state.payments.values())).system if state.payments else state.system
-    else:
-        system = state.system
+        provider = state.refunds[external].system
+    elif what == "fee" and state.payments:
+        provider = next(iter(state.payments.values())).system
     debit, credit, _ = POSTINGS[what]
-    debit, credit = debit.replace("{system}", system), credit.replace("{system}", system)
+    debit, credit = (name.replace("{channel}", state.system).replace("{provider}", provider) for name in (debit, credit))
     return Transfer(what, debit, credit, amount) if amount > 0 else Transfer(what, credit, debit, -amount)

@@ -20,6 +20,7 @@ from mainstay.orders.moves import BEFORE_RELEASE
 
 PAID_WORDS = frozenset({"captured", "part_refunded", "refunded"})
 DEAD_PAYMENTS = frozenset({"voided", "failed", "expired"})
+ENDED = frozenset({"done", "replaced"})
 LEFT = frozenset({"shipped", "delivered"})
 
 
@@ -187,7 +188,8 @@ def _cover(state: OrderState, parcel: ParcelState) -> tuple[tuple[Share, ...], t
     shares: list[Share] = []
     beyond: list[Share] = []
     taken = [share.shipped for share in state.shares]
-    for line, count in todo:
+    for line, units in todo:
+        count = units
         for index, share in enumerate(state.shares):
             part = min(count, share.quantity - taken[index]) if share.line == line else 0
             if part > 0:
@@ -227,12 +229,12 @@ def _withdraw(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
         yield Moved(move="withdraw")
     for key, effect in list(state.effects.items()):
         back = f"{key}.withdraw"
-        if effect.command == "ReleaseOrder" and effect.outcome != "rejected" and back not in state.effects:
+        if effect.command == "ReleaseOrder" and effect.outcome not in ("rejected", "replaced") and back not in state.effects:
             yield Asked(key=back, command="CancelRelease", system=policy.warehouse, about=effect.about)
 
 
 def _withdrawn(state: OrderState) -> bool:
-    return all(effect.outcome == "done" for effect in state.effects.values() if effect.command == "CancelRelease")
+    return all(effect.outcome in ENDED for effect in state.effects.values() if effect.command == "CancelRelease")
 
 
 def _give_back(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
@@ -240,15 +242,16 @@ def _give_back(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     for external, payment in list(state.payments.items()):
         if not policy.takes(payment.system, "VoidPayment"):
             continue
-        capture = state.effects.get(f"{state.uid}:capture.{external}")
-        if capture is None and payment.status == "authorised":
+        ours = [e for e in state.effects.values() if e.command == "CapturePayment" and e.about == external]
+        taken = max((effect.amount for effect in ours if effect.outcome == "done"), default=0)
+        if not ours and payment.status == "authorised":
             key = f"{state.uid}:void.{external}"
             if key not in state.effects:
                 yield Asked(key=key, command="VoidPayment", system=payment.system, about=external)
-        elif capture is not None and capture.outcome == "done":
+        elif taken:
             key = f"{state.uid}:refund.{external}"
             if key not in state.effects:
-                yield Asked(key=key, command="RefundPayment", system=payment.system, about=external, amount=capture.amount)
+                yield Asked(key=key, command="RefundPayment", system=payment.system, about=external, amount=taken)
 
 
 def _after_shipping(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
@@ -261,7 +264,7 @@ def _after_shipping(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
             yield Asked(key=key, command="PostSale", system=policy.erp)
         if state.invoice or not policy.erp:
             yield Moved(move="invoice")
-    if state.status == "invoiced" and is_captured(state) and all(e.outcome == "done" for e in state.effects.values()):
+    if state.status == "invoiced" and is_captured(state) and all(e.outcome in ENDED for e in state.effects.values()):
         yield Moved(move="settle")
 
 
@@ -313,8 +316,8 @@ def is_captured(state: OrderState) -> bool:
 
 def captured(state: OrderState, external: str) -> int:
     """Minor units taken of one payment: by its provider's statement or its answer to our capture, whichever knows more."""
-    effect = state.effects.get(f"{state.uid}:capture.{external}")
-    answered = effect.amount if effect is not None and effect.outcome == "done" else 0
+    captures = (effect for effect in state.effects.values() if effect.command == "CapturePayment" and effect.about == external)
+    answered = max((effect.amount for effect in captures if effect.outcome == "done"), default=0)
     return max(state.payments[external].captured, answered)
 
 

@@ -43,25 +43,24 @@ def _heard(state: OrderState, event: Heard, item_of: ItemOf) -> None:
     if event.subject:
         state.subject = event.subject
     said = event.said
-    kind = type(said)
-    if kind is OrderSeen:
+    if isinstance(said, OrderSeen):
         _snapshot(state, said, item_of)
-    elif kind is PaymentSeen:
+    elif isinstance(said, PaymentSeen):
         payment = state.payments.setdefault(said.external, PaymentState(event.system))
         payment.status, payment.currency, payment.version = said.status, said.currency, said.version
         payment.authorised, payment.captured, payment.refunded = said.authorised, said.captured, said.refunded
-    elif kind is FulfilmentSeen:
+    elif isinstance(said, FulfilmentSeen):
         known = state.parcels.get(said.external)
         state.parcels[said.external] = ParcelState(
             event.system, said.status, list(said.lines), said.carrier, said.service, said.tracking, said.at, said.version,
             known.counted if known else False,
         )  # fmt: skip
-    elif kind is RefundSeen:
+    elif isinstance(said, RefundSeen):
         known_refund = state.refunds.setdefault(said.external, RefundState(event.system, said.status, said.amount))
         known_refund.status, known_refund.amount, known_refund.version = said.status, said.amount, said.version
-    elif kind is SettlementLineSeen:
+    elif isinstance(said, SettlementLineSeen):
         state.fees[said.external] = said.fee
-    elif kind is InvoiceSeen and said.state in ("posted", "paid"):
+    elif isinstance(said, InvoiceSeen) and said.state in ("posted", "paid"):
         state.invoice = said.number or said.external
 
 
@@ -122,9 +121,7 @@ def _short(state: OrderState, event: Short) -> None:
 
 def _asked(state: OrderState, event: Asked) -> None:
     assert event.key not in state.effects, f"{state.uid}: effect {event.key} was asked twice"
-    state.effects[event.key] = EffectState(
-        event.command, event.system, amount=event.amount, lines=event.lines, about=event.about
-    )
+    state.effects[event.key] = EffectState(event.command, event.system, amount=event.amount, lines=event.lines, about=event.about)
     if event.command == "ReleaseOrder":
         for share in state.shares:
             share.released = share.quantity

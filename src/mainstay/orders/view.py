@@ -39,8 +39,9 @@ def _release(state: OrderState, order: Order, asked: Asked, at: int) -> ReleaseO
 
 
 def _cancel_release(state: OrderState, order: Order, asked: Asked, at: int) -> CancelRelease:
-    effect = state.effects[asked.key.removesuffix(".withdraw")]
-    return CancelRelease(key=asked.key, release=release(state.uid, int(asked.about)), reference=effect.references.get("order", ""))
+    releases = (effect for effect in state.effects.values() if effect.command == "ReleaseOrder" and effect.about == asked.about)
+    reference = next((ref for effect in releases if (ref := effect.references.get("order"))), "")
+    return CancelRelease(key=asked.key, release=release(state.uid, int(asked.about)), reference=reference)
 
 
 def _capture(state: OrderState, order: Order, asked: Asked, at: int) -> CapturePayment:
@@ -126,7 +127,7 @@ def blocker(state: OrderState) -> Blocker | None:
             return Blocker("rejected", f"{effect.command} {key}: {effect.why}", effect.system)
         if effect.outcome == "unknown":
             return Blocker("outcome_unknown", f"{effect.command} {key} is being looked up", effect.system)
-    if state.status == "backordered":
+    if state.short:
         units = sum(state.short.values())
         return Blocker("oversold", f"{units} units of {len(state.short)} items were sold but are not there", "operations")
     for effect in state.effects.values():
@@ -135,5 +136,7 @@ def blocker(state: OrderState) -> Blocker | None:
     if state.status == "placed":
         return Blocker("payment", "nothing is authorised yet", next((p.system for p in state.payments.values()), state.system))
     if state.status in ("released", "part_shipped"):
-        return Blocker("shipping", "the warehouse has it", next((e.system for e in state.effects.values() if e.command == "ReleaseOrder"), ""))
+        return Blocker(
+            "shipping", "the warehouse has it", next((e.system for e in state.effects.values() if e.command == "ReleaseOrder"), "")
+        )
     return Blocker("waiting", f"{state.status}: the next step follows", "mainstay")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mainstay.model.events import Share
 from mainstay.model.state import LOCATIONS_MAX, Level
-from mainstay.stock.fold import free as free
+from mainstay.stock.fold import free
 
 Wants = Sequence[tuple[int, int, int]]  # (line number, item, units)
 Shelves = Mapping[int, Sequence[Level]]  # the levels of an item, in the order in which locations are asked
@@ -19,19 +19,20 @@ def allocate(wants: Wants, shelves: Shelves, split: bool = True) -> tuple[list[S
     taken: dict[int, int] = {}
     only = None if split else _best_location(wants, shelves)
     for line, item, units in wants:
+        left = units
         for level in shelves.get(item, ()):
             location = level.id % LOCATIONS_MAX
             if only is not None and location != only:
                 continue
-            part = min(units, free(level) - taken.get(level.id, 0))
+            part = min(left, free(level) - taken.get(level.id, 0))
             if part > 0:
                 shares.append(Share(line, item, location, part))
                 taken[level.id] = taken.get(level.id, 0) + part
-                units -= part
-            if not units:
+                left -= part
+            if not left:
                 break
-        if units:
-            missing[item] = missing.get(item, 0) + units
+        if left:
+            missing[item] = missing.get(item, 0) + left
     return shares, list(missing.items())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from mainstay.model.events import Allocated, Deallocated, Reserved, ReservationEnded, Share, Shipped
+from mainstay.model.events import Allocated, Deallocated, ReservationEnded, Reserved, Share, Shipped
 from mainstay.model.seen import StockCounted, StockMoved
 from mainstay.model.state import LOCATIONS_MAX, Level
 

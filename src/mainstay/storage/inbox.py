@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from mainstay.storage.database import Lock, connect, rows
 
-ARCHIVE_AFTER = 2_000  # handled receipts that wait before they move to the archive together
+OUTCOMES_FROM = 1 << 40  # receipts of outcomes.db are numbered from here: a number alone says which file it is in
 
 
 class Receipt(Struct, frozen=True, gc=False):
@@ -36,7 +36,8 @@ class Inbox:
         self._lock = Lock(path)
         self.connection = connect(path, write=True, schema="inbox")
         archived = rows(self.connection, "SELECT max(seq) FROM seal")[0][0] or 0
-        self.last: int = max(archived, rows(self.connection, "SELECT max(seq) FROM receipt")[0][0] or 0)
+        first = OUTCOMES_FROM if path.name.startswith("outcomes") else 0
+        self.last: int = max(first, archived, rows(self.connection, "SELECT max(seq) FROM receipt")[0][0] or 0)
 
     def add(self, new: Sequence[New], marks: Sequence[tuple[str, str]] = ()) -> int:
         """Make receipts durable in one commit, with what moves along with them (a feed's cursor); returns the last number."""
@@ -92,6 +93,20 @@ class InboxReader:
             self.connection.close()
             self.connection = None
             return []
+
+    def open(self) -> apsw.Connection | None:
+        """The connection, where the file exists."""
+        self._rows("SELECT 1", ())
+        return self.connection
+
+    def behind(self, position: int) -> int:
+        """How many receipts come after a position."""
+        found = self._rows("SELECT count(*) FROM receipt WHERE seq > ?", (position,))
+        return int(found[0][0]) if found else 0
+
+    def told(self, item: int | None) -> dict[str, int]:
+        """What each channel was last told of an item."""
+        return dict(self._rows("SELECT channel, told FROM listing WHERE item = ?", (item or 0,)))
 
     def close(self) -> None:
         if self.connection is not None:

@@ -125,6 +125,10 @@ class State:
                 found |= self._find_recent(missing)
         return found
 
+    def recent(self, key: Key) -> int | None:
+        """The entity of a cross-reference that is not merged yet."""
+        return self._recent.get(key)
+
     def _find_recent(self, keys: list[Key]) -> dict[Key, int]:
         found = {}
         for space, ext in keys:
@@ -133,7 +137,7 @@ class State:
                 found[(space, ext)] = hit[0][0]
         return found
 
-    def load(self, name: str, numbers: Iterable[int]) -> list[tuple[Any, ...]]:
+    def load(self, name: str, numbers: Iterable[object]) -> list[tuple[Any, ...]]:
         """Rows of a `load_…` or `find_…` query for a list of numbers or texts."""
         return self.rows(name, (_json(list(numbers)).decode(),))
 
@@ -156,7 +160,7 @@ class State:
             connection.execute("ROLLBACK")
             raise
         for space, ext, entity in batch.xrefs:
-            self._recent[(space, ext)] = entity
+            self._recent.setdefault((space, ext), entity)
         if len(self._recent) >= MERGE_AT:
             self.merge_xrefs()
 
@@ -169,9 +173,12 @@ class State:
             self.connection.execute(_SQL["clear_new_xrefs"])
         self._recent.clear()
 
+    @property
+    def unmerged(self) -> int:
+        """Cross-references that are not in their sorted place yet."""
+        return len(self._recent)
+
     def run(self, name: str, bindings: Any) -> None:
         """A named statement of upkeep, in a commit of its own."""
         with self.connection:
             self.connection.execute(_SQL[name], bindings)
-
-

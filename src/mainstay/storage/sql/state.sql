@@ -214,7 +214,7 @@ INSERT INTO handled (seq, source, subjects) VALUES (?, ?, ?);
 
 -- name: handled_from
 -- Batches that the archive has not taken over yet.
-SELECT seq, source, subjects FROM handled WHERE seq > ? ORDER BY seq LIMIT ?;
+SELECT seq, subjects FROM handled WHERE seq > ? AND source = ? ORDER BY seq LIMIT ?;
 
 -- name: drop_handled
 -- Batches whose receipts are archived.

@@ -1,0 +1,212 @@
+"""From the declared landscape to running objects, wired by hand."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from mainstay import connectors
+from mainstay.contract.connector import Connector, settings_of
+from mainstay.delivery.dispatch import Plan
+from mainstay.flows.ask import statements_of
+from mainstay.flows.intake import Shop
+from mainstay.landscape import OWN_API, Admission, Admitted, Landscape, Offer, Setting, places, read, resolve, resolve_settings
+from mainstay.model.failures import Halt
+from mainstay.model.secrets import Secret
+from mainstay.model.seen import SeenEvent
+from mainstay.model.times import SECOND
+from mainstay.orders.decide import Policy
+from mainstay.stock.view import ChannelPolicy
+
+OPERATOR = "operator"
+
+
+class House(Struct, frozen=True):
+    """A landscape with what was built from it."""
+
+    folder: Path  # where mainstay.toml stands
+    data: Path
+    landscape: Landscape
+    connectors: Mapping[str, Connector]
+    text: str
+
+
+def clock() -> int:
+    """UTC microseconds."""
+    return time.time_ns() // 1_000
+
+
+def offers() -> dict[str, Offer]:
+    """What all known connectors can do, for the check."""
+    found = {"api": OWN_API}
+    for name in connectors.names():
+        try:
+            found[name] = offer(connectors.find(name))
+        except ModuleNotFoundError:
+            continue
+    return found
+
+
+def offer(connector: type[Connector]) -> Offer:
+    """A manifest as an offer."""
+    manifest = connector.manifest
+    by_event = {obj for topic in manifest.topics for obj in topic.objects}
+    by_poll = {obj for feed in manifest.feeds for obj in feed.objects}
+    brings: dict[Any, frozenset[str]] = {}
+    if manifest.signature or by_event - by_poll:
+        brings["event"] = frozenset(by_event)
+    if by_poll:
+        brings["poll"] = brings["schedule"] = frozenset(by_poll)
+    return Offer(
+        connector=manifest.name, title=manifest.title, brings=brings, commands=frozenset(sink.command for sink in manifest.sinks),
+        settings=tuple(_settings(connector)), signs=bool(manifest.signature),
+    )  # fmt: skip
+
+
+def _settings(connector: type[Connector]) -> list[Setting]:
+    found = []
+    for field in msgspec.structs.fields(connector.Settings):
+        secret = "Secret" in str(field.type)
+        schema = {"type": "string", "description": "By reference: env:NAME or file:PATH."} if secret else _schema(field.type)
+        found.append(Setting(field.encode_name, field.required, secret, schema))
+    return found
+
+
+def _schema(kind: Any) -> dict[str, Any]:
+    return msgspec.json.schema(kind)
+
+
+def open_house(path: Path) -> House:
+    """Read mainstay.toml and build its connectors. Raises Misdeclared, Reject or Halt with what to write instead."""
+    text = path.read_text()
+    landscape = read(text, str(path))
+    folder = path.resolve().parent
+    known = offers()
+    built: dict[str, Connector] = {}
+    for name, system in landscape.systems.items():
+        if system.connector == "api":
+            continue
+        kind = connectors.find(system.connector)
+        values = resolve_settings(system.settings, known[system.connector], os.environ, _reader(folder))
+        built[name] = kind(settings_of(kind, values))
+    return House(folder, folder / landscape.shop.data, landscape, built, text)
+
+
+def _reader(folder: Path) -> Callable[[str], str]:
+    return lambda where: (folder / where).read_text()
+
+
+def line_of(text: str) -> Callable[[Any], int]:
+    return places(text)
+
+
+def secret(house: House, reference: str) -> Secret:
+    """A secret that the landscape refers to."""
+    return resolve(reference, os.environ, _reader(house.folder))
+
+
+def has_secret(folder: Path) -> Callable[[str], bool]:
+    """Does a reference lead to a secret? For the check."""
+
+    def there(reference: str) -> bool:
+        try:
+            resolve(reference, os.environ, _reader(folder))
+        except Exception:
+            return False
+        return True
+
+    return there
+
+
+def tokens(house: House) -> dict[str, Secret]:
+    """API tokens by whom they speak for: the operators, and each channel that calls the API."""
+    found = {OPERATOR: secret(house, house.landscape.server.api_token)}
+    for name, system in house.landscape.systems.items():
+        if system.connector == "api" and "token" in system.settings:
+            found[name] = secret(house, system.settings["token"])
+    return found
+
+
+def shop(house: House) -> Shop:
+    """What intake needs."""
+    landscape = house.landscape
+    admission = Admission(landscape)
+    owners = {name: system.owner for name, system in landscape.systems.items()}
+    translate = {name: connector.translate for name, connector in house.connectors.items()}
+    own = frozenset(name for name, system in landscape.systems.items() if system.connector == "api")
+
+    def admit(system: str, said: SeenEvent) -> str:
+        answer = admission.admit(system, said, True)
+        if isinstance(answer, Admitted):
+            return ""
+        answer = admission.admit(system, said, False)
+        return "" if isinstance(answer, Admitted) else answer.reason
+
+    return Shop(
+        translate={**translate, **dict.fromkeys(own, statements_of)}, policy=policy(house), admit=admit, owner=lambda system: owners.get(system, "operations"),
+        channels=own, split=landscape.orders.split, payment_us=landscape.orders.payment_timeout_s * SECOND,
+        early_us=landscape.orders.early_s * SECOND, reservation_us=landscape.orders.reservation_s * SECOND,
+        behind=frozenset(name for name, connector in house.connectors.items() if connector.manifest.sink("PostSale")),
+    )  # fmt: skip
+
+
+def policy(house: House) -> Policy:
+    """How orders are handled here."""
+    landscape = house.landscape
+    can = {name: frozenset(sink.command for sink in one.manifest.sinks) for name, one in house.connectors.items()}
+    orders = landscape.orders
+    return Policy(
+        can=can,
+        warehouse=next((name for name, commands in can.items() if "ReleaseOrder" in commands), ""),
+        erp=next((name for name, commands in can.items() if "PostSale" in commands), ""),
+        capture=orders.capture,
+        partial_shipment=orders.partial_shipment,
+        shortage=orders.shortage,
+        hold_totals="totals" in orders.holds,
+        asks_first=frozenset(channel.system for channel in landscape.channels.values() if channel.asks_first),
+    )
+
+
+def channel_policies(house: House) -> dict[str, ChannelPolicy]:
+    """What each channel may show."""
+    return {
+        name: ChannelPolicy(
+            channel=name, system=one.system, share=one.share, cap=one.cap, buffer=one.buffer, stop_sell=one.stop_sell, location=one.location
+        )
+        for name, one in house.landscape.channels.items()
+    }
+
+
+def plan(house: House, scale: Mapping[str, float]) -> Plan:
+    """What dispatch needs. A feed is polled when a flow asks for its object by poll or schedule, or as the safety net under events."""
+    landscape = house.landscape
+    channels = {
+        name: one.system
+        for name, one in landscape.channels.items()
+        if one.system in house.connectors and house.connectors[one.system].manifest.sink("SetLevel")
+    }
+    every = {(flow.source, flow.object): flow.every_s for flow in landscape.flows.values() if flow.every_s}
+    polls = {}
+    for name, connector in house.connectors.items():
+        for feed in connector.manifest.feeds:
+            asked = [seconds for obj in feed.objects if (seconds := every.get((name, obj)))]
+            polls[(name, feed.name)] = min(asked, default=feed.every_s)
+    return Plan(connectors=house.connectors, channels=channels, polls=polls, scale=scale)
+
+
+def scales(house: House) -> dict[str, float]:
+    """How much faster than life the twins of a demo keep their limits; real systems have no such setting."""
+    text = os.environ.get("MAINSTAY_TIME_FACTOR", "")
+    return dict.fromkeys(house.connectors, float(text)) if text else {}
+
+
+def check_ready(house: House) -> None:
+    """Refuse to start what cannot work."""
+    if not house.landscape.systems:
+        raise Halt("the landscape declares no systems; `mainstay init` writes a first one")

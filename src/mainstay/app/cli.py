@@ -1,0 +1,337 @@
+"""The command line. Every question takes --json; every error says what, which and what next."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import structlog
+
+from mainstay import __version__
+
+CONFIG = click.option(
+    "--config", "-c", type=click.Path(path_type=Path), default=Path("mainstay.toml"), show_default=True, help="The declared shop."
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+class Cli(click.Group):
+    """Turns failures that people can act on into one clear sentence and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from mainstay.landscape import Misdeclared
+        from mainstay.model.failures import Failure
+
+        try:
+            return super().invoke(ctx)
+        except Misdeclared as wrong:
+            click.echo(str(wrong), err=True)
+        except Failure as failure:
+            click.echo(f"mainstay: {failure.why}", err=True)
+        except FileNotFoundError as missing:
+            click.echo(f"mainstay: there is no {missing.filename}; `mainstay init` writes a mainstay.toml", err=True)
+        sys.exit(2)
+
+
+@click.group(cls=Cli)
+@click.version_option(__version__)
+def main() -> None:
+    """Mainstay: the integration backbone of a shop."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def show(value: Any, as_json: bool, text: str | None = None) -> None:
+    """Print a value, as JSON or for people."""
+    if as_json or text is None:
+        click.echo(json.dumps(msgspec.to_builtins(value), indent=None if as_json else 2, ensure_ascii=False))
+    else:
+        click.echo(text)
+
+
+@main.command(hidden=True)
+@click.argument("name", type=click.Choice(["edge", "core", "dispatch"]))
+@CONFIG
+def role(name: str, config: Path) -> None:
+    """Run one process; `up` starts them."""
+    from mainstay.app.build import open_house
+    from mainstay.app.roles import run
+
+    house = open_house(config)
+    house.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    run(name, house, lambda: None)
+
+
+@main.command()
+@CONFIG
+def up(config: Path) -> None:
+    """Run everything on this machine until stopped by signal."""
+    from mainstay.app.up import up as run_all
+
+    sys.exit(run_all(config))
+
+
+@main.command()
+@CONFIG
+@JSON
+def status(config: Path, as_json: bool) -> None:
+    """How things stand: orders, effects under way, lag, dead letters, the books."""
+    from mainstay.app.build import open_house
+    from mainstay.app.meters import backlog, read_snapshot
+    from mainstay.flows import journey
+
+    house = open_house(config)
+    state = _state(house.data)
+    found = journey.status(state)
+    found["lag"] = backlog(house.data)
+    found["dispatch"] = read_snapshot(house.data, "dispatch")
+    show(found, as_json)
+
+
+@main.command()
+@click.argument("number")
+@CONFIG
+@JSON
+def trace(number: str, config: Path, as_json: bool) -> None:
+    """The whole journey of NUMBER: an order, charge, parcel, sale or e-mail address of any system."""
+    from mainstay.app.build import open_house
+    from mainstay.app.show import journey_text
+    from mainstay.flows import journey
+    from mainstay.storage.inbox import InboxReader
+
+    house = open_house(config)
+    found = journey.trace(_state(house.data), InboxReader(house.data / "outcomes.db").open(), number)
+    if not found:
+        raise click.ClickException(f"nothing is known by {number!r} in any system")
+    show(found, as_json, journey_text(found))
+
+
+@main.command()
+@click.argument("sku")
+@CONFIG
+@JSON
+def stock(sku: str, config: Path, as_json: bool) -> None:
+    """What there is of SKU, and how each channel's number came about."""
+    from mainstay.app.build import channel_policies, open_house
+    from mainstay.app.show import stock_text
+    from mainstay.flows import journey
+    from mainstay.storage.inbox import InboxReader
+
+    house = open_house(config)
+    state = _state(house.data)
+    told = InboxReader(house.data / "outcomes.db").told(journey.item_of(state, sku))
+    found = journey.stock(state, sku, channel_policies(house), told)
+    if found is None:
+        raise click.ClickException(f"no product has the SKU {sku!r}")
+    show(found, as_json, stock_text(found))
+
+
+@main.command()
+@click.argument("number")
+@CONFIG
+@JSON
+def order(number: str, config: Path, as_json: bool) -> None:
+    """One order by any of its numbers, with what blocks it."""
+    from mainstay.app.build import open_house
+    from mainstay.flows import journey
+
+    state = _state(open_house(config).data)
+    found = [one for entity in journey.find(state, number) if (one := journey.order(state, entity))]
+    if not found:
+        raise click.ClickException(f"no order is known by {number!r} in any system")
+    show(found[0], as_json)
+
+
+@main.command()
+@CONFIG
+@JSON
+def verify(config: Path, as_json: bool) -> None:
+    """Rebuild the state from the event log and compare every row; exit 1 when they differ."""
+    from mainstay.app.build import open_house, shop
+    from mainstay.flows.rebuild import verify as run
+
+    house = open_house(config)
+    with tempfile.TemporaryDirectory(dir=house.data) as scratch:
+        verdict = run(house.data / "state.db", Path(scratch) / "state.db", shop(house))
+    total = sum(verdict.rows.values())
+    text = f"{verdict.events} events rebuilt, {total} rows compared: " + ("identical" if verdict.identical else "DIFFERENT")
+    show(verdict, as_json, "\n".join([text, *verdict.differences]))
+    sys.exit(0 if verdict.identical else 1)
+
+
+@main.command()
+@click.argument("connector")
+@click.argument("topic")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the connector.")
+@click.option("--personal", is_flag=True, help="Also print the personal data that would go to the vault.")
+def translate(connector: str, topic: str, file: Path, settings: tuple[str, ...], personal: bool) -> None:
+    """The canonical events for a payload, as JSON lines; or the reason why not, and exit 3."""
+    from mainstay.app.inspect import translator
+    from mainstay.model.failures import Reject
+
+    try:
+        said = translator(connector, dict(one.split("=", 1) for one in settings))(topic, file.read_bytes())
+    except Reject as why:
+        click.echo(json.dumps({"rejected": why.code, "why": why.why}))
+        sys.exit(3)
+    for one in said:
+        click.echo(msgspec.json.encode(one.event).decode())
+        if personal and one.person is not None:
+            click.echo(msgspec.json.encode({"person": one.person}).decode())
+
+
+@main.command()
+@JSON
+def contracts(as_json: bool) -> None:
+    """The JSON Schema of every canonical event."""
+    from mainstay.app.inspect import contracts as all_of_them
+
+    show(all_of_them(), as_json)
+
+
+@main.command()
+@CONFIG
+@JSON
+def check(config: Path, as_json: bool) -> None:
+    """Find what is wrong or ambiguous in mainstay.toml, with the line and what to write instead; exit 1 on errors."""
+    from mainstay.app.inspect import findings
+
+    found = findings(config)
+    errors = [one for one in found if one.severity == "error"]
+    text = "\n".join(str(one) for one in found) or f"{config}: nothing to complain about"
+    show(
+        [{"code": one.code, "severity": one.severity, "file": one.file, "line": one.line, "text": str(one)} for one in found], as_json, text
+    )
+    sys.exit(1 if errors else 0)
+
+
+@main.command()
+def schema() -> None:
+    """The JSON Schema of mainstay.toml, for editors."""
+    from mainstay.app.build import offers
+    from mainstay.landscape import schema as of
+
+    click.echo(json.dumps(of(offers()), indent=2))
+
+
+@main.command()
+@CONFIG
+@JSON
+def doctor(config: Path, as_json: bool) -> None:
+    """Is this machine safe to run on? Exit 1 when it is not."""
+    from mainstay.app.doctor import examine
+
+    found = examine(config)
+    text = "\n".join(f"{'ok  ' if one.fine else 'BAD '} {one.what}: {one.detail}" for one in found)
+    show(found, as_json, text)
+    sys.exit(0 if all(one.fine for one in found) else 1)
+
+
+@main.group()
+def deadletters() -> None:
+    """What could not be handled: cause, owner, next action."""
+
+
+@deadletters.command("list")
+@CONFIG
+@JSON
+def list_letters(config: Path, as_json: bool) -> None:
+    """Open dead letters, newest first."""
+    from mainstay.app.build import open_house
+    from mainstay.flows import journey
+
+    found = journey.letters(_state(open_house(config).data))
+    lines = [f"{one['id']}  {one['at']}  {one['code']}  {one['system']}  owner {one['owner']}: {one['why']}" for one in found]
+    show(found, as_json, "\n".join(lines) or "no open dead letters")
+
+
+@deadletters.command("show")
+@click.argument("number", type=int)
+@CONFIG
+def show_letter(number: int, config: Path) -> None:
+    """One dead letter with its raw message."""
+    from mainstay.app.build import open_house
+    from mainstay.app.inspect import letter
+
+    show(letter(open_house(config), number), False)
+
+
+@deadletters.command("retry")
+@click.argument("number", type=int)
+@click.option("--by", default=lambda: os.environ.get("USER", ""), help="Who does it.")
+@CONFIG
+def retry_letter(number: int, by: str, config: Path) -> None:
+    """Try it again, with today's mapping."""
+    show(_post(config, f"/v1/deadletters/{number}/retry", {"by": by}), True)
+
+
+@deadletters.command("suppress")
+@click.argument("number", type=int)
+@click.option("--reason", required=True, help="Why nothing is to be done; it stays with the letter.")
+@click.option("--by", default=lambda: os.environ.get("USER", ""), help="Who does it.")
+@CONFIG
+def suppress_letter(number: int, reason: str, by: str, config: Path) -> None:
+    """Close it with a reason."""
+    show(_post(config, f"/v1/deadletters/{number}/suppress", {"by": by, "reason": reason}), True)
+
+
+@main.command()
+@click.argument("name")
+@JSON
+@click.option("--quick", is_flag=True, help="Fewer repetitions on smaller data: a smoke test, not a figure.")
+def bench(name: str, as_json: bool, quick: bool) -> None:
+    """Run a benchmark against its comparators in this very run."""
+    from mainstay.proof.bench import run
+
+    result = run(name, quick=quick)
+    show(result, as_json)
+    sys.exit(0 if result["correct"] else 1)
+
+
+def _state(data: Path) -> Any:
+    from mainstay.model.failures import Halt
+    from mainstay.storage.state import State
+
+    if not (data / "state.db").exists():
+        raise Halt(f"there is no store in {data} yet; `mainstay up` makes it")
+    return State(data / "state.db", write=False)
+
+
+def _post(config: Path, path: str, body: dict[str, str]) -> Any:
+    """Ask the running Mainstay."""
+    from mainstay.app.build import OPERATOR, open_house, tokens
+    from mainstay.model.failures import Halt
+
+    house = open_house(config)
+    server = house.landscape.server
+    headers = {"authorization": f"Bearer {tokens(house)[OPERATOR].reveal()}", "content-type": "application/json"}
+    request = urllib.request.Request(f"http://{server.listen}:{server.port}{path}", json.dumps(body).encode(), headers, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        return json.load(error)
+    except urllib.error.URLError as error:
+        raise Halt(f"Mainstay does not answer on {server.listen}:{server.port} ({error.reason}); start it with `mainstay up`") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""What the processes tell of themselves: snapshots beside the store, and Prometheus text at the edge. No personal data, no secrets."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from mainstay.app.build import clock
+from mainstay.delivery.dispatch import Dispatch, percentiles
+from mainstay.edge.receive import Door
+from mainstay.edge.record import Recorder
+from mainstay.model.times import SECOND
+from mainstay.storage.inbox import InboxReader
+from mainstay.storage.state import State
+
+STALE_S = 10.0  # a process that has not told anything for so long counts as down
+
+
+def write_snapshot(data: Path, role: str, what: dict[str, Any]) -> None:
+    """Replace a role's snapshot."""
+    path = data / f"{role}.now.json"
+    fresh = path.with_suffix(".tmp")
+    fresh.write_bytes(msgspec.json.encode({"at": clock(), **what}))
+    os.replace(fresh, path)
+
+
+def read_snapshot(data: Path, role: str) -> dict[str, Any]:
+    """A role's last snapshot; empty where there is none."""
+    try:
+        return msgspec.json.decode((data / f"{role}.now.json").read_bytes())  # type: ignore[no-any-return]
+    except FileNotFoundError:
+        return {}
+
+
+def snapshot(dispatch: Dispatch) -> dict[str, Any]:
+    """How delivery fares."""
+    channels = {}
+    for channel, levels in dispatch.levels.items():
+        p50, p99, most = percentiles(levels.latencies_us, 50, 99, 100)
+        wait50, wait99 = percentiles(levels.waits_us, 50, 99)
+        channels[channel] = {
+            "propagation_ms": {"p50": p50, "p99": p99, "max": most},
+            "budget_wait_ms": {"p50": wait50, "p99": wait99},
+            "waiting": len(levels.dirty) + len(levels.busy),
+            "sent": levels.sent,
+        }
+    systems = {
+        name: {
+            "waiting": dispatch.lanes[name].waiting,
+            "calls": dict(one.calls),
+            "failures": dict(one.failures),
+            "breaker": "closed" if one.healthy else "open",
+            "reason": one.breaker.reason,
+        }
+        for name, one in dispatch.connections.items()
+    }
+    polls = {
+        f"{poll.connection.name}/{poll.feed.name}": {"pages": poll.pages, "rows": poll.rows, "failure": poll.failure}
+        for poll in dispatch.polls
+    }
+    return {"channels": channels, "systems": systems, "polls": polls, "waiting": dispatch.waiting}
+
+
+class Meters(Collector):
+    """The edge's view over all processes of this machine."""
+
+    def __init__(self, data: Path, door: Door, recorder: Recorder) -> None:
+        self.data, self.door, self.recorder = data, door, recorder
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+
+    def text(self) -> bytes:
+        return generate_latest(self._registry)
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        return []
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        dispatch = read_snapshot(self.data, "dispatch")
+        lag = GaugeMetricFamily("mainstay_inbox_lag_receipts", "Receipts that the core has not handled yet.", labels=["inbox"])
+        for inbox, behind in backlog(self.data).items():
+            lag.add_metric([inbox], behind)
+        accepted = GaugeMetricFamily("mainstay_edge_accepted_total", "Deliveries made durable since the start.")
+        accepted.add_metric([], self.recorder.accepted)
+        refused = GaugeMetricFamily("mainstay_edge_refused_total", "Deliveries refused at the door.", labels=["system", "code"])
+        for (system, code), count in self.door.refused.items():
+            refused.add_metric([system, code], count)
+        waiting = GaugeMetricFamily("mainstay_intents_waiting", "Effects that have not ended.", labels=["system"])
+        failures = GaugeMetricFamily("mainstay_call_failures_total", "Failed calls, by code.", labels=["system", "code"])
+        breaker = GaugeMetricFamily("mainstay_breaker_open", "1 while calls to the system pause.", labels=["system"])
+        for system, one in dispatch.get("systems", {}).items():
+            waiting.add_metric([system], one["waiting"])
+            breaker.add_metric([system], 1 if one["breaker"] == "open" else 0)
+            for code, count in one["failures"].items():
+                failures.add_metric([system, code], count)
+        spread = GaugeMetricFamily("mainstay_propagation_ms", "Stock commit to first permitted call.", labels=["channel", "quantile"])
+        for channel, one in dispatch.get("channels", {}).items():
+            for quantile, value in one["propagation_ms"].items():
+                spread.add_metric([channel, quantile], value)
+        return [lag, accepted, refused, waiting, failures, breaker, spread]
+
+    def not_ready(self) -> str:
+        """Why the machine is not ready; empty when it is."""
+        now = clock()
+        for role in ("core", "dispatch"):
+            at = read_snapshot(self.data, role).get("at", 0)
+            if now - at > STALE_S * SECOND:
+                return f"{role} has not been heard of for {STALE_S:.0f} s" if at else f"{role} has not started yet"
+        return ""
+
+
+def backlog(data: Path) -> dict[str, int]:
+    """Receipts of each inbox that the core has not handled yet."""
+    try:
+        state = State(data / "state.db", write=False)
+    except Exception:
+        return {}
+    counters = state.counters()
+    state.close()
+    found = {}
+    for name in ("inbox", "outcomes"):
+        reader = InboxReader(data / f"{name}.db")
+        found[name] = reader.behind(counters.get(f"position/{name}", 0))
+        reader.close()
+    return found

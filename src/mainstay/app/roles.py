@@ -1,0 +1,253 @@
+"""The three processes of one machine, each the only writer of its file: edge, core, dispatch."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import select
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from mainstay.app import build
+from mainstay.app.build import House, clock
+from mainstay.app.meters import Meters, snapshot, write_snapshot
+from mainstay.contract.connector import Connector
+from mainstay.delivery.dispatch import Dispatch
+from mainstay.delivery.http import Http
+from mainstay.delivery.outcomes import Outcomes
+from mainstay.edge.api import Api, Waiters
+from mainstay.edge.receive import Door, Receive, Scope, Send
+from mainstay.edge.record import Recorder
+from mainstay.flows.ask import Desk
+from mainstay.flows.intake import Intake
+from mainstay.flows.operate import Operators
+from mainstay.flows.propagate import Propagate
+from mainstay.flows.world import World
+from mainstay.storage.archive import Archive, raw_of
+from mainstay.storage.bell import POLL_S, Bell, Ringer
+from mainstay.storage.inbox import Inbox, InboxReader
+from mainstay.storage.state import State
+
+BATCH_MAX = 64
+TIMERS_MAX = 64
+SNAPSHOT_S = 0.5
+IDLE_MERGE = 2_000  # unmerged cross-references that an idle moment is used for
+
+
+class Core:
+    """The core: takes receipts from both inboxes, in batches, and timers; everything in one thread, one writer."""
+
+    def __init__(self, house: House) -> None:
+        data = house.data
+        self.state = State(data / "state.db")
+        self.world = World(self.state)
+        self.inboxes = {"inbox": InboxReader(data / "inbox.db"), "outcomes": InboxReader(data / "outcomes.db")}
+        self.intake = Intake(self.world, build.shop(house))
+        Desk(self.intake)
+        Operators(self.intake, lambda system, seq: raw_of(data, self.inboxes, system, seq))
+        self.batches = 0
+
+    def step(self, now: int) -> int:
+        """Take one batch of each inbox and the timers that are due; returns how many there were."""
+        done = 0
+        for source, inbox in self.inboxes.items():
+            receipts = inbox.after(self.world.counters.get(f"position/{source}", 0), BATCH_MAX)
+            if receipts:
+                self.intake.take(source, receipts, now)
+                done += len(receipts)
+                self.batches += 1
+        timers = self.state.rows("due_timers", (now, TIMERS_MAX))
+        if timers:
+            self.intake.expire(timers, now)
+            done += len(timers)
+        return done
+
+    def idle(self) -> None:
+        """Upkeep in a quiet moment."""
+        if self.state.unmerged >= IDLE_MERGE:
+            self.state.merge_xrefs()
+
+    def close(self) -> None:
+        self.state.close()
+        for inbox in self.inboxes.values():
+            inbox.close()
+
+
+def run_core(house: House, stop: Callable[[], bool]) -> None:
+    """The core process. On stop it finishes what has arrived."""
+    core = Core(house)
+    bell, edge, dispatch = Bell(house.data, "core"), Ringer(house.data, "edge"), Ringer(house.data, "dispatch")
+    snapped = 0
+    try:
+        while True:
+            bell.drain()
+            done = core.step(clock())
+            if done:
+                edge.ring()
+                dispatch.ring()
+            elif stop():
+                break
+            else:
+                core.idle()
+                with contextlib.suppress(InterruptedError):
+                    select.select([bell], [], [], POLL_S)
+            if clock() - snapped > SNAPSHOT_S * 1e6:
+                snapped = clock()
+                write_snapshot(house.data, "core", {"batches": core.batches, "rows": dict(core.state.rows_written)})
+    finally:
+        core.close()
+        bell.close()
+
+
+async def run_dispatch(house: House, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+    """The dispatch process."""
+    core = Ringer(house.data, "core")
+    bell = Bell(house.data, "dispatch")
+    transport = Http()
+    outcomes = Outcomes(house.data / "outcomes.db", clock, core.ring)
+    state = await _wait_for_state(house.data, stop)
+    propagate = Propagate(state, build.channel_policies(house))
+    plan = build.plan(house, build.scales(house))
+    dispatch = Dispatch(state, outcomes, plan, transport, propagate.commands, clock, random.Random())
+    archive = Archive(house.data, outcomes.inbox, "outcomes")
+    loop = asyncio.get_running_loop()
+
+    def rung() -> None:
+        bell.drain()
+        dispatch.news.set()
+
+    loop.add_reader(bell.fileno(), rung)
+    upkeep = asyncio.create_task(_dispatch_upkeep(house, dispatch, archive, state, outcomes))
+    ready()
+    try:
+        await dispatch.run(stop)
+    finally:
+        upkeep.cancel()
+        write_snapshot(house.data, "dispatch", snapshot(dispatch))
+        await transport.close()
+        loop.remove_reader(bell.fileno())
+        bell.close()
+        state.close()
+
+
+async def _dispatch_upkeep(house: House, dispatch: Dispatch, archive: Archive, state: State, outcomes: Outcomes) -> None:
+    while True:
+        await asyncio.sleep(SNAPSHOT_S)
+        write_snapshot(house.data, "dispatch", snapshot(dispatch))
+        outcomes.flush()
+        archive.step(state)
+
+
+async def _wait_for_state(data: Path, stop: asyncio.Event) -> State:
+    """The core makes state.db; until it has, there is nothing to read."""
+    import apsw
+
+    while not stop.is_set():
+        try:
+            state = State(data / "state.db", write=False)
+            state.counters()
+            return state
+        except (apsw.CantOpenError, apsw.SQLError):
+            await asyncio.sleep(0.02)
+    raise asyncio.CancelledError
+
+
+class Front:
+    """The edge's ASGI application: webhooks first, as raw ASGI; everything else goes to the API."""
+
+    def __init__(self, door: Door, api: Any) -> None:
+        self.door, self.api = door, api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/hooks/"):
+            await self.door(scope, receive, send)
+        else:
+            await self.api(scope, receive, send)
+
+
+async def run_edge(house: House, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+    """The edge process."""
+    core = Ringer(house.data, "core")
+    bell = Bell(house.data, "edge")
+    inbox = Inbox(house.data / "inbox.db")
+    state = await _wait_for_state(house.data, stop)
+    recorder = Recorder(inbox, clock, core.ring)
+    waiters = Waiters(state)
+    hooks: dict[str, Connector] = {name: one for name, one in house.connectors.items() if one.manifest.topics}
+    server = house.landscape.server
+    door = Door(hooks, recorder, clock, server.max_body_bytes)
+    meters = Meters(house.data, door, recorder)
+    outcomes = InboxReader(house.data / "outcomes.db")
+    api = Api(state, outcomes, recorder, waiters, build.tokens(house), build.channel_policies(house), meters.text, meters.not_ready)
+    config = uvicorn.Config(
+        Front(door, api.application()), loop="none", http="httptools", access_log=False, log_level="warning", lifespan="off",
+        server_header=False, date_header=False, timeout_graceful_shutdown=5, limit_concurrency=4_000, backlog=2_048,
+    )  # fmt: skip
+    listener = listening(server.listen, server.port)
+    web = uvicorn.Server(config)
+    web.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    loop = asyncio.get_running_loop()
+
+    def rung() -> None:
+        bell.drain()
+        waiters.look()
+
+    loop.add_reader(bell.fileno(), rung)
+    archive = Archive(house.data, inbox, "inbox")
+    upkeep = asyncio.create_task(_edge_upkeep(archive, state))
+    serving = asyncio.create_task(web._serve([listener]))
+    ready()
+    await asyncio.wait([serving, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+    web.should_exit = True
+    await serving
+    upkeep.cancel()
+    recorder.flush()
+    loop.remove_reader(bell.fileno())
+    bell.close()
+    inbox.close()
+    state.close()
+
+
+async def _edge_upkeep(archive: Archive, state: State) -> None:
+    while True:
+        await asyncio.sleep(SNAPSHOT_S)
+        archive.step(state)
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A listening socket; the error names the port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    listener.setblocking(False)
+    return listener
+
+
+def run(role: str, house: House, ready: Callable[[], None]) -> None:
+    """Run one role until SIGTERM or SIGINT, then drain."""
+    if role == "core":
+        stopped: list[int] = []
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: stopped.append(1))
+        ready()
+        run_core(house, lambda: bool(stopped))
+        return
+    import uvloop
+
+    uvloop.run(_until_signal(run_edge if role == "edge" else run_dispatch, house, ready))
+
+
+async def _until_signal(role: Any, house: House, ready: Callable[[], None]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    with contextlib.suppress(asyncio.CancelledError):
+        await role(house, stop, ready)

@@ -1,0 +1,151 @@
+"""The dispatch process's work: takes intents and level changes from state.db, lets lanes, levels and polls talk, keeps the marks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from mainstay.contract.connector import Connector
+from mainstay.delivery.connection import Connection, Transport
+from mainstay.delivery.lanes import Lanes
+from mainstay.delivery.levels import Commands, Levels
+from mainstay.delivery.outcomes import Outcomes
+from mainstay.delivery.polls import Poll
+from mainstay.delivery.retry import Dice
+from mainstay.model.commands import Command
+from mainstay.model.failures import Reject
+from mainstay.model.objects import Person
+from mainstay.storage.bell import POLL_S
+from mainstay.storage.state import State
+
+TAKE_MAX = 2_000
+PRUNE_EVERY = 5_000  # ended intents between two prunings
+
+log = structlog.get_logger("delivery")
+_items = msgspec.json.Decoder(list[int])
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What dispatch must know of the landscape."""
+
+    connectors: Mapping[str, Connector]
+    channels: Mapping[str, str]  # channel -> system, for those that are told levels
+    polls: Mapping[tuple[str, str], float]  # (system, feed) -> seconds between polls
+    scale: Mapping[str, float] = {}  # rate budgets of twins that live faster
+
+
+class Dispatch:
+    """Owns outcomes.db. `clock` gives UTC microseconds, `dice` chance; both come from the top floor."""
+
+    def __init__(
+        self, state: State, outcomes: Outcomes, plan: Plan, transport: Transport, commands: Commands, clock: Callable[[], int], dice: Dice
+    ) -> None:
+        self.state, self.outcomes, self.plan = state, outcomes, plan
+        self.connections = {
+            name: Connection(name, connector, transport, clock, plan.scale.get(name, 1.0)) for name, connector in plan.connectors.items()
+        }
+        self.lanes = {name: Lanes(one, outcomes, dice, self._fill, self._ended) for name, one in self.connections.items()}
+        self.levels = {
+            channel: Levels(channel, self.connections[system], outcomes, commands, dice) for channel, system in plan.channels.items()
+        }
+        self.polls = [
+            Poll(self.connections[system], feed, outcomes, dice, every_s)
+            for (system, name), every_s in plan.polls.items()
+            if (feed := self.connections[system].connector.manifest.feed(name)) is not None
+        ]
+        self.news = asyncio.Event()
+        self._low_water = int(outcomes.mark("low_water") or 0)
+        self._taken = self._low_water
+        self._open: set[int] = set()
+        self._ended_since = 0
+        self._changes = min((int(outcomes.mark(f"levels/{channel}") or 0) for channel in self.levels), default=0)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until told to stop; then finish what is being said, and commit."""
+        self._take(restarted=True)
+        runs = [one.run() for one in self.lanes.values()] + [one.run() for one in self.levels.values()] + [one.run() for one in self.polls]
+        work: list[asyncio.Task[object]] = [asyncio.create_task(run) for run in (*runs, self._follow())]
+        stopping: asyncio.Task[object] = asyncio.create_task(stop.wait())
+        done, _ = await asyncio.wait([*work, stopping], return_when=asyncio.FIRST_COMPLETED)
+        for part in work:
+            part.cancel()
+        stopping.cancel()
+        await asyncio.gather(*work, stopping, return_exceptions=True)
+        self._note_levels()
+        self.outcomes.close()
+        for part in done - {stopping}:
+            part.result()  # a part that died is a bug: say so
+
+    async def _follow(self) -> None:
+        while True:
+            self.news.clear()
+            while self._take(restarted=False):
+                await asyncio.sleep(0)
+            try:
+                await asyncio.wait_for(self.news.wait(), POLL_S)
+            except TimeoutError:
+                self._note_levels()
+
+    def _take(self, *, restarted: bool) -> bool:
+        """Take over what the core committed since; True when there may be more."""
+        attempts = self.outcomes.attempts() if restarted else {}
+        more = False
+        while rows := self.state.rows("intents_from", (self._taken, TAKE_MAX)):
+            for intent, at, system, entity, body in rows:
+                self._taken = intent
+                attempt = attempts.get(intent)
+                if attempt is not None and attempt.status in ("done", "rejected"):
+                    continue
+                if system not in self.lanes:
+                    log.error("no_such_system", system=system, intent=intent)
+                    continue
+                self._open.add(intent)
+                self.lanes[system].add(intent, at, entity, body, attempt, restarted=restarted)
+            more = len(rows) == TAKE_MAX
+            if more and not restarted:
+                break
+        for seq, at, items in self.state.rows("level_changes_from", (self._changes, TAKE_MAX)):
+            self._changes = seq
+            for levels in self.levels.values():
+                levels.changed(_items.decode(items), seq, at)
+        return more
+
+    def _ended(self, intent: int) -> None:
+        self._open.discard(intent)
+        self._ended_since += 1
+        if self._ended_since >= PRUNE_EVERY:
+            self._ended_since = 0
+            self.outcomes.flush()
+            self.outcomes.prune(min(self._open) - 1 if self._open else self._taken)
+
+    def _note_levels(self) -> None:
+        for channel, levels in self.levels.items():
+            passed = levels.passed
+            self.outcomes.remember(f"levels/{channel}", str(self._changes if passed is None else passed))
+
+    def _fill(self, command: Command) -> Command:
+        """Put the recipient into a command that needs one. Erased: it can never be sent as it stands."""
+        subject = getattr(command, "subject", None)
+        if not subject or not hasattr(command, "recipient"):
+            return command
+        found = self.state.load("load_people", [subject])
+        if not found:
+            raise Reject(f"the personal data of subject {subject} was erased", "personal_data_erased")
+        return msgspec.structs.replace(command, recipient=msgspec.json.decode(found[0][1], type=Person))
+
+    @property
+    def waiting(self) -> int:
+        """Intents that have not ended."""
+        return len(self._open)
+
+
+def percentiles(values: Sequence[int], *which: float) -> list[float]:
+    """Milliseconds at these percentiles of a list of microseconds; zeros where there is none."""
+    ordered = sorted(values)
+    if not ordered:
+        return [0.0] * len(which)
+    return [ordered[min(len(ordered) - 1, int(len(ordered) * one / 100))] / 1000 for one in which]

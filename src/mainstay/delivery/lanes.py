@@ -1,0 +1,252 @@
+"""Intents become calls. One lane for each (system, entity) keeps order; lanes go side by side; like commands share a bulk call."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from mainstay.contract.connector import Connector, Done, Outcome, Sink
+from mainstay.contract.talk import Repeat
+from mainstay.delivery.connection import Connection
+from mainstay.delivery.outcomes import Attempt, Outcomes
+from mainstay.delivery.retry import AGE_US_MAX, BREAKER_S_MAX, TRIES_MAX, Dice, backoff_us
+from mainstay.model.commands import AnyCommand, Command, Fetch
+from mainstay.model.failures import Failure, Halt, Reject, Retry, Unknown
+from mainstay.model.outcome import Outcome as Ended
+from mainstay.model.times import SECOND
+
+CONVERSATIONS = 12  # held at once with one system
+KEY_MARGIN = 0.9  # of the time that a vendor keeps an idempotency key
+
+log = structlog.get_logger("delivery")
+_commands = msgspec.json.Decoder(AnyCommand)
+
+
+class Task(Struct):
+    """An intent on its way."""
+
+    id: int
+    at: int
+    entity: int
+    command: Command
+    attempt: Attempt
+
+    @property
+    def lane(self) -> int:
+        return self.entity or -self.id  # fetches are in nobody's way
+
+
+Filled = Callable[[Command], Command]
+
+
+class Lanes:
+    """All lanes of one system. `fill` puts personal data from the vault into a command just before it is sent."""
+
+    def __init__(self, connection: Connection, outcomes: Outcomes, dice: Dice, fill: Filled, ended: Callable[[int], None]) -> None:
+        self.connection, self.outcomes, self.dice, self.fill, self.ended = connection, outcomes, dice, fill, ended
+        self.connector: Connector = connection.connector
+        self._lanes: dict[int, deque[Task]] = {}
+        self._heads: list[tuple[int, int, Task]] = []  # (when, id): the first task of each lane that is not being talked about
+        self._talking: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+
+    @property
+    def waiting(self) -> int:
+        """Intents that have not ended."""
+        return sum(len(lane) for lane in self._lanes.values())
+
+    def add(self, intent: int, at: int, entity: int, body: bytes, attempt: Attempt | None, *, restarted: bool) -> None:
+        """Take over an intent. After a restart nobody knows whether it was sent: what a repeat would double is looked up first."""
+        task = Task(intent, at, entity, _commands.decode(body), attempt or Attempt())
+        sink = self._sink(task)
+        if restarted and sink is not None and sink.repeat is Repeat.LOOKUP:
+            task.attempt.status = "unknown"
+        lane = self._lanes.setdefault(task.lane, deque())
+        lane.append(task)
+        if len(lane) == 1:
+            heapq.heappush(self._heads, (task.attempt.next_at, task.id, task))
+            self._wake.set()
+
+    def _sink(self, task: Task) -> Sink | None:
+        return self.connector.manifest.sink(type(task.command).__name__)
+
+    async def run(self) -> None:
+        """Talk until cancelled."""
+        try:
+            while True:
+                pause = self._start(self.connection.clock())
+                self._wake.clear()
+                try:
+                    await asyncio.wait_for(self._wake.wait(), pause)
+                except TimeoutError:
+                    continue
+        finally:
+            for talking in self._talking:
+                talking.cancel()
+            await asyncio.gather(*self._talking, return_exceptions=True)
+
+    # --- what to talk about ------------------------------------------------------------------------------------------
+    def _start(self, now: int) -> float | None:
+        """Start every conversation that may start; returns seconds until the next one might, None when only news can tell."""
+        held: list[tuple[int, int, Task]] = []
+        gathering: dict[str, list[Task]] = {}
+        soonest: int | None = None
+        while self._heads and len(self._talking) < CONVERSATIONS and self._heads[0][0] <= now:
+            head = heapq.heappop(self._heads)
+            task = head[2]
+            sink = self._sink(task)
+            if sink is None or task.attempt.status == "unknown" or (sink.batch_max == 1):
+                self._converse([task])
+            else:
+                group = gathering.setdefault(sink.command, [])
+                group.append(task)
+                if len(group) == sink.batch_max:
+                    self._converse(gathering.pop(sink.command))
+        for command, group in gathering.items():
+            sink = self.connector.manifest.sink(command)
+            assert sink is not None
+            ripe = min(task.at for task in group) + int(sink.gather_s / self.connection.budgets.scale * SECOND)
+            if ripe <= now or any(task.attempt.tries for task in group):
+                self._converse(group)
+            else:
+                held += [(ripe, task.id, task) for task in group]
+        for head in held:
+            heapq.heappush(self._heads, head)
+        if self._heads and len(self._talking) < CONVERSATIONS:
+            soonest = self._heads[0][0]
+        return None if soonest is None else max(0.0, (soonest - now) / SECOND)
+
+    def _converse(self, tasks: Sequence[Task]) -> None:
+        talking = asyncio.create_task(self._talk(tasks))
+        self._talking.add(talking)
+        talking.add_done_callback(self._talked)
+
+    def _talked(self, talking: asyncio.Task[None]) -> None:
+        self._talking.discard(talking)
+        self._wake.set()
+        if not talking.cancelled() and (error := talking.exception()) is not None:
+            log.error("conversation_died", system=self.connection.name, error=repr(error))
+
+    async def _talk(self, tasks: Sequence[Task]) -> None:
+        if tasks[0].attempt.status == "unknown":
+            await self._look_up(tasks[0])
+            return
+        stale = [task for task in tasks if self._key_is_old(task)]
+        for task in stale:
+            task.attempt.status = "unknown"
+            self._again(task, 0)
+        tasks = [task for task in tasks if task not in stale]
+        if tasks:
+            for task, outcome in zip(tasks, await self._push(tasks), strict=True):
+                self._settle(task, outcome)
+
+    def _key_is_old(self, task: Task) -> bool:
+        sink = self._sink(task)
+        ttl = sink.key_ttl_s if sink else None
+        return bool(ttl and task.attempt.tries and self.connection.clock() - task.at > ttl * KEY_MARGIN * SECOND)
+
+    async def _push(self, tasks: Sequence[Task]) -> list[Outcome]:
+        try:
+            commands = [self.fill(task.command) for task in tasks]
+            if isinstance(commands[0], Fetch):
+                rows = await self.connection.hold(self.connector.fetch(commands[0].feed, commands[0].reference))
+                return [Done(rows=rows)]
+            outcomes = await self.connection.hold(self.connector.push(commands))
+            assert len(outcomes) == len(tasks), f"{self.connection.name} gave {len(outcomes)} outcomes for {len(tasks)} commands"
+            return outcomes
+        except Failure as failure:
+            return [failure] * len(tasks)
+        except Exception as bug:
+            log.exception("bug", system=self.connection.name, command=type(tasks[0].command).__name__)
+            return [Reject(f"{type(bug).__name__}: {bug}", "bug")] * len(tasks)
+
+    async def _look_up(self, task: Task) -> None:
+        try:
+            found = await self.connection.hold(self.connector.look_up(task.command))
+        except Failure as failure:
+            if isinstance(failure, Reject) and failure.code != "not_found":
+                self._settle(task, failure)
+            else:
+                self._later(task, failure)
+            return
+        if found is not None:
+            self._settle(task, found)
+        else:
+            task.attempt.status = "waiting"
+            self._again(task, 0)
+
+    # --- how it ended ------------------------------------------------------------------------------------------------
+    def _settle(self, task: Task, outcome: Outcome) -> None:
+        if isinstance(outcome, Done):
+            self.outcomes.documents(self.connection.name, outcome.rows)
+            self._end(task, "done", references=dict(outcome.references))
+        elif isinstance(outcome, Reject):
+            self._end(task, "rejected", outcome)
+        elif isinstance(outcome, Unknown):
+            if task.attempt.status != "unknown":
+                self._tell(task, "unknown", outcome)
+            task.attempt.status = "unknown"
+            self._later(task, outcome)
+        else:
+            self._later(task, outcome)
+
+    def _later(self, task: Task, failure: Failure) -> None:
+        """It may be tried again: keep the reason, pause, and give up only after a day."""
+        now, attempt = self.connection.clock(), task.attempt
+        attempt.code, attempt.why = failure.code, failure.why
+        after = failure.after_s if isinstance(failure, Retry) else None
+        if failure.code == "breaker_open":
+            self._again(task, int((after or 0.0) * SECOND))
+            return
+        if isinstance(failure, Halt):
+            self._again(task, int(BREAKER_S_MAX * SECOND))
+            return
+        attempt.tries += 1
+        if attempt.tries > TRIES_MAX or now - task.at > AGE_US_MAX:
+            self._end(task, "rejected", Reject(f"given up after {attempt.tries} tries: {failure.why}", "expired"))
+            return
+        self._again(task, backoff_us(attempt.tries, self.dice, after))
+
+    def _again(self, task: Task, pause_us: int) -> None:
+        task.attempt.next_at = self.connection.clock() + pause_us
+        if task.attempt.tries:
+            self.outcomes.attempt(task.id, task.attempt)
+        heapq.heappush(self._heads, (task.attempt.next_at, task.id, task))
+        self._wake.set()
+
+    def _end(self, task: Task, how: str, failure: Failure | None = None, references: dict[str, str] | None = None) -> None:
+        attempt = task.attempt
+        attempt.status = "done" if how == "done" else "rejected"
+        if failure is not None:
+            attempt.code, attempt.why = failure.code, failure.why
+        self.outcomes.attempt(task.id, attempt)
+        if not isinstance(task.command, Fetch) or how != "done":
+            self._tell(task, how, failure, references)
+        lane = self._lanes[task.lane]
+        assert lane[0] is task, "lanes keep their order"
+        lane.popleft()
+        if lane:
+            heapq.heappush(self._heads, (lane[0].attempt.next_at, lane[0].id, lane[0]))
+        else:
+            del self._lanes[task.lane]
+        self.ended(task.id)
+        self._wake.set()
+
+    def _tell(self, task: Task, how: str, failure: Failure | None = None, references: dict[str, str] | None = None) -> None:
+        self.outcomes.outcome(
+            Ended(
+                key=task.command.key,
+                entity=task.entity,
+                outcome=how,
+                system=self.connection.name,
+                code=failure.code if failure else "",
+                why=failure.why[:500] if failure else "",
+                references=references or {},
+            )  # fmt: skip
+        )

@@ -1,0 +1,158 @@
+"""Stock levels to channels: a cursor over what changed, the newest level wins, bulk where the vendor has it.
+
+Nothing is queued for each change: a channel that was stalled is told only the last value of each item, and always that one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from mainstay.contract.connector import Done
+from mainstay.delivery.connection import Connection
+from mainstay.delivery.outcomes import Outcomes
+from mainstay.delivery.retry import Dice, backoff_us
+from mainstay.model.commands import SetLevel
+from mainstay.model.failures import Failure, Reject, Retry
+from mainstay.model.times import SECOND
+
+LATENCIES_HELD = 20_000
+CONVERSATIONS = 4  # a slow call does not hold up the next ones; no item is in two at once
+
+
+class Dirty(Struct):
+    """An item whose level must be told."""
+
+    seq: int  # the change that it came from: its revision
+    at: int  # when that was committed
+    starved: int  # the connection's budget wait so far
+
+
+Commands = Callable[[str, Sequence[tuple[int, int]]], list[SetLevel | None]]  # channel, (item, revision) -> what to tell
+
+
+class Levels:
+    """One channel's levels. `commands` computes what it may show now; None for an item that it does not list."""
+
+    def __init__(self, channel: str, connection: Connection, outcomes: Outcomes, commands: Commands, dice: Dice) -> None:
+        self.channel, self.connection, self.outcomes, self.commands, self.dice = channel, connection, outcomes, commands, dice
+        sink = connection.connector.manifest.sink("SetLevel")
+        assert sink is not None, f"{connection.name} takes no levels"
+        self.batch_max = sink.batch_max
+        self.told = outcomes.listings(channel)
+        self.dirty: dict[int, Dirty] = {}
+        self.busy: dict[int, Dirty] = {}
+        self.latencies_us: deque[int] = deque(maxlen=LATENCIES_HELD)  # commit -> first call, less what the vendor's budget took
+        self.waits_us: deque[int] = deque(maxlen=LATENCIES_HELD)  # what the vendor's budget took
+        self.sent = 0
+        self.tries = 0
+        self._next = 0
+        self._wake = asyncio.Event()
+        self._talking: set[asyncio.Task[None]] = set()
+
+    def changed(self, items: Sequence[int], seq: int, at: int) -> None:
+        starved = self.connection.starved_us
+        for item in items:
+            known = self.dirty.get(item)
+            if known is None:
+                self.dirty[item] = Dirty(seq, at, starved)
+            else:
+                known.seq = seq  # the newest value covers the older change, which keeps its age
+        self._wake.set()
+
+    @property
+    def passed(self) -> int | None:
+        """All changes up to this one have been told; None when nothing waits."""
+        open_ = [one.seq for one in self.dirty.values()] + [one.seq for one in self.busy.values()]
+        return min(open_) - 1 if open_ else None
+
+    async def run(self) -> None:
+        try:
+            while True:
+                now = self.connection.clock()
+                while len(self._talking) < CONVERSATIONS and self._next <= now and (batch := self._pick()):
+                    talking = asyncio.create_task(self._talk(batch))
+                    self._talking.add(talking)
+                    talking.add_done_callback(self._talked)
+                self._wake.clear()
+                pause = max(0.0, (self._next - now) / SECOND) if self.dirty and self._next > now else None
+                try:
+                    await asyncio.wait_for(self._wake.wait(), pause)
+                except TimeoutError:
+                    continue
+        finally:
+            for talking in self._talking:
+                talking.cancel()
+
+    def _talked(self, talking: asyncio.Task[None]) -> None:
+        self._talking.discard(talking)
+        self._wake.set()
+        if not talking.cancelled() and (error := talking.exception()) is not None:
+            raise error
+
+    def _pick(self) -> list[int]:
+        batch = []
+        for item in self.dirty:
+            if item not in self.busy:
+                batch.append(item)
+                if len(batch) == self.batch_max:
+                    break
+        for item in batch:
+            self.busy[item] = self.dirty.pop(item)
+        return batch
+
+    async def _talk(self, batch: list[int]) -> None:
+        """Compute what to tell as late as possible, tell it, note what was confirmed."""
+        wanted = self.commands(self.channel, [(item, self.busy[item].seq) for item in batch])
+        pairs = []
+        for item, command in zip(batch, wanted, strict=True):
+            if command is None or self.told.get(item) == command.quantity:
+                self._passed(item)
+            else:
+                pairs.append((item, command))
+        if not pairs:
+            return
+        try:
+            outcomes: list[Done | Failure] = await self.connection.hold(
+                self.connection.connector.push([command for _, command in pairs]), on_first=lambda: self._permitted(pairs)
+            )
+        except Failure as failure:
+            outcomes = [failure] * len(pairs)
+        for (item, command), outcome in zip(pairs, outcomes, strict=True):
+            self._settle(item, command, outcome)
+
+    def _permitted(self, pairs: list[tuple[int, SetLevel]]) -> None:
+        now, starved = self.connection.clock(), self.connection.starved_us
+        for item, _ in pairs:
+            change = self.busy[item]
+            waited = min(starved - change.starved, now - change.at)
+            self.waits_us.append(waited)
+            self.latencies_us.append(max(0, now - change.at - waited))
+
+    def _settle(self, item: int, command: SetLevel, outcome: Done | Failure) -> None:
+        if isinstance(outcome, Done):
+            self.sent += 1
+            self.tries = 0
+            self.told[item] = command.quantity
+            self.outcomes.listed(self.channel, item, command.quantity)
+            self._passed(item)
+        elif isinstance(outcome, Reject):
+            self._passed(item)
+            self.outcomes.refused(self.connection.name, self.channel, command, outcome)
+        else:
+            self._again(item, outcome)
+
+    def _again(self, item: int, failure: Failure) -> None:
+        self.tries += 1
+        after = failure.after_s if isinstance(failure, Retry) else None
+        self._next = self.connection.clock() + backoff_us(min(self.tries, 8), self.dice, after)
+        back = self.busy.pop(item)
+        newer = self.dirty.get(item)
+        self.dirty[item] = Dirty(newer.seq if newer else back.seq, back.at, back.starved)
+        self._wake.set()
+
+    def _passed(self, item: int) -> None:
+        self.busy.pop(item, None)

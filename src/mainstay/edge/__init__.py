@@ -1,0 +1,1 @@
+"""The doors: webhooks and the API. Authenticate over the raw bytes, bound, record, answer."""

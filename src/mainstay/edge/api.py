@@ -1,0 +1,241 @@
+"""The HTTP API: reservations and orders of channels that ask first, and everything that the CLI shows. Bearer tokens, problem+json."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mainstay.edge.openapi import Endpoint, document
+from mainstay.edge.problems import problem
+from mainstay.edge.record import Overloaded, Recorder
+from mainstay.flows import journey
+from mainstay.flows.ask import OrderAnswer, OrderRequest, ReservationAnswer, ReserveRequest
+from mainstay.flows.operate import LetterRequest
+from mainstay.model.secrets import Secret
+from mainstay.stock.view import ChannelPolicy
+from mainstay.storage.bell import POLL_S
+from mainstay.storage.inbox import InboxReader
+from mainstay.storage.state import State
+
+DECISION_S_MAX = 10.0
+KEY_CHARS_MAX = 200
+
+
+class Problem(Exception):
+    """An error answer."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail = status, code, detail
+
+
+class Waiters:
+    """Callers that wait for the core's decision on their receipt; woken when the core rings."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._futures: dict[int, asyncio.Future[tuple[int, bytes]]] = {}
+
+    def expect(self, receipt: int) -> asyncio.Future[tuple[int, bytes]]:
+        return self._futures.setdefault(receipt, asyncio.get_running_loop().create_future())
+
+    def look(self) -> None:
+        """Hand out the answers that have been committed."""
+        if not self._futures:
+            return
+        for receipt, status, body in self._state.rows("answers_from", (min(self._futures) - 1,)):
+            future = self._futures.pop(receipt, None)
+            if future is not None and not future.done():
+                future.set_result((status, body))
+
+    def forget(self, receipt: int) -> None:
+        self._futures.pop(receipt, None)
+
+
+class Api:
+    """Builds the Starlette application. `tokens` maps a token to the system that it speaks for; "operator" is people."""
+
+    def __init__(
+        self, state: State, outcomes: InboxReader, recorder: Recorder, waiters: Waiters, tokens: Mapping[str, Secret],
+        policies: Mapping[str, ChannelPolicy], metrics: Callable[[], bytes], ready: Callable[[], str],
+    ) -> None:  # fmt: skip
+        self.state, self.outcomes, self.recorder, self.waiters = state, outcomes, recorder, waiters
+        self.tokens, self.policies, self.metrics, self.ready = tokens, policies, metrics, ready
+        self.endpoints = (
+            Endpoint(
+                "POST",
+                "/v1/reservations",
+                "Reserve units before selling them: all lines or none",
+                self.reserve,
+                ReserveRequest,
+                ReservationAnswer,
+                201,
+                key=True,
+            ),
+            Endpoint(
+                "POST", "/v1/reservations/{id}/confirm", "Turn a reservation into an order", self.confirm, OrderRequest, OrderAnswer, 201
+            ),
+            Endpoint("POST", "/v1/reservations/{id}/release", "Give reserved units back", self.release, None, ReservationAnswer, 200),
+            Endpoint("POST", "/v1/orders", "Hand over an order of a channel of your own", self.order, OrderRequest, OrderAnswer, 201),
+            Endpoint("GET", "/v1/orders/{id}", "One order, with what blocks it", self.show_order),
+            Endpoint("GET", "/v1/trace/{id}", "The whole journey of any number of any system", self.show_trace),
+            Endpoint("GET", "/v1/stock/{sku}", "What there is of a SKU, and how each channel's number came about", self.show_stock),
+            Endpoint("GET", "/v1/status", "How things stand", self.show_status),
+            Endpoint("GET", "/v1/deadletters", "What could not be handled, why, and whose it is", self.show_letters),
+            Endpoint("POST", "/v1/deadletters/{id}/retry", "Try a dead letter again", self.retry_letter, LetterRequest),
+            Endpoint("POST", "/v1/deadletters/{id}/suppress", "Close a dead letter with a reason", self.suppress_letter, LetterRequest),
+        )
+
+    def application(self) -> Starlette:
+        routes = [Route(one.path, self._guarded(one), methods=[one.method]) for one in self.endpoints]
+        routes += [
+            Route("/health", self._health), Route("/ready", self._ready), Route("/metrics", self._metrics),
+            Route("/v1/openapi.json", self._openapi),
+        ]  # fmt: skip
+        return Starlette(routes=routes, exception_handlers={404: _missing, 405: _missing})
+
+    # --- around every endpoint ---------------------------------------------------------------------------------------
+    def _guarded(self, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+        async def run(request: Request) -> Response:
+            try:
+                who = self._who(request)
+                body = await self._body(request, endpoint)
+                status, answer = await endpoint.run(request, who, body)
+                return Response(answer, status, media_type="application/json" if status < 400 else "application/problem+json")
+            except Problem as why:
+                return Response(problem(why.status, why.code, why.detail), why.status, media_type="application/problem+json")
+            except Overloaded:
+                answer = problem(503, "overloaded", "more waits than we hold; send it again")
+                return Response(answer, 503, {"retry-after": "1"}, media_type="application/problem+json")
+
+        return run
+
+    def _who(self, request: Request) -> str:
+        given = request.headers.get("authorization", "").removeprefix("Bearer ").encode()
+        for who, token in self.tokens.items():
+            if given and hmac.compare_digest(token.reveal().encode(), given):
+                return who
+        raise Problem(401, "token_invalid", "send `Authorization: Bearer <token>` with a token of this shop")
+
+    async def _body(self, request: Request, endpoint: Endpoint) -> Any:
+        if endpoint.body is None:
+            return None
+        raw = await request.body()
+        try:
+            return msgspec.json.decode(raw or b"{}", type=endpoint.body)
+        except msgspec.ValidationError as error:
+            raise Problem(422, "schema", str(error)) from None
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            raise Problem(400, "json_syntax", f"the body is not JSON: {error}") from None
+
+    async def _decided(self, system: str, topic: str, key: str, body: bytes) -> tuple[int, bytes]:
+        """Record a request as a receipt and wait for the decision on it. No answer in time says only that: the receipt stands."""
+        receipt = await self.recorder.record(system, topic, key, body)
+        future = self.waiters.expect(receipt)
+        try:
+            async with asyncio.timeout(DECISION_S_MAX):
+                while not future.done():
+                    await asyncio.wait([future], timeout=POLL_S)
+                    self.waiters.look()
+                return future.result()
+        except TimeoutError:
+            detail = "the request is recorded but not decided yet; ask again with the same Idempotency-Key or id"
+            return 504, problem(504, "no_decision_yet", detail)
+        finally:
+            self.waiters.forget(receipt)
+
+    def _channel(self, who: str) -> str:
+        if who == "operator":
+            raise Problem(403, "not_a_channel", "this token belongs to people; a channel calls with the token of its own system")
+        return who
+
+    # --- channels that ask first -------------------------------------------------------------------------------------
+    async def reserve(self, request: Request, who: str, body: ReserveRequest) -> tuple[int, bytes]:
+        key = request.headers.get("idempotency-key", "")
+        if not key or len(key) > KEY_CHARS_MAX:
+            raise Problem(400, "idempotency_key_missing", f"send an Idempotency-Key of 1 to {KEY_CHARS_MAX} characters; a retry repeats it")
+        return await self._decided(self._channel(who), "api/reserve", key, msgspec.json.encode(body))
+
+    async def confirm(self, request: Request, who: str, body: OrderRequest) -> tuple[int, bytes]:
+        named = msgspec.structs.replace(body.order, reservation=request.path_params["id"])
+        return await self.order(request, who, msgspec.structs.replace(body, order=named))
+
+    async def release(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
+        reservation = request.path_params["id"]
+        return await self._decided(self._channel(who), "api/release", reservation, reservation.encode())
+
+    async def order(self, request: Request, who: str, body: OrderRequest) -> tuple[int, bytes]:
+        return await self._decided(self._channel(who), "api/order", f"{body.external}:{body.version}", msgspec.json.encode(body))
+
+    # --- questions ---------------------------------------------------------------------------------------------------
+    async def show_order(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
+        found = [one for number in journey.find(self.state, request.path_params["id"]) if (one := journey.order(self.state, number))]
+        if not found:
+            raise Problem(404, "not_found", "no order is known by this id in any system")
+        return 200, msgspec.json.encode(found[0])
+
+    async def show_trace(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
+        found = journey.trace(self.state, self.outcomes.open(), request.path_params["id"])
+        if not found:
+            raise Problem(404, "not_found", "nothing is known by this number in any system")
+        return 200, msgspec.json.encode(found)
+
+    async def show_stock(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
+        sku = request.path_params["sku"]
+        found = journey.stock(self.state, sku, self.policies, self.outcomes.told(journey.item_of(self.state, sku)))
+        if found is None:
+            raise Problem(404, "not_found", "no product has this SKU")
+        return 200, msgspec.json.encode(found)
+
+    async def show_status(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
+        return 200, msgspec.json.encode(journey.status(self.state))
+
+    async def show_letters(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
+        return 200, msgspec.json.encode(journey.letters(self.state))
+
+    async def retry_letter(self, request: Request, who: str, body: LetterRequest) -> tuple[int, bytes]:
+        return await self._letter(request, who, body, "operator/retry")
+
+    async def suppress_letter(self, request: Request, who: str, body: LetterRequest) -> tuple[int, bytes]:
+        if not body.reason:
+            raise Problem(422, "reason_missing", "say why: the reason stays with the letter")
+        return await self._letter(request, who, body, "operator/suppress")
+
+    async def _letter(self, request: Request, who: str, body: LetterRequest, topic: str) -> tuple[int, bytes]:
+        if who != "operator":
+            raise Problem(403, "forbidden", "dead letters are for people; use the operators' token")
+        number = request.path_params["id"]
+        if not number.isdecimal():
+            raise Problem(404, "not_found", "a dead letter's id is a number")
+        return await self._decided("operator", topic, number, msgspec.json.encode(body))
+
+    # --- for machines ------------------------------------------------------------------------------------------------
+    async def _health(self, request: Request) -> Response:
+        return Response(b'{"status":"up"}', media_type="application/json")
+
+    async def _ready(self, request: Request) -> Response:
+        why = self.ready()
+        if why:
+            return Response(problem(503, "not_ready", why), 503, media_type="application/problem+json")
+        return Response(b'{"status":"ready"}', media_type="application/json")
+
+    async def _metrics(self, request: Request) -> Response:
+        return Response(self.metrics(), media_type="text/plain; version=0.0.4")
+
+    async def _openapi(self, request: Request) -> Response:
+        return Response(msgspec.json.encode(document(self.endpoints)), media_type="application/json")
+
+
+async def _missing(request: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 404)
+    code = "method_not_allowed" if status == 405 else "not_found"
+    detail = "this path takes other methods" if status == 405 else "no such path; GET /v1/openapi.json lists them"
+    return Response(problem(status, code, detail), status, media_type="application/problem+json")

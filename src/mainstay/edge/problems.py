@@ -1,0 +1,17 @@
+"""Errors as application/problem+json (RFC 9457): a stable code, one sentence that says what, which and what next. Never the value itself."""
+
+from __future__ import annotations
+
+import msgspec
+
+TITLES = {
+    400: "Bad request", 401: "Not authenticated", 403: "Not allowed", 404: "Not found", 405: "Method not allowed", 408: "Too slow",
+    409: "Conflict", 413: "Too large", 415: "Unsupported", 422: "Cannot be processed", 503: "Overloaded", 504: "No decision yet",
+}  # fmt: skip
+
+
+def problem(status: int, code: str, detail: str, **more: object) -> bytes:
+    """The body of an error answer."""
+    return msgspec.json.encode(
+        {"type": "about:blank", "title": TITLES.get(status, "Error"), "status": status, "code": code, "detail": detail, **more}
+    )

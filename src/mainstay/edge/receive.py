@@ -1,0 +1,118 @@
+"""The webhook door, as raw ASGI: route, bound, authenticate over the raw bytes, make durable, answer 200.
+
+The answer does not wait for the duplicate check; it is the same either way. Authentic but unreadable bodies are stored and answered
+200 too: the core makes a dead letter of them. Only what is oversize or cannot prove its sender is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+from mainstay.contract.connector import Connector
+from mainstay.edge.problems import problem
+from mainstay.edge.record import Overloaded, Recorder
+from mainstay.model.failures import Forged, Reject
+
+BODY_S_MAX = 10.0
+SECRET_HEADER = "x-mainstay-path"  # the rest of the path: the proof of senders that do not sign
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_OK = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain"), (b"content-length", b"2")]}
+_OK_BODY = {"type": "http.response.body", "body": b"ok"}
+
+
+class Refused(Exception):
+    """The delivery is not taken; nothing was stored."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail = status, code, detail
+
+
+class Door:
+    """POST /hooks/{system}[/{secret}]."""
+
+    def __init__(self, connectors: Mapping[str, Connector], recorder: Recorder, clock: Callable[[], int], body_bytes_max: int) -> None:
+        self.connectors, self.recorder, self.clock, self.body_bytes_max = connectors, recorder, clock, body_bytes_max
+        self.refused: Counter[tuple[str, str]] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        system, _, secret = scope["path"][len("/hooks/") :].partition("/")
+        try:
+            connector = self.connectors.get(system)
+            if connector is None:
+                raise Refused(404, "not_found", "no system of this name takes webhooks; the path is /hooks/<system>")
+            if scope["method"] != "POST":
+                raise Refused(405, "method_not_allowed", "webhooks are POSTed")
+            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+            if headers.get("content-encoding", "identity") != "identity":
+                raise Refused(415, "encoding_broken", "send the body as it is, without Content-Encoding")
+            if secret:
+                headers[SECRET_HEADER] = secret
+            body = await self._body(headers, receive)
+            delivery = connector.receive(headers, body, self.clock())
+            await self.recorder.record(system, delivery.topic, delivery.key, body)
+        except Forged as forged:
+            await self._refuse(send, system, Refused(401, forged.code, forged.why))
+        except Reject as rejected:
+            await self._refuse(send, system, Refused(400, rejected.code, rejected.why))
+        except Refused as refused:
+            await self._refuse(send, system, refused)
+        except Overloaded:
+            await self._refuse(send, system, Refused(503, "overloaded", "more deliveries wait than we hold; send it again"))
+        else:
+            await send(_OK)
+            await send(_OK_BODY)
+
+    async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
+        length = headers.get("content-length", "")
+        if length.isdecimal() and int(length) > self.body_bytes_max:
+            raise self._too_large()
+        message = await self._next(receive)
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body"):
+            return self._bounded(body)
+        parts = [body]
+        size = len(body)
+        while message.get("more_body"):
+            message = await self._next(receive)
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > self.body_bytes_max:
+                raise self._too_large()
+        return b"".join(parts)
+
+    async def _next(self, receive: Receive) -> MutableMapping[str, Any]:
+        try:
+            async with asyncio.timeout(BODY_S_MAX):
+                message = await receive()
+        except TimeoutError:
+            raise Refused(408, "too_slow", f"the body did not arrive within {BODY_S_MAX:.0f} s") from None
+        if message["type"] == "http.disconnect":
+            raise Refused(400, "cut_off", "the connection closed before the body was complete")
+        return message
+
+    def _bounded(self, body: bytes) -> bytes:
+        if len(body) > self.body_bytes_max:
+            raise self._too_large()
+        return body
+
+    def _too_large(self) -> Refused:
+        return Refused(
+            413, "payload_too_large", f"at most {self.body_bytes_max} bytes are accepted; `server.max_body_bytes` sets the limit"
+        )
+
+    async def _refuse(self, send: Send, system: str, why: Refused) -> None:
+        self.refused[(system if system in self.connectors else "-", why.code)] += 1
+        body = problem(why.status, why.code, why.detail)
+        headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+        if why.status == 503:
+            headers.append((b"retry-after", b"1"))
+        await send({"type": "http.response.start", "status": why.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,63 @@
+"""The durable inbox behind the doors: receipts that arrive together share a commit; whoever waits is told after it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from mainstay.storage.inbox import Inbox, New
+
+GROUP_S = 0.001
+GROUP_MAX = 256
+PENDING_MAX = 8_192  # beyond this we refuse before acknowledging, never after
+
+
+class Overloaded(Exception):
+    """More is waiting to become durable than we hold; try again in a moment."""
+
+
+class Recorder:
+    """Makes receipts durable. Synchronous on the loop, in bounded groups: a thread beside a busy loop would be slower."""
+
+    def __init__(self, inbox: Inbox, clock: Callable[[], int], recorded: Callable[[], None]) -> None:
+        self.inbox, self.clock, self.recorded = inbox, clock, recorded
+        self.accepted = 0
+        self._new: list[New] = []
+        self._told: list[asyncio.Future[int]] = []
+        self._timer: asyncio.Handle | None = None
+
+    def record(self, system: str, topic: str, key: str, body: bytes) -> asyncio.Future[int]:
+        """Resolves to the receipt's number once its bytes survive power loss."""
+        if len(self._new) >= PENDING_MAX:
+            raise Overloaded
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[int] = loop.create_future()
+        self._new.append((self.clock(), system, topic, key, body))
+        self._told.append(future)
+        if len(self._new) >= GROUP_MAX:
+            self.flush()
+        elif self._timer is None:
+            self._timer = loop.call_later(GROUP_S, self.flush)
+        return future
+
+    def flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._new:
+            return
+        new, told = self._new, self._told
+        self._new, self._told = [], []
+        try:
+            last = self.inbox.add(new)
+        except BaseException as error:  # nobody is acknowledged: every sender will send again
+            for future in told:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        self.accepted += len(new)
+        first = last - len(new) + 1
+        for number, future in enumerate(told, first):
+            if not future.done():
+                future.set_result(number)
+        self.recorded()

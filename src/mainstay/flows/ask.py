@@ -1,0 +1,260 @@
+"""Channels that ask first: reserve, release, order. Each call is a receipt; its answer is committed with what was decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from mainstay.flows.intake import Heap, Intake
+from mainstay.model.events import Refused, ReservationEnded, Reserved
+from mainstay.model.failures import Reject
+from mainstay.model.identity import named, shown, sku
+from mainstay.model.objects import Noun, Order, Person, Reference, UnitsOf
+from mainstay.model.seen import FulfilmentSeen, OrderSeen, Said
+from mainstay.model.state import ReservationState
+from mainstay.model.times import SECOND, iso
+from mainstay.stock.decide import reserve
+from mainstay.storage.inbox import Receipt
+from mainstay.storage.state import Key
+
+LINES_MAX = 500
+
+
+class AskedLine(Struct, frozen=True, forbid_unknown_fields=True):
+    """So many units of a SKU."""
+
+    sku: Annotated[str, Meta(min_length=1, max_length=120)]
+    quantity: Annotated[int, Meta(ge=1, le=1_000_000)]
+
+
+class ReserveRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of POST /v1/reservations: all lines are reserved, or none."""
+
+    lines: Annotated[tuple[AskedLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
+    expires_in_s: Annotated[int, Meta(ge=1, le=7 * 86_400)] | None = None
+
+
+class OrderRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of POST /v1/orders: an order of a channel of your own. `handed_over` says that the buyer has the goods already."""
+
+    external: Annotated[str, Meta(min_length=1, max_length=250)]
+    order: Order
+    version: int = 0
+    person: Person | None = None
+    handed_over: bool = False
+
+
+class Shortfall(Noun, frozen=True):
+    """What fell short."""
+
+    sku: str
+    wanted: int
+    available: int
+
+
+class ReservationAnswer(Noun, frozen=True):
+    """What the caller of a reservation is told."""
+
+    reservation: str
+    status: str
+    expires_at: str = ""
+    short: tuple[Shortfall, ...] = ()
+
+
+class OrderAnswer(Noun, frozen=True):
+    """What the caller of an order is told."""
+
+    order: str
+    status: str
+    short: tuple[Shortfall, ...] = ()
+
+
+class Ask(Struct):
+    """A parsed request on its way through a batch."""
+
+    request: Any
+    keys: list[Key]
+    skus: list[str]
+
+
+class Desk:
+    """Handles the receipts of the API's topics and the expiry of reservations."""
+
+    def __init__(self, intake: Intake) -> None:
+        self.intake, self.world = intake, intake.world
+        self._topics: dict[str, tuple[Callable[[Receipt], Ask], Callable[[Receipt, Ask], None]]] = {
+            "api/reserve": (self._read_reserve, self._reserve),
+            "api/release": (self._read_release, self._release),
+            "api/order": (self._read_order, self._order),
+        }
+        for topic in self._topics:
+            intake.readers[topic] = self._topics[topic][0]
+            intake.handlers[topic] = self._topics[topic][1]
+        intake.handlers["timer/reservation"] = self._expire
+        intake.consume = self._consume
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+    def _read_reserve(self, receipt: Receipt) -> Ask:
+        request = msgspec.json.decode(receipt.body, type=ReserveRequest)
+        skus = [sku(line.sku) for line in request.lines]
+        return Ask(request, [self.world.key(receipt.system, "reservation", receipt.key)], skus)
+
+    def _read_release(self, receipt: Receipt) -> Ask:
+        return Ask(None, [self._reservation_key(receipt.body.decode())], [])
+
+    def _read_order(self, receipt: Receipt) -> Ask:
+        request = msgspec.json.decode(receipt.body, type=OrderRequest)
+        keys = [self.world.key(receipt.system, "order", request.external)]
+        if request.order.reservation:
+            keys.append(self._reservation_key(request.order.reservation))
+        return Ask(request, keys, [sku(line.sku) for line in request.order.lines])
+
+    def _reservation_key(self, reservation: str) -> Key:
+        found = named(reservation)
+        if found is None or found[0] != "reservation":
+            raise Reject(f"{reservation[:60]!r} is not a reservation's id such as 'rsv.till.7'", "not_found")
+        return self.world.key(found[1], "reservation", found[2])
+
+    # --- deciding ----------------------------------------------------------------------------------------------------
+    def _reserve(self, receipt: Receipt, ask: Ask) -> None:
+        world = self.world
+        number = world.links.get(ask.keys[0])
+        if number is not None:  # the same key again: the same answer, whatever has become of stock
+            self._answer_reservation(receipt, world.reservations[number], 200)
+            self.intake.count(receipt, "duplicate")
+            return
+        request: ReserveRequest = ask.request
+        wants = [
+            (n, world.item(line, receipt.at), asked.quantity) for n, (line, asked) in enumerate(zip(ask.skus, request.lines, strict=True))
+        ]
+        shares, short = reserve(wants, world.shelves)
+        number = world.number("entity")
+        expires = receipt.at + (request.expires_in_s * SECOND if request.expires_in_s else self.intake.shop.reservation_us)
+        event: Reserved | Refused
+        if short:
+            event = Refused(channel=receipt.system, key=receipt.key, short=tuple(short), at=receipt.at)
+        else:
+            event = Reserved(channel=receipt.system, key=receipt.key, shares=tuple(shares), expires=expires, at=receipt.at)
+        self.intake.apply.to_reservation(number, event, receipt.at)
+        world.log(receipt.at, "reservation", number, [event])
+        self._answer_reservation(receipt, world.reservations[number], 409 if short else 201)
+        self.intake.count(receipt, "refused" if short else "applied")
+
+    def _release(self, receipt: Receipt, ask: Ask) -> None:
+        state = self.world.reservations.get(self.world.links.get(ask.keys[0], 0))
+        if state is None:
+            self._answer(receipt, 404, {"code": "not_found", "detail": "no such reservation"})
+            self.intake.count(receipt, "refused")
+            return
+        if state.status == "reserved":
+            self._end(state, "released", receipt.at)
+        self._answer_reservation(receipt, state, 200)
+        self.intake.count(receipt, "applied")
+
+    def _expire(self, receipt: Receipt, _ask: Ask) -> None:
+        self.world.load_reservations((receipt.seq,))
+        state = self.world.reservations[receipt.seq]
+        if state.status == "reserved":
+            self._end(state, "expired", receipt.at)
+
+    def _end(self, state: ReservationState, how: str, at: int, order: int = 0) -> None:
+        """Give the units back; it ends exactly once."""
+        event = ReservationEnded(how=how, shares=tuple(state.shares), order=order)
+        self.world.load_stock(share.item for share in state.shares)
+        self.intake.apply.to_reservation(state.id, event, at)
+        self.world.log(at, "reservation", state.id, [event])
+        self.intake.woken.update(share.item for share in state.shares)
+
+    def _consume(self, reservation: str, order: int, at: int) -> None:
+        """An order arrived for which units were reserved: free them just before it is allocated, within the same receipt."""
+        found = named(reservation)
+        if found is None or found[0] != "reservation":
+            return
+        state = self.world.reservations.get(self.world.links.get(self.world.key(found[1], found[0], found[2]), 0))
+        if state is not None and state.status == "reserved":
+            self._end(state, "consumed", at, order)
+
+    def _order(self, receipt: Receipt, ask: Ask) -> None:
+        """Take an order whose units are reserved or there; refuse it otherwise, so that a channel that asks never oversells."""
+        request: OrderRequest = ask.request
+        world = self.world
+        known = world.links.get(ask.keys[0])
+        if known is None and receipt.system in self.intake.shop.policy.asks_first:
+            short = self._shortfall(receipt, request, ask)
+            if short:
+                uid = shown("order", receipt.system, request.external)
+                self._answer(receipt, 409, OrderAnswer(order=uid, status="refused", short=short))
+                self.intake.count(receipt, "refused")
+                return
+        for said in statements(request):
+            heap = Heap(receipt, said.event, said.person, self.intake.keys_of(receipt.system, said.event))
+            world.look_up(heap.keys)
+            _, subject = self.intake.one(heap)
+            self.intake.subjects.append((receipt.seq, subject))
+        state = world.orders[world.links[ask.keys[0]]]
+        self._answer(receipt, 200 if known else 201, OrderAnswer(order=state.uid, status=state.status))
+        self.intake.count(receipt, "duplicate" if known else "applied")
+
+    def _shortfall(self, receipt: Receipt, request: OrderRequest, ask: Ask) -> tuple[Shortfall, ...]:
+        world = self.world
+        held: dict[int, int] = {}
+        if len(ask.keys) > 1:
+            reservation = world.reservations.get(world.links.get(ask.keys[1], 0))
+            if reservation is not None and reservation.status == "reserved":
+                for share in reservation.shares:
+                    held[share.item] = held.get(share.item, 0) + share.quantity
+        wants = []
+        for number, (name, line) in enumerate(zip(ask.skus, request.order.lines, strict=True)):
+            item = world.item(name, receipt.at)
+            covered = min(held.get(item, 0), line.quantity)
+            held[item] = held.get(item, 0) - covered
+            if line.quantity > covered and line.ships:
+                wants.append((number, item, line.quantity - covered))
+        _, short = reserve(wants, world.shelves) if wants else ([], [])
+        return self._named(short)
+
+    # --- answering ---------------------------------------------------------------------------------------------------
+    def _named(self, short: list[tuple[int, int, int]]) -> tuple[Shortfall, ...]:
+        self.world.load_items(item for item, _, _ in short)
+        return tuple(Shortfall(sku=self.world.items[item].sku, wanted=wanted, available=there) for item, wanted, there in short)
+
+    def _answer_reservation(self, receipt: Receipt, state: ReservationState, status: int) -> None:
+        uid = shown("reservation", state.channel, state.key)
+        answer = ReservationAnswer(
+            reservation=uid, status=state.status, expires_at=iso(state.expires) if state.expires else "", short=self._named(state.short)
+        )
+        self._answer(receipt, status if state.status != "refused" else 409, answer)
+
+    def _answer(self, receipt: Receipt, status: int, body: Any) -> None:
+        self.world.batch.answers.append((receipt.seq, status, msgspec.json.encode(body)))
+
+
+def statements_of(topic: str, body: bytes) -> list[Said]:
+    """The translation of one of our own channels: for `mainstay translate`, and for dead letters that are tried again."""
+    if topic != "api/order":
+        raise Reject(f"{topic!r} makes no statement by itself", "not_business")
+    return statements(msgspec.json.decode(body, type=OrderRequest))
+
+
+def statements(request: OrderRequest) -> list[Said]:
+    """An order of one of our own channels, as statements. Goods that were handed over are a fulfilment of all its lines."""
+    version = request.version or request.order.placed_at
+    order = OrderSeen(external=request.external, version=version, at=request.order.placed_at, order=request.order)
+    said = [Said(order, request.person)]
+    if request.handed_over:
+        said.append(
+            Said(
+                FulfilmentSeen(
+                    external=f"{request.external}.handed-over",
+                    version=version,
+                    at=request.order.placed_at,
+                    of=Reference("order", request.external),
+                    status="delivered",
+                    lines=tuple(UnitsOf(line.id, line.quantity) for line in request.order.lines if line.ships),
+                )  # fmt: skip
+            )
+        )
+    return said

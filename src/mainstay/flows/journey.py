@@ -1,0 +1,233 @@
+"""The answers to people's questions: where is it, what blocks it, whose is it, how did that number come about. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import apsw
+import msgspec
+
+from mainstay.flows.propagate import shelves_of
+from mainstay.model.events import Answered, AnyEvent, Asked, Heard, Moved, decode
+from mainstay.model.failures import CODES
+from mainstay.model.identity import named
+from mainstay.model.money import major
+from mainstay.model.seen import StockCounted, StockMoved
+from mainstay.model.state import ItemState, OrderState, ReservationState
+from mainstay.model.times import iso
+from mainstay.orders.decide import due
+from mainstay.orders.view import blocker
+from mainstay.stock.view import ChannelPolicy, explained
+from mainstay.storage.database import rows
+from mainstay.storage.state import State
+
+_orders = msgspec.json.Decoder(OrderState)
+_items = msgspec.json.Decoder(ItemState)
+FOUND_MAX = 20
+
+
+def find(state: State, text: str) -> list[int]:
+    """Entities that any system knows by this number, id or e-mail address."""
+    ours = named(text)
+    if ours is not None:
+        hit = _by_key(state, f"{ours[1]}/{ours[0]}", ours[2])
+        if hit:
+            return hit
+    found: dict[int, None] = {}
+    for space in state.words():
+        if "/" in space and not space.startswith("location/"):
+            found.update(dict.fromkeys(_by_key(state, space, text)))
+    if not found and "@" in text:
+        found.update(dict.fromkeys(_by_email(state, text)))
+    return list(found)[:FOUND_MAX]
+
+
+def _by_key(state: State, space: str, text: str) -> list[int]:
+    number = state.words().get(space)
+    if number is None:
+        return []
+    ext: int | str = int(text) if text.isdecimal() and text.isascii() and len(text) < 19 and (text[0] != "0" or text == "0") else text
+    found = state.find([(number, ext)])
+    return list(found.values())
+
+
+def _by_email(state: State, email: str) -> list[int]:
+    """A scan: asked seldom, and an index would be personal data in yet another place."""
+    wanted = msgspec.json.encode({"email": email})[1:-1].decode()
+    subjects = rows(state.connection, "SELECT subject FROM vault WHERE instr(CAST(body AS TEXT), ?) > 0", (wanted,))
+    found = []
+    for (subject,) in subjects:
+        marked = f'"subject":{subject},'
+        found += rows(state.connection, "SELECT id FROM orders WHERE instr(CAST(body AS TEXT), ?) > 0 LIMIT ?", (marked, FOUND_MAX))
+    return [number for (number,) in found]
+
+
+def order(state: State, number: int) -> dict[str, Any] | None:
+    """One order as people read it: amounts as decimal text, times in UTC."""
+    found = state.load("load_orders", [number])
+    if not found:
+        return None
+    held = _orders.decode(found[0][1])
+    what = blocker(held)
+    said = held.order
+    return {
+        "order": held.uid,
+        "system": held.system,
+        "external": held.external,
+        "number": said.number if said else "",
+        "status": held.status,
+        "blocker": msgspec.to_builtins(what) if what else None,
+        "total": f"{major(said.total, said.currency)} {said.currency}" if said else "",
+        "due": major(due(held), said.currency) if said else "",
+        "lines": [{"sku": line.sku, "quantity": line.quantity, "price": major(line.price, said.currency)} for line in said.lines]
+        if said
+        else [],
+        "holds": held.holds,
+        "payments": {key: msgspec.to_builtins(one) for key, one in held.payments.items()},
+        "parcels": {key: msgspec.to_builtins(one) for key, one in held.parcels.items()},
+        "refunds": {key: msgspec.to_builtins(one) for key, one in held.refunds.items()},
+        "effects": {key: msgspec.to_builtins(one) for key, one in held.effects.items()},
+        "invoice": held.invoice,
+    }
+
+
+def trace(state: State, outcomes: apsw.Connection | None, text: str) -> list[dict[str, Any]]:
+    """The whole journey of whatever this number means, across systems, with times and the present blocker."""
+    return [_journey(state, outcomes, number) for number in find(state, text)]
+
+
+def _journey(state: State, outcomes: apsw.Connection | None, number: int) -> dict[str, Any]:
+    words = {value: key for key, value in state.words().items()}
+    steps = []
+    kinds = set()
+    for _, at, kind, _, body in state.rows("events_of", (number,)):
+        kinds.add(kind)
+        steps += [{"at": iso(at), **told(event)} for event in decode(body)]
+    known_as = [{"as": words[space], "id": str(ext)} for space, ext in rows_of(state, number)]
+    kind = "order" if "order" in kinds else next(iter(sorted(kinds)), "")
+    waiting = []
+    if outcomes is not None and kind == "order":
+        intents = rows(state.connection, "SELECT id, system, body FROM intent WHERE entity = ? ORDER BY id", (number,))
+        waiting = [attempt for intent in intents if (attempt := _attempt(outcomes, *intent)) is not None]
+    return {"entity": number, "kind": kind, "known_as": known_as, "now": order(state, number), "steps": steps, "waiting": waiting}
+
+
+def rows_of(state: State, number: int) -> list[tuple[int, int | str]]:
+    """Every cross-reference of an entity."""
+    return [(space, ext) for space, ext in state.rows("xrefs_of", (number,))]
+
+
+def _attempt(outcomes: apsw.Connection, intent: int, system: str, body: bytes) -> dict[str, Any] | None:
+    found = rows(outcomes, "SELECT status, tries, next_at, code, why FROM attempt WHERE intent = ?", (intent,))
+    if not found or found[0][0] in ("done", "rejected"):
+        return None
+    status, tries, next_at, code, why = found[0]
+    command = msgspec.json.decode(body)
+    return {
+        "command": command["command"],
+        "system": system,
+        "status": status,
+        "tries": tries,
+        "next_at": iso(next_at),
+        "code": code,
+        "why": why,
+    }
+
+
+def told(event: AnyEvent) -> dict[str, Any]:
+    """One event in a few words."""
+    if isinstance(event, Heard):
+        said = msgspec.to_builtins(event.said)
+        short = {
+            key: said[key]
+            for key in ("external", "status", "captured", "authorised", "amount", "tracking", "quantity", "delta")
+            if key in said
+        }
+        return {"what": f"{event.system} said {said['event']}", **short}
+    if isinstance(event, Asked):
+        amount = {"amount": event.amount} if event.amount else {}
+        return {"what": f"{event.system} was asked to {event.command}", "key": event.key, **amount}
+    if isinstance(event, Answered):
+        return {"what": f"answered {event.outcome}", "key": event.key, **({"why": event.why} if event.why else {}), **event.references}
+    if isinstance(event, Moved):
+        return {"what": f"moved: {event.move}"}
+    plain = msgspec.to_builtins(event)
+    return {"what": plain.pop("event"), **plain}
+
+
+def stock(state: State, sku: str, policies: Mapping[str, ChannelPolicy], told_now: Mapping[str, int]) -> dict[str, Any] | None:
+    """What there is of a SKU, how each channel's number came about, and what moved it last. `told_now`: channel -> last level told."""
+    found = state.load("find_items", [sku])
+    if not found:
+        return None
+    item = found[0][1]
+    levels = shelves_of(state, [item])[item]
+    body = state.load("load_items", [item])
+    names = _items.decode(body[0][1])
+    moves = []
+    for _, at, _, _, events in state.rows("events_of", (item,))[-10:]:
+        for event in decode(events):
+            if isinstance(event, Heard) and isinstance(event.said, StockCounted | StockMoved):
+                moves.append({"at": iso(at), **told(event)})
+    return {
+        "sku": sku,
+        "title": names.title,
+        "known_as": names.ids,
+        "levels": [
+            {
+                name: getattr(level, name)
+                for name in ("on_hand", "allocated", "reserved", "damaged", "safety", "in_transit", "deficit", "unbooked")
+            }
+            for level in levels
+        ],
+        "channels": {
+            channel: {"shows": told_now.get(channel), "steps": msgspec.to_builtins(explained(levels, policy))}
+            for channel, policy in policies.items()
+        },
+        "moves": moves,
+    }
+
+
+def item_of(state: State, sku: str) -> int | None:
+    """The number of a SKU."""
+    found = state.load("find_items", [sku])
+    return found[0][1] if found else None
+
+
+def status(state: State) -> dict[str, Any]:
+    """How things stand: orders by status, what is open, how receipts ended, the books."""
+    counters = state.counters()
+    connection = state.connection
+    return {
+        "orders": dict(rows(connection, "SELECT status, count(*) FROM orders GROUP BY status")),
+        "reservations": dict(rows(connection, "SELECT status, count(*) FROM reservation GROUP BY status")),
+        "dead_letters": dict(rows(connection, "SELECT code, count(*) FROM letter WHERE status = 'open' GROUP BY code")),
+        "proposals": rows(connection, "SELECT count(*) FROM proposal")[0][0],
+        "early": rows(connection, "SELECT count(*) FROM early")[0][0],
+        "receipts": [
+            {"system": system, "topic": topic, "outcome": outcome, "n": n}
+            for system, topic, outcome, n in rows(connection, "SELECT system, topic, outcome, n FROM tally ORDER BY 1, 2, 3")
+        ],
+        "accounts": {f"{name} {currency}": major(balance, currency) for _, name, currency, balance in state.rows("accounts")},
+        "positions": {name.partition("/")[2]: value for name, value in counters.items() if name.startswith("position/")},
+        "events": counters.get("event", 0),
+    }
+
+
+def letters(state: State, held_as: str = "open", most: int = 200) -> list[dict[str, Any]]:
+    """Dead letters, newest first: cause, owner, next action."""
+    sql = "SELECT id, at, code, owner, about, body FROM letter WHERE status = ? ORDER BY id DESC LIMIT ?"
+    found = []
+    for number, at, code, owner, about, body in rows(state.connection, sql, (held_as, most)):
+        said, known = msgspec.json.decode(body), CODES[code]
+        cause = {key: said[key] for key in ("system", "topic", "why", "receipt", "key") if key in said}
+        whose = {"meaning": known.meaning, "whose": known.whose, "owner": owner, "next": known.next}
+        found.append({"id": number, "at": iso(at), "status": held_as, "code": code, **cause, **whose, "about": about})
+    return found
+
+
+def reservation(state: State, number: int) -> ReservationState | None:
+    """One reservation."""
+    found = state.load("load_reservations", [number])
+    return msgspec.json.decode(found[0][1], type=ReservationState) if found else None

@@ -1,0 +1,64 @@
+"""What channels are told of stock: computed from the newest committed rows, just before it is said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from mainstay.flows.world import level_of
+from mainstay.model.commands import SetLevel
+from mainstay.model.state import LOCATIONS_MAX, ItemState, Level
+from mainstay.stock.view import ChannelPolicy, listed
+from mainstay.storage.state import State
+
+_items = msgspec.json.Decoder(ItemState)
+
+
+class Propagate:
+    """Levels of items at channels, read from state.db. A reader: it decides by what the core committed."""
+
+    def __init__(self, state: State, policies: Mapping[str, ChannelPolicy]) -> None:
+        self.state, self.policies = state, policies
+        self._names: dict[int, tuple[str, dict[str, str]]] = {}  # item -> SKU and the ids that systems use
+
+    def commands(self, channel: str, changes: Sequence[tuple[int, int]]) -> list[SetLevel | None]:
+        """One SetLevel for each (item, revision); None where the channel does not list the item."""
+        policy = self.policies[channel]
+        shelves = shelves_of(self.state, [item for item, _ in changes])
+        names = self._named([item for item, _ in changes], policy.system)
+        commands: list[SetLevel | None] = []
+        for item, revision in changes:
+            sku, ids = names[item]
+            known = ids.get(policy.system)
+            if known is None:
+                commands.append(None)
+                continue
+            commands.append(
+                SetLevel(
+                    key=f"level.{channel}.{item}.{revision}",
+                    sku=sku,
+                    item=known,
+                    quantity=listed(shelves[item], policy),
+                    revision=revision,
+                    location=policy.location,
+                )  # fmt: skip
+            )
+        return commands
+
+    def _named(self, items: Sequence[int], system: str) -> dict[int, tuple[str, dict[str, str]]]:
+        missing = [item for item in items if system not in self._names.get(item, ("", {}))[1]]
+        if missing:
+            for item, body in self.state.load("load_items", missing):
+                state = _items.decode(body)
+                self._names[item] = (state.sku, state.ids)
+        return {item: self._names[item] for item in items}
+
+
+def shelves_of(state: State, items: Sequence[int]) -> dict[int, list[Level]]:
+    """The stock rows of items, by item."""
+    shelves: dict[int, list[Level]] = {item: [] for item in items}
+    for row in state.load("load_stock", items):
+        level = level_of(row)
+        shelves[level.id // LOCATIONS_MAX].append(level)
+    return shelves

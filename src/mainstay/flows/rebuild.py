@@ -1,0 +1,169 @@
+"""`verify`: rebuild the domain state from the event log, by the same code that made it, and compare every row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from mainstay.flows.apply import Apply
+from mainstay.flows.intake import Shop
+from mainstay.flows.world import World
+from mainstay.model.events import AnyEvent, Heard, ReservationEnded, decode
+from mainstay.model.seen import OrderSeen
+from mainstay.storage.database import rows
+from mainstay.storage.state import State
+
+ROWS_MAX = 500
+DIFFERENCES_MAX = 20
+
+# What is compared: table -> query. Cross-references are one set, merged or not; timers that have fired are gone on both sides.
+COMPARED: dict[str, str] = {
+    "orders": "SELECT id, status, open, at, body FROM orders ORDER BY id",
+    "reservation": "SELECT id, status, expires, body FROM reservation ORDER BY id",
+    "item": "SELECT id, sku, body FROM item ORDER BY id",
+    "stock": "SELECT id, on_hand, allocated, reserved, in_transit, damaged, safety, deficit, unbooked, counted_at, recent FROM stock ORDER BY id",
+    "xref": "SELECT space, ext, min(entity) FROM (SELECT space, ext, entity FROM xref UNION ALL SELECT space, ext, entity FROM xref_new) "
+    "GROUP BY space, ext ORDER BY space, ext",
+    "word": "SELECT id, text FROM word ORDER BY id",
+    "account": "SELECT id, name, currency, balance FROM account ORDER BY id",
+    "transfer": "SELECT id, entry, entity, what, debit, credit, amount FROM transfer ORDER BY id",
+    "intent": "SELECT id, at, system, entity, body FROM intent ORDER BY id",
+    "timer": "SELECT due, kind, entity FROM timer WHERE due > (SELECT coalesce(max(value), 0) FROM counter WHERE name = 'clock') "
+    "ORDER BY due, kind, entity",
+    "backlog": "SELECT item, entity FROM backlog ORDER BY item, entity",
+    "early": "SELECT n, space, ext, due, body FROM early ORDER BY n",
+    "letter": "SELECT id, at, status, code, owner, about, body FROM letter ORDER BY id",
+    "proposal": "SELECT id, at, body FROM proposal ORDER BY id",
+}
+# Balances must also be what the transfers sum to, in the store as it is: a changed byte of money is never only compared with itself.
+CONSERVED: dict[str, str] = {
+    "every account's balance is the sum of its transfers": """
+        SELECT account.id, account.balance, coalesce(moved.net, 0) FROM account LEFT JOIN
+        (SELECT id, sum(amount) AS net FROM (SELECT debit AS id, amount FROM transfer UNION ALL SELECT credit, -amount FROM transfer)
+         GROUP BY id) AS moved ON moved.id = account.id WHERE account.balance <> coalesce(moved.net, 0)""",
+    "all balances of a currency sum to zero": "SELECT currency, sum(balance) FROM account GROUP BY currency HAVING sum(balance) <> 0",
+}
+
+
+class Verdict(Struct):
+    """What verify found: `identical`, and the first differences in words."""
+
+    identical: bool
+    events: int
+    rows: dict[str, int]
+    differences: list[str]
+
+
+def verify(path: Path, scratch: Path, shop: Shop) -> Verdict:
+    """Rebuild `path` into a new file `scratch` and compare."""
+    live = State(path, write=False)
+    connection = live.connection
+    connection.execute("BEGIN")  # one consistent point, whatever the core commits meanwhile
+    rebuilt = State(scratch)
+    rebuilt.connection.pragma("synchronous", "off")  # a scratch file: it is thrown away
+    try:
+        events = replay(live, rebuilt, shop)
+        verdict = compare(live, rebuilt)
+        verdict.events = events
+        return verdict
+    finally:
+        connection.execute("ROLLBACK")
+        live.close()
+        rebuilt.close()
+
+
+def replay(live: State, rebuilt: State, shop: Shop) -> int:
+    """Fold the whole log into an empty store."""
+    world = World(rebuilt)
+    for text, number in live.words().items():
+        world.name(text, number)
+    apply = Apply(world, payment_us=shop.payment_us, main=shop.main, behind=shop.behind)
+    after = 0
+    while page := live.rows("events_from", (after, ROWS_MAX)):
+        for seq, at, kind, entity, body in page:
+            _replay_row(apply, seq, at, kind, entity, decode(body))
+            world.counters["event"] = after = seq
+        world.commit(page[-1][1])
+    clock = live.counters().get("clock", 0)
+    rebuilt.run("set_counter", ("clock", clock))
+    return after
+
+
+def _replay_row(apply: Apply, seq: int, at: int, kind: str, entity: int, events: list[AnyEvent]) -> None:
+    world = apply.world
+    for event in events:
+        if kind == "order":
+            world.load_orders((entity,))
+            said = event.said if isinstance(event, Heard) else None
+            if isinstance(said, OrderSeen):
+                world.load_skus(line.sku for line in said.order.lines)
+                world.order(entity, event.system, said.external)  # type: ignore[union-attr]
+            state = world.orders[entity]
+            world.load_stock(state.items)
+            apply.to_order(state, event, at, seq)
+            state.updated_at = at
+            world.changed_orders[entity] = at
+        elif kind == "item":
+            world.load_items((entity,))
+            if isinstance(event, Heard):
+                world.load_skus(variant.sku for variant in getattr(event.said, "variants", ()))
+            world.load_stock((entity,))
+            apply.to_item(entity, event, at)
+        elif kind == "reservation":
+            world.load_reservations((entity,))
+            world.load_stock(share.item for share in getattr(event, "shares", ()))
+            if isinstance(event, ReservationEnded) and entity not in world.reservations:
+                raise AssertionError(f"reservation {entity} ended before it began")
+            apply.to_reservation(entity, event, at)
+        elif kind in _OTHERS:
+            getattr(apply, _OTHERS[kind])(entity, event, at)
+
+
+_OTHERS = {"letter": "to_letter", "early": "to_early", "proposal": "to_proposal"}
+
+
+def compare(live: State, rebuilt: State) -> Verdict:
+    """Every row of the domain state on both sides, and the books' own sums."""
+    differences: list[str] = []
+    counts: dict[str, int] = {}
+    for table, sql in COMPARED.items():
+        ours, theirs = iter(live.connection.execute(sql)), iter(rebuilt.connection.execute(sql))
+        counts[table] = _compare(table, ours, theirs, differences)
+    for rule, sql in CONSERVED.items():
+        for row in rows(live.connection, sql)[:DIFFERENCES_MAX]:
+            differences.append(f"not so: {rule}: {row}")
+    return Verdict(not differences, 0, counts, differences[:DIFFERENCES_MAX])
+
+
+def _compare(table: str, ours: Any, theirs: Any, differences: list[str]) -> int:
+    count = 0
+    while True:
+        one, other = next(ours, None), next(theirs, None)
+        if one is None and other is None:
+            return count
+        count += 1
+        if one != other and len(differences) < DIFFERENCES_MAX:
+            if one is None:
+                differences.append(f"{table}: the log makes a row that is missing: {_short(other)}")
+            elif other is None:
+                differences.append(f"{table}: a row that the log does not make: {_short(one)}")
+            else:
+                differences.append(f"{table} {one[0]}: {_where(one, other)}")
+
+
+def _short(row: Any) -> str:
+    return str(row)[:160]
+
+
+def _where(one: tuple[Any, ...], other: tuple[Any, ...]) -> str:
+    """The first column that differs, and around where."""
+    for number, (ours, theirs) in enumerate(zip(one, other, strict=True)):
+        if ours != theirs:
+            if isinstance(ours, bytes) and isinstance(theirs, bytes):
+                at = next((n for n, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs)))
+                start = max(0, at - 30)
+                return f"stored …{ours[start : at + 50].decode(errors='replace')}…, the log gives …{theirs[start : at + 50].decode(errors='replace')}…"
+            return f"column {number}: stored {ours!r}, the log gives {theirs!r}"
+    return "differs"

@@ -1,0 +1,236 @@
+"""Plays a story through the town: shoppers, channels that ask first, the warehouse, stock that arrives in the ERP. Keeps no counts of
+its own about Mainstay: what happened is in the books of the twins and of the counters."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+
+import aiohttp
+from msgspec import Struct, field
+
+from mainstay.model.times import SECOND
+from mainstay.proof.history import CURRENCY, Story, Wish
+from mainstay.proof.town import Town
+from mainstay.twins.amazon import AmazonTwin
+from mainstay.twins.shipstation import ShipStationTwin
+from mainstay.twins.shopify import ShopifyTwin
+from mainstay.twins.stripe import StripeTwin
+from mainstay.twins.tryton import TrytonTwin
+
+PACK_S = 0.4  # the warehouse looks for new work this often
+SPLIT = 0.1  # part of the parcels with several units that leave in two
+ABANDON = 0.05  # part of the reservations that are given back
+ARRIVALS = 12  # deliveries of goods that the ERP books during the play
+ASK_S_MAX = 20.0
+TRIES_MAX = 40
+
+
+class Sale(Struct):
+    """What a counter of ours (web shop, till) sold, in its own book."""
+
+    id: str
+    channel: str
+    lines: list[tuple[str, int]]
+    total: int
+    intent: str
+    handed_over: bool
+
+
+class Counters(Struct):
+    """The books of the channels that ask first."""
+
+    sales: dict[str, Sale] = field(default_factory=dict)
+    refused: int = 0
+    refused_units: int = 0
+    given_back: int = 0
+    failed: list[str] = field(default_factory=list)
+
+
+class Cast(Struct):
+    """The twins by their part."""
+
+    shop: ShopifyTwin
+    amazon: AmazonTwin
+    payments: StripeTwin
+    erp: TrytonTwin
+    warehouse: ShipStationTwin
+
+
+class Play:
+    """One performance. `base` is Mainstay's URL; `tokens` are those of the channels that call its API."""
+
+    def __init__(
+        self, story: Story, cast: Cast, town: Town, base: str, tokens: dict[str, str], clock: Callable[[], int], seed: int
+    ) -> None:
+        self.story, self.cast, self.town, self.base, self.tokens, self.clock = story, cast, town, base, tokens, clock
+        self.dice = random.Random(seed + 2)
+        self.counters = Counters()
+        self.played = 0
+        self.turned_away: Counter[str] = Counter()  # by a marketplace's own listing, before it became an order
+        self.number_of: dict[str, str] = {}  # wish -> the order's id at its channel
+        self._packed: dict[str, int] = {}  # release -> when it will be shipped
+        self._split: set[str] = set()
+        self._asking: set[asyncio.Task[None]] = set()
+        self.client = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64), timeout=aiohttp.ClientTimeout(total=ASK_S_MAX))
+
+    def set_the_stage(self) -> None:
+        """Products and opening stock. Only the ERP knows what is on the shelf; the channels must learn it from Mainstay."""
+        now = self.clock()
+        for product in self.story.products:
+            self.cast.erp.add_product(product.sku, product.stock, product.price)
+            self.cast.shop.add_product(product.sku, product.title, product.price, 0, now)
+            self.cast.amazon.add_listing(product.sku, product.price, 0)
+
+    async def perform(self, rate_per_min: float) -> None:
+        """Send every shopper at the moment that the rate gives, late or not; goods arrive in the ERP meanwhile."""
+        started = self.clock()
+        pause = 60 / rate_per_min * SECOND
+        arrivals = {len(self.story.wishes) * n // (ARRIVALS + 1) for n in range(1, ARRIVALS + 1)}
+        for number, wish in enumerate(self.story.wishes):
+            due = started + int(number * pause)
+            if (early := due - self.clock()) > 0:
+                await asyncio.sleep(early / SECOND)
+            if number in arrivals:
+                self._goods_arrive()
+            self._send(wish)
+            self.played += 1
+        if self._asking:
+            await asyncio.wait(self._asking)
+
+    def _goods_arrive(self) -> None:
+        product = self.story.products[self.dice.randrange(0, len(self.story.products))]
+        self.cast.erp.move(product.sku, self.dice.randrange(1, 4), "received", self.clock())
+
+    # --- shoppers ----------------------------------------------------------------------------------------------------
+    def _send(self, wish: Wish) -> None:
+        if wish.channel == "shop":
+            self._at_the_shop(wish)
+        elif wish.channel == "amazon":
+            self._at_amazon(wish)
+        else:
+            asking = asyncio.create_task(self._ask_first(wish))
+            self._asking.add(asking)
+            asking.add_done_callback(self._asking.discard)
+
+    def _at_the_shop(self, wish: Wish) -> None:
+        now = self.clock()
+        if any(self.cast.shop.available(sku) < units for sku, units in wish.lines):
+            self.turned_away["shop"] += 1
+            return
+        intent = self.cast.payments.authorise(self._total(wish), CURRENCY, "", now)["id"]
+        order = self.cast.shop.place_order(
+            wish.lines, now=now, customer=wish.buyer, payment_intent=intent, shipping_minor=wish.shipping, currency=CURRENCY
+        )
+        assert order is not None
+        self.number_of[wish.id] = str(order["id"])
+        if wish.cancelled:
+            delay = 0.2 + self.dice.random() * 2
+            asyncio.get_running_loop().call_later(delay, lambda: self.cast.shop.cancel_order(order["id"], now=self.clock()))
+
+    def _at_amazon(self, wish: Wish) -> None:
+        order = self.cast.amazon.place_order(
+            wish.lines, now=self.clock(), buyer=wish.buyer, currency=CURRENCY, shipping_minor=wish.shipping,
+            tax_minor=sum(wish.prices[sku] * units for sku, units in wish.lines) // 20,
+        )  # fmt: skip
+        if order is None:
+            self.turned_away["amazon"] += 1
+
+    def _total(self, wish: Wish) -> int:
+        return sum(wish.prices[sku] * units for sku, units in wish.lines) + wish.shipping
+
+    # --- channels that ask first -------------------------------------------------------------------------------------
+    async def _ask_first(self, wish: Wish) -> None:
+        """Reserve, let the buyer pay, hand the order over. Every call is repeated under its key until it is answered."""
+        body = {"lines": [{"sku": sku, "quantity": units} for sku, units in wish.lines], "expires_in_s": 300}
+        status, answer = await self._call(wish, "/v1/reservations", body, key=wish.id)
+        if status == 409:
+            self.counters.refused += 1
+            self.counters.refused_units += sum(units for _, units in wish.lines)
+            return
+        if status not in (200, 201):
+            self.counters.failed.append(f"{wish.id}: reserve answered {status} {answer}")
+            return
+        reservation = str(answer["reservation"])
+        if self.dice.random() < ABANDON:
+            await self._call(wish, f"/v1/reservations/{reservation}/release", {})
+            self.counters.given_back += 1
+            return
+        await self._confirm(wish, reservation)
+
+    async def _confirm(self, wish: Wish, reservation: str) -> None:
+        now, total, at_till = self.clock(), self._total(wish), wish.channel == "till"
+        shipping = 0 if at_till else wish.shipping
+        total = total - wish.shipping + shipping
+        intent = "" if at_till else self.cast.payments.authorise(total, CURRENCY, "", now)["id"]
+        lines = [{"id": str(n + 1), "sku": sku, "quantity": units, "price": wish.prices[sku]} for n, (sku, units) in enumerate(wish.lines)]
+        order = {
+            "number": wish.id.upper(), "currency": CURRENCY, "placed_at": now, "lines": lines, "total": total, "shipping": shipping,
+            "payment": "captured" if at_till else "authorised",
+            "payments": [{"kind": "payment", "id": intent, "system": "payments"}] if intent else [],
+        }  # fmt: skip
+        address = {field: wish.buyer[field] for field in ("name", "street", "city", "region", "postcode", "country")}
+        person = {"name": wish.buyer["name"], "email": wish.buyer["email"], "shipping": address}
+        body = {"external": wish.id, "version": now, "order": order, "person": person, "handed_over": at_till}
+        status, answer = await self._call(wish, f"/v1/reservations/{reservation}/confirm", body)
+        if status in (200, 201):
+            self.counters.sales[wish.id] = Sale(wish.id, wish.channel, wish.lines, total, intent, at_till)
+        elif status == 409:
+            self.counters.refused += 1
+        else:
+            self.counters.failed.append(f"{wish.id}: confirm answered {status} {answer}")
+
+    async def _call(self, wish: Wish, path: str, body: dict[str, object], key: str = "") -> tuple[int, dict[str, object]]:
+        headers = {"authorization": f"Bearer {self.tokens[wish.channel]}", **({"idempotency-key": key} if key else {})}
+        for attempt in range(TRIES_MAX):
+            try:
+                async with self.client.post(self.base + path, json=body, headers=headers) as answer:
+                    if answer.status not in (500, 502, 503, 504):
+                        return answer.status, await answer.json(content_type=None)
+            except (aiohttp.ClientError, TimeoutError):
+                pass
+            await asyncio.sleep(min(2.0, 0.05 * 2**attempt))
+        return 0, {}
+
+    # --- the warehouse -----------------------------------------------------------------------------------------------
+    async def work_in_the_warehouse(self) -> None:
+        """Pick, pack and hand over what was released, a little later; some orders leave in two parcels."""
+        while True:
+            self.pack()
+            await asyncio.sleep(PACK_S)
+
+    def pack(self) -> None:
+        now, warehouse = self.clock(), self.cast.warehouse
+        for release, order in warehouse.released.items():
+            if release not in self._packed:
+                self._packed[release] = now + int((0.3 + self.dice.random() * 1.5) * SECOND)
+            due = self._packed[release]
+            if not due or due > now:
+                continue
+            if order["orderStatus"] != "awaiting_shipment":
+                if order["orderStatus"] in ("shipped", "cancelled"):
+                    self._packed[release] = 0
+                continue
+            units = {item["lineItemKey"]: item["quantity"] for item in order["items"]}
+            if sum(units.values()) > 1 and release not in self._split and self.dice.random() < SPLIT:
+                self._split.add(release)
+                first = next(iter(units))
+                warehouse.ship(release, now, lines={first: 1}, tracking=self._tracking())
+                self._packed[release] = now + int(0.8 * SECOND)
+                continue
+            warehouse.ship(release, now, tracking=self._tracking())
+            self._packed[release] = 0
+
+    def _tracking(self) -> str:
+        return f"BR{self.dice.randrange(10**9, 10**10)}"
+
+    @property
+    def packing(self) -> int:
+        """Releases that have not left yet."""
+        done = sum(1 for due in self._packed.values() if due == 0)
+        return len(self.cast.warehouse.released) - done
+
+    async def close(self) -> None:
+        await self.client.close()

@@ -1,0 +1,132 @@
+"""The archive of handled receipts: compressed, sealed with a key of their own, in append-only segments. No key, no bytes: erasure."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from mainstay.model.events import Erased, decode
+from mainstay.storage.database import connect, rows
+from mainstay.storage.inbox import OUTCOMES_FROM, Inbox, InboxReader, Receipt
+from mainstay.storage.state import State
+
+WAIT_ROWS = 512  # handled receipts that gather before they move together
+BATCHES_MAX = 200
+SEGMENT_BYTES_MAX = 256_000_000
+NONCE = bytes(12)  # each key seals one receipt only, so that the nonce may stand still
+
+_subjects = msgspec.json.Decoder(list[tuple[int, int]])
+_head = msgspec.msgpack.Encoder()
+
+
+class Archive:
+    """Moves an inbox's handled receipts into segments. Runs in the process that writes that inbox."""
+
+    def __init__(self, folder: Path, inbox: Inbox, source: str) -> None:
+        self.folder, self.inbox, self.source = folder / "archive", inbox, source
+        self.folder.mkdir(exist_ok=True)
+        self._handled = int(inbox.mark("archived") or 0)
+        self._erased = int(inbox.mark("erased") or 0)
+        self._segment = int(inbox.mark("segment") or 1)
+
+    def step(self, state: State, *, all_of_it: bool = False) -> int:
+        """Archive what the core has handled since, and destroy the keys of erased people; returns how many receipts moved."""
+        self._destroy(state)
+        batches = state.rows("handled_from", (self._handled, self.source, BATCHES_MAX))
+        pairs = [pair for _, body in batches for pair in _subjects.decode(body)]
+        if not batches or (len(pairs) < WAIT_ROWS and not all_of_it):
+            return 0
+        subjects = dict(pairs)
+        numbers = msgspec.json.encode(sorted(subjects)).decode()
+        found = rows(
+            self.inbox.connection,
+            "SELECT seq, at, system, topic, key, body FROM receipt WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq", (numbers,),
+        )  # fmt: skip
+        seals = self._append([Receipt(*row) for row in found], subjects)
+        self._handled = batches[-1][0]
+        with self.inbox.connection as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO seal (seq, subject, place, length, segment, key) VALUES (?, ?, ?, ?, ?, ?)", seals
+            )
+            connection.execute("DELETE FROM receipt WHERE seq IN (SELECT value FROM json_each(?))", (numbers,))
+            marks = (("archived", str(self._handled)), ("segment", str(self._segment)))
+            connection.executemany("INSERT OR REPLACE INTO mark (name, value) VALUES (?, ?)", marks)
+        return len(seals)
+
+    def _append(self, receipts: Iterable[Receipt], subjects: Mapping[int, int]) -> list[tuple[int, int, int, int, int, bytes]]:
+        path = segment_path(self.folder, self.source, self._segment)
+        if path.exists() and path.stat().st_size > SEGMENT_BYTES_MAX:
+            self._segment += 1
+            path = segment_path(self.folder, self.source, self._segment)
+        seals = []
+        with path.open("ab") as file:
+            place = file.tell()
+            for one in receipts:
+                key = AESGCM.generate_key(bit_length=128)
+                plain = _head.encode((one.at, one.system, one.topic, one.key, one.body))
+                sealed = AESGCM(key).encrypt(NONCE, zlib.compress(plain, 1), str(one.seq).encode())
+                file.write(sealed)
+                seals.append((one.seq, subjects.get(one.seq, 0), place, len(sealed), self._segment, key))
+                place += len(sealed)
+            file.flush()
+            os.fsync(file.fileno())
+        return seals
+
+    def _destroy(self, state: State) -> None:
+        """Delete the keys of subjects that were erased since; first archive everything, so that nothing of theirs lies open."""
+        sql = "SELECT seq, entity, body FROM event WHERE kind = 'subject' AND seq > ?"
+        news = rows(state.connection, sql, (self._erased,)) if state.counters().get("erased", 0) > self._erased else []
+        if not news:
+            return
+        erased = self._erased
+        self._erased = news[-1][0]
+        try:
+            while self.step(state, all_of_it=True):
+                pass
+        finally:
+            self._erased = erased
+        with self.inbox.connection as connection:
+            subjects = [(entity,) for _, entity, body in news if any(isinstance(one, Erased) for one in decode(body))]
+            connection.executemany("DELETE FROM seal WHERE subject = ?", subjects)
+            connection.execute("INSERT OR REPLACE INTO mark (name, value) VALUES ('erased', ?)", (str(news[-1][0]),))
+        self._erased = news[-1][0]
+        self.inbox.connection.pragma("wal_checkpoint(truncate)")
+
+
+def segment_path(folder: Path, source: str, number: int) -> Path:
+    """A segment file."""
+    return folder / f"{source}-{number:06d}.seg"
+
+
+def raw_of(data: Path, inboxes: Mapping[str, InboxReader], system: str, seq: int) -> Receipt | None:
+    """The bytes of a receipt, from its inbox or from the archive; None when its key was destroyed."""
+    source = "outcomes" if seq >= OUTCOMES_FROM else "inbox"
+    found = inboxes[source].one(seq)
+    return found or archived(data, source, seq)
+
+
+def archived(data: Path, source: str, seq: int) -> Receipt | None:
+    """Open one sealed receipt."""
+    connection = connect(data / f"{source}.db", write=False, schema="inbox")
+    try:
+        found = rows(connection, "SELECT place, length, segment, key FROM seal WHERE seq = ?", (seq,))
+    finally:
+        connection.close()
+    if not found:
+        return None
+    place, length, segment, key = found[0]
+    with segment_path(data / "archive", source, segment).open("rb") as file:
+        file.seek(place)
+        sealed = file.read(length)
+    try:
+        plain = zlib.decompress(AESGCM(key).decrypt(NONCE, sealed, str(seq).encode()))
+    except InvalidTag:
+        return None
+    at, name, topic, event, body = msgspec.msgpack.decode(plain, type=tuple[int, str, str, str, bytes])
+    return Receipt(seq, at, name, topic, event, body)

@@ -1,0 +1,141 @@
+"""A core on a temporary store, fed with statements as if connectors had translated them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from mainstay.flows.ask import Desk, statements_of
+from mainstay.flows.intake import Intake, Shop
+from mainstay.flows.operate import Operators
+from mainstay.flows.world import World
+from mainstay.model.objects import Line, Order, Person, Reference, UnitsOf
+from mainstay.model.outcome import TOPIC, Outcome
+from mainstay.model.seen import FulfilmentSeen, OrderSeen, PaymentSeen, Said, SeenEvent, StockCounted
+from mainstay.orders.decide import Policy
+from mainstay.storage.inbox import Receipt
+from mainstay.storage.state import State
+
+T0 = 1_790_000_000_000_000
+
+
+def translate(_topic: str, body: bytes) -> list[Said]:
+    """The body is the statement itself, with the person beside it."""
+    event, person = msgspec.json.decode(body, type=tuple[SeenEvent, Person | None])
+    return [Said(event, person)]
+
+
+POLICY = Policy(
+    can={
+        "shop": frozenset({"ConfirmFulfilment", "CancelOrder"}),
+        "psp": frozenset({"CapturePayment", "VoidPayment", "RefundPayment"}),
+        "wms": frozenset({"ReleaseOrder", "CancelRelease"}),
+        "erp": frozenset({"PostSale"}),
+    },
+    warehouse="wms",
+    erp="erp",
+    asks_first=frozenset({"till"}),
+)
+
+
+class Core:
+    """Takes statements one by one, or in batches, and shows what became of them."""
+
+    def __init__(self, path: Path, policy: Policy = POLICY, batch: int = 1) -> None:
+        systems = ("shop", "market", "psp", "wms", "erp")
+        self.shop = Shop(
+            translate={**dict.fromkeys(systems, translate), "till": statements_of},
+            policy=policy,
+            admit=lambda system, said: "the warehouse owns fulfilment" if system == "shop" and isinstance(said, FulfilmentSeen) else "",
+            owner=lambda _system: "operations",
+            behind=frozenset({"erp"}),
+        )
+        self.path, self.batch = path, batch
+        self.open()
+        self.seq = 0
+        self.now = T0
+        self._held: list[Receipt] = []
+
+    def open(self) -> None:
+        self.state = State(self.path)
+        self.world = World(self.state)
+        self.intake = Intake(self.world, self.shop)
+        Desk(self.intake)
+        self.receipts: dict[int, Receipt] = getattr(self, "receipts", {})
+        Operators(self.intake, lambda _system, seq: self.receipts.get(seq))
+
+    def receive(self, system: str, topic: str, key: str, body: bytes) -> int:
+        self.seq += 1
+        self.now += 1_000
+        receipt = Receipt(self.seq, self.now, system, topic, key, body)
+        self.receipts[self.seq] = receipt
+        self._held.append(receipt)
+        if len(self._held) >= self.batch:
+            self.flush()
+        return self.seq
+
+    def flush(self) -> None:
+        held, self._held = self._held, []
+        if held:
+            self.intake.take("inbox", held, self.now)
+
+    def say(self, system: str, said: SeenEvent, person: Person | None = None, key: str = "") -> int:
+        return self.receive(system, "statement", key or f"{system}-{self.seq + 1}", msgspec.json.encode((said, person)))
+
+    def answer(self, key: str, entity: int, outcome: str = "done", system: str = "", **references: str) -> int:
+        body = msgspec.json.encode(Outcome(key=key, entity=entity, outcome=outcome, system=system, references=references))
+        return self.receive("mainstay", TOPIC, key, body)
+
+    def count(self, sku: str, units: int) -> None:
+        self.say("erp", StockCounted(external=f"count-{sku}", at=self.now, item=f"i-{sku}", sku=sku, quantity=units))
+
+    def order(self, external: str = "1"):
+        self.flush()
+        number = self.state.find([self.world.key("shop", "order", external)])
+        return self.world.orders[next(iter(number.values()))] if number else None
+
+    def rows(self, sql: str) -> list[tuple]:
+        self.flush()
+        return self.state.connection.execute(sql).fetchall()
+
+    def level(self, sku: str) -> dict[str, int]:
+        names = ("on_hand", "allocated", "reserved", "deficit", "unbooked")
+        item = self.rows(f"SELECT id FROM item WHERE sku = '{sku}'")[0][0]
+        return dict(zip(names, self.rows(f"SELECT {', '.join(names)} FROM stock WHERE id / 256 = {item}")[0], strict=True))
+
+    def tally(self) -> dict[str, int]:
+        return dict(self.rows("SELECT outcome, sum(n) FROM tally GROUP BY outcome"))
+
+
+def an_order(external: str = "1", version: int = 1, lines=(("A", 2, 500),), payments=(), **more) -> OrderSeen:
+    made = tuple(Line(id=str(n + 1), sku=sku, quantity=units, price=price) for n, (sku, units, price) in enumerate(lines))
+    total = sum(line.price * line.quantity for line in made) + more.pop("shipping", 0)
+    paid = "authorised" if payments else "captured"
+    shipping = total - sum(line.price * line.quantity for line in made)
+    fields = {"payment": paid, "total": total, **more}
+    return OrderSeen(
+        external=external, version=version, at=T0,
+        order=Order(
+            number=f"#{external}", currency="EUR", placed_at=T0, lines=made, shipping=shipping,
+            payments=tuple(Reference("payment", one, "psp") for one in payments), **fields,
+        ),
+    )  # fmt: skip
+
+
+def a_payment(external: str = "pi_1", status: str = "authorised", amount: int = 1000, version: int = 1) -> PaymentSeen:
+    captured = amount if status == "captured" else 0
+    return PaymentSeen(external=external, version=version, currency="EUR", status=status, authorised=amount, captured=captured)
+
+
+def a_parcel(external: str, release: str, lines=(), version: int = 1) -> FulfilmentSeen:
+    return FulfilmentSeen(
+        external=external, version=version, at=T0, of=Reference("release", release, "mainstay"), status="shipped",
+        lines=tuple(UnitsOf(line, units) for line, units in lines), carrier="ups", tracking=(f"1Z{external}",),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def core(tmp_path):
+    return Core(tmp_path / "state.db")

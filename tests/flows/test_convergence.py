@@ -1,0 +1,138 @@
+"""However often, in whatever order, in whatever batches: the same state. And the log alone gives it back, byte for byte."""
+
+import itertools
+import random
+
+import msgspec
+import pytest
+
+from mainstay.flows.rebuild import COMPARED, verify
+from mainstay.model.objects import Reference
+from mainstay.model.seen import RefundSeen
+from tests.flows.conftest import Core, a_parcel, a_payment, an_order
+
+
+def known(core, external="1"):
+    """What is known of an order, without how often and when we were told."""
+    plain = msgspec.to_builtins(core.order(external))
+    for accidental in ("marks", "updated_at", "id", "items"):
+        plain.pop(accidental, None)
+    return plain
+
+
+STATEMENTS = [
+    ("shop", an_order(version=1, payments=("pi_1",), total=1001)),
+    ("shop", an_order(version=2, payments=("pi_1",))),
+    ("psp", a_payment(version=1)),
+    ("psp", a_payment(status="captured", version=2)),
+    ("psp", RefundSeen(external="re_1", version=3, of=Reference("payment", "pi_1"), currency="EUR", amount=100)),
+]
+
+
+def test_every_order_of_arrival_gives_the_same_state(tmp_path):
+    outcomes = {}
+    for n, order in enumerate(itertools.permutations(STATEMENTS)):
+        core = Core(tmp_path / f"{n}.db", batch=len(order))
+        core.count("A", 5)
+        core.flush()
+        for system, said in order:
+            core.say(system, said)
+        core.flush()
+        state = known(core)
+        state["shares"] = [share[3:] for share in state["shares"]]
+        balances = tuple(sorted(core.rows("SELECT name, balance FROM account WHERE balance <> 0")))
+        outcomes.setdefault((str(state), balances), []).append(n)
+        core.state.close()
+    assert len(outcomes) == 1, f"{len(outcomes)} different outcomes, e.g. {[found[0] for found in outcomes.values()]}"
+
+
+@pytest.mark.parametrize("copies", [2, 5])
+def test_duplicates_change_nothing_and_are_counted(tmp_path, copies):
+    once, often = Core(tmp_path / "once.db"), Core(tmp_path / "often.db")
+    for core in (once, often):
+        core.count("A", 5)
+    for n, (system, said) in enumerate(STATEMENTS):
+        once.say(system, said, key=f"event-{n}")
+        for _ in range(copies):
+            often.say(system, said, key=f"event-{n}")
+    assert known(once) == known(often)
+    assert once.rows("SELECT count(*) FROM transfer") == often.rows("SELECT count(*) FROM transfer")
+    assert once.rows("SELECT count(*) FROM intent") == often.rows("SELECT count(*) FROM intent")
+    assert sum(often.tally().values()) == 1 + copies * len(STATEMENTS), "every receipt ends as exactly one outcome"
+    assert often.tally()["duplicate"] == (copies - 1) * len(STATEMENTS)
+
+
+def a_busy_day(core, seed):
+    """Many orders over few units, told in a shuffled, doubled order."""
+    dice = random.Random(seed)
+    for sku in "ABC":
+        core.count(sku, 20)
+    told = []
+    for n in range(1, 25):
+        lines = tuple((sku, dice.randrange(1, 4), 500) for sku in dice.sample("ABC", dice.randrange(1, 3)))
+        paid = sum(units * price for _, units, price in lines)
+        told.append(("shop", an_order(str(n), lines=lines, payments=(f"pi_{n}",))))
+        told.append(("psp", a_payment(f"pi_{n}", amount=paid)))
+        told.append(("wms", a_parcel(f"p{n}", f"rel.shop.{n}.1")))
+        if dice.random() < 0.2:
+            told.append(("shop", an_order(str(n), version=2, lines=lines, payments=(f"pi_{n}",), cancelled_at=core.now)))
+    dice.shuffle(told)
+    for n, (system, said) in enumerate(told + told[:10]):
+        core.say(system, said, key=f"e{n % len(told)}")
+    core.flush()
+
+
+def everything(core):
+    return {table: core.rows(sql) for table, sql in COMPARED.items()} | {"event": core.rows("SELECT * FROM event ORDER BY seq")}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_batching_changes_no_state_no_id_and_no_intent(tmp_path, seed):
+    made = []
+    for batch in (1, 7, 1000):
+        core = Core(tmp_path / f"{batch}.db", batch=batch)
+        a_busy_day(core, seed)
+        made.append(everything(core))
+    assert made[0] == made[1] == made[2]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_log_alone_gives_the_state_back(tmp_path, seed):
+    core = Core(tmp_path / "state.db", batch=9)
+    a_busy_day(core, seed)
+    verdict = verify(core.path, tmp_path / "rebuilt.db", core.shop)
+    assert verdict.identical, verdict.differences
+    assert verdict.rows["orders"] == 24 and verdict.rows["transfer"] > 20
+
+
+CHANGES = {
+    "orders": 'UPDATE orders SET body = CAST(replace(CAST(body AS TEXT), \'"status":"\', \'"status":"x\') AS BLOB)',
+    "stock": "UPDATE stock SET on_hand = on_hand + 1",
+    "account": "UPDATE account SET balance = balance + 1 WHERE id = 1",
+    "intent": "UPDATE intent SET at = at + 1 WHERE id = 1",
+    "xref": "UPDATE xref_new SET entity = entity + 1 WHERE n = 2",
+    "timer": "DELETE FROM timer",
+}
+
+
+@pytest.mark.parametrize("table", CHANGES)
+def test_a_byte_changed_by_hand_is_found(tmp_path, table):
+    core = Core(tmp_path / "state.db")
+    a_busy_day(core, 1)
+    core.state.connection.execute(CHANGES[table])
+    verdict = verify(core.path, tmp_path / "rebuilt.db", core.shop)
+    assert not verdict.identical and any(table in difference for difference in verdict.differences), verdict.differences
+
+
+def test_a_commit_that_fails_leaves_nothing_and_can_be_repeated(tmp_path, monkeypatch):
+    core = Core(tmp_path / "state.db")
+    core.count("A", 5)
+    before = everything(core)
+    write = core.state.write
+    monkeypatch.setattr(core.state, "write", lambda batch: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError):
+        core.say("shop", an_order())
+    assert everything(core) == before
+    monkeypatch.setattr(core.state, "write", write)
+    core.intake.take("inbox", [core.receipts[core.seq]], core.now)
+    assert core.order().status == "released"

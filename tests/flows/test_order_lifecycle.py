@@ -1,0 +1,183 @@
+"""An order's way from placed to settled, and every way back."""
+
+from mainstay.model.objects import Person, Reference, UnitsOf
+from mainstay.model.seen import RefundSeen, StockMoved
+from mainstay.orders.view import blocker
+from tests.flows.conftest import T0, a_parcel, a_payment, an_order
+
+
+def intents(core) -> list[str]:
+    return [body.split('"command":"')[1].split('"')[0] for (body,) in core.rows("SELECT CAST(body AS TEXT) FROM intent ORDER BY id")]
+
+
+def balances(core) -> dict[str, int]:
+    return dict(core.rows("SELECT name, balance FROM account WHERE balance <> 0"))
+
+
+def to_the_end(core):
+    core.count("A", 5)
+    core.say("shop", an_order(payments=("pi_1",)))
+    core.say("psp", a_payment())
+    order = core.order()
+    core.answer(f"{order.uid}:release.1", order.id, order="77")
+    core.say("wms", a_parcel("p1", "rel.shop.1.1"))
+    for what in ("confirm.p1", "capture.pi_1", "sale"):
+        core.answer(f"{order.uid}:{what}", order.id, **({"sale": "12", "invoice": "INV7"} if what == "sale" else {}))
+    return core.order()
+
+
+def test_from_placed_to_settled(core):
+    order = to_the_end(core)
+    assert order.status == "settled" and order.invoice == "INV7"
+    assert intents(core) == ["ReleaseOrder", "ConfirmFulfilment", "CapturePayment", "PostSale"]
+    assert core.level("A") == {"on_hand": 3, "allocated": 0, "reserved": 0, "deficit": 0, "unbooked": 0}
+    assert balances(core) == {"sales:shop": -1000, "psp:psp": 1000}
+
+
+def test_it_waits_for_the_provider_and_not_for_the_shop(core):
+    """The shop says authorised; only the payment provider's own word releases the goods."""
+    core.count("A", 5)
+    core.say("shop", an_order(payments=("pi_1",)))
+    assert core.order().status == "placed" and intents(core) == []
+    core.say("psp", a_payment(amount=999))
+    assert core.order().status == "placed", "one cent is missing"
+    core.say("psp", a_payment(amount=1000, version=2))
+    assert core.order().status == "released"
+
+
+def test_a_payment_that_comes_before_its_order_waits_for_it(core):
+    core.count("A", 5)
+    core.say("psp", a_payment())
+    assert core.tally()["early"] == 1
+    core.say("shop", an_order(payments=("pi_1",)))
+    assert core.order().status == "released"
+    assert core.rows("SELECT count(*) FROM early") == [(0,)]
+
+
+def test_two_parcels(core):
+    core.count("A", 5)
+    core.count("B", 5)
+    core.say("shop", an_order(lines=(("A", 2, 500), ("B", 1, 300))))
+    core.say("wms", a_parcel("p1", "rel.shop.1.1", [("1", 2)]))
+    assert core.order().status == "part_shipped"
+    core.say("wms", a_parcel("p2", "rel.shop.1.1", [("2", 1)]))
+    assert core.order().status == "shipped"
+    assert intents(core) == ["ReleaseOrder", "ConfirmFulfilment", "ConfirmFulfilment", "PostSale"]
+
+
+def test_a_parcel_that_is_told_twice_leaves_once(core):
+    core.count("A", 5)
+    core.say("shop", an_order())
+    for version in (1, 1, 2):
+        core.say("wms", a_parcel("p1", "rel.shop.1.1", version=version))
+    assert core.level("A")["on_hand"] == 3
+
+
+def test_the_channels_echo_of_our_fulfilment_is_a_proposal(core):
+    core.count("A", 5)
+    core.say("shop", an_order())
+    core.say("wms", a_parcel("p1", "rel.shop.1.1"))
+    core.say("shop", a_parcel("987", "rel.shop.1.1"))
+    assert core.level("A")["on_hand"] == 3 and core.tally()["proposed"] == 1
+
+
+def test_cancelled_before_release_frees_stock_and_lets_the_money_go(core):
+    core.count("A", 5)
+    core.say("shop", an_order(payments=("pi_1",), total=1001))  # held: the total is a cent off
+    core.say("psp", a_payment(amount=1001))
+    assert core.order().status == "held"
+    core.say("shop", an_order(version=2, payments=("pi_1",), cancelled_at=T0))
+    assert core.order().status == "cancelled"
+    assert core.level("A")["allocated"] == 0 and intents(core) == ["VoidPayment"]
+    assert balances(core) == {}, "what was posted is posted back"
+
+
+def test_cancelled_after_release_asks_the_warehouse_first(core):
+    core.count("A", 5)
+    core.say("shop", an_order(payments=("pi_1",)))
+    core.say("psp", a_payment())
+    core.say("shop", an_order(version=2, payments=("pi_1",), cancelled_at=T0))
+    order = core.order()
+    assert order.status == "cancelling" and core.level("A")["allocated"] == 2
+    core.answer(f"{order.uid}:release.1.withdraw", order.id)
+    assert core.order().status == "cancelled" and core.level("A")["allocated"] == 0
+    assert intents(core) == ["ReleaseOrder", "CancelRelease", "VoidPayment"]
+
+
+def test_a_parcel_that_leaves_while_we_cancel_wins(core):
+    core.count("A", 5)
+    core.say("shop", an_order())
+    core.say("shop", an_order(version=2, cancelled_at=T0))
+    core.say("wms", a_parcel("p1", "rel.shop.1.1"))
+    order = core.order()
+    assert order.status == "shipped" and "cancelled_after_shipment" in order.holds
+
+
+def test_cancelled_after_our_capture_refunds_only_what_we_took(core):
+    core.count("A", 5)
+    core.say("shop", an_order(payments=("pi_1",)))
+    core.say("psp", a_payment())
+    core.say("psp", a_payment(status="captured", version=2))  # taken by somebody else
+    core.say("shop", an_order(version=2, payments=("pi_1",), cancelled_at=T0))
+    order = core.order()
+    core.answer(f"{order.uid}:release.1.withdraw", order.id)
+    assert "RefundPayment" not in intents(core), "what others captured, others refund"
+
+
+def test_sold_but_not_there_is_named_and_goes_on_when_goods_come(core):
+    core.count("A", 1)
+    core.say("market", an_order("9"))
+    order = core.world.orders[next(iter(core.world.orders))]
+    assert order.short == {order.items[0]: 1} and blocker(order).what == "oversold"
+    assert order.effects[f"{order.uid}:release.1"].lines == (UnitsOf("1", 1),), "what is there goes ahead"
+    core.say("erp", StockMoved(external="m1", at=core.now, item="i-A", sku="A", delta=3))
+    assert not order.short and order.effects[f"{order.uid}:release.2"].lines == (UnitsOf("1", 1),)
+    assert core.rows("SELECT count(*) FROM backlog") == [(0,)]
+
+
+def test_totals_that_do_not_add_up_hold_the_order_and_say_the_difference(core):
+    core.count("A", 5)
+    core.say("shop", an_order(total=1234))
+    order = core.order()
+    assert order.status == "held" and "12.34" in order.holds["totals_mismatch"] and "10.00" in order.holds["totals_mismatch"]
+    core.say("shop", an_order(version=2))
+    assert core.order().status == "released"
+
+
+def test_a_refund_is_posted_once(core):
+    to_the_end(core)
+    for _ in range(2):
+        core.say("psp", RefundSeen(external="re_1", version=5, of=Reference("payment", "pi_1"), currency="EUR", amount=400))
+    assert balances(core) == {"sales:shop": -1000, "psp:psp": 600, "refunds:shop": 400}
+
+
+def test_an_unpaid_order_is_cancelled_when_its_time_is_up(core):
+    core.count("A", 5)
+    core.say("shop", an_order(payments=("pi_1",)))
+    due = core.rows("SELECT due, kind, entity FROM timer WHERE kind = 'payment'")
+    core.intake.expire(due, due[0][0])
+    assert core.order().status == "cancelled" and core.level("A")["allocated"] == 0
+    assert intents(core) == ["CancelOrder"], "the shop is told"
+    assert core.rows("SELECT count(*) FROM timer") == [(0,)]
+
+
+def test_a_rejected_effect_becomes_a_letter_and_can_be_asked_again(core):
+    core.count("A", 5)
+    core.say("shop", an_order())
+    order = core.order()
+    core.answer(f"{order.uid}:release.1", order.id, "rejected", system="wms")
+    ((letter, code),) = core.rows("SELECT id, code FROM letter WHERE status = 'open'")
+    assert code == "rejected"
+    core.receive("operator", "operator/retry", str(letter), b'{"by":"ann"}')
+    assert core.rows("SELECT status FROM letter") == [("retried",)]
+    assert intents(core) == ["ReleaseOrder", "ReleaseOrder"]
+    assert core.order().effects[f"{order.uid}:release.1"].outcome == "replaced"
+
+
+def test_personal_data_stands_only_in_the_vault(core, tmp_path):
+    core.count("A", 5)
+    core.say("shop", an_order(), Person(id="c1", name="Ada Lovelace", email="ada@example.com"))
+    assert core.rows("SELECT count(*) FROM vault") == [(1,)]
+    for table in ("event", "orders", "intent", "letter"):
+        for row in core.rows(f"SELECT body FROM {table}"):
+            assert b"Ada" not in row[0] and b"ada@" not in row[0]

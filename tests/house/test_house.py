@@ -1,0 +1,74 @@
+"""The house keeps its rules; and each rule bites."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import mainstay
+from mainstay.storage.database import statements, text
+from tests.house.rules import FLOOR, WAIVED, complaints
+
+ROOT = Path(mainstay.__file__).parent
+
+
+def test_the_house_is_in_order():
+    assert complaints(ROOT) == []
+
+
+def test_waivers_are_still_needed():
+    for file, _ in WAIVED:
+        assert (ROOT / file).exists(), f"{file} is gone: its waiver can go too"
+
+
+@pytest.fixture
+def house(tmp_path):
+    root = tmp_path / "mainstay"
+    for room in FLOOR:
+        (root / room).mkdir(parents=True)
+        (root / room / "__init__.py").write_text(f'"""The room of {room}."""\n')
+    (root / "__init__.py").write_text('"""A house."""\n')
+    return root
+
+
+def test_an_empty_house_is_in_order(house):
+    assert complaints(house) == []
+
+
+@pytest.mark.parametrize(
+    ("room", "line", "said"),
+    [
+        ("stock", "from mainstay.orders import moves", "stock may import only"),
+        ("storage", "from mainstay.flows.intake import Intake", "storage may import only"),
+        ("flows", "from mainstay.edge import api", "imports go down"),
+        ("connectors", "from mainstay.storage import state", "connectors may import only"),
+        ("twins", "from mainstay.connectors import shopify", "twins may import only"),
+        ("orders", "import time", "may not touch the outside"),
+        ("connectors", "import socket", "may not touch the outside"),
+        ("delivery", "import random", "made at the top"),
+        ("flows", "def f():\n    from mainstay.app import cli", "imports go down"),
+        ("proof", "from mainstay.app import cli", "imports go down"),
+    ],
+)
+def test_each_rule_bites(house, room, line, said):
+    (house / room / "thing.py").write_text(f'"""A thing."""\n{line}\n')
+    assert any(said in complaint for complaint in complaints(house)), complaints(house)
+
+
+def test_vague_names_missing_signs_and_long_functions_are_named(house):
+    (house / "money" / "utils.py").write_text('"""Things."""\n')
+    (house / "stock" / "__init__.py").write_text("")
+    (house / "orders" / "long.py").write_text('"""Long."""\ndef f():\n' + "    pass\n" * 60)
+    said = " ".join(complaints(house))
+    assert "says nothing" in said and "has no sign" in said and "a screen has 60" in said
+
+
+def test_every_named_statement_has_a_description():
+    names = re.findall(r"^-- name: (\w+)$", text("state.sql"), re.M)
+    assert len(names) == len(set(names)) == len(statements("state.sql")) > 40
+
+
+def test_the_store_is_opened_through_apsw_only():
+    """Two SQLite libraries on one file in one process can corrupt it."""
+    for path in ROOT.rglob("*.py"):
+        assert not re.search(r"^\s*(import|from) sqlite3", path.read_text(), re.M), path
