@@ -120,6 +120,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     sinks: tuple[Sink, ...] = ()
     budgets: tuple[Budget, ...] = ()
     signature: str = ""  # the scheme of inbound deliveries; empty: unsigned, a hint only
+    items: Literal["own", "sku"] = "own"  # what it calls a stock item: an id of its own, learnt from its products, or our SKU
     references: tuple[str, ...] = ()  # kinds of its own ids that `trace` understands
 
     def topic(self, name: str) -> Topic | None:

@@ -23,6 +23,7 @@ FORBIDDEN = frozenset({
     "multiprocessing", "os", "pathlib", "queue", "random", "requests", "select", "secrets", "shutil", "signal", "smtplib", "socket",
     "sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "urllib.request", "urllib3", "uuid",
 })  # fmt: skip
+BACKLOG = 150  # things that happened before the first poll: more than a page of most vendors
 _CLOCKS = frozenset({"now", "utcnow", "today"})
 _DOORS = frozenset({"open", "print", "input", "eval", "exec", "__import__"})
 
@@ -280,11 +281,11 @@ def fair(subject: Subject, dice: Dice) -> None:
 
 
 def polls_alone(subject: Subject, dice: Dice) -> None:
-    agrees(subject, play(subject, dice, deliveries=False))
+    agrees(subject, play(subject, dice, deliveries=False, backlog=BACKLOG))
 
 
 def survives_crashes(subject: Subject, dice: Dice) -> None:
-    agrees(subject, play(subject, dice, deliveries=False, crash=0.5))
+    agrees(subject, play(subject, dice, deliveries=False, crash=0.5, backlog=BACKLOG))
 
 
 def resubscribes(subject: Subject, dice: Dice) -> None:

@@ -16,7 +16,7 @@ from mainstay.model.failures import Halt, Reject
 from mainstay.model.seen import Said, SeenEvent
 from mainstay.model.times import HOUR, SECOND
 
-STEPS = 24  # what happens in one play
+STEPS = 40  # what happens in one play
 
 
 class Driver(Protocol):
@@ -83,9 +83,12 @@ def latest(said: Iterable[Said]) -> dict[tuple[str, str], SeenEvent]:
 
 def play(
     subject: Subject, dice: Dice, rates: Mapping[str, float] | None = None, *,
-    deliveries: bool = True, crash: float = 0.0, steps: int = STEPS,
+    deliveries: bool = True, crash: float = 0.0, steps: int = STEPS, backlog: int = 0,
 ) -> Stage:  # fmt: skip
-    """Things happen, commands are pushed, deliveries come, feeds are read; at the end everything is read once more."""
+    """Things happen, commands are pushed, deliveries come, feeds are read; at the end everything is read once more.
+
+    `backlog`: how much has happened before we come, so that the first reading takes several pages.
+    """
     twin = subject.twin(dice, rates or {})
     stage = Stage(subject.connector(), twin)
     seen: set[str] = set()
@@ -93,16 +96,23 @@ def play(
     def commits() -> bool:
         return dice.random() >= crash
 
+    def meanwhile() -> None:
+        if dice.random() < 0.5:
+            subject.driver.act(twin, dice, stage.now)
+
+    for _ in range(backlog):
+        subject.driver.act(twin, dice, stage.now)
+        stage.now += dice.randrange(0, 2) * SECOND
     for step in range(steps):
         stage.now += dice.randrange(0, 5) * SECOND
         subject.driver.act(twin, dice, stage.now)
-        if dice.random() < 0.5:
+        if dice.random() < 0.8:
             _wish(subject, stage, dice, seen, step)
         if deliveries:
             stage.listen()
         for feed in stage.cursors:
             if dice.random() < 0.3:
-                stage.poll(feed, commits, between=lambda: subject.driver.act(twin, dice, stage.now))
+                stage.poll(feed, commits, meanwhile)
     for _ in range(2):
         stage.now += HOUR  # late deliveries, indexes and next-cycle books catch up
         if deliveries:
@@ -115,7 +125,7 @@ def play(
 def _wish(subject: Subject, stage: Stage, dice: Dice, seen: set[str], step: int) -> None:
     """Push some wishes of one kind together, as far as the sink takes several."""
     batch: list[Command] = []
-    for n in range(1 + dice.randrange(0, 4)):
+    for n in range(1 + dice.randrange(0, 16)):
         wish = subject.driver.wish(stage.twin, dice)
         if wish is None:
             continue

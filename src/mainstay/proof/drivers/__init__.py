@@ -7,7 +7,7 @@ from importlib import import_module
 
 from mainstay.contract.conformance import Subject
 
-SUBJECTS = ("shipstation", "shopify", "stripe")
+SUBJECTS = ("amazon", "shipstation", "shopify", "stripe")
 
 
 def subject(name: str) -> Subject:

@@ -20,7 +20,14 @@ from mainstay.twins.imitation import Weather
 from mainstay.twins.shopify import ShopifyTwin
 
 SHOP, LOCATION = "acme.myshopify.com", 7001
-SETTINGS = {"shop": SHOP, "token": "shpat_twin", "webhook_secret": "shpss_twin", "currency": "EUR", "location": str(LOCATION)}
+SETTINGS = {
+    "shop": SHOP,
+    "token": "shpat_twin",
+    "webhook_secret": "shpss_twin",
+    "currency": "EUR",
+    "location": str(LOCATION),
+    "page_rows": 5,
+}
 SKUS = {f"SKU-{n}": 1000 + n for n in range(6)}  # with their first prices
 BUYER = {"name": "Ada Lovelace", "email": "ada@buyer.example", "street": "Seestr. 1", "city": "Zürich", "postcode": "8001", "country": "CH"}
 PAID = {"authorized": "authorised", "paid": "captured", "partially_refunded": "part_refunded", "refunded": "refunded"}

@@ -1,0 +1,128 @@
+"""Amazon: buyers order and cancel; we set levels and prices and confirm parcels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from mainstay.connectors.amazon import Amazon
+from mainstay.contract.conformance import Dice, Subject, latest
+from mainstay.contract.connector import Row, settings_of
+from mainstay.model.commands import Command, ConfirmFulfilment, SetLevel, SetPrice
+from mainstay.model.money import minor
+from mainstay.model.objects import UnitsOf
+from mainstay.model.seen import FulfilmentSeen, OrderSeen, Said
+from mainstay.proof.drivers.sources import sources
+from mainstay.twins.amazon import AmazonTwin
+from mainstay.twins.imitation import Weather
+
+SETTINGS = {
+    "seller": "A3TH9S8BH6GOGM", "marketplace": "A1PA6795UKMFR9", "client": "amzn1.client", "client_secret": "amzn-secret",
+    "refresh_token": "Atzr|twin", "queue_url": "https://sqs.eu-west-1.amazonaws.com/1/mainstay", "access_key": "AKIATWIN",
+    "secret_key": "sqs-secret", "url": "https://sellingpartner.example", "auth_url": "https://sellingpartner.example",
+}  # fmt: skip
+SKUS = {f"SKU-{n}": 1000 + n for n in range(40)}  # with their first prices; enough that some batches go as a feed
+BUYER = {
+    "name": "Ada Lovelace",
+    "email": "ada@buyer.example",
+    "street": "Seestr. 1",
+    "city": "Berlin",
+    "postcode": "10115",
+    "country": "DE",
+}
+PAID = {"PENDING": "pending", "UNSHIPPED": "captured", "PARTIALLY_SHIPPED": "captured", "SHIPPED": "captured", "CANCELLED": "voided"}
+
+
+class AmazonDriver:
+    stale_s: float | None = None  # nothing is delivered: the queue is read
+
+    def act(self, twin: AmazonTwin, dice: Dice, now: int) -> None:
+        untouched = _untouched(twin)
+        if untouched and dice.random() < 0.15:
+            twin.cancel_order(untouched[dice.randrange(0, len(untouched))], now=now)
+            return
+        lines = [(f"SKU-{dice.randrange(0, 20)}", dice.randrange(1, 4)), (f"SKU-{dice.randrange(20, 40)}", 1)]
+        tax, discount = dice.randrange(0, 300), dice.randrange(0, 100)
+        remits = dice.random() < 0.5
+        twin.place_order(
+            lines, now=now, buyer=BUYER, facilitator=remits, shipping_minor=490, tax_minor=tax, discount_minor=discount
+        )  # fmt: skip
+
+    def wish(self, twin: AmazonTwin, dice: Dice) -> Command | None:
+        sku, n, throw = f"SKU-{dice.randrange(0, 40)}", dice.randrange(1, 10_000), dice.random()
+        if throw < 0.6:
+            return SetLevel(key="", sku=sku, item=sku, quantity=50 + n, revision=n)
+        if throw < 0.7:
+            return SetPrice(key="", sku=sku, item=sku, currency="EUR", price=2000 + n, revision=n)
+        untouched = _untouched(twin)
+        if not untouched:
+            return None
+        order = untouched[dice.randrange(0, len(untouched))]
+        lines = tuple(UnitsOf(item["orderItemId"], item["quantityOrdered"]) for item in twin.orders[order]["orderItems"])
+        return ConfirmFulfilment(key="", order=order, fulfilment=f"ful-{n}", lines=lines, shipped_at=0, carrier="UPS", tracking=(f"1Z{n}",))
+
+    def natural(self, command: Command) -> str:
+        if isinstance(command, SetLevel):
+            return f"level {command.sku} {command.quantity}"
+        if isinstance(command, SetPrice):
+            return f"price {command.sku}"
+        assert isinstance(command, ConfirmFulfilment)
+        return f"package {command.order}"
+
+    def effects(self, twin: AmazonTwin) -> Mapping[str, int]:
+        found = Counter(f"level {sku} {quantity}" for sku, quantity, _ in twin.level_history)
+        found.update(f"price {sku}" for sku, first in SKUS.items() if twin.listings[sku].price_minor != first)
+        for effect, times in twin.effects.items():
+            kind, _, thing = effect.partition(":")
+            if kind == "package":
+                found[f"package {thing.partition(':')[0]}"] += times
+        return found
+
+    def truth(self, twin: AmazonTwin) -> Mapping[str, object]:
+        found: dict[str, object] = {}
+        for name, one in twin.orders.items():
+            status = one["fulfillment"]["fulfillmentStatus"]
+            found[name] = (PAID[status], status == "CANCELLED", minor(one["proceeds"]["grandTotal"]["amount"], "EUR"))
+            found |= {f"{name}/{package['packageReferenceId']}": _packed(package) for package in one["packages"]}
+        return found
+
+    def belief(self, said: Sequence[Said]) -> Mapping[str, object]:
+        found: dict[str, object] = {}
+        for event in latest(said).values():
+            if isinstance(event, OrderSeen):
+                found[event.external] = (event.order.payment, event.order.cancelled_at is not None, event.order.total)
+            elif isinstance(event, FulfilmentSeen):
+                found[event.external] = (event.status, tuple((line.line, line.quantity) for line in event.lines), event.tracking)
+        return found
+
+    def garble(self, row: Row) -> Row | None:
+        if row.topic != "order":
+            return None
+        order = msgspec.json.decode(row.body)
+        order["fulfillment"]["fulfillmentStatus"] = "HOLOGRAM"
+        return Row(row.topic, row.key, msgspec.json.encode(order))
+
+
+def _untouched(twin: AmazonTwin) -> list[str]:
+    return [name for name, one in twin.orders.items() if one["fulfillment"]["fulfillmentStatus"] == "UNSHIPPED"]
+
+
+def _packed(package: Mapping[str, Any]) -> tuple[object, ...]:
+    lines = tuple((item["orderItemId"], item["quantity"]) for item in package["packageItems"])
+    return "shipped", lines, (package["trackingNumber"],)
+
+
+def _twin(dice: Dice, rates: Mapping[str, float]) -> AmazonTwin:
+    twin = AmazonTwin(dice, Weather(rates), time_factor=1000.0)
+    for sku, price in SKUS.items():
+        twin.add_listing(sku, price, 100)
+    return twin
+
+
+def subject() -> Subject:
+    return Subject(
+        name="amazon", connector=lambda: Amazon(settings_of(Amazon, SETTINGS)), twin=_twin, driver=AmazonDriver(), sources=sources("amazon")
+    )
