@@ -56,7 +56,7 @@ SESSION_S = 240.0  # Tryton forgets a session after 300 s without a call
 CALL_S = 300.0
 WARNINGS_MAX = 20  # of one call
 OVERLAP = 10 * MINUTE  # read again: a record carries the time of its transaction's beginning, and is seen after its end
-_START = "0"
+_PLACE = ["type", "parent", "code"]
 
 
 class TrytonSettings(Settings, frozen=True, kw_only=True):
@@ -147,7 +147,7 @@ class Tryton(Connector):
         ),
         sinks=(Sink("PostSale", "Book a sale, its shipment and its invoice.", "model.sale.sale.create", Repeat.LOOKUP, SALES_MAX,
                     objects=("order",), gather_s=5.0),),
-        budgets=(Budget("server", "concurrency", 4),),
+        budgets=(Budget("server", "concurrency", 4, source="our own: a server computes with one process, https://docs.tryton.org/latest/server/"),),
         references=("sale", "invoice", "shipment"),
     )  # fmt: skip
     Settings = TrytonSettings
@@ -179,27 +179,35 @@ class Tryton(Connector):
         since = words.moment(_window(cursor)[0])
         changed = ["OR", ["last_modified_at", ">=", since], ["template.last_modified_at", ">=", since]]
         fields = ["code", "name", "list_price_used", "active", "last_modified_at", "template.last_modified_at"]
-        raws, onward, more = yield from self._changed("product.product", [changed, ["code", "!=", None]], fields, cursor, company)
+        goods = ["code", "not in", sorted(msgspec.structs.asdict(self.settings.products).values())]
+        raws, onward, more = yield from self._changed("product.product", [changed, ["code", "!=", None], goods], fields, cursor, company)
         products = [(msgspec.json.decode(raw, type=Product), raw) for raw in raws]
         return Page(tuple(Row("product", f"{one.id}@{one.changed()}", bytes(raw)) for one, raw in products), onward, more)
 
     def _levels(self, cursor: str, company: int) -> Talk[Page]:
-        """All products, by id, page by page; the cursor is the last id of the page before. A pass over, the next one begins."""
+        """All products, by id, page by page; the cursor is the last id of the page before. A pass over, the next one begins.
+
+        A count speaks of the moment before it was read: the server's second, or the last move that it had seen in that second.
+        """
+        reply = yield self._call(
+            "model.stock.location.search_read", [["type", "=", "warehouse"]], 0, None, None, _PLACE, {"company": company}
+        )
+        places, at = reply.read(_Answer[list[_Place]]).result, _server_time(reply)
+        just_now = [["state", "=", "done"], ["last_modified_at", ">=", words.moment(at)]]
+        moves = yield from self._search("stock.move", just_now, ["last_modified_at"], company, Modified)
+        at = max([at, *(move.last_modified_at.micros() for move in moves)])
         domain = [["id", ">", int(cursor or "0")], ["type", "=", "goods"], ["code", "!=", None]]
         rows: list[Row] = []
         last, more = 0, False
-        for place in (yield from self._places(company, "warehouse")):
+        for place in places:
             name = place.code or str(place.id)
             query = [domain, 0, ROWS_MAX, [["id", "ASC"]], ["code", "quantity"]]
             reply = yield self._call("model.product.product.search_read", *query, {"company": company, "locations": [place.id]})
-            at = _server_time(reply)
             raws = reply.read(_Answer[list[msgspec.Raw]]).result
-            ids = [msgspec.json.decode(raw, type=OnHand).id for raw in raws]
-            rows += (
-                Row("level", f"{one}/{name}@{at}", _wrapped(raw, "level", at=at, warehouse=name))
-                for one, raw in zip(ids, raws, strict=True)
-            )
-            last, more = max([last, *ids]), more or len(raws) == ROWS_MAX
+            for raw in raws:
+                last = max(last, product := msgspec.json.decode(raw, type=OnHand).id)
+                rows.append(Row("level", f"{product}/{name}@{at}", _wrapped(raw, "level", at=at, warehouse=name)))
+            more = more or len(raws) == ROWS_MAX
         return Page(tuple(rows), str(last) if more else "", more)
 
     def _moves(self, cursor: str, company: int) -> Talk[Page]:
@@ -210,7 +218,8 @@ class Tryton(Connector):
         moves = [(msgspec.json.decode(raw, type=Move), raw) for raw in raws]
         ours = yield from self._our_lines((move for move, _ in moves), company)
         moves = [(move, raw) for move, raw in moves if move.origin not in ours]
-        places = {place.id: place for place in (yield from self._places(company))} if moves else {}
+        known = (yield from self._search("stock.location", [], _PLACE, company, _Place)) if moves else []
+        places = {place.id: place for place in known}
         rows: list[Row] = []
         for move, raw in moves:
             source, target = _warehouse(move.from_location, places), _warehouse(move.to_location, places)
@@ -330,7 +339,7 @@ class Tryton(Connector):
         parties = yield from self._search("party.party", [["code", "=", settings.party]], ["addresses"], company, _Party)
         if not parties or not parties[0].addresses:
             raise Halt(f"Tryton has no party with the code {settings.party} and an address; sales are booked on it (setting `party`)")
-        places = yield from self._places(company, "warehouse")
+        places = yield from self._search("stock.location", [["type", "=", "warehouse"]], _PLACE, company, _Place)
         warehouse = next((place.id for place in places if place.code == settings.warehouse), None)
         if warehouse is None:
             raise Halt(f"Tryton has no warehouse with the code {settings.warehouse} (setting `warehouse`)")
@@ -392,10 +401,6 @@ class Tryton(Connector):
         if company is None:
             raise Halt(f"the Tryton user {self.settings.login} works for no company")
         return company
-
-    def _places(self, company: int, kind: str = "") -> Talk[list[_Place]]:
-        domain = [["type", "=", kind]] if kind else []
-        return (yield from self._search("stock.location", domain, ["type", "parent", "code"], company, _Place))
 
     def _found(self, references: Iterable[str], company: int) -> Talk[dict[str, list[Sale]]]:
         domain = [["reference", "in", list(references)], ["description", "like", f"{MARK} %"]]
@@ -461,7 +466,7 @@ def _next(found: Sequence[Sale], wanted: PostSale, pressed: set[tuple[int, str]]
 
 def _window(cursor: str) -> tuple[int, int, int]:
     """ "since" between passes, "since/newest/last id" within one; times in microseconds."""
-    since, newest, last = (*(cursor or _START).split("/"), "0", "0")[:3]
+    since, newest, last = (*(cursor or "0").split("/"), "0", "0")[:3]
     return int(since), int(newest), int(last)
 
 

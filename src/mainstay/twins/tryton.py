@@ -1,0 +1,396 @@
+"""An imitation of Tryton 8.2: products, stock, sales with their shipments and invoices, over JSON-RPC, with its own books.
+
+Written from exchanges recorded against trytond 8.2.1 and from the modules sale, stock and account_invoice. What is imitated with care:
+errors as HTTP 200 with a list, one transaction a call, buttons that are refused outside their state, dotted fields, moments of change, an
+`assign_try` that leaves a shipment waiting where units lack, an invoice that warns, and no idempotency at all.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+import msgspec
+
+from mainstay.contract.connector import Budget
+from mainstay.contract.talk import Reply
+from mainstay.contract.twin import Request
+from mainstay.model.times import SECOND
+from mainstay.twins.imitation import Dice, Imitation, Weather, json_reply
+
+USER, COMPANY, PARTY, ADDRESS, CURRENCY = 1, 1, 2, 2, 1
+INPUT, OUTPUT, STORAGE, LOST, WAREHOUSE, SUPPLIER, CUSTOMER = 1, 2, 3, 4, 5, 6, 7
+EXTRAS = ("SHIPPING", "TAX", "FACILITATOR-TAX", "DUTIES", "TIP", "ADJUSTMENT")
+
+Record = dict[str, Any]
+
+# Fields that name records of another model: what a dotted field leads to.
+_LINKS = {
+    ("product.product", "template"): "product.template",
+    ("stock.move", "product"): "product.product",
+    ("sale.sale", "shipments"): "stock.shipment.out",
+    ("sale.sale", "invoices"): "account.invoice",
+    ("sale.sale", "lines"): "sale.line",
+    ("sale.line", "sale"): "sale.sale",
+    ("account.invoice", "sales"): "sale.sale",
+    ("account.invoice", "currency"): "currency.currency",
+}
+# button -> the states in which it may be pressed, and the state after it
+_BUTTONS: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
+    "sale.sale": {
+        "quote": (("draft",), "quotation"), "confirm": (("quotation",), "confirmed"),
+        "process": (("confirmed", "processing"), "processing"), "cancel": (("draft", "quotation"), "cancelled"),
+    },
+    "stock.shipment.out": {
+        "wait": (("draft",), "waiting"), "assign_try": (("waiting",), "assigned"), "pick": (("assigned",), "picked"),
+        "pack": (("picked",), "packed"), "do": (("packed", "shipped"), "done"),
+    },
+    "account.invoice": {"post": (("draft", "validated"), "posted")},
+}  # fmt: skip
+
+
+class Moment(int):
+    """Microseconds that travel as a datetime."""
+
+
+class Refused(Exception):
+    """What Tryton answers instead of a result: the exception's name and its arguments."""
+
+    def __init__(self, name: str, *details: str) -> None:
+        super().__init__(name, *details)
+        self.error = [name, [*details, "", None][:3]]
+
+
+class TrytonTwin(Imitation):
+    """`effects`: ("sale", reference, "created" | "processed"), ("shipment", reference, "done"), ("invoice", reference, "posted"),
+    ("move", sku, delta). `warns`: whether posting an invoice asks first, once for each."""
+
+    name = "tryton"
+    budgets: ClassVar[tuple[Budget, ...]] = ()  # it has none: it is as fast as its machine
+
+    def __init__(
+        self, dice: Dice, weather: Weather | None = None, time_factor: float = 1.0, *,
+        login: str = "mainstay", password: str = "twin", currency: str = "EUR", warns: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(dice, weather, time_factor)
+        self._login, self._password, self.warns = login, password, warns
+        self._token = "Session " + base64.b64encode(f"{login}:{USER}:twin-token".encode()).decode()
+        self._acknowledged: set[str] = set()
+        self._now = 0
+        self.effects: list[tuple[str, str, str | int]] = []
+        self.books: dict[str, dict[int, Record]] = {model: {} for model in (
+            "product.template", "product.product", "stock.move", "sale.sale", "sale.line", "stock.shipment.out", "account.invoice",
+        )}  # fmt: skip
+        self.books["res.user"] = {USER: {"id": USER, "login": login}}
+        self.books["party.party"] = {PARTY: {"id": PARTY, "code": "WEB", "name": "Web customers", "addresses": [ADDRESS]}}
+        self.books["currency.currency"] = {CURRENCY: {"id": CURRENCY, "code": currency}}
+        self.books["stock.location"] = {place["id"]: place for place in _places()}
+        self._on_hand: dict[int, int] = {}
+        for code in EXTRAS:
+            self._add(code, code.title(), "service", Decimal(0))
+
+    # --- what people at the ERP do, and what a checker asks ------------------------------------------------------------
+    def add_product(self, sku: str, quantity: int, price_minor: int, now: int = 0) -> int:
+        """A new product with a list price in hundredths and its opening stock; returns its id."""
+        self._now = now
+        product = self._add(sku, f"Product {sku}", "goods", Decimal(price_minor).scaleb(-2))
+        if quantity:
+            self._move(product, quantity, LOST, STORAGE, "stock.inventory.line,1", None)
+        return product
+
+    def rename(self, sku: str, title: str, now: int) -> None:
+        """Somebody edits a product."""
+        self._now = now
+        self._set("product.product", self._product(sku), name=title)
+
+    def move(self, sku: str, delta: int, reason: str, now: int) -> int:
+        """A stock move made inside the ERP: `reason` is "inventory" or "supplier"; returns the move's id."""
+        self._now = now
+        place = {"inventory": LOST, "supplier": SUPPLIER}[reason]
+        self.effects.append(("move", sku, delta))
+        if delta < 0:
+            return self._move(self._product(sku), -delta, STORAGE, place, None, None)
+        return self._move(self._product(sku), delta, place, STORAGE, None, None)
+
+    def pay(self, reference: str, now: int) -> None:
+        """The customer's money is reconciled with the invoice."""
+        self._now = now
+        for invoice in self.sales()[reference]["invoices"]:
+            self._set("account.invoice", invoice, state="paid")
+
+    def on_hand(self, sku: str) -> int:
+        return self._on_hand.get(self._product(sku), 0)
+
+    def sales(self) -> dict[str, Record]:
+        """Sales by reference; the newest where there are two."""
+        return {sale["reference"]: sale for sale in self.books["sale.sale"].values()}
+
+    def totals(self) -> dict[str, Decimal]:
+        """What each reference was invoiced, over all its posted invoices: twice as much where something happened twice."""
+        totals: dict[str, Decimal] = {}
+        for invoice in self.books["account.invoice"].values():
+            if invoice["state"] in ("posted", "paid"):
+                reference = self.books["sale.sale"][invoice["sales"][0]]["reference"]
+                totals[reference] = totals.get(reference, Decimal(0)) + invoice["total_amount"]
+        return totals
+
+    # --- the wire ----------------------------------------------------------------------------------------------------
+    def handle(self, request: Request, now: int) -> Reply:
+        self._now = now
+        date = {"date": datetime.fromtimestamp(now // SECOND, UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")}
+        call = msgspec.json.decode(request.body)
+        method, params = call["method"], call["params"]
+        self.calls[method] += 1
+        if method == "common.db.login":
+            if params[:2] != [self._login, {"password": self._password}]:
+                return Reply(401, date, b"Unauthorized")
+            return json_reply(200, {"id": call["id"], "result": [USER, "twin-token", None]}, date)
+        if request.headers.get("authorization") != self._token:
+            return Reply(401, date, b"Unauthorized")
+        try:
+            answer = {"result": _wire(self._dispatch(method, params))}
+        except Refused as refused:
+            answer = {"error": refused.error}
+        return json_reply(200, {"id": call["id"], **answer}, date)
+
+    def throttled(self, request: Request, after_s: float) -> Reply:
+        """Tryton has no limits; what comes nearest is to lose against somebody else's change."""
+        return json_reply(200, {"id": 1, "error": ["ConcurrencyException", ["Records have been modified in the meanwhile."]]})
+
+    def _dispatch(self, method: str, params: list[Any]) -> Any:
+        if method == "model.res.user.get_preferences":
+            return {"company": COMPANY, "companies": [COMPANY], "language": "en"}
+        if method == "model.res.user.warning.create":
+            self._acknowledged |= {one["name"] for one in params[0] if one["user"] == USER}
+            return [1]
+        model, _, verb = method.removeprefix("model.").rpartition(".")
+        if model not in self.books:
+            raise Refused(f"'{model}'", "")
+        if verb == "search_read":
+            return self._search_read(model, *params)
+        if (model, verb) == ("sale.sale", "create"):
+            return self._create_sales(params[0])
+        if verb in _BUTTONS.get(model, {}):
+            return self._press(model, verb, params[0])
+        raise Refused(f"{method} is not imitated", "")
+
+    def _search_read(
+        self,
+        model: str,
+        domain: list[Any],
+        offset: int,
+        limit: int | None,
+        order: list[list[str]] | None,
+        fields: list[str],
+        context: Record,
+    ) -> list[Record]:
+        found = [one for one in self.books[model].values() if all(self._fits(model, one, clause) for clause in domain)]
+        for field, way in reversed(order or [["id", "DESC"]]):
+            found.sort(key=lambda one, field=field: one[field], reverse=way == "DESC")  # type: ignore[misc]
+        part = found[offset : None if limit is None else offset + limit]
+        return [self._shown(model, one, ["id", *fields], WAREHOUSE in context.get("locations", ())) for one in part]
+
+    def _fits(self, model: str, record: Record, clause: list[Any]) -> bool:
+        if clause[0] == "OR":
+            return any(self._fits(model, record, one) for one in clause[1:])
+        field, operator, wanted = clause
+        value, wanted = self._value(model, record, field), _plain(wanted)
+        compare: dict[str, Callable[[], bool]] = {
+            "=": lambda: value == wanted,
+            "!=": lambda: value != wanted,
+            ">": lambda: value > wanted,
+            ">=": lambda: value >= wanted,
+            "in": lambda: value in wanted,
+            "not in": lambda: value not in wanted,
+            "like": lambda: str(value or "").startswith(wanted.removesuffix("%")),
+        }
+        return compare[operator]()
+
+    def _value(self, model: str, record: Record, field: str) -> Any:
+        head, _, rest = field.partition(".")
+        if not rest:
+            return record[head]
+        target = _LINKS[model, head]
+        return self._value(target, self.books[target][record[head]], rest)
+
+    def _shown(self, model: str, record: Record, fields: Iterable[str], here: bool) -> Record:
+        """The fields of a record; a dotted one comes inside "head.", for one record or for a list of them."""
+        shown: Record = {}
+        dotted: dict[str, list[str]] = {}
+        for field in fields:
+            head, _, rest = field.partition(".")
+            if rest:
+                dotted.setdefault(head, []).append(rest)
+            elif field == "quantity" and model == "product.product":
+                shown[field] = float(self._on_hand.get(record["id"], 0)) if here else 0.0
+            else:
+                shown[field] = record[field]
+        for head, rests in dotted.items():
+            target = _LINKS[model, head]
+            links = record[head]
+            if isinstance(links, list):
+                shown[f"{head}."] = [self._shown(target, self.books[target][one], ["id", *rests], here) for one in links]
+            else:
+                shown[f"{head}."] = self._shown(target, self.books[target][links], ["id", *rests], here) if links else None
+        return shown
+
+    # --- sales, shipments, invoices ------------------------------------------------------------------------------------
+    def _create_sales(self, documents: list[Record]) -> list[int]:
+        for document in documents:  # one transaction: all are looked at before the first is written
+            for field in ("party", "company", "currency"):
+                if not document.get(field):
+                    raise Refused("UserError", f'A value is required for field "{field.title()}" in record of "Sale".')
+            for line in document["lines"][0][1]:
+                if line["product"] not in self.books["product.product"]:
+                    raise Refused("UserError", f'The value "{line["product"]}" for field "Product" does not exist.')
+                if self.fails_partly():
+                    raise Refused("UserError", "The product must be salable.")
+        return [self._create_sale(document) for document in documents]
+
+    def _create_sale(self, document: Record) -> int:
+        lines = document["lines"][0][1]
+        total = sum((_amount(line) for line in lines), Decimal(0))
+        kept = {name: document.get(name) for name in ("reference", "description", "party", "currency", "warehouse")}
+        sale = self._new("sale.sale", **kept, number=None, state="draft", total_amount=total, shipments=[], invoices=[], lines=[])
+        made = self.books["sale.sale"][sale]
+        for line in lines:
+            price = Decimal(line["unit_price"]["decimal"])
+            made["lines"].append(self._new("sale.line", sale=sale, product=line["product"], quantity=line["quantity"], unit_price=price))
+        self.effects.append(("sale", made["reference"], "created"))
+        return sale
+
+    def _press(self, model: str, button: str, ids: list[int]) -> None:
+        allowed, after = _BUTTONS[model][button]
+        records = [self.books[model][one] for one in ids]
+        for record in records:
+            if record["state"] not in allowed:
+                raise Refused("UserError", f'You can not call "{button}" on "{record["number"] or record["id"]}" of "{model}".')
+        if (model, button) == ("account.invoice", "post"):
+            self._warn(ids)
+        for record in records:
+            if button == "assign_try" and not self._assignable(record):
+                continue
+            self._set(model, record["id"], state=after)
+            if model == "sale.sale" and after in ("confirmed", "processing"):
+                self._process(record)
+            elif button == "do":
+                self._ship(record)
+            elif button == "post":
+                self._set(model, record["id"], number=str(record["id"]))
+                self.effects.append(("invoice", self._sale_of(record)["reference"], "posted"))
+
+    def _warn(self, ids: list[int]) -> None:
+        for one in ids:
+            name = f"{one}.invoice_taxes"
+            if self.warns and name not in self._acknowledged:
+                raise Refused("UserWarning", name, f'The invoice "({one})" does not have the default taxes.')
+
+    def _process(self, sale: Record) -> None:
+        """What confirming sets off: a number, a shipment of the goods, a draft invoice of everything."""
+        if sale["state"] == "processing" and sale["invoices"]:
+            return
+        goods = [line for line in map(self.books["sale.line"].__getitem__, sale["lines"]) if self._is_goods(line["product"])]
+        shipments = [self._new("stock.shipment.out", number=None, state="waiting", sale=sale["id"])] if goods else []
+        for shipment in shipments:
+            self._set("stock.shipment.out", shipment, number=str(shipment))
+        invoice = self._new(
+            "account.invoice", number=None, state="draft", type="out", sales=[sale["id"]], currency=sale["currency"],
+            total_amount=sale["total_amount"], tax_amount=Decimal("0.00"),
+        )  # fmt: skip
+        self._set("sale.sale", sale["id"], number=str(sale["id"]), state="processing", shipments=shipments, invoices=[invoice])
+        self.effects.append(("sale", sale["reference"], "processed"))
+
+    def _assignable(self, shipment: Record) -> bool:
+        wanted: dict[int, int] = {}
+        for line in self._goods_of(shipment):
+            wanted[line["product"]] = wanted.get(line["product"], 0) + int(line["quantity"])
+        return all(self._on_hand.get(product, 0) - self._assigned(product) >= units for product, units in wanted.items())
+
+    def _assigned(self, product: int) -> int:
+        """Units that other shipments hold, from their assignment until they leave."""
+        holding = [one for one in self.books["stock.shipment.out"].values() if one["state"] in ("assigned", "picked", "packed")]
+        return sum(int(line["quantity"]) for one in holding for line in self._goods_of(one) if line["product"] == product)
+
+    def _ship(self, shipment: Record) -> None:
+        """Inside the warehouse from storage to output, then out to the customer, as two moves."""
+        name = f"stock.shipment.out,{shipment['id']}"
+        for line in self._goods_of(shipment):
+            units = int(line["quantity"])
+            outgoing = self._move(line["product"], units, OUTPUT, CUSTOMER, f"sale.line,{line['id']}", name)
+            self._move(line["product"], units, STORAGE, OUTPUT, f"stock.move,{outgoing}", name)
+        self.effects.append(("shipment", self._sale_of(shipment)["reference"], "done"))
+
+    def _goods_of(self, shipment: Record) -> list[Record]:
+        lines = map(self.books["sale.line"].__getitem__, self._sale_of(shipment)["lines"])
+        return [line for line in lines if self._is_goods(line["product"])]
+
+    def _sale_of(self, document: Record) -> Record:
+        return self.books["sale.sale"][document["sale"] if "sale" in document else document["sales"][0]]
+
+    # --- the books ---------------------------------------------------------------------------------------------------
+    def _add(self, code: str, title: str, kind: str, price: Decimal) -> int:
+        template = self._new("product.template", code=code)
+        return self._new(
+            "product.product", code=code, name=title, type=kind, active=True, list_price_used=price, sale_uom=1, template=template
+        )
+
+    def _move(self, product: int, units: int, source: int, target: int, origin: str | None, shipment: str | None) -> int:
+        inside = (INPUT, OUTPUT, STORAGE)
+        self._on_hand[product] = self._on_hand.get(product, 0) + units * ((target in inside) - (source in inside))
+        return self._new(
+            "stock.move", product=product, internal_quantity=float(units), quantity=float(units), from_location=source,
+            to_location=target, origin=origin, shipment=shipment, state="done",
+        )  # fmt: skip
+
+    def _product(self, sku: str) -> int:
+        return next(number for number, one in self.books["product.product"].items() if one["code"] == sku)
+
+    def _is_goods(self, product: int) -> bool:
+        return bool(self.books["product.product"][product]["type"] == "goods")
+
+    def _new(self, model: str, **values: Any) -> int:
+        number = len(self.books[model]) + 1
+        self.books[model][number] = {"id": number, **values, "last_modified_at": Moment(self._now)}
+        return number
+
+    def _set(self, model: str, one: int, /, **values: Any) -> None:
+        self.books[model][one] |= {**values, "last_modified_at": Moment(self._now)}
+
+
+def _places() -> list[Record]:
+    rows = (
+        (INPUT, "IN", "storage", WAREHOUSE), (OUTPUT, "OUT", "storage", WAREHOUSE), (STORAGE, "STO", "storage", WAREHOUSE),
+        (LOST, None, "lost_found", None), (WAREHOUSE, "WH", "warehouse", None), (SUPPLIER, "SUP", "supplier", None),
+        (CUSTOMER, "CUS", "customer", None),
+    )  # fmt: skip
+    return [{"id": number, "code": code, "type": kind, "parent": parent} for number, code, kind, parent in rows]
+
+
+def _amount(line: Mapping[str, Any]) -> Decimal:
+    return (Decimal(str(line["quantity"])) * Decimal(line["unit_price"]["decimal"])).quantize(Decimal("0.01"))
+
+
+def _plain(value: Any) -> Any:
+    """A value of a domain: a datetime as microseconds."""
+    if isinstance(value, dict) and value.get("__class__") == "datetime":
+        whole = datetime(value["year"], value["month"], value["day"], value["hour"], value["minute"], value["second"], tzinfo=UTC)
+        return int(whole.timestamp()) * SECOND + value["microsecond"]
+    return value
+
+
+def _wire(value: Any) -> Any:
+    """A result as Tryton's JSON."""
+    if isinstance(value, dict):
+        return {name: _wire(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_wire(one) for one in value]
+    if isinstance(value, Decimal):
+        return {"__class__": "Decimal", "decimal": str(value)}
+    if isinstance(value, Moment):
+        when = datetime.fromtimestamp(value // SECOND, UTC)
+        clock = {"hour": when.hour, "minute": when.minute, "second": when.second, "microsecond": value % SECOND}
+        return {"__class__": "datetime", "year": when.year, "month": when.month, "day": when.day, **clock}
+    return value
