@@ -118,7 +118,7 @@ def test_orders_are_searched_page_by_page(monkeypatch: pytest.MonkeyPatch) -> No
     real = twin._search
     monkeypatch.setattr(twin, "_search", lambda request, now: real(Request("GET", "", {**request.query, "maxResultsPerPage": "2"}), now))
     orders = [placed(wire, twin, tax_minor=577, shipping_minor=490, discount_minor=33) for _ in range(5)]
-    wire.now += MINUTE
+    wire.now += 5 * MINUTE
     rows, cursor = all_rows(wire, connector, "orders")
     assert operations(wire).count("searchOrders") == 3
     seen = [connector.translate(row.topic, row.body)[0].event for row in rows]
@@ -129,7 +129,7 @@ def test_orders_are_searched_page_by_page(monkeypatch: pytest.MonkeyPatch) -> No
         assert (event.order.total, event.order.tax, event.order.facilitator_tax, event.order.difference()) == (4035, 0, 577, 0)
     assert all_rows(wire, connector, "orders", cursor)[0] == []
     placed(wire, twin)
-    wire.now += MINUTE
+    wire.now += 5 * MINUTE
     assert len(all_rows(wire, connector, "orders", cursor)[0]) == 1
 
 

@@ -82,7 +82,8 @@ class AmazonTwin(Imitation):
         self.listings: dict[str, Listing] = {}
         self.orders: dict[str, dict[str, Any]] = {}
         self.effects: Counter[str] = Counter()
-        self.level_history: list[tuple[str, int, int]] = []
+        self.level_history: list[tuple[str, int, int]] = []  # SKU, quantity, when
+        self.price_history: list[tuple[str, int, int]] = []  # SKU, minor units, when
         self.messages: list[Message] = []
         self.feeds: dict[str, Feed] = {}
         self.documents: dict[str, tuple[bytes, int]] = {}  # content, and until when its address is valid
@@ -274,15 +275,16 @@ class AmazonTwin(Imitation):
         return json_reply(200, {"access_token": token, "token_type": "bearer", "expires_in": TOKEN_S, "refresh_token": self.refresh_token})
 
     def _search(self, request: Request, now: int) -> Reply:
-        """Orders by their last change, until two minutes ago at the latest, as the real one does."""
-        until = now - int(2 * MINUTE / self.time_factor)
-        since, start = micros(request.query["lastUpdatedAfter"]), int(request.query.get("paginationToken", "0"))
-        rows = int(request.query.get("maxResultsPerPage", "100"))
-        found = [one for one in self.orders.values() if since <= micros(one["lastUpdatedTime"]) <= until]
-        found.sort(key=lambda one: (one["lastUpdatedTime"], one["orderId"]))
-        answer: dict[str, Any] = {"orders": [_shown(one) for one in found[start : start + rows]], "lastUpdatedBefore": _time(until)}
-        if len(found) > start + rows:
-            answer["pagination"] = {"nextToken": str(start + rows)}
+        """Orders by their last change, until two minutes before the first page. The token holds that moment and the last order."""
+        token = request.query.get("paginationToken")
+        until, last = msgspec.json.decode(token) if token else (now - int(2 * MINUTE / self.time_factor), ["", ""])
+        since, rows = micros(request.query["lastUpdatedAfter"]), int(request.query.get("maxResultsPerPage", "100"))
+        found = [one for one in self.orders.values() if since <= micros(one["lastUpdatedTime"]) <= until and _place(one) > last]
+        found.sort(key=_place)
+        page = found[:rows]
+        answer: dict[str, Any] = {"orders": [_shown(one) for one in page], "lastUpdatedBefore": _time(until)}
+        if len(found) > rows:
+            answer["pagination"] = {"nextToken": msgspec.json.encode((until, _place(page[-1]))).decode()}
         return json_reply(200, answer)
 
     def _order(self, order: str) -> Reply:
@@ -335,6 +337,7 @@ class AmazonTwin(Imitation):
                 self.level_history.append((sku, listing.quantity, now))
             elif patch["path"] == "/attributes/purchasable_offer":
                 listing.price_minor = minor(str(value["our_price"][0]["schedule"][0]["value_with_tax"]), value["currency"])
+                self.price_history.append((sku, listing.price_minor, now))
             else:
                 return _issue("90000900", f"'{patch['path']}' is not an attribute of the product type.")
         return None
@@ -409,6 +412,11 @@ class AmazonTwin(Imitation):
 
 def _time(at: int) -> str:
     return iso(at - at % SECOND)
+
+
+def _place(order: Mapping[str, Any]) -> list[str]:
+    """Where an order stands in a search."""
+    return [order["lastUpdatedTime"], order["orderId"]]
 
 
 def _aws_time(text: str) -> int:

@@ -64,7 +64,8 @@ class ShopifyTwin(Imitation):
         self.variants: dict[str, Variant] = {}
         self.orders: dict[int, dict[str, Any]] = {}
         self.effects: Counter[str] = Counter()
-        self.level_history: list[tuple[str, int, int]] = []
+        self.level_history: list[tuple[str, int, int]] = []  # SKU, quantity, when
+        self.price_history: list[tuple[str, int, int]] = []  # SKU, minor units, when
         self.subscriptions: dict[str, str] = {}
         self._answered: dict[str, tuple[bytes, Any]] = {}
         self._last_id = first_id
@@ -90,7 +91,7 @@ class ShopifyTwin(Imitation):
         if any(self.variants[sku].quantity < quantity for sku, quantity in wanted.items()):
             return None
         for sku, quantity in wanted.items():
-            self.variants[sku].quantity -= quantity
+            self._move(sku, -quantity, now)
         order = self._new_order(lines, currency or self.currency, shipping_minor, discount_minor, tax_minor, now)
         order["name"] = number or f"#{1000 + len(self.orders) + 1}"
         notes = {"payment_intent": payment_intent, "mainstay_reservation": reservation}
@@ -106,7 +107,7 @@ class ShopifyTwin(Imitation):
         found = self.orders[order]
         for line in found["line_items"]:
             if restock:
-                self.variants[line["sku"]].quantity += line["fulfillable_quantity"]
+                self._move(line["sku"], line["fulfillable_quantity"], now)
             line["current_quantity"] -= line["fulfillable_quantity"]
             line["fulfillable_quantity"] = 0
         found |= {"cancelled_at": shapes.time(now), "closed_at": shapes.time(now), "cancel_reason": reason}
@@ -123,7 +124,8 @@ class ShopifyTwin(Imitation):
             line = next(one for one in found["line_items"] if one["sku"] == sku)
             line["current_quantity"] -= quantity
             line["fulfillable_quantity"] = min(line["fulfillable_quantity"], line["current_quantity"])
-            self.variants[sku].quantity += 0 if restock == "no_restock" else quantity
+            if restock != "no_restock":
+                self._move(sku, quantity, now)
             given.append(shapes.refunded(self._id(), line, quantity, restock, currency))
         back = shapes.refund(self._id(), order, given, (amount_minor, currency), note, shapes.time(now))
         found["refunds"].append(back)
@@ -132,6 +134,10 @@ class ShopifyTwin(Imitation):
         self._tell("refunds/create", back, now)
         self._changed(found, "orders/updated", now)
         return back
+
+    def _move(self, sku: str, units: int, now: int) -> None:
+        self.variants[sku].quantity += units
+        self.variants[sku].updated_at = now
 
     def _fulfil(self, found: dict[str, Any], units: Mapping[int, int], tracking: Mapping[str, Any], now: int) -> dict[str, Any]:
         """Units of an order leave in one parcel."""
@@ -371,6 +377,7 @@ class ShopifyTwin(Imitation):
             if one["id"] in known:
                 variant = known[one["id"]]
                 variant.price_minor, variant.updated_at = minor(one["price"], self.currency), now
+                self.price_history.append((variant.sku, variant.price_minor, now))
                 changed.append({"id": one["id"], "price": one["price"]})
         return {"productVariants": changed, "userErrors": wrongs}
 
@@ -396,10 +403,19 @@ class ShopifyTwin(Imitation):
     def _orders(
         self, now: int, first: int, after: str | None = None, query: str | None = None, sortKey: str = "PROCESSED_AT"
     ) -> dict[str, Any]:  # fmt: skip
+        """A cursor names the last order by id and sort value, as the recorded ones do: what changes meanwhile moves behind it."""
         since = re.fullmatch(r"updated_at:>='([^']+)'", query).group(1) if query else ""  # type: ignore[union-attr]
-        found = [one for one in self.orders.values() if not since or micros(one["updated_at"]) >= micros(since)]
+        last = tuple(msgspec.json.decode(base64.b64decode(after))) if after else ("", 0)
         field = {"UPDATED_AT": "updated_at", "PROCESSED_AT": "processed_at"}[sortKey]
-        return shapes.page([shapes.order_node(one) for one in sorted(found, key=lambda one: (one[field], one["id"]))], first, after)
+        since_at = micros(since) if since else 0
+        found = [one for one in self.orders.values() if micros(one["updated_at"]) >= since_at and (one[field], one["id"]) > last]
+        found.sort(key=lambda one: (one[field], one["id"]))
+        page = found[:first]
+        cursor = base64.b64encode(msgspec.json.encode([page[-1][field], page[-1]["id"]])).decode() if page else None
+        return {
+            "nodes": [shapes.order_node(one) for one in page],
+            "pageInfo": {"hasNextPage": len(found) > first, "endCursor": cursor},
+        }
 
     def _location(self, now: int, id: str) -> dict[str, Any] | None:
         if _number(id) != self.location:

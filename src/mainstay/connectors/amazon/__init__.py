@@ -84,6 +84,7 @@ MANIFEST = Manifest(
     summary="Marketplace: orders and packages in; levels, prices and shipment confirmations out.",
     source="https://developer-docs.amazon.com/sp-api",
     version="orders 2026-01-01, listings 2021-08-01, feeds 2021-06-30",
+    items="sku",
     references=("order", "seller_order_id", "fulfilment", "feed", "submission"),
     topics=(
         Topic(ORDER, "An order with its packages.", ("order", "fulfilment")),

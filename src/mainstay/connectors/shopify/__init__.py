@@ -41,6 +41,7 @@ SUBSCRIBED = (
     "products/create", "products/update", "products/delete",
     "customers/create", "customers/update", "customers/delete", "disputes/create", "disputes/update",
 )  # fmt: skip
+CONVERSATION_COST = 100.0  # more than any conversation of ours but a page of a feed
 NOT_BUSINESS = {
     "app/uninstalled": "The app was removed from the shop: its token is gone.",
     "shop/update": "The shop's own settings changed.",
@@ -236,11 +237,11 @@ class Shopify(Connector):
         return (Measured("graphql", throttle.currently_available, throttle.restore_rate),) if throttle else ()
 
     def _pause_s(self, call: Call, reply: Reply) -> float | None:
-        """How long until the bucket holds what the call costs."""
+        """How long until the bucket holds what the call costs, and what came before it in its conversation, which starts again."""
         throttle = _throttle(reply)
         if throttle is None or not throttle.restore_rate:
             return None
-        return max(0.0, (call.cost - throttle.currently_available) / throttle.restore_rate)
+        return max(0.0, (max(call.cost, CONVERSATION_COST) - throttle.currently_available) / throttle.restore_rate)
 
 
 def _throttle(reply: Reply) -> _Throttle | None:
