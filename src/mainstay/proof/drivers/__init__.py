@@ -7,7 +7,7 @@ from importlib import import_module
 
 from mainstay.contract.conformance import Subject
 
-SUBJECTS = ("amazon", "shipstation", "shopify", "stripe")
+SUBJECTS = ("amazon", "shipstation", "shopify", "stripe", "tryton")
 
 
 def subject(name: str) -> Subject:
