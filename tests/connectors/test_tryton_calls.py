@@ -233,7 +233,7 @@ def test_a_sale_that_was_cancelled_in_tryton_is_refused() -> None:
 
 
 def iter_call(wire: Wire, method: str, *params: object):
-    yield wire.connector._call(method, *params, {})
+    yield wire.connector._rpc.plain(method, *params, {})
 
 
 @pytest.mark.parametrize("setting", ["party", "warehouse"])
@@ -309,6 +309,17 @@ def test_long_feeds_come_in_pages_and_skip_nothing() -> None:
     twin.rename("SKU-0003", "Renamed", wire.now)
     again, _ = read_all(wire, "products", cursor)
     assert {product.title for product in again} == {"Renamed"} | {f"Product SKU-{n:04}" for n in range(589, 600)}  # ten minutes again
+
+
+def test_an_archived_product_is_still_told_of_and_no_longer_counted() -> None:
+    wire, twin = pair()
+    _, cursor = read_all(wire, "products")
+    wire.now += HOUR
+    twin.archive("TEE-M", wire.now)
+    products, _ = read_all(wire, "products", cursor)
+    assert {product.variants[0].sku: product.status for product in products}["TEE-M"] == "archived"
+    levels, _ = read_all(wire, "levels")
+    assert [level.sku for level in levels] == ["MUG-1"]
 
 
 def test_invoices_say_what_became_of_our_sales() -> None:

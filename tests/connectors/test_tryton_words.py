@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mainstay.connectors.tryton import Tryton, Warned
+from mainstay.connectors.tryton import Tryton
 from mainstay.connectors.tryton.posting import Document, Parts, Press, Sale, lines, step
+from mainstay.connectors.tryton.rpc import Warned
 from mainstay.connectors.tryton.words import INVOICE_BUTTON, INVOICE_STATE, SALE_BUTTON, Exact, date, exact, moment
 from mainstay.contract.connector import Done, settings_of
 from mainstay.contract.talk import Call, Reply
@@ -98,8 +99,8 @@ def test_recorded_stock_on_hand(shared: Path) -> None:
     ("name", "total", "shipments", "invoices", "expected"),
     [  # the recorded sale with the states of its documents as recorded beside it
         ("a37-sale-read-cancelled", 990, [], [], Reject),
-        ("a13-sale-read-after-confirm", 4430, ["waiting"], ["draft"], Press("stock.shipment.out", "assign_try", (1,))),
-        ("a29-sale-read-shipped", 4430, ["done"], ["draft"], Press("account.invoice", "post", (1,))),
+        ("a13-sale-read-after-confirm", 4430, ["waiting"], ["draft"], Press("stock.shipment.out.assign_try", (1,))),
+        ("a29-sale-read-shipped", 4430, ["done"], ["draft"], Press("account.invoice.post", (1,))),
         ("a29-sale-read-shipped", 4430, ["done"], ["posted"], Done({"sale": "1", "invoice": "1", "shipment": "1"})),
         ("a29-sale-read-shipped", 4431, ["done"], ["posted"], Reject),
     ],
@@ -143,6 +144,7 @@ def test_samples() -> None:
         ("level", sample("level", level={"id": 1, "code": "", "quantity": 2.0}), "schema"),
         ("level", sample("level", at="now"), "schema"),
         ("invoice", sample("invoice", state="evaporated"), "unknown_word"),
+        ("move", sample("move", place="limbo"), "unknown_word"),
         ("invoice", sample("invoice", total_amount={"__class__": "Decimal", "decimal": "31.905"}), "scale"),
         ("invoice", sample("invoice", **{"sales.": []}), "not_business"),
         ("product", sample("product", list_price_used={"__class__": "Decimal", "decimal": "NaN"}), "amount"),

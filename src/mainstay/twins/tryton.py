@@ -106,6 +106,11 @@ class TrytonTwin(Imitation):
         self._now = now
         self._set("product.product", self._product(sku), name=title)
 
+    def archive(self, sku: str, now: int) -> None:
+        """Somebody takes a product out of the range."""
+        self._now = now
+        self._set("product.product", self._product(sku), active=False)
+
     def move(self, sku: str, delta: int, reason: str, now: int) -> int:
         """A stock move made inside the ERP: `reason` is "inventory" or "supplier"; returns the move's id."""
         self._now = now
@@ -138,6 +143,11 @@ class TrytonTwin(Imitation):
         return totals
 
     # --- the wire ----------------------------------------------------------------------------------------------------
+    def answer(self, request: Request, now: int) -> Reply:
+        """Everything is a POST here. Faults after the effect are for calls that have one: reads are handed on as GET."""
+        reads = any(verb in request.body[:100] for verb in (b".search_read", b".get_preferences", b".login"))
+        return super().answer(msgspec.structs.replace(request, method="GET") if reads else request, now)
+
     def handle(self, request: Request, now: int) -> Reply:
         self._now = now
         date = {"date": datetime.fromtimestamp(now // SECOND, UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")}
@@ -187,6 +197,8 @@ class TrytonTwin(Imitation):
         fields: list[str],
         context: Record,
     ) -> list[Record]:
+        if not any(clause[0] == "active" for clause in domain):  # what is not active shows only to those who ask for it
+            domain = [*domain, ["active", "!=", False]]
         found = [one for one in self.books[model].values() if all(self._fits(model, one, clause) for clause in domain)]
         for field, way in reversed(order or [["id", "DESC"]]):
             found.sort(key=lambda one, field=field: one[field], reverse=way == "DESC")  # type: ignore[misc]
@@ -212,7 +224,7 @@ class TrytonTwin(Imitation):
     def _value(self, model: str, record: Record, field: str) -> Any:
         head, _, rest = field.partition(".")
         if not rest:
-            return record[head]
+            return record.get(head) if head == "active" else record[head]
         target = _LINKS[model, head]
         return self._value(target, self.books[target][record[head]], rest)
 
@@ -366,7 +378,7 @@ def _places() -> list[Record]:
         (LOST, None, "lost_found", None), (WAREHOUSE, "WH", "warehouse", None), (SUPPLIER, "SUP", "supplier", None),
         (CUSTOMER, "CUS", "customer", None),
     )  # fmt: skip
-    return [{"id": number, "code": code, "type": kind, "parent": parent} for number, code, kind, parent in rows]
+    return [{"id": number, "code": code, "type": kind, "parent": parent, "active": True} for number, code, kind, parent in rows]
 
 
 def _amount(line: Mapping[str, Any]) -> Decimal:

@@ -68,9 +68,8 @@ SALE_FIELDS = (
 
 
 class Press(NamedTuple):
-    """A button to press on documents of one model."""
+    """A button, with its model, to press on documents."""
 
-    model: str
     button: str
     ids: tuple[int, ...]
 
@@ -158,7 +157,7 @@ def step(sale: Sale, wanted: PostSale) -> Press | Done:
         )
     button = ours(words.SALE_BUTTON, sale.state, "sale state")
     if button:
-        return Press("sale.sale", button, (sale.id,))
+        return Press(f"sale.sale.{button}", (sale.id,))
     if button is None:
         raise Reject(f"sale {sale.number or sale.id} of {sale.reference} was {sale.state} in Tryton")
     press = _press("stock.shipment.out", words.SHIPMENT_BUTTON, sale.shipments) or _press(
@@ -179,5 +178,5 @@ def _press(model: str, buttons: dict[str, str | None], documents: Sequence[Docum
         if button is None:
             raise Reject(f"{model} {one.number or one.id} was {one.state} in Tryton")
         if button:
-            return Press(model, button, tuple(other.id for wanted, other in due if wanted == button))
+            return Press(f"{model}.{button}", tuple(other.id for wanted, other in due if wanted == button))
     return None

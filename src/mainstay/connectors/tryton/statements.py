@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from msgspec import Struct, field
 
-from mainstay.connectors.tryton.words import INVOICE_STATE, Exact, Moment, ours
+from mainstay.connectors.tryton.words import INVOICE_STATE, PLACE, Exact, Moment, ours
 from mainstay.model import identity
 from mainstay.model.failures import Reject
 from mainstay.model.money import minor
@@ -75,7 +75,7 @@ class Change(Struct):
 
     warehouse: str
     sign: int  # 1: came, -1: went
-    reason: str
+    place: str  # the kind of place at the other end
     move: Move
 
 
@@ -127,7 +127,7 @@ def change_seen(row: Change) -> StockMoved:
         sku=identity.sku(move.product_.code),
         delta=row.sign * _whole(move.internal_quantity, move.product_.code),
         location=row.warehouse,
-        reason=row.reason,
+        reason=ours(PLACE, row.place, "location type"),
     )
 
 
