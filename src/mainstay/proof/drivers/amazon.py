@@ -52,10 +52,11 @@ class AmazonDriver:
         )  # fmt: skip
 
     def wish(self, twin: AmazonTwin, dice: Dice) -> Command | None:
-        sku, n, throw = f"SKU-{dice.randrange(0, 40)}", dice.randrange(1, 10_000), dice.random()
-        if throw < 0.6:
+        sku, n = f"SKU-{dice.randrange(0, 40)}", dice.randrange(1, 10_000)
+        kind = len(twin.orders) % 4  # the same for all wishes of one batch, so that some are long enough for a feed
+        if kind < 2:
             return SetLevel(key="", sku=sku, item=sku, quantity=50 + n, revision=n)
-        if throw < 0.7:
+        if kind == 2:
             return SetPrice(key="", sku=sku, item=sku, currency="EUR", price=2000 + n, revision=n)
         untouched = _untouched(twin)
         if not untouched:
