@@ -52,6 +52,7 @@ def said(topic: str, body: bytes):
     return one.event
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("where", EXPECTED)
 def test_every_payload_becomes_what_the_table_says(shared: Path, where: tuple[str, str, int]) -> None:
     topic, expected = EXPECTED[where]
@@ -64,6 +65,7 @@ def test_every_payload_becomes_what_the_table_says(shared: Path, where: tuple[st
         assert refused.value.code == expected
 
 
+@pytest.mark.shared
 def test_recorded_parcels(shared: Path) -> None:
     assert said("shipment", recorded(shared, "list_all_shipments", "shipments", 0)) == FulfilmentSeen(
         external="33974374", version=1_412_344_293_627_000, at=1_412_344_293_627_000, of=Reference("release", "43945660"),
@@ -404,6 +406,7 @@ def test_wrong_credentials_and_foreign_commands() -> None:
     assert outcome.code == "not_capable"
 
 
+@pytest.mark.shared
 def test_the_twins_objects_have_the_recorded_shapes(shared: Path) -> None:
     wire, twin = pair()
     push(wire, release("rel-1"))
@@ -423,6 +426,7 @@ def test_the_twins_objects_have_the_recorded_shapes(shared: Path) -> None:
     assert set(twin.hooks[0]) == set(hook)
 
 
+@pytest.mark.shared
 def test_the_twin_answers_as_recorded(shared: Path) -> None:
     """The recorded request, sent to the twin, is answered in the recorded form."""
     exchange = json.loads((shared / "vendor/shipstation/v1-recorded/create_orders.json").read_bytes())[0]

@@ -71,6 +71,7 @@ def sample(name: str) -> bytes:
     return (SAMPLES / f"{name}.json").read_bytes()
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_every_payload_becomes_what_the_table_says(shared: Path, name: str) -> None:
     topic, expected = EXPECTED[name]
@@ -84,6 +85,7 @@ def test_every_payload_becomes_what_the_table_says(shared: Path, name: str) -> N
         assert tuple(type(event).__name__ for event in said(topic, body)) == expected
 
 
+@pytest.mark.shared
 def test_the_table_names_every_webhook_beside_the_repo(shared: Path) -> None:
     folder = shared / "vendor/stripe"
     there = {f"{path.parent.name}/{path.name}" for path in (*folder.glob("webhooks/*.json"), *folder.glob("objects/event_*.json"))}
@@ -91,6 +93,7 @@ def test_the_table_names_every_webhook_beside_the_repo(shared: Path) -> None:
     assert there <= set(EXPECTED)
 
 
+@pytest.mark.shared
 def test_a_captured_charge(shared: Path) -> None:
     assert said("charge.succeeded", of_vendor(shared, "webhooks/charge.succeeded.json")) == [
         PaymentSeen(
@@ -100,6 +103,7 @@ def test_a_captured_charge(shared: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.shared
 def test_a_declined_charge_and_its_intent(shared: Path) -> None:
     assert said("charge.failed", of_vendor(shared, "webhooks/charge.failed.json")) == [
         PaymentSeen(
@@ -115,6 +119,7 @@ def test_a_declined_charge_and_its_intent(shared: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.shared
 def test_an_authorisation(shared: Path) -> None:
     topic = "payment_intent.amount_capturable_updated"
     assert said(topic, of_vendor(shared, f"webhooks/{topic}.json")) == [
@@ -125,6 +130,7 @@ def test_an_authorisation(shared: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.shared
 def test_an_intent_that_was_cancelled(shared: Path) -> None:
     assert said("payment_intent.canceled", of_vendor(shared, "webhooks/payment_intent.canceled.json")) == [
         PaymentSeen(
@@ -134,6 +140,7 @@ def test_an_intent_that_was_cancelled(shared: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.shared
 def test_intents_under_way(shared: Path) -> None:
     assert said("payment_intent.processing", of_vendor(shared, "webhooks/payment_intent.processing.json")) == [
         PaymentSeen(
@@ -144,6 +151,7 @@ def test_intents_under_way(shared: Path) -> None:
     assert said("payment_intent.requires_action", of_vendor(shared, "webhooks/payment_intent.requires_action.json"))[0].status == "pending"
 
 
+@pytest.mark.shared
 def test_a_payout(shared: Path) -> None:
     assert said("payout.paid", of_vendor(shared, "webhooks/payout.paid.json")) == [
         PayoutSeen(
@@ -153,6 +161,7 @@ def test_a_payout(shared: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.shared
 def test_stripes_own_fixture_objects_in_their_envelopes(shared: Path) -> None:
     """Published objects (API description, 2024 and later) and real ones of dj-stripe: refund, disputes, intents, charge."""
 
@@ -191,6 +200,7 @@ def test_stripes_own_fixture_objects_in_their_envelopes(shared: Path) -> None:
     ]
 
 
+@pytest.mark.shared
 def test_lines_of_the_balance(shared: Path) -> None:
     assert said("balance_transaction", of_vendor(shared, "fixtures/balance_transaction.json")) == [
         SettlementLineSeen(

@@ -344,6 +344,7 @@ def shape(value: object) -> object:
     return "number" if isinstance(value, int) and not isinstance(value, bool) else type(value).__name__
 
 
+@pytest.mark.shared
 def test_the_twins_objects_have_the_shapes_of_stripes_fixtures(shared: Path) -> None:
     """Every field of the twin's objects stands in Stripe's published object with the same type, where that one shows a value."""
     wire, twin = pair()

@@ -52,8 +52,8 @@ def products(rpc: Rpc, cursor: str, hidden: list[str]) -> Talk[Page]:
     """Products with a code, archived ones too; not those that only take bookings (`hidden`)."""
     since = words.moment(_window(cursor)[0])
     changed = ["OR", ["last_modified_at", ">=", since], ["template.last_modified_at", ">=", since]]
-    domain = [changed, ["code", "!=", None], ["code", "not in", hidden], ["active", "in", [True, False]]]
-    raws, onward, more = yield from _changed(rpc, "product.product", domain, _PRODUCT_FIELDS, cursor)
+    domain = [changed, ["code", "!=", None], ["code", "not in", hidden]]
+    raws, onward, more = yield from _changed(rpc, "product.product", domain, _PRODUCT_FIELDS, cursor, active_test=False)
     found = ((msgspec.json.decode(raw, type=Product), raw) for raw in raws)
     return Page(tuple(Row("product", f"{product.id}@{product.changed()}", bytes(raw)) for product, raw in found), onward, more)
 
@@ -88,7 +88,7 @@ def moves(rpc: Rpc, cursor: str) -> Talk[Page]:
     found = [(msgspec.json.decode(raw, type=Move), raw) for raw in raws]
     ours = yield from _our_lines(rpc, (move for move, _ in found))
     found = [(move, raw) for move, raw in found if move.origin not in ours]
-    known = (yield from rpc.search("stock.location", [["active", "in", [True, False]]], _PLACE_FIELDS, Place)) if found else []
+    known = (yield from rpc.search("stock.location", [], _PLACE_FIELDS, Place, active_test=False)) if found else []
     places = {place.id: place for place in known}
     rows: list[Row] = []
     for move, raw in found:
@@ -109,10 +109,12 @@ def invoices(rpc: Rpc, cursor: str) -> Talk[Page]:
     return Page(tuple(Row("invoice", f"{one.id}@{one.last_modified_at.micros()}", bytes(raw)) for one, raw in ours), onward, more)
 
 
-def _changed(rpc: Rpc, model: str, domain: list[object], fields: tuple[str, ...], cursor: str) -> Talk[tuple[list[msgspec.Raw], str, bool]]:
+def _changed(
+    rpc: Rpc, model: str, domain: list[object], fields: tuple[str, ...], cursor: str, **context: bool
+) -> Talk[tuple[list[msgspec.Raw], str, bool]]:
     """The next page of the window, the cursor after it, and whether more follow."""
     since, newest, last = _window(cursor)
-    raws, _ = yield from rpc.rows(model, [*domain, ["id", ">", last]], fields, ROWS_MAX)
+    raws, _ = yield from rpc.rows(model, [*domain, ["id", ">", last]], fields, ROWS_MAX, **context)
     stamps = [msgspec.json.decode(raw, type=Modified) for raw in raws]
     newest = max([newest, *(stamp.last_modified_at.micros() for stamp in stamps)])
     if len(raws) == ROWS_MAX:
