@@ -15,7 +15,7 @@ from tests.flows.conftest import Core, a_parcel, a_payment, an_order
 def known(core, external="1"):
     """What is known of an order, without how often and when we were told."""
     plain = msgspec.to_builtins(core.order(external))
-    for accidental in ("marks", "updated_at", "id", "items"):
+    for accidental in ("marks", "heard", "updated_at", "id", "items"):
         plain.pop(accidental, None)
     return plain
 

@@ -149,11 +149,17 @@ def shop(house: House) -> Shop:
         return "" if isinstance(answer, Admitted) else answer.reason
 
     return Shop(
-        translate={**translate, **dict.fromkeys(own, statements_of)}, policy=policy(house), admit=admit, owner=lambda system: owners.get(system, "operations"),
-        channels=own, split=landscape.orders.split, payment_us=landscape.orders.payment_timeout_s * SECOND,
-        early_us=landscape.orders.early_s * SECOND, reservation_us=landscape.orders.reservation_s * SECOND,
+        translate={**translate, **dict.fromkeys(own, statements_of)},
+        policy=policy(house),
+        admit=admit,
+        owner=lambda system: owners.get(system, "operations"),
+        channels=own,
+        split=landscape.orders.split,
+        payment_us=landscape.orders.payment_timeout_s * SECOND,
+        early_us=landscape.orders.early_s * SECOND,
+        reservation_us=landscape.orders.reservation_s * SECOND,
         behind=frozenset(name for name, connector in house.connectors.items() if connector.manifest.sink("PostSale")),
-    )  # fmt: skip
+    )
 
 
 def policy(house: House) -> Policy:
@@ -196,8 +202,13 @@ def plan(house: House, scale: Mapping[str, float]) -> Plan:
     for name, connector in house.connectors.items():
         for feed in connector.manifest.feeds:
             asked = [seconds for obj in feed.objects if (seconds := every.get((name, obj)))]
-            polls[(name, feed.name)] = min(asked, default=feed.every_s)
+            polls[(name, feed.name)] = min(asked, default=feed.every_s) / scale.get(name, 1.0)
     return Plan(connectors=house.connectors, channels=channels, polls=polls, scale=scale)
+
+
+def by_sku(house: House) -> frozenset[str]:
+    """Systems that call stock items by our SKUs."""
+    return frozenset(name for name, one in house.connectors.items() if one.manifest.items == "sku")
 
 
 def scales(house: House) -> dict[str, float]:

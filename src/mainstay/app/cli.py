@@ -294,6 +294,80 @@ def suppress_letter(number: int, reason: str, by: str, config: Path) -> None:
 
 
 @main.command()
+@click.option("--history", type=click.Path(path_type=Path), help="Folder of order history in the shape of Olist's dataset.")
+@click.option("--orders", default=2_000, show_default=True, help="How many orders to play.")
+@click.option("--rate", default=6_000.0, show_default=True, help="Orders per minute.")
+@click.option("--faults", type=click.Choice(["none", "normal", "storm"]), default="normal", show_default=True, help="How bad the weather is.")
+@click.option("--seed", default=7, show_default=True, help="The dice of story and faults.")
+@click.option("--headless", is_flag=True, help="No live view.")
+@click.option("--report", "report_file", type=click.Path(path_type=Path), help="Write the report to FILE (.json) and FILE's .html page.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Keep the shop, its store and its log in this folder.")
+@click.option("--plant", default="", help="Plant a bug that the report must show: lose-one, double-capture, oversell, unbalance.")
+@JSON
+def demo(headless: bool, report_file: Path | None, as_json: bool, **told: Any) -> None:
+    """Five outside systems, Mainstay between them, real orders at peak speed, faults; and a report from their own books."""
+    from mainstay.app import demo as town
+    from mainstay.app.play_demo import perform
+
+    report = perform(town.Demo(**told), headless=headless or as_json or not sys.stdout.isatty(), report_file=report_file, quiet=as_json)
+    if as_json:
+        show(report, True)
+    sys.exit(0 if town.good(report) else 1)
+
+
+@main.command()
+@CONFIG
+@click.option("--defaults", is_flag=True, help="Ask nothing; write the shop of the demo.")
+def init(config: Path, defaults: bool) -> None:
+    """Write a commented mainstay.toml from a few answers."""
+    from mainstay.app.first_steps import ask
+
+    if config.exists():
+        raise click.ClickException(f"{config} exists already; move it away first, or name another with --config")
+    config.write_text(ask(defaults))
+    click.echo(f"{config} is written. Next: set the secrets that it names, then `mainstay check` and `mainstay up`.")
+
+
+@main.group()
+def connector() -> None:
+    """Connectors: list them, examine one, begin a new one."""
+
+
+@connector.command("list")
+@JSON
+def list_connectors(as_json: bool) -> None:
+    """What can be connected."""
+    from mainstay.app.first_steps import manifests
+
+    found = manifests()
+    show(found, as_json, "\n".join(f"{one['name']:<12} {one['title']}: {one['summary']}" for one in found))
+
+
+@connector.command("new")
+@click.argument("name")
+@click.option("--into", type=click.Path(path_type=Path), default=Path("."), show_default=True, help="The folder to write to.")
+def new_connector(name: str, into: Path) -> None:
+    """Write the beginnings of a connector with its twin, its tests and its README."""
+    from mainstay.app.first_steps import begin
+
+    for path in begin(name, into):
+        click.echo(f"wrote {path}")
+
+
+@connector.command("check")
+@click.argument("name")
+@click.option("--seeds", default=3, show_default=True, help="Dice of the faulty worlds that it is put through.")
+@JSON
+def check_connector(name: str, seeds: int, as_json: bool) -> None:
+    """Put a connector through the conformance suite with its twin; exit 1 when a check fails."""
+    from mainstay.app.first_steps import examined
+
+    verdicts, text = examined(name, seeds)
+    show(verdicts, as_json, text)
+    sys.exit(0 if all(one.passed for one in verdicts) else 1)
+
+
+@main.command()
 @click.argument("name")
 @JSON
 @click.option("--quick", is_flag=True, help="Fewer repetitions on smaller data: a smoke test, not a figure.")

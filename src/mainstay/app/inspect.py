@@ -35,11 +35,15 @@ def stand_ins(settings: type[Settings]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for field in msgspec.structs.fields(settings):
         if field.required:
-            kind = str(field.type)
-            found[field.encode_name] = (
-                Secret("none") if "Secret" in kind else 1 if "int" in kind else "USD" if field.name == "currency" else "none"
-            )
+            found[field.encode_name] = "none" if "Secret" in str(field.type) else _example(field.type)
+        elif field.name == "currency":
+            found[field.encode_name] = "USD"
     return found
+
+
+def _example(kind: Any) -> Any:
+    schema = msgspec.json.schema(kind)
+    return schema.get("examples", ["none" if schema.get("type") == "string" else 1])[0]
 
 
 def contracts() -> dict[str, Any]:

@@ -112,7 +112,7 @@ async def run_dispatch(house: House, stop: asyncio.Event, ready: Callable[[], No
     transport = Http()
     outcomes = Outcomes(house.data / "outcomes.db", clock, core.ring)
     state = await _wait_for_state(house.data, stop)
-    propagate = Propagate(state, build.channel_policies(house))
+    propagate = Propagate(state, build.channel_policies(house), build.by_sku(house))
     plan = build.plan(house, build.scales(house))
     dispatch = Dispatch(state, outcomes, plan, transport, propagate.commands, clock, random.Random())
     archive = Archive(house.data, outcomes.inbox, "outcomes")

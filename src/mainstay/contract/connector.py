@@ -45,6 +45,7 @@ class Sink(Struct, frozen=True):
     batch_max: int = 1
     objects: tuple[str, ...] = ()
     key_ttl_s: float | None = None  # how long the vendor keeps an idempotency key; None: for ever, or not needed
+    bulk_from: int = 1  # from how many commands on a bulk call is worth it; fewer go one by one, side by side
     gather_s: float = 0.0  # how long commands may wait for others to be sent with them
 
 

@@ -43,6 +43,7 @@ class Call(Struct, frozen=True, kw_only=True):
     repeat: Repeat = Repeat.SAFE
     cost: float = 1.0  # what it takes from a cost budget
     timeout_s: float = TIMEOUT_S
+    after_s: float = 0.0  # how long to wait before it, where a vendor works on something
 
 
 class Reply(Struct, frozen=True):

@@ -72,6 +72,8 @@ class Connection:
     async def _perform(self, call: Call, on_first: Callable[[], None] | None) -> Reply:
         if pause := self.breaker.wait(self.clock()):
             raise Retry(f"{self.name} pauses after {self.breaker.failures} failures: {self.breaker.reason}", pause / SECOND, "breaker_open")
+        if call.after_s:
+            await asyncio.sleep(call.after_s / self.budgets.scale)
         async with self._room:
             await self._within_budget(call)
             session = await self._session_for(call)

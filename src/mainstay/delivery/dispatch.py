@@ -20,6 +20,7 @@ from mainstay.model.commands import Command
 from mainstay.model.failures import Reject
 from mainstay.model.objects import Person
 from mainstay.storage.bell import POLL_S
+from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
 TAKE_MAX = 2_000
@@ -135,7 +136,7 @@ class Dispatch:
         found = self.state.load("load_people", [subject])
         if not found:
             raise Reject(f"the personal data of subject {subject} was erased", "personal_data_erased")
-        return msgspec.structs.replace(command, recipient=msgspec.json.decode(found[0][1], type=Person))
+        return msgspec.structs.replace(command, recipient=msgspec.json.decode(unpack(found[0][1]), type=Person))
 
     @property
     def waiting(self) -> int:

@@ -20,6 +20,7 @@ from mainstay.model.commands import AnyCommand, Command, Fetch
 from mainstay.model.failures import Failure, Halt, Reject, Retry, Unknown
 from mainstay.model.outcome import Outcome as Ended
 from mainstay.model.times import SECOND
+from mainstay.storage.packing import unpack
 
 CONVERSATIONS = 12  # held at once with one system
 KEY_MARGIN = 0.9  # of the time that a vendor keeps an idempotency key
@@ -63,7 +64,7 @@ class Lanes:
 
     def add(self, intent: int, at: int, entity: int, body: bytes, attempt: Attempt | None, *, restarted: bool) -> None:
         """Take over an intent. After a restart nobody knows whether it was sent: what a repeat would double is looked up first."""
-        task = Task(intent, at, entity, _commands.decode(body), attempt or Attempt())
+        task = Task(intent, at, entity, _commands.decode(unpack(body)), attempt or Attempt())
         sink = self._sink(task)
         if restarted and sink is not None and sink.repeat is Repeat.LOOKUP:
             task.attempt.status = "unknown"

@@ -16,11 +16,11 @@ from mainstay.delivery.connection import Connection
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.retry import Dice, backoff_us
 from mainstay.model.commands import SetLevel
-from mainstay.model.failures import Failure, Reject, Retry
+from mainstay.model.failures import Failure, Reject, Retry, Unknown
 from mainstay.model.times import SECOND
 
 LATENCIES_HELD = 20_000
-CONVERSATIONS = 4  # a slow call does not hold up the next ones; no item is in two at once
+CONVERSATIONS = 8  # a slow call does not hold up the next ones; no item is in two at once
 
 
 class Dirty(Struct):
@@ -29,6 +29,8 @@ class Dirty(Struct):
     seq: int  # the change that it came from: its revision
     at: int  # when that was committed
     starved: int  # the connection's budget wait so far
+    due: int = 0  # not before this, after a failure
+    tries: int = 0
 
 
 Commands = Callable[[str, Sequence[tuple[int, int]]], list[SetLevel | None]]  # channel, (item, revision) -> what to tell
@@ -41,15 +43,13 @@ class Levels:
         self.channel, self.connection, self.outcomes, self.commands, self.dice = channel, connection, outcomes, commands, dice
         sink = connection.connector.manifest.sink("SetLevel")
         assert sink is not None, f"{connection.name} takes no levels"
-        self.batch_max = sink.batch_max
+        self.sink = sink
         self.told = outcomes.listings(channel)
         self.dirty: dict[int, Dirty] = {}
         self.busy: dict[int, Dirty] = {}
         self.latencies_us: deque[int] = deque(maxlen=LATENCIES_HELD)  # commit -> first call, less what the vendor's budget took
         self.waits_us: deque[int] = deque(maxlen=LATENCIES_HELD)  # what the vendor's budget took
         self.sent = 0
-        self.tries = 0
-        self._next = 0
         self._wake = asyncio.Event()
         self._talking: set[asyncio.Task[None]] = set()
 
@@ -73,14 +73,14 @@ class Levels:
         try:
             while True:
                 now = self.connection.clock()
-                while len(self._talking) < CONVERSATIONS and self._next <= now and (batch := self._pick()):
+                while len(self._talking) < CONVERSATIONS and (batch := self._pick(now)):
                     talking = asyncio.create_task(self._talk(batch))
                     self._talking.add(talking)
                     talking.add_done_callback(self._talked)
                 self._wake.clear()
-                pause = max(0.0, (self._next - now) / SECOND) if self.dirty and self._next > now else None
+                later = [one.due for one in self.dirty.values() if one.due > now]
                 try:
-                    await asyncio.wait_for(self._wake.wait(), pause)
+                    await asyncio.wait_for(self._wake.wait(), (min(later) - now) / SECOND if later else None)
                 except TimeoutError:
                     continue
         finally:
@@ -93,13 +93,10 @@ class Levels:
         if not talking.cancelled() and (error := talking.exception()) is not None:
             raise error
 
-    def _pick(self) -> list[int]:
-        batch = []
-        for item in self.dirty:
-            if item not in self.busy:
-                batch.append(item)
-                if len(batch) == self.batch_max:
-                    break
+    def _pick(self, now: int) -> list[int]:
+        """What to tell next: one item, or many at once where that is worth a bulk call."""
+        free = [item for item, change in self.dirty.items() if change.due <= now and item not in self.busy]
+        batch = free[: self.sink.batch_max if len(free) >= self.sink.bulk_from else 1]
         for item in batch:
             self.busy[item] = self.dirty.pop(item)
         return batch
@@ -135,10 +132,14 @@ class Levels:
     def _settle(self, item: int, command: SetLevel, outcome: Done | Failure) -> None:
         if isinstance(outcome, Done):
             self.sent += 1
-            self.tries = 0
             self.told[item] = command.quantity
             self.outcomes.listed(self.channel, item, command.quantity)
             self._passed(item)
+        elif isinstance(outcome, Unknown):
+            self.told.pop(item, None)  # nobody knows what it shows: tell it again, it is an absolute value
+            self._again(item, outcome)
+        elif isinstance(outcome, Reject) and outcome.code == "not_found":
+            self._passed(item)  # the channel does not list it: it will not sell it either
         elif isinstance(outcome, Reject):
             self._passed(item)
             self.outcomes.refused(self.connection.name, self.channel, command, outcome)
@@ -146,12 +147,14 @@ class Levels:
             self._again(item, outcome)
 
     def _again(self, item: int, failure: Failure) -> None:
-        self.tries += 1
+        """Tell it again after a pause of its own: one item's failure does not hold up the others."""
         after = failure.after_s if isinstance(failure, Retry) else None
-        self._next = self.connection.clock() + backoff_us(min(self.tries, 8), self.dice, after)
         back = self.busy.pop(item)
         newer = self.dirty.get(item)
-        self.dirty[item] = Dirty(newer.seq if newer else back.seq, back.at, back.starved)
+        pause = backoff_us(min(back.tries, 8), self.dice, after)
+        self.dirty[item] = Dirty(
+            newer.seq if newer else back.seq, back.at, back.starved, self.connection.clock() + pause, min(back.tries + 1, 20)
+        )
         self._wake.set()
 
     def _passed(self, item: int) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from zlib import crc32
 
 import structlog
 
-from mainstay.contract.connector import Feed
+from mainstay.contract.connector import Feed, Row
 from mainstay.delivery.connection import Connection
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.retry import Dice, backoff_us
 from mainstay.model.failures import Failure, Retry
 from mainstay.model.times import SECOND
+
+RECENT_MAX = 50_000  # rows of a feed that are remembered
 
 log = structlog.get_logger("delivery")
 
@@ -27,6 +30,18 @@ class Poll:
         self.last_at = 0
         self.failure = ""
         self._tries = 0
+        self._recent: dict[tuple[str, str], int] = {}
+
+    def _is_new(self, row: Row) -> bool:
+        """Feeds overlap so that nothing is missed: what was recorded a moment ago, byte for byte, is not recorded again. After a
+        restart everything is new again, and the core counts the duplicates."""
+        mark = crc32(row.body)
+        if self._recent.get((row.topic, row.key)) == mark:
+            return False
+        if len(self._recent) >= RECENT_MAX:
+            self._recent.clear()
+        self._recent[(row.topic, row.key)] = mark
+        return True
 
     async def run(self) -> None:
         while True:
@@ -46,9 +61,11 @@ class Poll:
             after = failure.after_s if isinstance(failure, Retry) else None
             return min(backoff_us(min(self._tries, 8), self.dice, after) / SECOND, max(self.every_s, 1.0) * 4)
         self._tries, self.failure = 0, ""
-        self.outcomes.documents(connection.name, page.rows, (self.name, page.cursor))
-        self.outcomes.flush()
+        news = tuple(row for row in page.rows if self._is_new(row))
+        if news or page.cursor != self.outcomes.mark(self.name):
+            self.outcomes.documents(connection.name, news, (self.name, page.cursor))
+            self.outcomes.flush()
         self.pages += 1
-        self.rows += len(page.rows)
+        self.rows += len(news)
         self.last_at = connection.clock()
         return 0.0 if page.more else self.every_s

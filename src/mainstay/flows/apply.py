@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from mainstay.flows.world import World
-from mainstay.model.commands import AnyCommand
+from mainstay.model.commands import AnyCommand, Fetch
 from mainstay.model.events import (
     Allocated,
     Answered,
@@ -28,13 +28,14 @@ from mainstay.model.events import (
     Short,
 )
 from mainstay.model.objects import Reference
-from mainstay.model.seen import OrderSeen, PaymentSeen, ProductSeen, StockCounted, StockMoved
+from mainstay.model.seen import Hint, OrderSeen, PaymentSeen, ProductSeen, StockCounted, StockMoved
 from mainstay.model.state import LOCATIONS_MAX, OrderState, ReservationState
 from mainstay.money.post import post
 from mainstay.orders.decide import captured, is_paid
 from mainstay.orders.fold import fold as fold_order
 from mainstay.orders.view import command
 from mainstay.stock import fold as stock
+from mainstay.storage.packing import pack
 
 STOCK_EVENTS = frozenset({Allocated, Deallocated, Shipped})
 MONEY_EVENTS = frozenset({Heard, Answered})
@@ -54,6 +55,8 @@ class Apply:
         world, kind = self.world, type(event)
         if kind is Heard:
             self._link_heard(state, event)  # type: ignore[arg-type]
+            if type(event.said) is OrderSeen:  # type: ignore[union-attr]
+                state.heard = seq
         short_before = state.short if kind in (Short, Allocated, Moved) and state.short else None
         short_before = dict(short_before) if short_before else None
         fold_order(state, event, world.item_of.__getitem__)
@@ -94,7 +97,7 @@ class Apply:
     def intend(self, system: str, entity: int, what: AnyCommand, at: int) -> None:
         """Put a command into the outbox."""
         world = self.world
-        world.batch.intents.append((world.number("intent"), at, system, entity, _encode(what)))
+        world.batch.intents.append((world.number("intent"), at, system, entity, pack(_encode(what))))
 
     def _answered(self, state: OrderState, event: Answered) -> None:
         world = self.world
@@ -224,6 +227,13 @@ class Apply:
             world.batch.early = [row for row in world.batch.early if row[0] != number]
             world.batch.early_done.append((number,))
             world.early -= 1
+
+    def to_hint(self, number: int, event: AnyEvent, at: int) -> None:
+        """A thin notification: what it speaks of is fetched."""
+        assert isinstance(event, Heard) and isinstance(event.said, Hint)
+        said = event.said
+        key = f"{event.system}:{said.feed}:{said.external}:{number}"
+        self.intend(event.system, 0, Fetch(key=key, feed=said.feed, reference=said.external), at)
 
     def to_proposal(self, number: int, event: AnyEvent, at: int) -> None:
         """Keep a proposal."""

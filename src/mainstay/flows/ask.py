@@ -194,6 +194,7 @@ class Desk:
             world.look_up(heap.keys)
             _, subject = self.intake.one(heap)
             self.intake.subjects.append((receipt.seq, subject))
+        self.intake.finish()
         state = world.orders[world.links[ask.keys[0]]]
         self._answer(receipt, 200 if known else 201, OrderAnswer(order=state.uid, status=state.status))
         self.intake.count(receipt, "duplicate" if known else "applied")

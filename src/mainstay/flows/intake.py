@@ -6,7 +6,7 @@ every event that moves it (flows.apply). Batching only groups loads and writes: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,22 +14,52 @@ from msgspec import Struct
 
 from mainstay.flows.apply import Apply, names_in, references
 from mainstay.flows.world import World
-from mainstay.model.commands import Fetch
-from mainstay.model.events import Allocated, Answered, AnyEvent, Asked, CancelAsked, Early, EarlyEnded, Heard, Parked, Proposed, Short
+from mainstay.model.events import (
+    Allocated,
+    Answered,
+    AnyEvent,
+    Asked,
+    CancelAsked,
+    Deallocated,
+    Early,
+    EarlyEnded,
+    Heard,
+    Parked,
+    Proposed,
+    Short,
+)
 from mainstay.model.failures import Reject
 from mainstay.model.identity import fingerprint, named
 from mainstay.model.objects import Person, Reference
 from mainstay.model.outcome import TOPIC, Outcome
-from mainstay.model.seen import CustomerSeen, Hint, OrderSeen, PaymentSeen, ProductSeen, Said, StockCounted, StockMoved
+from mainstay.model.seen import (
+    CustomerSeen,
+    DisputeSeen,
+    FulfilmentSeen,
+    Hint,
+    InvoiceSeen,
+    OrderSeen,
+    PaymentSeen,
+    ProductSeen,
+    RefundSeen,
+    ReturnSeen,
+    Said,
+    SettlementLineSeen,
+    StockCounted,
+    StockMoved,
+)
 from mainstay.model.state import OrderState
 from mainstay.orders import decide as orders
 from mainstay.stock import decide as stock
 from mainstay.stock.fold import free
 from mainstay.storage.database import rows
 from mainstay.storage.inbox import Receipt
+from mainstay.storage.packing import pack
 from mainstay.storage.state import Key
 
-NOTED = frozenset({"PriceSeen", "PayoutSeen", "TaxQuoted", "CustomerSeen"})  # kept as receipts; later rooms read them
+ON_ORDERS = frozenset({
+    OrderSeen, PaymentSeen, RefundSeen, FulfilmentSeen, ReturnSeen, DisputeSeen, InvoiceSeen, SettlementLineSeen,
+})  # fmt: skip
 _encode = msgspec.json.Encoder().encode
 _early = msgspec.json.Decoder(Early)
 
@@ -61,6 +91,15 @@ class Heap(Struct):
     keys: list[Key]
 
 
+class Turn(Struct):
+    """An order whose row of the log is being written: what one receipt says of it, and what follows."""
+
+    state: OrderState
+    at: int
+    seq: int
+    log: list[AnyEvent]
+
+
 Handler = Callable[[Receipt, Any], None]
 Reader = Callable[[Receipt], Any]  # gives what the handler gets; has `keys` and `skus` to load
 
@@ -75,7 +114,8 @@ class Intake:
         self.handlers: dict[str, Handler] = {}
         self.consume: Callable[[str, int, int], None] = lambda _reservation, _order, _at: None  # set by flows.ask
         self.subjects: list[tuple[int, int]] = []  # (receipt, subject) of the batch, for the archive
-        self.woken: set[int] = set()
+        self.woken: set[int] = set()  # items that have come free
+        self.turn: Turn | None = None
 
     # --- a batch -----------------------------------------------------------------------------------------------------
     def take(self, source: str, receipts: Sequence[Receipt], now: int) -> None:
@@ -93,6 +133,7 @@ class Intake:
                 self._statements(receipt, found)
             else:
                 self.handlers[receipt.topic](receipt, found)
+            self.finish()
             if self.woken:
                 self._wake(receipt)
         if receipts:
@@ -180,6 +221,7 @@ class Intake:
             return f"parked again: {found.why}"
         self._load([(receipt, found)])
         self._statements(receipt, found)
+        self.finish()
         return "taken"
 
     def ask_again(self, state: OrderState, key: str, receipt: Receipt) -> None:
@@ -198,6 +240,7 @@ class Intake:
         for heap in heaps:
             refused = self.shop.admit(receipt.system, heap.said)
             if refused:
+                self.finish()
                 self._propose(receipt, heap.said, refused)
                 outcomes.append("proposed")
                 continue
@@ -209,19 +252,20 @@ class Intake:
         self.count(receipt, best)
 
     def one(self, heap: Heap) -> tuple[str, int]:
+        """Take one statement; (how it ended, the subject that it is about)."""
         said, receipt = heap.said, heap.receipt
         kind = type(said)
+        if kind in ON_ORDERS:
+            return self._order(heap)
+        self.finish()
         if kind is StockCounted or kind is StockMoved or kind is ProductSeen:
             return self._item(receipt, said, heap.keys), 0
         if kind is Hint:
-            key = f"{receipt.system}:{said.feed}:{said.external}:{receipt.seq}"
-            self.apply.intend(receipt.system, 0, Fetch(key=key, feed=said.feed, reference=said.external), receipt.at)
+            heard = Heard(system=receipt.system, said=said, receipt=receipt.seq)
+            self.apply.to_hint(receipt.seq, heard, receipt.at)
+            self.world.log(receipt.at, "hint", receipt.seq, [heard])
             return "applied", 0
-        if kind is CustomerSeen:
-            return "noted", self._person(receipt, heap.person, 0)
-        if kind.__name__ in NOTED:
-            return "noted", 0
-        return self._order(heap)
+        return "noted", self._person(receipt, heap.person, 0) if kind is CustomerSeen else 0
 
     def _order(self, heap: Heap) -> tuple[str, int]:
         world, said, receipt = self.world, heap.said, heap.receipt
@@ -234,6 +278,7 @@ class Intake:
             else:
                 state = world.orders[number]
         elif number is None or number not in world.orders:  # nothing, or something else, is known by that id
+            self.finish()
             self._too_early(heap)
             return "early", 0
         else:
@@ -245,30 +290,49 @@ class Intake:
         if heap.person is not None:
             subject = self._person(receipt, heap.person, state.id) or subject
             customer = heap.person.id
-        first = state.order is None
         heard = Heard(system=receipt.system, said=said, mark=mark, subject=subject, customer=customer, receipt=receipt.seq)
-        self.advance(state, receipt, [heard])
-        if first and self.world.waiting:
-            self._late(heap.keys)
+        awaited = heap.keys if state.order is None and world.waiting else []
+        self.hear(state, receipt, heard)
+        if awaited:
+            self.finish()
+            self._late(awaited)
         return "applied", subject
 
-    def advance(self, state: OrderState, receipt: Receipt, events: list[AnyEvent]) -> None:
-        """Fold these events into an order, then all that follows from them, and write one row of the log."""
-        world, policy, at = self.world, self.shop.policy, receipt.at
+    # --- an order's turn ---------------------------------------------------------------------------------------------
+    def hear(self, state: OrderState, receipt: Receipt, event: AnyEvent) -> None:
+        """Fold what was heard. What follows is decided when all that one receipt says of the order has been heard."""
+        statement = isinstance(event, Heard) and type(event.said) is OrderSeen
+        if self.turn is not None and (self.turn.state is not state or statement):
+            self.finish()
+        if statement:
+            self._prepare(state, event.said, receipt.at)  # type: ignore[union-attr,arg-type]
+        if self.turn is None:
+            self.turn = Turn(state, receipt.at, self.world.counters.get("event", 0) + 1, [])
+        self._fold(self.turn, event)
+
+    def finish(self) -> None:
+        """Decide what follows for the order whose turn it is, and write its one row of the log."""
+        turn, self.turn = self.turn, None
+        if turn is None:
+            return
+        world, state, policy = self.world, turn.state, self.shop.policy
+        for event in orders.begin(state, policy):
+            self._fold(turn, event)
+        self._allocate(turn)
+        for event in orders.settle(state, policy):
+            self._fold(turn, event)
+        state.updated_at = world.changed_orders[state.id] = turn.at
+        written = world.log(turn.at, "order", state.id, turn.log)
+        assert written == turn.seq, "the postings of a row carry its number"
+
+    def advance(self, state: OrderState, receipt: Receipt, events: Sequence[AnyEvent]) -> None:
+        """Give an order its turn with these events, or only with what has changed around it."""
+        self.finish()
         for event in events:
-            if type(event) is Heard and type(event.said) is OrderSeen:
-                self._prepare(state, event.said, at)
-        seq = world.counters.get("event", 0) + 1
-        log: list[AnyEvent] = []
-        for event in events:
-            self._fold(state, event, at, seq, log)
-        self._follow(state, orders.begin(state, policy), at, seq, log)
-        self._allocate(state, at, seq, log)
-        self._follow(state, orders.settle(state, policy), at, seq, log)
-        world.changed_orders[state.id] = at
-        state.updated_at = at
-        written = world.log(at, "order", state.id, log)
-        assert written == seq, "the postings of a row carry its number"
+            self.hear(state, receipt, event)
+        if self.turn is None:
+            self.turn = Turn(state, receipt.at, self.world.counters.get("event", 0) + 1, [])
+        self.finish()
 
     def _prepare(self, state: OrderState, said: OrderSeen, at: int) -> None:
         """What must stand in the log before the order's own row: new items, and the end of the reservation that it uses."""
@@ -277,27 +341,23 @@ class Intake:
         if said.order.reservation and state.order is None:
             self.consume(said.order.reservation, state.id, at)
 
-    def _follow(self, state: OrderState, steps: Iterator[AnyEvent], at: int, seq: int, log: list[AnyEvent]) -> None:
-        for event in steps:
-            self._fold(state, event, at, seq, log)
+    def _fold(self, turn: Turn, event: AnyEvent) -> None:
+        self.apply.to_order(turn.state, event, turn.at, turn.seq)
+        turn.log.append(event)
+        if isinstance(event, Deallocated):
+            self.woken.update(share.item for share in event.shares)
 
-    def _fold(self, state: OrderState, event: AnyEvent, at: int, seq: int, log: list[AnyEvent]) -> None:
-        self.apply.to_order(state, event, at, seq)
-        log.append(event)
-        if type(event).__name__ == "Deallocated":
-            self.woken.update(share.item for share in event.shares)  # type: ignore[union-attr]
-
-    def _allocate(self, state: OrderState, at: int, seq: int, log: list[AnyEvent]) -> None:
+    def _allocate(self, turn: Turn) -> None:
+        state = turn.state
         wants = orders.wants(state)
         if not wants:
             return
-        world = self.world
-        shares, missing = stock.allocate(wants, world.shelves, self.shop.split)
+        shares, missing = stock.allocate(wants, self.world.shelves, self.shop.split)
         if shares:
-            self._fold(state, Allocated(shares=tuple(shares)), at, seq, log)
+            self._fold(turn, Allocated(shares=tuple(shares)))
         if dict(missing) != state.short:
             asked = state.system in self.shop.policy.asks_first
-            self._fold(state, Short(missing=tuple(missing), asked_first=asked), at, seq, log)
+            self._fold(turn, Short(missing=tuple(missing), asked_first=asked))
 
     # --- buyers ------------------------------------------------------------------------------------------------------
     def _person(self, receipt: Receipt, person: Person | None, order: int) -> int:
@@ -310,7 +370,7 @@ class Intake:
             subject = world.links.get(world.key(receipt.system, "customer", person.id), 0)
         if not subject:
             subject = order or world.number("entity")
-        world.batch.people.append((subject, _encode(person)))
+        world.batch.people.append((subject, pack(_encode(person))))
         return subject
 
     # --- what has not arrived yet ------------------------------------------------------------------------------------
@@ -336,6 +396,7 @@ class Intake:
             self.apply.to_early(n, EarlyEnded(), receipt.at)
             world.log(receipt.at, "early", n, [EarlyEnded()])
             self.one(Heap(receipt, early.said, None, self.keys_of(early.system, early.said)))
+            self.finish()
 
     # --- stock and products ------------------------------------------------------------------------------------------
     def _item(self, receipt: Receipt, said: Any, keys: list[Key]) -> str:

@@ -9,20 +9,21 @@ import apsw
 import msgspec
 
 from mainstay.flows.propagate import shelves_of
+from mainstay.flows.world import order_of
 from mainstay.model.events import Answered, AnyEvent, Asked, Heard, Moved, decode
 from mainstay.model.failures import CODES
 from mainstay.model.identity import named
 from mainstay.model.money import major
 from mainstay.model.seen import StockCounted, StockMoved
-from mainstay.model.state import ItemState, OrderState, ReservationState
+from mainstay.model.state import ItemState, ReservationState
 from mainstay.model.times import iso
 from mainstay.orders.decide import due
 from mainstay.orders.view import blocker
 from mainstay.stock.view import ChannelPolicy, explained
 from mainstay.storage.database import rows
+from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
-_orders = msgspec.json.Decoder(OrderState)
 _items = msgspec.json.Decoder(ItemState)
 FOUND_MAX = 20
 
@@ -54,13 +55,12 @@ def _by_key(state: State, space: str, text: str) -> list[int]:
 
 def _by_email(state: State, email: str) -> list[int]:
     """A scan: asked seldom, and an index would be personal data in yet another place."""
-    wanted = msgspec.json.encode({"email": email})[1:-1].decode()
-    subjects = rows(state.connection, "SELECT subject FROM vault WHERE instr(CAST(body AS TEXT), ?) > 0", (wanted,))
-    found = []
-    for (subject,) in subjects:
-        marked = f'"subject":{subject},'
-        found += rows(state.connection, "SELECT id FROM orders WHERE instr(CAST(body AS TEXT), ?) > 0 LIMIT ?", (marked, FOUND_MAX))
-    return [number for (number,) in found]
+    wanted = msgspec.json.encode({"email": email})[1:-1]
+    subjects = {subject for subject, body in state.connection.execute("SELECT subject, body FROM vault") if wanted in unpack(body)}
+    if not subjects:
+        return []
+    sql = "SELECT id FROM orders WHERE CAST(body AS TEXT) ->> 'subject' IN (SELECT value FROM json_each(?)) LIMIT ?"
+    return [number for (number,) in rows(state.connection, sql, (msgspec.json.encode(sorted(subjects)).decode(), FOUND_MAX))]
 
 
 def order(state: State, number: int) -> dict[str, Any] | None:
@@ -68,7 +68,7 @@ def order(state: State, number: int) -> dict[str, Any] | None:
     found = state.load("load_orders", [number])
     if not found:
         return None
-    held = _orders.decode(found[0][1])
+    held = order_of(found[0][1], found[0][2])
     what = blocker(held)
     said = held.order
     return {
@@ -103,7 +103,7 @@ def _journey(state: State, outcomes: apsw.Connection | None, number: int) -> dic
     kinds = set()
     for _, at, kind, _, body in state.rows("events_of", (number,)):
         kinds.add(kind)
-        steps += [{"at": iso(at), **told(event)} for event in decode(body)]
+        steps += [{"at": iso(at), **told(event)} for event in decode(unpack(body))]
     known_as = [{"as": words[space], "id": str(ext)} for space, ext in rows_of(state, number)]
     kind = "order" if "order" in kinds else next(iter(sorted(kinds)), "")
     waiting = []
@@ -123,7 +123,7 @@ def _attempt(outcomes: apsw.Connection, intent: int, system: str, body: bytes) -
     if not found or found[0][0] in ("done", "rejected"):
         return None
     status, tries, next_at, code, why = found[0]
-    command = msgspec.json.decode(body)
+    command = msgspec.json.decode(unpack(body))
     return {
         "command": command["command"],
         "system": system,
@@ -167,7 +167,7 @@ def stock(state: State, sku: str, policies: Mapping[str, ChannelPolicy], told_no
     names = _items.decode(body[0][1])
     moves = []
     for _, at, _, _, events in state.rows("events_of", (item,))[-10:]:
-        for event in decode(events):
+        for event in decode(unpack(events)):
             if isinstance(event, Heard) and isinstance(event.said, StockCounted | StockMoved):
                 moves.append({"at": iso(at), **told(event)})
     return {

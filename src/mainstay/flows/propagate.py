@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -16,10 +16,10 @@ _items = msgspec.json.Decoder(ItemState)
 
 
 class Propagate:
-    """Levels of items at channels, read from state.db. A reader: it decides by what the core committed."""
+    """Levels of items at channels, read from state.db: it decides by what the core committed. `by_sku`: systems that use our SKUs."""
 
-    def __init__(self, state: State, policies: Mapping[str, ChannelPolicy]) -> None:
-        self.state, self.policies = state, policies
+    def __init__(self, state: State, policies: Mapping[str, ChannelPolicy], by_sku: Collection[str] = ()) -> None:
+        self.state, self.policies, self.by_sku = state, policies, by_sku
         self._names: dict[int, tuple[str, dict[str, str]]] = {}  # item -> SKU and the ids that systems use
 
     def commands(self, channel: str, changes: Sequence[tuple[int, int]]) -> list[SetLevel | None]:
@@ -30,7 +30,7 @@ class Propagate:
         commands: list[SetLevel | None] = []
         for item, revision in changes:
             sku, ids = names[item]
-            known = ids.get(policy.system)
+            known = sku if policy.system in self.by_sku else ids.get(policy.system)
             if known is None:
                 commands.append(None)
                 continue
@@ -47,7 +47,7 @@ class Propagate:
         return commands
 
     def _named(self, items: Sequence[int], system: str) -> dict[int, tuple[str, dict[str, str]]]:
-        missing = [item for item in items if system not in self._names.get(item, ("", {}))[1]]
+        missing = [item for item in items if item not in self._names or not (system in self.by_sku or system in self._names[item][1])]
         if missing:
             for item, body in self.state.load("load_items", missing):
                 state = _items.decode(body)

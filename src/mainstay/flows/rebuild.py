@@ -13,6 +13,7 @@ from mainstay.flows.world import World
 from mainstay.model.events import AnyEvent, Heard, ReservationEnded, decode
 from mainstay.model.seen import OrderSeen
 from mainstay.storage.database import rows
+from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
 ROWS_MAX = 500
@@ -20,10 +21,10 @@ DIFFERENCES_MAX = 20
 
 # What is compared: table -> query. Cross-references are one set, merged or not; timers that have fired are gone on both sides.
 COMPARED: dict[str, str] = {
-    "orders": "SELECT id, status, open, at, body FROM orders ORDER BY id",
+    "orders": "SELECT id, status, open, at, heard, body FROM orders ORDER BY id",
     "reservation": "SELECT id, status, expires, body FROM reservation ORDER BY id",
     "item": "SELECT id, sku, body FROM item ORDER BY id",
-    "stock": "SELECT id, on_hand, allocated, reserved, in_transit, damaged, safety, deficit, unbooked, counted_at, recent FROM stock ORDER BY id",
+    "stock": "SELECT * FROM stock ORDER BY id",
     "xref": "SELECT space, ext, min(entity) FROM (SELECT space, ext, entity FROM xref UNION ALL SELECT space, ext, entity FROM xref_new) "
     "GROUP BY space, ext ORDER BY space, ext",
     "word": "SELECT id, text FROM word ORDER BY id",
@@ -83,7 +84,8 @@ def replay(live: State, rebuilt: State, shop: Shop) -> int:
     after = 0
     while page := live.rows("events_from", (after, ROWS_MAX)):
         for seq, at, kind, entity, body in page:
-            _replay_row(apply, seq, at, kind, entity, decode(body))
+            _replay_row(apply, seq, at, kind, entity, decode(unpack(body)))
+            world.batch.events.append((seq, at, kind, entity, body))
             world.counters["event"] = after = seq
         world.commit(page[-1][1])
     clock = live.counters().get("clock", 0)
@@ -121,7 +123,7 @@ def _replay_row(apply: Apply, seq: int, at: int, kind: str, entity: int, events:
             getattr(apply, _OTHERS[kind])(entity, event, at)
 
 
-_OTHERS = {"letter": "to_letter", "early": "to_early", "proposal": "to_proposal"}
+_OTHERS = {"letter": "to_letter", "early": "to_early", "proposal": "to_proposal", "hint": "to_hint"}
 
 
 def compare(live: State, rebuilt: State) -> Verdict:
@@ -164,6 +166,7 @@ def _where(one: tuple[Any, ...], other: tuple[Any, ...]) -> str:
             if isinstance(ours, bytes) and isinstance(theirs, bytes):
                 at = next((n for n, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs)))
                 start = max(0, at - 30)
-                return f"stored …{ours[start : at + 50].decode(errors='replace')}…, the log gives …{theirs[start : at + 50].decode(errors='replace')}…"
+                stored, made = (text[start : at + 50].decode(errors="replace") for text in (ours, theirs))
+                return f"stored …{stored}…, the log gives …{made}…"
             return f"column {number}: stored {ours!r}, the log gives {theirs!r}"
     return "differs"

@@ -8,10 +8,12 @@ from zlib import crc32
 
 import msgspec
 
-from mainstay.model.events import AnyEvent, ItemListed
+from mainstay.model.events import AnyEvent, Heard, ItemListed, decode
 from mainstay.model.identity import shown
+from mainstay.model.seen import OrderSeen
 from mainstay.model.state import LOCATIONS_MAX, ItemState, Level, OrderState, ReservationState
 from mainstay.orders.moves import OPEN
+from mainstay.storage.packing import pack, unpack
 from mainstay.storage.state import Batch, Key, State
 
 ORDERS_HELD_MAX = 4_000  # orders kept in memory between batches
@@ -23,6 +25,15 @@ _reservations = msgspec.json.Decoder(ReservationState)
 _items = msgspec.json.Decoder(ItemState)
 _pairs = msgspec.json.Decoder(list[tuple[int, int]])
 _encode = msgspec.json.Encoder().encode
+
+
+def order_of(body: bytes, heard: bytes | None) -> OrderState:
+    """An order of the store; what its source stated is taken from the log, where it stands once."""
+    state = _orders.decode(body)
+    if heard is not None:
+        said = [event.said for event in decode(unpack(heard)) if isinstance(event, Heard) and isinstance(event.said, OrderSeen)]
+        state.order = said[-1].order
+    return state
 
 
 def level_of(row: tuple[Any, ...]) -> Level:
@@ -104,7 +115,7 @@ class World:
     def log(self, at: int, kind: str, entity: int, events: list[AnyEvent]) -> int:
         """One row of the log; returns its number."""
         seq = self.number("event")
-        self.batch.events.append((seq, at, kind, entity, _encode(events)))
+        self.batch.events.append((seq, at, kind, entity, pack(_encode(events))))
         return seq
 
     # --- loading -----------------------------------------------------------------------------------------------------
@@ -119,8 +130,8 @@ class World:
     def load_orders(self, numbers: Iterable[int]) -> None:
         missing = [number for number in dict.fromkeys(numbers) if number not in self.orders]
         if missing:
-            for number, body in self.store.load("load_orders", missing):
-                self.orders[number] = _orders.decode(body)
+            for number, body, heard in self.store.load("load_orders", missing):
+                self.orders[number] = order_of(body, heard)
 
     def load_reservations(self, numbers: Iterable[int]) -> None:
         missing = [number for number in dict.fromkeys(numbers) if number not in self.reservations]
@@ -195,7 +206,9 @@ class World:
         batch = self.batch
         for number, when in self.changed_orders.items():
             state = self.orders[number]
-            batch.orders.append((number, state.status, int(state.status in OPEN), when, _encode(state)))
+            order, state.order = state.order, None  # it stands in the log already
+            batch.orders.append((number, state.status, int(state.status in OPEN), when, state.heard, _encode(state)))
+            state.order = order
         for number in self.changed_reservations:
             held = self.reservations[number]
             batch.reservations.append((number, held.status, held.expires, _encode(held)))

@@ -173,7 +173,7 @@ def _systems(plan: _Plan) -> Iterator[str]:
         fields = {"connector": offer.connector, "owner": OWNER} | ({"environment": environment} if environment != "production" else {})
         yield from _table(f"systems.{name}", fields)
         given = plan.answers.settings.get(name, {})
-        needed = [one for one in offer.settings if one.required or one.name in given]
+        needed = [one for one in offer.settings if one.required or one.name in given or offer.asks]
         if needed:
             yield ""
             yield from _table(f"systems.{name}.settings", {one.name: given.get(one.name, _sample(name, one)) for one in needed})

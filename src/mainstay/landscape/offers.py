@@ -63,4 +63,5 @@ def objects_of(commands: Iterable[str]) -> frozenset[str]:
 OWN_API = Offer(
     connector="api", title="Your own system, calling Mainstay's API", brings={"direct": frozenset(OBJECTS)},
     takes=frozenset(OBJECTS), signs=True, asks=True, latency="checkout-blocking",
+    settings=(Setting("token", secret=True, schema={"type": "string", "description": "Bearer token that it calls with."}),),
 )  # fmt: skip

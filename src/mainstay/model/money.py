@@ -41,6 +41,10 @@ def minor(text: object, currency: str) -> int:
         places = decimals(currency)
     if type(text) is not str:
         raise Reject(f"an amount must arrive as text such as '19.99', not as {type(text).__name__}", "amount")
+    if places and text[-places - 1 : -places] == ".":  # nearly always: exactly the currency's decimals, no sign
+        plain = text[: -places - 1] + text[-places:]
+        if plain.isdecimal() and plain.isascii() and len(plain) < 16 and len(plain) > places:
+            return int(plain)
     whole, _, fraction = text.partition(".")
     digits = whole[1:] if whole[:1] in ("-", "+") else whole
     if not (digits.isdecimal() and digits.isascii()) or (fraction and not (fraction.isdecimal() and fraction.isascii())):

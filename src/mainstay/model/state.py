@@ -69,6 +69,7 @@ class OrderState(Struct, omit_defaults=True, kw_only=True):
     status: str = "new"
     order: Order | None = None
     version: int = 0
+    heard: int = 0  # the row of the log that holds `order`
     subject: int = 0
     marks: list[int] = field(default_factory=list)
     items: list[int] = field(default_factory=list)  # the item of each line, by line number

@@ -6,6 +6,7 @@ there. So postings converge in any order of arrival, nothing is posted twice, an
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 from mainstay.model.state import OrderState
@@ -87,6 +88,14 @@ def post(state: OrderState, captured: dict[str, int]) -> list[Transfer]:
     return transfers
 
 
+@cache
+def accounts(what: str, channel: str, provider: str) -> tuple[str, str]:
+    """The names of the accounts (debit, credit) between which a part moves."""
+    debit, credit, _ = POSTINGS[what]
+    debit, credit = (name.replace("{channel}", channel).replace("{provider}", provider) for name in (debit, credit))
+    return debit, credit
+
+
 def _transfer(state: OrderState, part: str, amount: int) -> Transfer:
     what, _, external = part.partition("/")
     provider = state.system
@@ -96,6 +105,5 @@ def _transfer(state: OrderState, part: str, amount: int) -> Transfer:
         provider = state.refunds[external].system
     elif what == "fee" and state.payments:
         provider = next(iter(state.payments.values())).system
-    debit, credit, _ = POSTINGS[what]
-    debit, credit = (name.replace("{channel}", state.system).replace("{provider}", provider) for name in (debit, credit))
+    debit, credit = accounts(what, state.system, provider)
     return Transfer(what, debit, credit, amount) if amount > 0 else Transfer(what, credit, debit, -amount)

@@ -155,6 +155,9 @@ def _parcels(state: OrderState) -> Iterator[AnyEvent]:
         if parcel.status not in LEFT or parcel.counted:
             continue
         shares, beyond = _cover(state, parcel)
+        if _is_echo(state, external, parcel, bool(shares)):
+            yield Shipped(parcel=external, shares=())
+            continue
         yield Shipped(parcel=external, shares=shares, beyond=beyond)
         if beyond:
             units = sum(share.quantity for share in beyond)
@@ -166,6 +169,15 @@ def _parcels(state: OrderState) -> Iterator[AnyEvent]:
         complete = all_shipped(state)
         if complete or state.status != "part_shipped":
             yield Moved(move="ship" if complete else "ship_part")
+
+
+def _is_echo(state: OrderState, external: str, parcel: ParcelState, something_left: bool) -> bool:
+    """Is this the channel telling us of a parcel that we told it of? Its tracking says so, or that nothing is left to ship."""
+    if parcel.system != state.system:
+        return False
+    others = [one for key, one in state.parcels.items() if key != external and one.counted and one.system != state.system]
+    same = any(set(parcel.tracking) & set(one.tracking) for one in others)
+    return same or (bool(others) and not something_left)
 
 
 def all_shipped(state: OrderState) -> bool:

@@ -40,7 +40,7 @@ def _release(state: OrderState, order: Order, asked: Asked, at: int) -> ReleaseO
 
 def _cancel_release(state: OrderState, order: Order, asked: Asked, at: int) -> CancelRelease:
     releases = (effect for effect in state.effects.values() if effect.command == "ReleaseOrder" and effect.about == asked.about)
-    reference = next((ref for effect in releases if (ref := effect.references.get("order"))), "")
+    reference = next((ref for effect in releases if (ref := effect.references.get("release"))), "")
     return CancelRelease(key=asked.key, release=release(state.uid, int(asked.about)), reference=reference)
 
 

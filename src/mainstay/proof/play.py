@@ -26,6 +26,7 @@ ABANDON = 0.05  # part of the reservations that are given back
 ARRIVALS = 12  # deliveries of goods that the ERP books during the play
 ASK_S_MAX = 20.0
 TRIES_MAX = 40
+RETRIES_MAX = 2  # of one dead letter
 
 
 class Sale(Struct):
@@ -72,6 +73,7 @@ class Play:
         self.turned_away: Counter[str] = Counter()  # by a marketplace's own listing, before it became an order
         self.number_of: dict[str, str] = {}  # wish -> the order's id at its channel
         self._packed: dict[str, int] = {}  # release -> when it will be shipped
+        self.retried: Counter[str] = Counter()  # dead letters that the operator tried again, by effect
         self._split: set[str] = set()
         self._asking: set[asyncio.Task[None]] = set()
         self.client = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64), timeout=aiohttp.ClientTimeout(total=ASK_S_MAX))
@@ -102,7 +104,7 @@ class Play:
 
     def _goods_arrive(self) -> None:
         product = self.story.products[self.dice.randrange(0, len(self.story.products))]
-        self.cast.erp.move(product.sku, self.dice.randrange(1, 4), "received", self.clock())
+        self.cast.erp.move(product.sku, self.dice.randrange(1, 4), "supplier", self.clock())
 
     # --- shoppers ----------------------------------------------------------------------------------------------------
     def _send(self, wish: Wish) -> None:
@@ -231,6 +233,20 @@ class Play:
         """Releases that have not left yet."""
         done = sum(1 for due in self._packed.values() if due == 0)
         return len(self.cast.warehouse.released) - done
+
+    # --- people ------------------------------------------------------------------------------------------------------
+    async def repair(self, token: str) -> None:
+        """An operator looks at the open dead letters and tries each effect again, twice at the most."""
+        headers = {"authorization": f"Bearer {token}"}
+        async with self.client.get(f"{self.base}/v1/deadletters", headers=headers) as answer:
+            letters = await answer.json()
+        for letter in letters:
+            effect = str(letter.get("key", "")).split(".again.")[0] or str(letter["id"])
+            if letter["topic"] == "mainstay/outcome" and self.retried[effect] < RETRIES_MAX:
+                self.retried[effect] += 1
+                url = f"{self.base}/v1/deadletters/{letter['id']}/retry"
+                async with self.client.post(url, json={"by": "the demo's operator"}, headers=headers) as done:
+                    await done.read()
 
     async def close(self) -> None:
         await self.client.close()

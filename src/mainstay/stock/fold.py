@@ -84,19 +84,21 @@ def booked(shares: Iterable[Share], level_of: LevelOf) -> None:
 
 
 def counted(said: StockCounted, level: Level, *, behind: bool) -> None:
-    """Take over an absolute count. It speaks of the moment `said.at`: movements after it are applied again, and units that left
-    but that the counter has not booked yet (`behind`: it learns of shipments from us) stay gone. A count never resurrects sold units."""
-    if said.at < level.counted_at:
-        return  # an older count than the one we hold
-    later = sum(units for when, units in level.recent if when > said.at and units > 0)
-    gone = level.unbooked if behind else -sum(units for when, units in level.recent if when > said.at and units < 0)
-    level.on_hand = max(0, said.quantity + later - gone)
+    """Take over an absolute count. It speaks of the moment `said.at`: movements after it are applied again, so that a count never
+    resurrects sold units. A counter that learns of shipments from us (`behind`) is not believed about an item while some of its
+    shipments are still on their way to it: nobody can say whether its number holds them. Its next count will."""
+    if said.at < level.counted_at or (behind and level.unbooked):
+        return
+    later = sum(units for when, units in level.recent if when > said.at and not (behind and units < 0))
+    level.on_hand = max(0, said.quantity + later)
     level.counted_at = said.at
     _settle_deficit(level)
 
 
 def moved(said: StockMoved, level: Level) -> None:
-    """Take over a movement that its system made: received, written off, transferred."""
+    """Take over a movement that its system made: received, written off, transferred. A later count holds it already."""
+    if said.at <= level.counted_at:
+        return
     level.on_hand = max(0, level.on_hand + said.delta)
     _remember(level, said.at, said.delta)
     _settle_deficit(level)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import apsw
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -14,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from mainstay.model.events import Erased, decode
 from mainstay.storage.database import connect, rows
 from mainstay.storage.inbox import OUTCOMES_FROM, Inbox, InboxReader, Receipt
+from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
 WAIT_ROWS = 512  # handled receipts that gather before they move together
@@ -21,6 +24,9 @@ BATCHES_MAX = 200
 SEGMENT_BYTES_MAX = 256_000_000
 NONCE = bytes(12)  # each key seals one receipt only, so that the nonce may stand still
 
+VOCABULARY_BYTES_MAX = 16_000
+
+_NAMES = re.compile(rb'"[A-Za-z_]{2,40}":')
 _subjects = msgspec.json.Decoder(list[tuple[int, int]])
 _head = msgspec.msgpack.Encoder()
 
@@ -59,18 +65,23 @@ class Archive:
             connection.executemany("INSERT OR REPLACE INTO mark (name, value) VALUES (?, ?)", marks)
         return len(seals)
 
-    def _append(self, receipts: Iterable[Receipt], subjects: Mapping[int, int]) -> list[tuple[int, int, int, int, int, bytes]]:
+    def _append(self, receipts: list[Receipt], subjects: Mapping[int, int]) -> list[tuple[int, int, int, int, int, bytes]]:
         path = segment_path(self.folder, self.source, self._segment)
         if path.exists() and path.stat().st_size > SEGMENT_BYTES_MAX:
             self._segment += 1
             path = segment_path(self.folder, self.source, self._segment)
+        if not path.exists():
+            words = vocabulary(receipts)
+            path.write_bytes(len(words).to_bytes(4, "big") + words)
+        words = vocabulary_of(path)
         seals = []
         with path.open("ab") as file:
             place = file.tell()
             for one in receipts:
                 key = AESGCM.generate_key(bit_length=128)
                 plain = _head.encode((one.at, one.system, one.topic, one.key, one.body))
-                sealed = AESGCM(key).encrypt(NONCE, zlib.compress(plain, 1), str(one.seq).encode())
+                packing = zlib.compressobj(6, zdict=words)
+                sealed = AESGCM(key).encrypt(NONCE, packing.compress(plain) + packing.flush(), str(one.seq).encode())
                 file.write(sealed)
                 seals.append((one.seq, subjects.get(one.seq, 0), place, len(sealed), self._segment, key))
                 place += len(sealed)
@@ -92,11 +103,23 @@ class Archive:
         finally:
             self._erased = erased
         with self.inbox.connection as connection:
-            subjects = [(entity,) for _, entity, body in news if any(isinstance(one, Erased) for one in decode(body))]
+            subjects = [(entity,) for _, entity, body in news if any(isinstance(one, Erased) for one in decode(unpack(body)))]
             connection.executemany("DELETE FROM seal WHERE subject = ?", subjects)
             connection.execute("INSERT OR REPLACE INTO mark (name, value) VALUES ('erased', ?)", (str(news[-1][0]),))
         self._erased = news[-1][0]
-        self.inbox.connection.pragma("wal_checkpoint(truncate)")
+        self.inbox.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+
+def vocabulary(receipts: Iterable[Receipt]) -> bytes:
+    """The field names of the first receipts of a segment: what all its bodies repeat, and nothing that is personal."""
+    names = dict.fromkeys(name for one in receipts for name in _NAMES.findall(one.body))
+    return b"".join(names)[:VOCABULARY_BYTES_MAX]
+
+
+def vocabulary_of(segment: Path) -> bytes:
+    """The vocabulary that stands at the beginning of a segment."""
+    with segment.open("rb") as file:
+        return file.read(int.from_bytes(file.read(4), "big"))
 
 
 def segment_path(folder: Path, source: str, number: int) -> Path:
@@ -121,11 +144,12 @@ def archived(data: Path, source: str, seq: int) -> Receipt | None:
     if not found:
         return None
     place, length, segment, key = found[0]
-    with segment_path(data / "archive", source, segment).open("rb") as file:
+    path = segment_path(data / "archive", source, segment)
+    with path.open("rb") as file:
         file.seek(place)
         sealed = file.read(length)
     try:
-        plain = zlib.decompress(AESGCM(key).decrypt(NONCE, sealed, str(seq).encode()))
+        plain = zlib.decompressobj(zdict=vocabulary_of(path)).decompress(AESGCM(key).decrypt(NONCE, sealed, str(seq).encode()))
     except InvalidTag:
         return None
     at, name, topic, event, body = msgspec.msgpack.decode(plain, type=tuple[int, str, str, str, bytes])

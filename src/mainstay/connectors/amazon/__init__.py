@@ -104,7 +104,10 @@ MANIFEST = Manifest(
         ),
     ),
     sinks=(
-        Sink("SetLevel", "Publish levels.", "patchListingsItem", Repeat.SAFE, batch_max=5000, objects=("inventory",), gather_s=0.2),
+        Sink(
+            "SetLevel", "Publish levels.", "patchListingsItem", Repeat.SAFE, batch_max=5000, objects=("inventory",),
+            bulk_from=listings.PATCHES_MAX + 1,
+        ),
         Sink("SetPrice", "Publish prices.", "patchListingsItem", Repeat.SAFE, batch_max=5000, objects=("price",), gather_s=0.2),
         Sink("ConfirmFulfilment", "Confirm a shipment.", "confirmShipment", Repeat.LOOKUP, objects=("fulfilment",)),
     ),

@@ -20,8 +20,9 @@ from mainstay.model.commands import SetLevel, SetPrice
 from mainstay.model.failures import Failure, Reject, Retry, Unknown
 from mainstay.model.money import major
 
-PATCHES_MAX = 10  # more commands than this go as one feed: createFeed allows one in two minutes, and holds thousands
-POLLS_MAX = 30  # of one feed, before its outcome is left to the look-up; the budget of getFeed paces them
+PATCHES_MAX = 50  # more commands than this go as one feed: createFeed allows one in two minutes, and holds thousands
+POLL_S = 20.0  # between two looks at a feed: it takes minutes
+POLLS_MAX = 30  # of one feed, before its outcome is left to the look-up
 REPORT_BYTES_MAX = 64_000_000
 FEEDS = "/feeds/2021-06-30"
 CONTENT_TYPE = "application/json; charset=UTF-8"
@@ -190,7 +191,7 @@ def _content(account: Account, wishes: Mapping[str, Wish]) -> bytes:
 def _result(feed: str, wishes: Mapping[str, Wish]) -> Talk[dict[str, Outcome]]:
     """Wait for the feed, and read its report: a message that it does not name was accepted."""
     for _ in range(POLLS_MAX):
-        answer = (yield _call("getFeed", "GET", f"/feeds/{feed}")).read(_Feed)
+        answer = (yield _call("getFeed", "GET", f"/feeds/{feed}", after_s=POLL_S)).read(_Feed)
         if answer.processing_status not in ("IN_QUEUE", "IN_PROGRESS"):
             break
     status = answer.processing_status
@@ -220,5 +221,6 @@ def _report(reply: Reply, compression: str) -> _Report:
     return msgspec.structs.replace(reply, body=plain).read(_Report)
 
 
-def _call(operation: str, method: str, path: str, content: Mapping[str, Any] | None = None) -> Call:
-    return Call(operation=operation, method=method, path=FEEDS + path, body=as_json(content) if content is not None else b"")
+def _call(operation: str, method: str, path: str, content: Mapping[str, Any] | None = None, after_s: float = 0.0) -> Call:
+    body = as_json(content) if content is not None else b""
+    return Call(operation=operation, method=method, path=FEEDS + path, body=body, after_s=after_s)

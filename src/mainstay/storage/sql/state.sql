@@ -52,13 +52,15 @@ DELETE FROM xref_new;
 SELECT space, ext FROM xref WHERE entity = ?1 UNION SELECT space, ext FROM xref_new WHERE entity = ?1;
 
 -- name: load_orders
--- Orders by number.
-SELECT id, body FROM orders WHERE id IN (SELECT value FROM json_each(?));
+-- Orders by number, each with the row of the log that holds its source's last statement.
+SELECT orders.id, orders.body, event.body FROM orders LEFT JOIN event ON event.seq = orders.heard
+WHERE orders.id IN (SELECT value FROM json_each(?));
 
 -- name: save_order
 -- An order as it now stands.
-INSERT INTO orders (id, status, open, at, body) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET status = excluded.status, open = excluded.open, at = excluded.at, body = excluded.body;
+INSERT INTO orders (id, status, open, at, heard, body) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET status = excluded.status, open = excluded.open, at = excluded.at, heard = excluded.heard,
+  body = excluded.body;
 
 -- name: load_reservations
 -- Reservations by number.

@@ -15,7 +15,7 @@ CREATE TABLE event (  -- the log: one row for each receipt and entity; everythin
     at     INTEGER NOT NULL,  -- UTC microseconds at which the receipt came in
     kind   TEXT NOT NULL,     -- order, reservation, item, letter, subject
     entity INTEGER NOT NULL,
-    body   BLOB NOT NULL      -- JSON list of events
+    body   BLOB NOT NULL      -- JSON list of events, packed where it is long
 ) STRICT;
 CREATE INDEX event_entity ON event (entity);
 
@@ -24,7 +24,8 @@ CREATE TABLE orders (
     status TEXT NOT NULL,
     open   INTEGER NOT NULL CHECK (open IN (0, 1)),
     at     INTEGER NOT NULL,  -- when it last changed
-    body   BLOB NOT NULL      -- JSON of model.state.OrderState
+    heard  INTEGER NOT NULL,  -- the row of the log that holds the order as its source last stated it
+    body   BLOB NOT NULL      -- JSON of model.state.OrderState, without that
 ) STRICT;
 
 CREATE TABLE reservation (
@@ -94,7 +95,7 @@ CREATE TABLE intent (  -- the outbox: what is to be made true elsewhere; how it 
     at     INTEGER NOT NULL,
     system TEXT NOT NULL,
     entity INTEGER NOT NULL,  -- the lane: intents of one entity keep their order
-    body   BLOB NOT NULL      -- JSON of a command
+    body   BLOB NOT NULL      -- JSON of a command, packed where it is long
 ) STRICT;
 
 CREATE TABLE timer (

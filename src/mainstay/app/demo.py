@@ -1,0 +1,371 @@
+"""`mainstay demo`: five outside systems over real HTTP, Mainstay between them, real order history at peak speed, faults, and a report
+that is computed from the outside systems' own books."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from msgspec import Struct
+
+from mainstay import landscape
+from mainstay.app import build
+from mainstay.app.build import clock
+from mainstay.app.meters import backlog, read_snapshot
+from mainstay.flows import journey
+from mainstay.flows.rebuild import verify
+from mainstay.model.failures import Halt
+from mainstay.model.times import SECOND
+from mainstay.proof import plants
+from mainstay.proof.books import believed, compare, is_named
+from mainstay.proof.history import CURRENCY, Story, tell
+from mainstay.proof.play import Cast, Play
+from mainstay.proof.town import Town
+from mainstay.storage.state import State
+from mainstay.twins.amazon import AmazonTwin
+from mainstay.twins.imitation import Weather
+from mainstay.twins.shipstation import ShipStationTwin
+from mainstay.twins.shopify import ShopifyTwin
+from mainstay.twins.stripe import StripeTwin
+from mainstay.twins.tryton import TrytonTwin
+
+OLIST = Path(__file__).resolve().parents[4] / "shared" / "data" / "olist"
+TIME_FACTOR = 60.0  # a vendor's minute passes in a second: their rate limits, and our polls, run that much faster
+SETTLE_S_MAX = 90.0
+READY_S_MAX = 60.0
+WEATHERS: dict[str, dict[str, float]] = {
+    "none": {},
+    "normal": {
+        "throttled": 0.01, "error_before": 0.01, "error_after": 0.01, "cut_before": 0.005, "cut_after": 0.005, "partial": 0.005,
+        "duplicate": 0.05, "late": 0.03, "reordered": 0.1, "lost": 0.01,
+    },
+    "storm": {
+        "throttled": 0.05, "error_before": 0.05, "error_after": 0.05, "cut_before": 0.03, "cut_after": 0.03, "partial": 0.03,
+        "duplicate": 0.2, "late": 0.1, "reordered": 0.3, "lost": 0.05, "unsubscribed": 0.0005,
+    },
+}  # fmt: skip
+Tell = Callable[[dict[str, Any]], None]
+
+
+class Demo(Struct, frozen=True):
+    """What is to be played."""
+
+    orders: int = 2_000
+    rate: float = 6_000.0  # orders per minute
+    faults: str = "normal"
+    seed: int = 7
+    history: Path | None = None
+    keep: Path | None = None
+    plant: str = ""
+
+
+def history_of(demo: Demo) -> Path | None:
+    """The folder that is played: the one that was named, or the real one where it stands beside the repo."""
+    if demo.history is not None:
+        if not (demo.history / "orders.csv").exists():
+            raise Halt(f"{demo.history} holds no orders.csv; a history has the files of Olist's dataset")
+        return demo.history
+    return OLIST if OLIST.is_dir() else None
+
+
+async def run(demo: Demo, tell_: Tell) -> dict[str, Any]:
+    """Play it and report. `tell_` is called with what happens, several times a second."""
+    story = tell(history_of(demo), demo.orders, demo.seed)
+    folder = demo.keep or Path(tempfile.mkdtemp(prefix="mainstay-demo-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    stage = _Stage(demo, story, folder)
+    try:
+        return await stage.run(tell_)
+    finally:
+        await stage.strike()
+        if demo.keep is None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Stage:
+    def __init__(self, demo: Demo, story: Story, folder: Path) -> None:
+        self.demo, self.story, self.folder = demo, story, folder
+        self.config = folder / "mainstay.toml"
+        self.port = free_port()
+        self.tokens = {name: secrets.token_urlsafe(18) for name in ("webshop", "till")}
+        self.cast = cast(demo)
+        names = {name: getattr(self.cast, name) for name in Cast.__struct_fields__}
+        self.town = Town(names, clock)
+        self.play: Play | None = None
+        self.up: subprocess.Popen[bytes] | None = None
+        self.phase = "building the town"
+        self.started = clock()
+        self.finished = 0
+
+    async def run(self, tell_: Tell) -> dict[str, Any]:
+        await self.town.start()
+        self.cast.amazon.url = self.town.urls["amazon"]  # its pre-signed addresses lead back to itself
+        self.write_config()
+        base = f"http://127.0.0.1:{self.port}"
+        self.play = Play(self.story, self.cast, self.town, base, self.tokens, clock, self.demo.seed)
+        self.play.set_the_stage()
+        self.start()
+        watching = asyncio.create_task(self.watch(tell_))
+        working = asyncio.create_task(self.play.work_in_the_warehouse())
+        try:
+            await self.open_doors(base)
+            self.set_weather(WEATHERS[self.demo.faults])
+            plants.plant(self.demo.plant, self.cast)
+            self.phase = "playing"
+            self.started = clock()
+            await self.play.perform(self.demo.rate)
+            played_s = (clock() - self.started) / SECOND
+            self.phase = "settling"
+            self.set_weather({})
+            settled = await self.settle()
+            self.finished = clock()
+        finally:
+            working.cancel()
+            watching.cancel()
+        self.phase = "comparing the books"
+        dispatch = read_snapshot(self.data, "dispatch")
+        self.stop()
+        return self.report(dispatch, played_s, settled)
+
+    # --- Mainstay between them ---------------------------------------------------------------------------------------
+    @property
+    def data(self) -> Path:
+        return self.folder / "mainstay-data"
+
+    def write_config(self) -> None:
+        """The landscape of the demo, as a user would write it, with secrets in files beside it."""
+        urls = self.town.urls
+        given: dict[str, dict[str, Any]] = {
+            "shop": {
+                "shop": "acme.myshopify.com", "token": "file:shop-token", "webhook_secret": "file:shop-secret", "location": "7001",
+                "currency": CURRENCY, "payment_system": "payments", "url": urls["shop"],
+            },
+            "amazon": {
+                "seller": self.cast.amazon.seller, "marketplace": self.cast.amazon.marketplace, "client": "mainstay-demo",
+                "client_secret": "file:amazon-secret", "refresh_token": "file:amazon-refresh", "queue_url": f"{urls['amazon']}/queue",
+                "access_key": self.cast.amazon.access_key, "secret_key": "file:amazon-sqs", "url": urls["amazon"],
+                "auth_url": urls["amazon"], "since": "2026-01-01T00:00:00Z",
+            },
+            "payments": {"secret_key": "file:payments-key", "webhook_secrets": ["file:payments-secret"], "url": urls["payments"]},
+            "erp": {"url": urls["erp"], "database": "tryton", "login": "mainstay", "password": "file:erp-password", "currency": CURRENCY},
+            "warehouse": {
+                "key": "twin-key", "secret": "file:warehouse-secret", "hook_secret": "file:warehouse-hook", "currency": CURRENCY,
+                "url": urls["warehouse"],
+            },
+            **{name: {"token": f"file:{name}-token"} for name in self.tokens},
+        }  # fmt: skip
+        text = landscape.demo(build.offers(), given, {"shop": "7001"})
+        text = text.replace('currency = "EUR"', f'currency = "{CURRENCY}"', 1)
+        text = text.replace("[server]", f'[server]\nport = {self.port}\napi_token = "file:api-token"', 1)
+        self.config.write_text(text)
+        held = {
+            "api-token": secrets.token_urlsafe(18), "shop-token": "shpat_twin", "shop-secret": "shpss_twin",
+            "amazon-secret": self.cast.amazon.client_secret, "amazon-refresh": self.cast.amazon.refresh_token,
+            "amazon-sqs": self.cast.amazon.secret_key, "payments-key": "sk_test_twin", "payments-secret": "whsec_twin",
+            "erp-password": "twin", "warehouse-secret": "twin-secret", "warehouse-hook": "twin-path",
+            **{f"{name}-token": token for name, token in self.tokens.items()},
+        }  # fmt: skip
+        for name, value in held.items():
+            path = self.folder / name
+            path.write_text(value)
+            path.chmod(0o600)
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "mainstay.app.cli", "up", "--config", str(self.config)]
+        environment = {**os.environ, "MAINSTAY_TIME_FACTOR": str(TIME_FACTOR)}
+        with (self.folder / "mainstay.log").open("ab") as output:
+            self.up = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment)
+
+    def stop(self) -> None:
+        if self.up is not None:
+            self.up.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.up.wait(40)
+            if self.up.poll() is None:
+                self.up.kill()
+            self.up = None
+
+    async def open_doors(self, base: str) -> None:
+        """Wait until Mainstay is up and every channel shows what is on the shelf; then let the twins tell it what happens."""
+        self.phase = "starting Mainstay"
+        await self.until(lambda: self.answers(f"{base}/ready"), READY_S_MAX, "Mainstay did not get ready")
+        self.phase = "telling the channels what is on the shelf"
+        wanted = {product.sku: product.stock for product in self.story.products}
+        both = (self.cast.shop.available, self.cast.amazon.available)
+
+        async def told() -> bool:
+            return all(available(sku) == units for sku, units in wanted.items() for available in both)
+
+        await self.until(told, READY_S_MAX, "the channels were not told their opening levels")
+        hooks = {"shop": "", "payments": "", "warehouse": "/twin-path"}
+        self.town.hooks = {name: f"{base}/hooks/{name}{rest}" for name, rest in hooks.items()}
+
+    async def until(self, so: Callable[[], Any], seconds: float, otherwise: str) -> None:
+        deadline = clock() + int(seconds * SECOND)
+        while not await so():
+            if clock() > deadline:
+                log = (self.folder / "mainstay.log").read_text()[-2_000:]
+                raise Halt(f"{otherwise} within {seconds:.0f} s\n{log}")
+            await asyncio.sleep(0.1)
+
+    async def answers(self, url: str) -> bool:
+        assert self.play is not None
+        try:
+            async with self.play.client.get(url) as answer:
+                return answer.status == 200
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+    def set_weather(self, rates: dict[str, float]) -> None:
+        for twin in self.town.twins.values():
+            twin.weather = Weather(rates)
+
+    async def settle(self) -> bool:
+        """Faults have stopped: an operator repairs what can be repaired, until nothing is under way any more. False when something is."""
+        assert self.play is not None
+        deadline = clock() + int(SETTLE_S_MAX * SECOND)
+        quiet = 0
+        while quiet < 5:
+            if clock() > deadline:
+                return False
+            await asyncio.sleep(0.3)
+            quiet = quiet + 1 if self.is_quiet() else 0
+            if quiet == 1:
+                before = sum(self.play.retried.values())
+                await self.play.repair((self.folder / "api-token").read_text())
+                quiet = quiet if sum(self.play.retried.values()) == before else 0
+        return True
+
+    def is_quiet(self) -> bool:
+        assert self.play is not None
+        now = read_snapshot(self.data, "dispatch")
+        channels = now.get("channels", {}).values()
+        busy = now.get("waiting", 1) + sum(one["waiting"] for one in channels) + sum(backlog(self.data).values())
+        return not (busy or self.town.undelivered or self.play.packing or self.underway())
+
+    def underway(self) -> int:
+        """Orders that still wait for something to happen by itself: not ended, and not in anybody's name."""
+        state = State(self.data / "state.db", write=False)
+        try:
+            return sum(1 for one in believed(state).values() if one.status not in ("settled", "cancelled") and not is_named(one))
+        finally:
+            state.close()
+
+    # --- what is shown -----------------------------------------------------------------------------------------------
+    async def watch(self, tell_: Tell) -> None:
+        while True:
+            tell_(self.now())
+            await asyncio.sleep(0.25)
+
+    def now(self) -> dict[str, Any]:
+        """How it stands, for the live view."""
+        dispatch = read_snapshot(self.data, "dispatch")
+        found: dict[str, Any] = {}
+        with contextlib.suppress(Exception):
+            state = State(self.data / "state.db", write=False)
+            found = journey.status(state)
+            state.close()
+        return {
+            "phase": self.phase,
+            "played": self.play.played if self.play else 0,
+            "of": len(self.story.wishes),
+            "seconds": (clock() - self.started) / SECOND,
+            "orders": found.get("orders", {}),
+            "receipts": found.get("receipts", []),
+            "letters": found.get("dead_letters", {}),
+            "lag": backlog(self.data),
+            "faults": self.fired(),
+            "outside": {"undelivered": {name: twin.undelivered for name, twin in self.town.twins.items()}, "packing": self.play.packing if self.play else 0},
+            "dispatch": dispatch,
+        }
+
+    def fired(self) -> dict[str, int]:
+        total: Counter[str] = Counter()
+        for twin in self.town.twins.values():
+            total.update(twin.fired)
+        return dict(sorted(total.items()))
+
+    # --- the report --------------------------------------------------------------------------------------------------
+    def report(self, dispatch: dict[str, Any], played_s: float, settled: bool) -> dict[str, Any]:
+        assert self.play is not None
+        state = State(self.data / "state.db", write=False)
+        figures, cases = compare(self.cast, self.play.counters, self.story, state)
+        now = journey.status(state)
+        state.close()
+        house = build.open_house(self.config)
+        verdict = verify(self.data / "state.db", self.folder / "rebuilt.db", build.shop(house))
+        channels = dispatch.get("channels", {})
+        spread = {name: max((one["propagation_ms"][name] for one in channels.values()), default=0.0) for name in ("p50", "p99", "max")}
+        figures["stock"]["propagation_ms"] = spread
+        figures["stock"]["by_channel"] = channels
+        systems = dispatch.get("systems", {})
+        unknown = now["orders"].get("unknown", 0) + sum(one["waiting"] for one in systems.values())
+        figures["effects"] |= {"sent": sum(sum(one["calls"].values()) for one in systems.values()), "unknown_open": unknown}
+        placed = figures["orders"]["placed"]
+        return {
+            **figures,
+            "faults": self.fired(),
+            "dead_letters": {"open": sum(now["dead_letters"].values()), "by_cause": now["dead_letters"]},
+            "orders_per_min": round(placed / played_s * 60),
+            "duration_s": round((self.finished - self.started) / SECOND, 1),
+            "settled": settled,
+            "turned_away": dict(self.play.turned_away),
+            "repaired": sum(self.play.retried.values()),
+            "failed_calls": self.play.counters.failed[:20],
+            "verify": {"identical": verdict.identical, "events": verdict.events, "differences": verdict.differences},
+            "cases": cases,
+            "story": {"source": self.story.source, "rules": self.story.rules, "skipped": dict(self.story.skipped)},
+            "settings": {"orders": self.demo.orders, "rate_per_min": self.demo.rate, "faults": self.demo.faults, "seed": self.demo.seed,
+                         "time_factor": TIME_FACTOR, "plant": self.demo.plant},
+        }  # fmt: skip
+
+    async def strike(self) -> None:
+        self.stop()
+        if self.play is not None:
+            await self.play.close()
+        await self.town.stop()
+
+
+def cast(demo: Demo) -> Cast:
+    """Five twins, each with dice of its own, so that one's luck does not move another's."""
+
+    def dice(part: int) -> random.Random:
+        return random.Random(demo.seed * 1_000 + part)
+
+    return Cast(
+        shop=ShopifyTwin(dice(1), time_factor=TIME_FACTOR, currency=CURRENCY),
+        amazon=AmazonTwin(dice(2), time_factor=TIME_FACTOR, currency=CURRENCY),
+        payments=StripeTwin(dice(3), time_factor=TIME_FACTOR),
+        erp=TrytonTwin(dice(4), time_factor=TIME_FACTOR, currency=CURRENCY),
+        warehouse=ShipStationTwin(dice(5), time_factor=TIME_FACTOR),
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def good(report: dict[str, Any]) -> bool:
+    """Is everything zero that must be, at every fault level?"""
+    must = [
+        *(report["orders"][name] for name in ("lost", "duplicated", "stuck_unnamed")),
+        *(report["stock"][name] for name in ("oversold_units_asked_first", "negative_commits")),
+        *report["money"].values(), *report["erp"].values(), report["effects"]["repeated_at_receiver"],
+    ]  # fmt: skip
+    return not any(must) and report["verify"]["identical"] and report["settled"] and not report["failed_calls"]

@@ -1,0 +1,101 @@
+"""The demo on screen: a live view while it plays, and the report at the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+MUST_BE_ZERO = (
+    ("orders", "lost", "orders lost"),
+    ("orders", "duplicated", "orders doubled"),
+    ("orders", "stuck_unnamed", "orders stuck without a name"),
+    ("stock", "oversold_units_asked_first", "units oversold where we are asked first"),
+    ("stock", "negative_commits", "commits with negative stock"),
+    ("money", "captured_twice", "payments captured twice"),
+    ("money", "unbalanced_entries", "unbalanced accounts"),
+    ("money", "unexplained_minor_units", "minor units unexplained"),
+    ("erp", "missing_sales", "shipped orders missing in the ERP"),
+    ("erp", "doubled_sales", "sales doubled in the ERP"),
+    ("erp", "total_mismatches", "invoices with another total"),
+    ("effects", "repeated_at_receiver", "effects repeated at their receiver"),
+)
+
+
+class LiveView:
+    """What happens, several times a second."""
+
+    def __init__(self, console: Console) -> None:
+        self.live = Live(console=console, refresh_per_second=8, transient=True)
+
+    def __enter__(self) -> LiveView:
+        self.live.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.live.__exit__(None, None, None)
+
+    def tell(self, now: dict[str, Any]) -> None:
+        self.live.update(panel(now))
+
+
+def panel(now: dict[str, Any]) -> Panel:
+    """One picture of how it stands."""
+    bar = Table.grid(padding=(0, 1))
+    bar.add_row(ProgressBar(total=now["of"], completed=now["played"], width=46), f"{now['played']} of {now['of']} shoppers", f"{now['seconds']:.0f} s")
+    dispatch = now["dispatch"]
+    flow = Table(title="orders", title_justify="left", box=None, show_header=False)
+    for status, count in sorted(now["orders"].items(), key=lambda one: -one[1]):
+        flow.add_row(status, str(count))
+    systems = Table(title="systems", title_justify="left", box=None)
+    for column in ("", "calls", "waiting", "failures", "breaker"):
+        systems.add_column(column, justify="right" if column else "left")
+    for name, one in dispatch.get("systems", {}).items():
+        failures = sum(one["failures"].values())
+        systems.add_row(name, str(sum(one["calls"].values())), str(one["waiting"]), str(failures), one["breaker"])
+    stock = Table(title="stock to channels, ms", title_justify="left", box=None)
+    for column in ("", "p50", "p99", "waiting"):
+        stock.add_column(column, justify="right" if column else "left")
+    for name, one in dispatch.get("channels", {}).items():
+        spread = one["propagation_ms"]
+        stock.add_row(name, f"{spread['p50']:.0f}", f"{spread['p99']:.0f}", str(one["waiting"]))
+    faults = ", ".join(f"{kind} {count}" for kind, count in now["faults"].items()) or "none yet"
+    letters = ", ".join(f"{code} {count}" for code, count in now["letters"].items()) or "none"
+    lag = ", ".join(f"{inbox} {behind}" for inbox, behind in now["lag"].items())
+    columns = Table.grid(padding=(0, 4))
+    columns.add_row(flow, systems, stock)
+    lines = Group(bar, Text(), columns, Text(), Text(f"faults: {faults}"), Text(f"open dead letters: {letters}    lag: {lag}"))
+    return Panel(lines, title=f"Mainstay demo: {now['phase']}", title_align="left", width=110)
+
+
+def summary(report: dict[str, Any], console: Console) -> None:
+    """The report in a terminal."""
+    table = Table(title="From the outside systems' own books", title_justify="left", box=None, show_header=False)
+    for part, name, words in MUST_BE_ZERO:
+        value = report[part][name]
+        table.add_row(Text("ok" if value == 0 else "BAD", style="green" if value == 0 else "bold red"), words, str(value))
+    identical = report["verify"]["identical"]
+    words = "state rebuilt from the log is identical"
+    table.add_row(Text("ok" if identical else "BAD", style="green" if identical else "bold red"), words, str(identical))
+    console.print(table)
+    stock, spread = report["stock"], report["stock"]["propagation_ms"]
+    console.print(
+        f"{report['orders']['placed']} orders placed, {stock['refused_asked_first']} refused before they were sold (asked first), "
+        f"{sum(report['turned_away'].values())} turned away by a marketplace's own listing."
+    )
+    console.print(f"{stock['oversold_units_autonomous']} units sold twice by channels that sell on their own, each named.")
+    console.print(f"Stock reached the channels in {spread['p50']:.0f} ms (p50), {spread['p99']:.0f} ms (p99), not counting vendors' rate limits.")
+    faults = ", ".join(f"{count} {kind}" for kind, count in report["faults"].items())
+    console.print(f"Faults: {faults or 'none'}. {report['repaired']} dead letters repaired, {report['dead_letters']['open']} open.")
+    console.print(f"{report['orders_per_min']} orders per minute, {report['duration_s']} s until everything had ended.")
+    for name, cases in report["cases"].items():
+        console.print(f"[bold]{name}[/bold]")
+        for case in cases[:5]:
+            console.print(f"  {case}")
+    for rule in report["story"]["rules"]:
+        console.print(f"[dim]{rule}[/dim]")

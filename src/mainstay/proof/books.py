@@ -1,0 +1,260 @@
+"""The report: the twins' books compared with each other and with Mainstay's belief. Nothing here is a counter of Mainstay's own.
+
+Truth is what the outside systems hold: orders at the channels, parcels at the warehouse, captures at the provider, sales in the ERP.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct, field
+
+from mainstay.flows.world import order_of
+from mainstay.model.money import minor
+from mainstay.model.state import OrderState
+from mainstay.orders.view import blocker
+from mainstay.proof.history import ASKS_FIRST, CURRENCY, Story
+from mainstay.proof.play import Cast, Counters
+from mainstay.storage.database import rows
+from mainstay.storage.state import State
+
+ITEMISED_MAX = 20
+
+
+class Placed(Struct):
+    """An order as its channel's own book holds it. `total` is what the buyer paid."""
+
+    channel: str
+    external: str
+    total: int
+    units: dict[str, int]
+    cancelled: bool
+    remitted: int = 0  # tax that the marketplace keeps: part of the total, never ours
+    intent: str = ""
+    handed_over: bool = False
+
+    @property
+    def uid(self) -> str:
+        return f"ord.{self.channel}.{self.external}"
+
+
+class Findings(Struct):
+    """What was found, and the first cases of each, by name."""
+
+    figures: dict[str, int] = field(default_factory=dict)
+    cases: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, name: str, units: int, case: str) -> None:
+        self.figures[name] = self.figures.get(name, 0) + units
+        if len(self.cases.setdefault(name, [])) < ITEMISED_MAX:
+            self.cases[name].append(case)
+
+
+def placed(cast: Cast, counters: Counters) -> list[Placed]:
+    """Every order that stands in the book of a channel."""
+    found = []
+    for number, order in cast.shop.orders.items():
+        notes = {note["name"]: note["value"] for note in order["note_attributes"]}
+        units: Counter[str] = Counter()
+        for line in order["line_items"]:
+            units[line["sku"]] += line["quantity"]
+        total = minor(order["total_price"], CURRENCY)
+        found.append(
+            Placed("shop", str(number), total, dict(units), order["cancelled_at"] is not None, intent=notes.get("payment_intent", ""))
+        )
+    for name in cast.amazon.orders:
+        found.append(_at_amazon(name, cast))
+    for sale in counters.sales.values():
+        found.append(Placed(sale.channel, sale.id, sale.total, dict(sale.lines), False, 0, sale.intent, sale.handed_over))
+    return found
+
+
+def _at_amazon(name: str, cast: Cast) -> Placed:
+    order = cast.amazon.orders[name]
+    units: Counter[str] = Counter()
+    for line in order["orderItems"]:
+        units[line["product"]["sellerSku"]] += line["quantityOrdered"]
+    total = minor(order["proceeds"]["grandTotal"]["amount"], CURRENCY)
+    parts = [part for line in order["orderItems"] for part in line["proceeds"]["breakdowns"]]
+    remitted = sum(minor(part["subtotal"]["amount"], CURRENCY) for part in parts if part["type"] == "TAX")
+    return Placed("amazon", name, total, dict(units), order["fulfillment"]["fulfillmentStatus"] == "CANCELLED", remitted)
+
+
+def believed(state: State) -> dict[str, OrderState]:
+    """Mainstay's orders, by the id that it shows."""
+    sql = "SELECT orders.body, event.body FROM orders LEFT JOIN event ON event.seq = orders.heard"
+    return {one.uid: one for one in (order_of(body, heard) for body, heard in state.connection.execute(sql))}
+
+
+def shipped(cast: Cast) -> dict[str, Counter[str]]:
+    """Units that left the warehouse, by order id and SKU; voided labels do not count."""
+    found: dict[str, Counter[str]] = {}
+    for shipment in cast.warehouse.shipments:
+        if not shipment["voided"]:
+            uid = "ord." + shipment["orderKey"].split(".", 1)[1].rpartition(".")[0]
+            units = found.setdefault(uid, Counter())
+            for item in shipment["shipmentItems"]:
+                units[item["sku"]] += item["quantity"]
+    return found
+
+
+def compare(cast: Cast, counters: Counters, story: Story, state: State) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """The figures of the report, and the cases behind each that is not zero."""
+    found = Findings()
+    orders, belief, parcels = placed(cast, counters), believed(state), shipped(cast)
+    left = {one.uid: _left(one, parcels) for one in orders}
+    _orders(found, orders, belief, left)
+    _stock(found, orders, belief, left, story, cast, state)
+    _money(found, orders, belief, cast, state)
+    _erp(found, orders, left, cast)
+    _effects(found, cast)
+    figures = found.figures
+    result = {
+        "orders": {"placed": len(orders), **_of(figures, "lost", "duplicated", "stuck_unnamed")},
+        "stock": {
+            "refused_asked_first": counters.refused,
+            **_of(figures, "oversold_units_asked_first", "oversold_units_autonomous", "negative_commits"),
+        },
+        "money": _of(figures, "captured_twice", "unbalanced_entries", "unexplained_minor_units"),
+        "effects": _of(figures, "repeated_at_receiver"),
+        "erp": _of(figures, "missing_sales", "doubled_sales", "total_mismatches"),
+        "named": dict(Counter(found_by.what for one in belief.values() if (found_by := blocker(one)) is not None)),
+        "statuses": dict(Counter(one.status for one in belief.values())),
+    }
+    return result, found.cases
+
+
+def is_named(order: OrderState) -> bool:
+    """Does the order wait for something that has a name and an owner, and not just for the next step?"""
+    what = blocker(order)
+    return what is not None and what.what not in ("waiting", "shipping", "payment")
+
+
+def _of(figures: Mapping[str, int], *names: str) -> dict[str, int]:
+    return {name: figures.get(name, 0) for name in names}
+
+
+def _left(one: Placed, parcels: Mapping[str, Counter[str]]) -> Counter[str]:
+    """Units of an order that are with the buyer or on their way."""
+    return Counter(one.units) if one.handed_over else parcels.get(one.uid, Counter())
+
+
+def _orders(found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], left: Mapping[str, Counter[str]]) -> None:
+    for one in orders:
+        known = belief.get(one.uid)
+        if known is None:
+            found.add("lost", 1, f"{one.uid}: in the channel's book, unknown to Mainstay")
+            continue
+        if left[one.uid] - Counter(one.units):
+            found.add("duplicated", 1, f"{one.uid}: shipped {dict(left[one.uid])}, ordered {one.units}")
+        if known.status not in ("settled", "cancelled") and not is_named(known):
+            what = blocker(known)
+            found.add("stuck_unnamed", 1, f"{one.uid}: {known.status}, waits for {what.detail if what else 'nothing that is known'}")
+
+
+def _stock(
+    found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], left: Mapping[str, Counter[str]], story: Story, cast: Cast,
+    state: State,
+) -> None:  # fmt: skip
+    """Oversold: sold and not cancelled, but not there. Whoever asked first and got less than was confirmed is the one we promised to."""
+    for one in orders:
+        if one.cancelled or (belief.get(one.uid) is not None and belief[one.uid].status == "cancelled"):
+            continue
+        missing = sum((Counter(one.units) - left[one.uid]).values())
+        if missing:
+            name = "oversold_units_asked_first" if one.channel in ASKS_FIRST else "oversold_units_autonomous"
+            found.add(name, missing, f"{one.uid}: {missing} units sold that are not there")
+    gone: Counter[str] = Counter()
+    for units in left.values():
+        gone.update(units)
+    arrived = Counter({product.sku: product.stock for product in story.products})
+    for what, sku, delta in cast.erp.effects:
+        if what == "move":
+            arrived[sku] += int(delta)
+    for sku, excess in (gone - arrived).items():
+        found.add("oversold_units_asked_first", excess, f"{sku}: {excess} more units left than ever arrived")
+    broken = rows(state.connection, "SELECT id FROM stock WHERE on_hand < 0 OR allocated + reserved > on_hand + deficit OR allocated < 0")
+    for (number,) in broken:
+        found.add("negative_commits", 1, f"stock row {number}")
+    for channel, history in (("shop", cast.shop.level_history), ("amazon", cast.amazon.level_history)):
+        for sku, quantity, _ in history:
+            if quantity < 0:
+                found.add("negative_commits", 1, f"{channel} was told {quantity} of {sku}")
+
+
+def _money(found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], cast: Cast, state: State) -> None:
+    """Captures by the provider's books; postings by the channels' totals. Every order's receivable must be what its channel says."""
+    taken = Counter(intent for what, intent, _ in cast.payments.effects if what == "capture")
+    for intent, times in taken.items():
+        if times > 1:
+            found.add("captured_twice", times - 1, f"{intent}: captured {times} times")
+    owed = receivables(state)
+    for one in orders:
+        known = belief.get(one.uid)
+        if known is None:
+            continue
+        want = 0 if known.status == "cancelled" else one.total - one.remitted
+        have = owed.get(known.id, 0)
+        if have != want:
+            found.add("unexplained_minor_units", abs(have - want), f"{one.uid}: the channel states {want}, the ledger holds {have}")
+        captured = sum(amount for what, intent, amount in cast.payments.effects if what == "capture" and intent == one.intent)
+        if one.intent and captured not in (0, one.total):
+            found.add("unexplained_minor_units", abs(captured - one.total), f"{one.uid}: captured {captured} of {one.total}")
+    for name, currency, balance, net in rows(state.connection, UNBALANCED):
+        found.add("unbalanced_entries", 1, f"{name} {currency}: balance {balance}, its transfers sum to {net}")
+
+
+UNBALANCED = """
+SELECT account.name, account.currency, account.balance, coalesce(moved.net, 0) FROM account LEFT JOIN (
+  SELECT id, sum(amount) AS net FROM (SELECT debit AS id, amount FROM transfer UNION ALL SELECT credit, -amount FROM transfer) GROUP BY id
+) AS moved ON moved.id = account.id WHERE account.balance <> coalesce(moved.net, 0)"""
+
+
+def receivables(state: State) -> dict[int, int]:
+    """What each order was charged, in minor units: what stands against its channel's receivable, but for payments."""
+    sql = """
+    SELECT transfer.entity, sum(CASE WHEN debit.name LIKE 'receivable:%' THEN amount ELSE -amount END)
+    FROM transfer JOIN account AS debit ON debit.id = transfer.debit JOIN account AS credit ON credit.id = transfer.credit
+    WHERE what NOT IN ('captured', 'refunded', 'fee', 'at_source') AND (debit.name LIKE 'receivable:%' OR credit.name LIKE 'receivable:%')
+    GROUP BY transfer.entity"""
+    return dict(rows(state.connection, sql))
+
+
+def _erp(found: Findings, orders: Iterable[Placed], left: Mapping[str, Counter[str]], cast: Cast) -> None:
+    made = Counter(reference for what, reference, how in cast.erp.effects if what == "sale" and how == "created")
+    totals = cast.erp.totals()
+    for one in orders:
+        complete = left[one.uid] == Counter(one.units)
+        if made[one.uid] > 1:
+            found.add("doubled_sales", made[one.uid] - 1, f"{one.uid}: {made[one.uid]} sales")
+        if complete and not made[one.uid]:
+            found.add("missing_sales", 1, f"{one.uid}: shipped, but not in the ERP")
+        elif complete and minor(str(totals[one.uid]), CURRENCY) != one.total:
+            found.add("total_mismatches", 1, f"{one.uid}: the channel states {one.total}, the ERP invoiced {totals[one.uid]}")
+
+
+def _effects(found: Findings, cast: Cast) -> None:
+    """Effects that happened twice at a receiver, beyond what its own idempotency absorbed."""
+    labels: Counter[str] = Counter()
+    for what, key, units in cast.warehouse.effects:
+        if what == "label":
+            labels[key] += int(units)
+    ordered = {
+        f"{release}/{item['lineItemKey']}": item["quantity"]
+        for release, order in cast.warehouse.released.items()
+        for item in order["items"]
+    }
+    for key, units in labels.items():
+        if units > ordered.get(key, 0):
+            found.add("repeated_at_receiver", units - ordered.get(key, 0), f"warehouse: {units} labels for {key}")
+    for what, key, _ in (*cast.payments.effects, *cast.erp.effects):
+        if what in ("cancel", "refund", "shipment", "invoice"):
+            labels[f"{what} {key}"] += 1
+            if labels[f"{what} {key}"] > 1:
+                found.add("repeated_at_receiver", 1, f"{what} of {key} twice")
+    for name, counted in (("shop", cast.shop.effects), ("amazon", cast.amazon.effects)):
+        for effect, times in counted.items():
+            if times > 1 and not effect.startswith(("key:", "feed:")):
+                found.add("repeated_at_receiver", times - 1, f"{name}: {effect} {times} times")

@@ -1,0 +1,107 @@
+"""Planted bugs: wrappers round twins that make the demo's books wrong, so that its report must say so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mainstay.contract.talk import Reply
+from mainstay.contract.twin import Request
+from mainstay.model.failures import Reject
+from mainstay.proof.play import Cast
+
+PLANTS = {
+    "lose-one": "the shop forgets to tell of one order, and leaves it out of every list",
+    "double-capture": "the payment provider books one capture twice",
+    "oversell": "the till sells one unit that nobody reserved",
+    "unbalance": "the ERP invoices one sale a cent too high",
+}
+
+
+def plant(name: str, cast: Cast) -> None:
+    """Wrap the twin that the bug is in. An empty name plants nothing."""
+    if not name:
+        return
+    if name not in _PLANTS:
+        raise Reject(f"no bug is called {name!r}; there are: {', '.join(PLANTS)}", "not_found")
+    _PLANTS[name](cast)
+
+
+def _lose_one(cast: Cast) -> None:
+    shop = cast.shop
+    place = shop.place_order
+
+    def placed(*args: object, **more: object) -> object:
+        order = place(*args, **more)  # type: ignore[arg-type]
+        if order is not None and len(shop.orders) == 5:
+            number = order["id"]
+            for post in [key for key, one in shop._waiting.items() if str(number).encode() in one.post.body]:
+                del shop._waiting[post]
+            hidden[number] = order
+        return order
+
+    hidden: dict[int, object] = {}
+    handle = shop.handle
+
+    def handled(request: Request, now: int) -> Reply:
+        away = {number: shop.orders.pop(number) for number in hidden if number in shop.orders}
+        try:
+            return handle(request, now)
+        finally:
+            shop.orders |= away
+
+    shop.place_order = placed  # type: ignore[method-assign,assignment]
+    shop.handle = handled  # type: ignore[method-assign]
+
+
+def _double_capture(cast: Cast) -> None:
+    payments = cast.payments
+    handle = payments.handle
+
+    def handled(request: Request, now: int) -> Reply:
+        before = len(payments.effects)
+        reply = handle(request, now)
+        new = [effect for effect in payments.effects[before:] if effect[0] == "capture"]
+        if new and not done:
+            done.append(new[0])
+            payments.effects.append(new[0])
+        return reply
+
+    done: list[object] = []
+    payments.handle = handled  # type: ignore[method-assign]
+
+
+def _oversell(cast: Cast) -> None:
+    """One label more than was released: a unit leaves that nobody allocated."""
+    warehouse = cast.warehouse
+    ship = warehouse.ship
+
+    def shipped(release: str, now: int, **more: object) -> object:
+        shipment = ship(release, now, **more)  # type: ignore[arg-type]
+        if not done:
+            done.append(release)
+            for item in shipment["shipmentItems"]:
+                item["quantity"] += 1_000
+        return shipment
+
+    done: list[str] = []
+    warehouse.ship = shipped  # type: ignore[method-assign,assignment]
+
+
+def _unbalance(cast: Cast) -> None:
+    erp = cast.erp
+    totals = erp.totals
+
+    def wrong() -> dict[str, object]:
+        found = totals()
+        first = next(iter(found), None)
+        return {key: total + (1 if key == first else 0) for key, total in found.items()}
+
+    erp.totals = wrong  # type: ignore[method-assign,assignment]
+
+
+_PLANTS: dict[str, Callable[[Cast], None]] = {
+    "lose-one": _lose_one,
+    "double-capture": _double_capture,
+    "oversell": _oversell,
+    "unbalance": _unbalance,
+}
