@@ -24,7 +24,7 @@ proof: .venv/ready-dev  ## the slower proofs
 	$(BIN)/pytest -m slow $(ARGS)
 
 docs: .venv/ready-dev  ## the generated reference
-	$(BIN)/python -m mainstay.proof.reference docs/reference
+	$(BIN)/python -m mainstay.app.reference docs/reference
 
 # One environment, three sizes. Where Debian lacks ensurepip the zipapp of virtualenv's wheel makes it.
 .venv/bin/uv:
