@@ -54,6 +54,9 @@ def rig(
     return Wire(connector, twin, step=SECOND // 10), connector, twin
 
 
+MANY = listings.PATCHES_MAX + 1  # the fewest that go as a feed
+
+
 def level(sku: str, quantity: int, revision: int = 1) -> SetLevel:
     return SetLevel(key=f"{sku}-{revision}", sku=sku, item=sku, quantity=quantity, revision=revision)
 
@@ -239,8 +242,8 @@ def test_many_levels_go_as_one_feed_with_an_outcome_each() -> None:
 def test_the_feed_fits_the_vendor_s_schema(shared: Path) -> None:
     from jsonschema import validate
 
-    wire, connector, twin = rig(20)
-    wire.run(connector.push([level(f"SKU-{n}", n) for n in range(20)]))
+    wire, connector, twin = rig(MANY)
+    wire.run(connector.push([level(f"SKU-{n}", n) for n in range(MANY)]))
     (upload,) = [call for call in wire.calls if call.operation == "upload"]
     folder = shared / "vendor/amazon/schemas/feeds"
     (schema,) = [json.loads(path.read_text()) for path in folder.iterdir() if path.name.startswith("listings-feed-schema")]
@@ -250,12 +253,12 @@ def test_the_feed_fits_the_vendor_s_schema(shared: Path) -> None:
 
 
 def test_prices_go_out_to_the_last_digit() -> None:
-    wire, connector, twin = rig(12)
-    prices = [SetPrice(key=f"p{n}", sku=f"SKU-{n}", item="", currency="EUR", price=1005 + n, revision=1) for n in range(12)]
+    wire, connector, twin = rig(MANY)
+    prices = [SetPrice(key=f"p{n}", sku=f"SKU-{n}", item="", currency="EUR", price=1005 + n, revision=1) for n in range(MANY)]
     assert wire.run(connector.push(prices[:1])) == [Done({"submission": "s-2"})]
     assert b'"value_with_tax":10.05' in next(call for call in wire.calls if call.operation == "patchListingsItem").body
     assert all(isinstance(one, Done) for one in wire.run(connector.push(prices)))
-    assert [twin.listings[f"SKU-{n}"].price_minor for n in range(12)] == [1005 + n for n in range(12)]
+    assert [twin.listings[f"SKU-{n}"].price_minor for n in range(MANY)] == [1005 + n for n in range(MANY)]
     assert wire.run(connector.look_up(prices[3])) == Done()
 
 
@@ -271,7 +274,7 @@ def test_a_vendor_report_gives_each_message_its_outcome(shared: Path) -> None:
         "download": Reply(200, {}, gzip.compress(report)),
     }
     account = listings.Account("A1", "ATVPDKIKX0DER")
-    outcomes = converse(listings.publish(account, [level(f"S{n}", n) for n in range(11)]), lambda call: answers[call.operation])
+    outcomes = converse(listings.publish(account, [level(f"S{n}", n) for n in range(MANY)]), lambda call: answers[call.operation])
     assert [n + 1 for n, one in enumerate(outcomes) if isinstance(one, Reject)] == [4, 5]
     assert "'[batteries_required]' is required" in outcomes[3].why and "supplier_declared" in outcomes[3].why  # type: ignore[union-attr]
 
@@ -286,11 +289,11 @@ def test_a_vendor_report_gives_each_message_its_outcome(shared: Path) -> None:
     ],
 )
 def test_a_feed_that_does_not_end_well(answer: bytes, kind: type[Failure]) -> None:
-    wire, connector, twin = rig(12)
+    wire, connector, twin = rig(MANY)
     real = twin._feed
     twin._feed = lambda feed: Reply(200, {}, answer)  # type: ignore[method-assign]
-    outcomes = wire.run(connector.push([level(f"SKU-{n}", 5) for n in range(12)]))
-    assert [type(one) for one in outcomes] == [kind] * 12
+    outcomes = wire.run(connector.push([level(f"SKU-{n}", 5) for n in range(MANY)]))
+    assert [type(one) for one in outcomes] == [kind] * MANY
     assert operations(wire).count("getFeed") <= listings.POLLS_MAX
     twin._feed = real  # type: ignore[method-assign]
     wire.now += MINUTE

@@ -27,6 +27,7 @@ SETTINGS = {
     "refresh_token": "Atzr|twin", "queue_url": "https://sqs.eu-west-1.amazonaws.com/1234/orders", "access_key": "AKIATWIN",
     "secret_key": "sqs-secret", "url": "https://sellingpartner.example",
 }  # fmt: skip
+LISTINGS = 120  # enough that some batches go as a feed
 PAID = {"UNSHIPPED": "captured", "PARTIALLY_SHIPPED": "captured", "SHIPPED": "captured", "CANCELLED": "voided"}
 
 
@@ -47,7 +48,7 @@ class Driver:
             twin.cancel_order(untouched[dice.randrange(0, len(untouched))], now=now)
 
     def wish(self, twin: AmazonTwin, dice: Dice) -> Command | None:
-        sku, n = f"SKU-{dice.randrange(0, 40)}", dice.randrange(50, 1000)
+        sku, n = f"SKU-{dice.randrange(0, LISTINGS)}", dice.randrange(50, 1000)
         kind = len(twin.orders) % 4  # the same for all wishes of one batch, so that it may be long enough for a feed
         if kind < 2:
             return SetLevel(key="", sku=sku, item=sku, quantity=n, revision=n)
@@ -101,7 +102,7 @@ class Driver:
 
 def account(dice: Dice, rates: Mapping[str, float]) -> AmazonTwin:
     twin = AmazonTwin(dice, Weather(rates), 1000.0)
-    for number in range(40):
+    for number in range(LISTINGS):
         twin.add_listing(f"SKU-{number}", 1000 + number, 5000)
     return twin
 

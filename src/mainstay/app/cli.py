@@ -297,7 +297,9 @@ def suppress_letter(number: int, reason: str, by: str, config: Path) -> None:
 @click.option("--history", type=click.Path(path_type=Path), help="Folder of order history in the shape of Olist's dataset.")
 @click.option("--orders", default=2_000, show_default=True, help="How many orders to play.")
 @click.option("--rate", default=6_000.0, show_default=True, help="Orders per minute.")
-@click.option("--faults", type=click.Choice(["none", "normal", "storm"]), default="normal", show_default=True, help="How bad the weather is.")
+@click.option(
+    "--faults", type=click.Choice(["none", "normal", "storm"]), default="normal", show_default=True, help="How bad the weather is."
+)
 @click.option("--seed", default=7, show_default=True, help="The dice of story and faults.")
 @click.option("--headless", is_flag=True, help="No live view.")
 @click.option("--report", "report_file", type=click.Path(path_type=Path), help="Write the report to FILE (.json) and FILE's .html page.")

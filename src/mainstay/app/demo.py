@@ -110,6 +110,7 @@ class _Stage:
         self.phase = "building the town"
         self.started = clock()
         self.finished = 0
+        self.left: dict[str, int] = {}
 
     async def run(self, tell_: Tell) -> dict[str, Any]:
         await self.town.start()
@@ -241,6 +242,7 @@ class _Stage:
         quiet = 0
         while quiet < 5:
             if clock() > deadline:
+                self.left = {what: count for what, count in self.under_way().items() if count}
                 return False
             await asyncio.sleep(0.3)
             quiet = quiet + 1 if self.is_quiet() else 0
@@ -251,13 +253,22 @@ class _Stage:
         return True
 
     def is_quiet(self) -> bool:
+        return not any(self.under_way().values())
+
+    def under_way(self) -> dict[str, int]:
+        """What still moves, by where."""
         assert self.play is not None
         now = read_snapshot(self.data, "dispatch")
-        channels = now.get("channels", {}).values()
-        busy = now.get("waiting", 1) + sum(one["waiting"] for one in channels) + sum(backlog(self.data).values())
-        return not (busy or self.town.undelivered or self.play.packing or self.underway())
+        return {
+            "effects waiting": now.get("waiting", 1),
+            "levels waiting": sum(one["waiting"] for one in now.get("channels", {}).values()),
+            **{f"receipts in {inbox}": behind for inbox, behind in backlog(self.data).items()},
+            **{f"deliveries of {name}": twin.undelivered for name, twin in self.town.twins.items()},
+            "releases to pack": self.play.packing,
+            "orders without a name": self.nameless(),
+        }
 
-    def underway(self) -> int:
+    def nameless(self) -> int:
         """Orders that still wait for something to happen by itself: not ended, and not in anybody's name."""
         state = State(self.data / "state.db", write=False)
         try:
@@ -289,7 +300,6 @@ class _Stage:
             "letters": found.get("dead_letters", {}),
             "lag": backlog(self.data),
             "faults": self.fired(),
-            "outside": {"undelivered": {name: twin.undelivered for name, twin in self.town.twins.items()}, "packing": self.play.packing if self.play else 0},
             "dispatch": dispatch,
         }
 
@@ -323,6 +333,7 @@ class _Stage:
             "orders_per_min": round(placed / played_s * 60),
             "duration_s": round((self.finished - self.started) / SECOND, 1),
             "settled": settled,
+            "under_way": {} if settled else self.left,
             "turned_away": dict(self.play.turned_away),
             "repaired": sum(self.play.retried.values()),
             "failed_calls": self.play.counters.failed[:20],

@@ -64,6 +64,8 @@ def begin(name: str, into: Path) -> list[Path]:
 def examined(name: str, seeds: int) -> tuple[list[Verdict], str]:
     """The conformance suite on one of our connectors; a third party runs `contract.conformance.examine` on its own subject."""
     if name not in SUBJECTS:
-        raise Reject(f"no subject is known for {name!r}; there are: {', '.join(SUBJECTS)}. Yours runs contract.conformance.examine", "not_found")
+        raise Reject(
+            f"no subject is known for {name!r}; there are: {', '.join(SUBJECTS)}. Yours runs contract.conformance.examine", "not_found"
+        )
     verdicts = examine(subject(name), random.Random, range(1, seeds + 1))
     return verdicts, report(verdicts)

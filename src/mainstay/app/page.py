@@ -75,7 +75,8 @@ def _lines(samples: list[dict[str, Any]]) -> str:
     for number, name in enumerate(names):
         colour = COLOURS[number % len(COLOURS)]
         points = " ".join(
-            f"{40 + (one['seconds'] - start) / (end - start) * 580:.1f},{210 - one['orders'].get(name, 0) / most * 190:.1f}" for one in playing
+            f"{40 + (one['seconds'] - start) / (end - start) * 580:.1f},{210 - one['orders'].get(name, 0) / most * 190:.1f}"
+            for one in playing
         )
         lines.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
         legend.append(f'<text x="640" y="{20 + number * 18}" style="fill:{colour}">{escape(name)}</text>')

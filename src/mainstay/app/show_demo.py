@@ -47,7 +47,11 @@ class LiveView:
 def panel(now: dict[str, Any]) -> Panel:
     """One picture of how it stands."""
     bar = Table.grid(padding=(0, 1))
-    bar.add_row(ProgressBar(total=now["of"], completed=now["played"], width=46), f"{now['played']} of {now['of']} shoppers", f"{now['seconds']:.0f} s")
+    bar.add_row(
+        ProgressBar(total=now["of"], completed=now["played"], width=46),
+        f"{now['played']} of {now['of']} shoppers",
+        f"{now['seconds']:.0f} s",
+    )
     dispatch = now["dispatch"]
     flow = Table(title="orders", title_justify="left", box=None, show_header=False)
     for status, count in sorted(now["orders"].items(), key=lambda one: -one[1]):
@@ -89,10 +93,14 @@ def summary(report: dict[str, Any], console: Console) -> None:
         f"{sum(report['turned_away'].values())} turned away by a marketplace's own listing."
     )
     console.print(f"{stock['oversold_units_autonomous']} units sold twice by channels that sell on their own, each named.")
-    console.print(f"Stock reached the channels in {spread['p50']:.0f} ms (p50), {spread['p99']:.0f} ms (p99), not counting vendors' rate limits.")
+    console.print(
+        f"Stock reached the channels in {spread['p50']:.0f} ms (p50), {spread['p99']:.0f} ms (p99), not counting vendors' rate limits."
+    )
     faults = ", ".join(f"{count} {kind}" for kind, count in report["faults"].items())
     console.print(f"Faults: {faults or 'none'}. {report['repaired']} dead letters repaired, {report['dead_letters']['open']} open.")
     console.print(f"{report['orders_per_min']} orders per minute, {report['duration_s']} s until everything had ended.")
+    if report["under_way"]:
+        console.print(f"[bold red]Still under way when the time was up:[/bold red] {report['under_way']}")
     for name, cases in report["cases"].items():
         console.print(f"[bold]{name}[/bold]")
         for case in cases[:5]:

@@ -17,6 +17,7 @@ from mainstay.model.seen import Said, SeenEvent
 from mainstay.model.times import HOUR, SECOND
 
 STEPS = 40  # what happens in one play
+WISHES_MAX = 16  # pushed at once, where the vendor's bulk call is not for more
 
 
 class Driver(Protocol):
@@ -123,9 +124,10 @@ def play(
 
 
 def _wish(subject: Subject, stage: Stage, dice: Dice, seen: set[str], step: int) -> None:
-    """Push some wishes of one kind together, as far as the sink takes several."""
+    """Push some wishes of one kind together, as far as the sink takes several; at times enough of them for its bulk call."""
     batch: list[Command] = []
-    for n in range(1 + dice.randrange(0, 16)):
+    bulk_from = max((sink.bulk_from for sink in stage.connector.manifest.sinks), default=1)
+    for n in range(1 + dice.randrange(0, max(WISHES_MAX, 2 * bulk_from))):
         wish = subject.driver.wish(stage.twin, dice)
         if wish is None:
             continue

@@ -15,7 +15,7 @@ import apsw
 from mainstay.model.failures import Halt
 
 SQLITE_MIN = (3, 51, 3)  # earlier versions can corrupt a WAL file that is reset while another connection checkpoints
-PAGE_BYTES = 8192
+PAGE_BYTES = {"state": 8192, "inbox": 16384}  # three deliveries of 5 KB to a page: a third fewer bytes and a tenth of the tail
 CACHE_KIB = 65_536
 BUSY_MS = 10_000
 CHECKPOINT_PAGES = 4_000
@@ -30,7 +30,7 @@ def connect(path: Path, *, write: bool, schema: str) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=flags)
     connection.set_busy_timeout(BUSY_MS)
     if write:
-        connection.pragma("page_size", PAGE_BYTES)
+        connection.pragma("page_size", PAGE_BYTES[schema])
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", "full")
         connection.pragma("secure_delete", "on")  # what is deleted is overwritten: erasure is meant

@@ -212,7 +212,8 @@ class AmazonTwin(Imitation):
     def _receive(self, asked: Mapping[str, Any], now: int) -> Reply:
         shown = [one for one in self.messages if one.visible <= now][: asked.get("MaxNumberOfMessages", 1)]
         for one in shown:
-            one.visible, one.handle = now + asked.get("VisibilityTimeout", 30) * SECOND, f"r-{one.id}-{self._number()}"
+            hidden = int(asked.get("VisibilityTimeout", 30) / self.time_factor * SECOND)
+            one.visible, one.handle = now + hidden, f"r-{one.id}-{self._number()}"
         messages = [{"MessageId": one.id, "ReceiptHandle": one.handle, "Body": one.body} for one in shown]
         return json_reply(200, {"Messages": messages} if messages else {})
 

@@ -24,7 +24,7 @@ SETTINGS = {
     "refresh_token": "Atzr|twin", "queue_url": "https://sqs.eu-west-1.amazonaws.com/1/mainstay", "access_key": "AKIATWIN",
     "secret_key": "sqs-secret", "url": "https://sellingpartner.example", "auth_url": "https://sellingpartner.example",
 }  # fmt: skip
-SKUS = {f"SKU-{n}": 1000 + n for n in range(40)}  # with their first prices; enough that some batches go as a feed
+SKUS = {f"SKU-{n}": 1000 + n for n in range(120)}  # with their first prices; enough that some batches go as a feed
 BUYER = {
     "name": "Ada Lovelace",
     "email": "ada@buyer.example",
@@ -52,7 +52,7 @@ class AmazonDriver:
         )  # fmt: skip
 
     def wish(self, twin: AmazonTwin, dice: Dice) -> Command | None:
-        sku, n = f"SKU-{dice.randrange(0, 40)}", dice.randrange(1, 10_000)
+        sku, n = f"SKU-{dice.randrange(0, len(SKUS))}", dice.randrange(1, 10_000)
         kind = len(twin.orders) % 4  # the same for all wishes of one batch, so that some are long enough for a feed
         if kind < 2:
             return SetLevel(key="", sku=sku, item=sku, quantity=50 + n, revision=n)

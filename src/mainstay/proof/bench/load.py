@@ -1,0 +1,85 @@
+"""A load of signed webhooks from a process of its own: keep-alive connections that send the next request when the last is answered.
+
+Run as `python -m mainstay.proof.bench.load PORT PATH SECRET SECONDS CONNECTIONS RATE FIRST COUNT`; prints JSON. RATE 0 is as fast as it goes;
+otherwise requests leave at their scheduled moments, and latencies count from those.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hmac
+import json
+import sys
+import time
+
+from mainstay.proof.bench.payloads import order
+
+
+def requests(path: str, secret: str, first: int, count: int) -> list[bytes]:
+    """Raw HTTP requests with fresh event ids over a few hundred bodies."""
+    bodies = [order(number) for number in range(min(count, 400))]
+    signed = [(body, base64.b64encode(hmac.digest(secret.encode(), body, "sha256")).decode()) for body in bodies]
+    made = []
+    for number in range(first, first + count):
+        body, signature = signed[number % len(signed)]
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+            f"X-Shopify-Topic: orders/create\r\nX-Shopify-Shop-Domain: acme.myshopify.com\r\nX-Shopify-Hmac-Sha256: {signature}\r\n"
+            f"X-Shopify-Event-Id: {number * 2654435761 % 2**61:016x}\r\nX-Shopify-Webhook-Id: w{number}\r\nX-Shopify-Api-Version: 2026-07\r\n\r\n"
+        )
+        made.append(head.encode() + body)
+    return made
+
+
+class Load:
+    """Sends requests over several connections until the time is up or they are all sent."""
+
+    def __init__(self, port: int, made: list[bytes], seconds: float, rate: float) -> None:
+        self.port, self.made, self.seconds, self.rate = port, made, seconds, rate
+        self.next = 0
+        self.latencies: list[float] = []
+        self.statuses: dict[int, int] = {}
+
+    async def run(self, connections: int) -> dict[str, object]:
+        self.started = time.perf_counter()
+        await asyncio.gather(*(self._connection() for _ in range(connections)))
+        took = time.perf_counter() - self.started
+        ordered = sorted(self.latencies)
+        return {
+            "answered": len(ordered),
+            "seconds": took,
+            "statuses": self.statuses,
+            "p50_ms": 1000 * ordered[len(ordered) // 2] if ordered else 0,
+            "p99_ms": 1000 * ordered[int(len(ordered) * 0.99)] if ordered else 0,
+        }
+
+    async def _connection(self) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        while self.next < len(self.made) and time.perf_counter() - self.started < self.seconds:
+            number, self.next = self.next, self.next + 1
+            due = self.started + number / self.rate if self.rate else time.perf_counter()
+            if (early := due - time.perf_counter()) > 0:
+                await asyncio.sleep(early)
+            writer.write(self.made[number])
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            await reader.readexactly(length)
+            status = int(head[9:12])
+            self.statuses[status] = self.statuses.get(status, 0) + 1
+            self.latencies.append(time.perf_counter() - due)
+        writer.close()
+
+
+def main() -> None:
+    port, path, secret, seconds, connections, rate, first, count = sys.argv[1:]
+    import uvloop
+
+    load = Load(int(port), requests(path, secret, int(first), int(count)), float(seconds), float(rate))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(json.dumps(uvloop.run(load.run(int(connections)))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

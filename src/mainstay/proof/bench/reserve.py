@@ -1,0 +1,85 @@
+"""bench reserve: durable reservations by channels that ask first; 100,000 SKUs uniformly, and one hot SKU."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+
+from mainstay.flows.ask import AskedLine, ReserveRequest
+from mainstay.proof.bench import REPS, folder, paired
+from mainstay.proof.bench.payloads import sku
+from mainstay.proof.bench.stage import PLENTY, T0, Stage
+from mainstay.storage.database import rows
+from mainstay.storage.inbox import Receipt
+
+GROUP = 1_000
+
+
+def run(quick: bool) -> dict[str, Any]:
+    """Reservations per second, each with its own durable row and event; `correct`: exactly as many sold as there are."""
+    skus, count, reps = (2_000, 2_000, 2) if quick else (100_000, 20_000, REPS)
+    dice = random.Random(11)
+    uniform = [dice.randrange(skus) for _ in range(count)]
+    hot = [7] * count
+    facts: dict[str, Any] = {"correct": True}
+    result = paired(
+        {
+            "mainstay, uniform": lambda: _ours(uniform, skus, PLENTY, facts, count),
+            "SQLite UPDATE … WHERE by 1,000, uniform": lambda: _theirs(uniform, skus),
+            "mainstay, one hot SKU": lambda: _ours(hot, 10, count // 2, facts, count // 2),
+            "SQLite UPDATE … WHERE by 1,000, one hot SKU": lambda: _theirs(hot, 10),
+        },
+        "mainstay, uniform",
+        reps,
+    )
+    rates = result["rates"]
+    hot_ratio = rates["mainstay, one hot SKU"] / rates["SQLite UPDATE … WHERE by 1,000, one hot SKU"]
+    result["ratios"] = {
+        "uniform / SQLite UPDATE … WHERE by 1,000": result["ratios"]["SQLite UPDATE … WHERE by 1,000, uniform"],
+        "hot / SQLite UPDATE … WHERE by 1,000": round(hot_ratio, 3),
+    }
+    return {**result, **facts, "skus": skus, "reservations": count}
+
+
+def _ours(wanted: Sequence[int], skus: int, units: int, facts: dict[str, Any], sold: int) -> float:
+    with folder() as place:
+        stage = Stage(Path(place), skus, units)
+        bodies = {n: msgspec.json.encode(ReserveRequest(lines=(AskedLine(sku(n), 1),))) for n in set(wanted)}
+        receipts = [Receipt(n + 1, T0 + n, "till", "api/reserve", f"k{n}", bodies[one]) for n, one in enumerate(wanted)]
+        started = time.perf_counter()
+        for start in range(0, len(receipts), GROUP):
+            stage.intake.take("inbox", receipts[start : start + GROUP], T0)
+        rate = len(receipts) / (time.perf_counter() - started)
+        db = stage.state.connection
+        granted = rows(db, "SELECT count(*) FROM reservation WHERE status = 'reserved'")[0][0]
+        held = rows(db, "SELECT sum(reserved) FROM stock")[0][0]
+        answered = rows(db, "SELECT count(*) FROM answer")[0][0]
+        facts["correct"] = bool(facts["correct"] and granted == held == sold and answered == len(wanted))
+        stage.close()
+        return rate
+
+
+def _theirs(wanted: Sequence[int], skus: int) -> float:
+    """A conditional UPDATE for each, committed by 1,000: keeps neither reservation nor event."""
+    with folder() as place:
+        db = apsw.Connection(str(place / "theirs.db"))
+        db.pragma("journal_mode", "wal")
+        db.pragma("synchronous", "full")
+        db.execute("CREATE TABLE stock (sku TEXT PRIMARY KEY, avail INTEGER NOT NULL) WITHOUT ROWID")
+        with db:
+            db.executemany("INSERT INTO stock VALUES (?, 10000000)", [(sku(n),) for n in range(skus)])
+        names = [sku(n) for n in wanted]
+        started = time.perf_counter()
+        for start in range(0, len(names), GROUP):
+            with db:
+                for name in names[start : start + GROUP]:
+                    db.execute("UPDATE stock SET avail = avail - 1 WHERE sku = ? AND avail >= 1", (name,))
+        rate = len(names) / (time.perf_counter() - started)
+        db.close()
+        return rate
