@@ -132,7 +132,7 @@ def _shows(secret):
     yield repr(secret)
     yield str(secret)
     yield f"{secret}"
-    yield f"{[secret]} {({'token': secret})}"
+    yield f"{[secret]} { ({'token': secret}) }"
     yield "%s %r" % (secret, secret)  # noqa: UP031
     yield repr(copy.deepcopy(secret)) + repr(copy.copy(secret))
 
