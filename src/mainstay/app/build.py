@@ -203,7 +203,15 @@ def plan(house: House, scale: Mapping[str, float]) -> Plan:
         for feed in connector.manifest.feeds:
             asked = [seconds for obj in feed.objects if (seconds := every.get((name, obj)))]
             polls[(name, feed.name)] = min(asked, default=feed.every_s) / scale.get(name, 1.0)
-    return Plan(connectors=house.connectors, channels=channels, polls=polls, scale=scale)
+    url = landscape.server.url.rstrip("/")
+    return Plan(
+        connectors=house.connectors,
+        channels=channels,
+        polls=polls,
+        hooks={name: f"{url}/hooks/{name}" for name, one in house.connectors.items() if url and one.manifest.topics},
+        policies={name: repr(one) for name, one in channel_policies(house).items()},
+        scale=scale,
+    )
 
 
 def by_sku(house: House) -> frozenset[str]:

@@ -294,6 +294,24 @@ def suppress_letter(number: int, reason: str, by: str, config: Path) -> None:
 
 
 @main.command()
+@click.argument("order_id")
+@click.option("--by", default=lambda: os.environ.get("USER", ""), help="Who does it.")
+@CONFIG
+def free(order_id: str, by: str, config: Path) -> None:
+    """Lift the holds of ORDER_ID (ord.shop.17): you have looked at their cause and accept it."""
+    show(_post(config, f"/v1/orders/{order_id}/free", {"by": by}), True)
+
+
+@main.command()
+@click.argument("order_id")
+@click.option("--by", default=lambda: os.environ.get("USER", ""), help="Who does it.")
+@CONFIG
+def erase(order_id: str, by: str, config: Path) -> None:
+    """Erase the personal data of the buyer of ORDER_ID (ord.shop.17), from the vault and from every archived message."""
+    show(_post(config, f"/v1/orders/{order_id}/erase", {"by": by}), True)
+
+
+@main.command()
 @click.option("--history", type=click.Path(path_type=Path), help="Folder of order history in the shape of Olist's dataset.")
 @click.option("--orders", default=2_000, show_default=True, help="How many orders to play.")
 @click.option("--rate", default=6_000.0, show_default=True, help="Orders per minute.")

@@ -171,6 +171,7 @@ class _Stage:
         }  # fmt: skip
         text = landscape.demo(build.offers(), given, {"shop": "7001"})
         text = text.replace('currency = "EUR"', f'currency = "{CURRENCY}"', 1)
+        text = text.replace("http://127.0.0.1:8700", f"http://127.0.0.1:{self.port}")
         text = text.replace("[server]", f'[server]\nport = {self.port}\napi_token = "file:api-token"', 1)
         self.config.write_text(text)
         held = {

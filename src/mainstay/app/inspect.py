@@ -15,7 +15,6 @@ from mainstay.flows.ask import statements_of
 from mainstay.landscape import Finding, check, places, read
 from mainstay.model import events
 from mainstay.model.failures import Reject
-from mainstay.model.secrets import Secret
 from mainstay.model.seen import Said, SeenEvent
 from mainstay.storage.archive import raw_of
 from mainstay.storage.inbox import InboxReader

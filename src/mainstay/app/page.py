@@ -49,7 +49,7 @@ def _zeros(report: dict[str, Any]) -> str:
 def _bars(values: dict[str, int]) -> str:
     if not values:
         return "<p>none</p>"
-    most = max(max(values.values()), 1)
+    most = max([1, *values.values()])
     rows = []
     for number, (name, value) in enumerate(sorted(values.items(), key=lambda one: -one[1])):
         top, width = number * 22, max(1, round(value / most * BAR_PX))

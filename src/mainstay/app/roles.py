@@ -29,6 +29,7 @@ from mainstay.flows.intake import Intake
 from mainstay.flows.operate import Operators
 from mainstay.flows.propagate import Propagate
 from mainstay.flows.world import World
+from mainstay.model.times import SECOND
 from mainstay.storage.archive import Archive, raw_of
 from mainstay.storage.bell import POLL_S, Bell, Ringer
 from mainstay.storage.inbox import Inbox, InboxReader
@@ -37,6 +38,8 @@ from mainstay.storage.state import State
 BATCH_MAX = 64
 TIMERS_MAX = 64
 SNAPSHOT_S = 0.5
+PRUNE_S = 5.0
+ANSWERS_KEPT = 10_000  # receipts: whoever still waits for an older answer has long been told to ask again
 IDLE_MERGE = 2_000  # unmerged cross-references that an idle moment is used for
 
 
@@ -52,6 +55,7 @@ class Core:
         Desk(self.intake)
         Operators(self.intake, lambda system, seq: raw_of(data, self.inboxes, system, seq))
         self.batches = 0
+        self._pruned = clock()
 
     def step(self, now: int) -> int:
         """Take one batch of each inbox and the timers that are due; returns how many there were."""
@@ -72,6 +76,20 @@ class Core:
         """Upkeep in a quiet moment."""
         if self.state.unmerged >= IDLE_MERGE:
             self.state.merge_xrefs()
+        now = clock()
+        if now - self._pruned > PRUNE_S * SECOND:
+            self._pruned = now
+            self.prune()
+
+    def prune(self) -> None:
+        """Drop what the other processes have taken over: archived batches, levels that every channel knows, answers long given."""
+        for source, inbox in self.inboxes.items():
+            if archived := int(inbox.mark("archived") or 0):
+                self.state.run("drop_handled", (archived, source))
+        told = [int(value) for name, value in self.inboxes["outcomes"].marks("levels/") if value]
+        if told:
+            self.state.run("drop_level_changes", (min(told),))
+        self.state.run("drop_answers", (self.world.counters.get("position/inbox", 0) - ANSWERS_KEPT,))
 
     def close(self) -> None:
         self.state.close()

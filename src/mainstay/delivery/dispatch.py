@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from mainstay.contract.connector import Connector
 from mainstay.delivery.connection import Connection, Transport
+from mainstay.delivery.hooks import Hooks
 from mainstay.delivery.lanes import Lanes
 from mainstay.delivery.levels import Commands, Levels
 from mainstay.delivery.outcomes import Outcomes
@@ -20,6 +21,7 @@ from mainstay.model.commands import Command
 from mainstay.model.failures import Reject
 from mainstay.model.objects import Person
 from mainstay.storage.bell import POLL_S
+from mainstay.storage.database import rows
 from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
@@ -36,6 +38,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     connectors: Mapping[str, Connector]
     channels: Mapping[str, str]  # channel -> system, for those that are told levels
     polls: Mapping[tuple[str, str], float]  # (system, feed) -> seconds between polls
+    hooks: Mapping[str, str] = {}  # system -> where its webhooks are to go
+    policies: Mapping[str, str] = {}  # channel -> its stock policy in words: a changed one is told at once
     scale: Mapping[str, float] = {}  # rate budgets of twins that live faster
 
 
@@ -58,6 +62,7 @@ class Dispatch:
             for (system, name), every_s in plan.polls.items()
             if (feed := self.connections[system].connector.manifest.feed(name)) is not None
         ]
+        self.hooks = [Hooks(self.connections[system], url) for system, url in plan.hooks.items()]
         self.news = asyncio.Event()
         self._low_water = int(outcomes.mark("low_water") or 0)
         self._taken = self._low_water
@@ -68,7 +73,9 @@ class Dispatch:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop; then finish what is being said, and commit."""
         self._take(restarted=True)
+        self._apply_policies()
         runs = [one.run() for one in self.lanes.values()] + [one.run() for one in self.levels.values()] + [one.run() for one in self.polls]
+        runs += [one.run() for one in self.hooks]
         work: list[asyncio.Task[object]] = [asyncio.create_task(run) for run in (*runs, self._follow())]
         stopping: asyncio.Task[object] = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([*work, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -95,8 +102,8 @@ class Dispatch:
         """Take over what the core committed since; True when there may be more."""
         attempts = self.outcomes.attempts() if restarted else {}
         more = False
-        while rows := self.state.rows("intents_from", (self._taken, TAKE_MAX)):
-            for intent, at, system, entity, body in rows:
+        while found := self.state.rows("intents_from", (self._taken, TAKE_MAX)):
+            for intent, at, system, entity, body in found:
                 self._taken = intent
                 attempt = attempts.get(intent)
                 if attempt is not None and attempt.status in ("done", "rejected"):
@@ -106,7 +113,7 @@ class Dispatch:
                     continue
                 self._open.add(intent)
                 self.lanes[system].add(intent, at, entity, body, attempt, restarted=restarted)
-            more = len(rows) == TAKE_MAX
+            more = len(found) == TAKE_MAX
             if more and not restarted:
                 break
         for seq, at, items in self.state.rows("level_changes_from", (self._changes, TAKE_MAX)):
@@ -114,6 +121,15 @@ class Dispatch:
             for levels in self.levels.values():
                 levels.changed(_items.decode(items), seq, at)
         return more
+
+    def _apply_policies(self) -> None:
+        """A channel whose stock policy was changed is told every level anew: stop-sell means now, not with the next sale."""
+        for channel, levels in self.levels.items():
+            policy = self.plan.policies.get(channel, "")
+            if self.outcomes.mark(f"policy/{channel}") != policy:
+                items = [item for (item,) in rows(self.state.connection, "SELECT id FROM item")]
+                levels.changed(items, self._changes, levels.connection.clock())
+                self.outcomes.remember(f"policy/{channel}", policy)
 
     def _ended(self, intent: int) -> None:
         self._open.discard(intent)

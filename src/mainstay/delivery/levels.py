@@ -19,7 +19,7 @@ from mainstay.model.commands import SetLevel
 from mainstay.model.failures import Failure, Reject, Retry, Unknown
 from mainstay.model.times import SECOND
 
-LATENCIES_HELD = 20_000
+LATENCIES_HELD = 4_000  # the newest of each channel
 CONVERSATIONS = 8  # a slow call does not hold up the next ones; no item is in two at once
 
 

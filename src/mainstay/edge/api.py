@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mainstay.edge.openapi import Endpoint, document
-from mainstay.edge.problems import problem
+from mainstay.edge.problems import as_problem, problem
 from mainstay.edge.record import Overloaded, Recorder
 from mainstay.flows import journey
 from mainstay.flows.ask import OrderAnswer, OrderRequest, ReservationAnswer, ReserveRequest
@@ -86,6 +86,8 @@ class Api:
             Endpoint("POST", "/v1/reservations/{id}/release", "Give reserved units back", self.release, None, ReservationAnswer, 200),
             Endpoint("POST", "/v1/orders", "Hand over an order of a channel of your own", self.order, OrderRequest, OrderAnswer, 201),
             Endpoint("GET", "/v1/orders/{id}", "One order, with what blocks it", self.show_order),
+            Endpoint("POST", "/v1/orders/{id}/free", "Lift an order's holds: a person accepts their cause", self.free_order, LetterRequest),
+            Endpoint("POST", "/v1/orders/{id}/erase", "Erase the personal data of an order's buyer", self.erase_order, LetterRequest),
             Endpoint("GET", "/v1/trace/{id}", "The whole journey of any number of any system", self.show_trace),
             Endpoint("GET", "/v1/stock/{sku}", "What there is of a SKU, and how each channel's number came about", self.show_stock),
             Endpoint("GET", "/v1/status", "How things stand", self.show_status),
@@ -109,6 +111,8 @@ class Api:
                 who = self._who(request)
                 body = await self._body(request, endpoint)
                 status, answer = await endpoint.run(request, who, body)
+                if status >= 400:
+                    answer = as_problem(status, answer)
                 return Response(answer, status, media_type="application/json" if status < 400 else "application/problem+json")
             except Problem as why:
                 return Response(problem(why.status, why.code, why.detail), why.status, media_type="application/problem+json")
@@ -208,6 +212,17 @@ class Api:
         if not body.reason:
             raise Problem(422, "reason_missing", "say why: the reason stays with the letter")
         return await self._letter(request, who, body, "operator/suppress")
+
+    async def free_order(self, request: Request, who: str, body: LetterRequest) -> tuple[int, bytes]:
+        return await self._on_order(request, who, body, "operator/free")
+
+    async def erase_order(self, request: Request, who: str, body: LetterRequest) -> tuple[int, bytes]:
+        return await self._on_order(request, who, body, "operator/erase")
+
+    async def _on_order(self, request: Request, who: str, body: LetterRequest, topic: str) -> tuple[int, bytes]:
+        if who != "operator":
+            raise Problem(403, "forbidden", "this is for people; use the operators' token")
+        return await self._decided("operator", topic, request.path_params["id"], msgspec.json.encode(body))
 
     async def _letter(self, request: Request, who: str, body: LetterRequest, topic: str) -> tuple[int, bytes]:
         if who != "operator":

@@ -1,4 +1,4 @@
-"""Errors as application/problem+json (RFC 9457): a stable code, one sentence that says what, which and what next. Never the value itself."""
+"""Errors as application/problem+json (RFC 9457): a stable code, one sentence: what, which, what next. Never the value itself."""
 
 from __future__ import annotations
 
@@ -15,3 +15,14 @@ def problem(status: int, code: str, detail: str, **more: object) -> bytes:
     return msgspec.json.encode(
         {"type": "about:blank", "title": TITLES.get(status, "Error"), "status": status, "code": code, "detail": detail, **more}
     )
+
+
+def as_problem(status: int, answer: bytes) -> bytes:
+    """A decision against the caller as a problem: what was decided stands in it as further members."""
+    told = msgspec.json.decode(answer)
+    code = told.pop("code", "") or told.get("status", "refused")
+    detail = told.pop("detail", "") or "the units are not available; `short` says which"
+    if told.pop("type", ""):
+        return answer
+    told.pop("status", None)
+    return problem(status, str(code), str(detail), **told)

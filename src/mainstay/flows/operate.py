@@ -10,8 +10,9 @@ from msgspec import Meta, Struct
 
 from mainstay.flows.ask import Ask
 from mainstay.flows.intake import Intake
-from mainstay.model.events import AnyEvent, Erased, LetterClosed, Parked
+from mainstay.model.events import AnyEvent, Erased, Freed, LetterClosed, Parked
 from mainstay.model.identity import named
+from mainstay.model.state import OrderState
 from mainstay.storage.inbox import Receipt
 
 Raw = Callable[[str, int], Receipt | None]  # (source, number) -> the receipt's bytes, from inbox or archive
@@ -29,7 +30,10 @@ class Operators:
 
     def __init__(self, intake: Intake, raw: Raw) -> None:
         self.intake, self.world, self.raw = intake, intake.world, raw
-        for topic, run in (("operator/retry", self._retry), ("operator/suppress", self._suppress), ("operator/erase", self._erase)):
+        for topic, run in (
+            ("operator/retry", self._retry), ("operator/suppress", self._suppress), ("operator/erase", self._erase),
+            ("operator/free", self._free),
+        ):  # fmt: skip
             intake.readers[topic] = self._read
             intake.handlers[topic] = run
 
@@ -82,15 +86,30 @@ class Operators:
         self.world.log(receipt.at, "letter", number, [event])
         self._answer(receipt, 200, {"id": number, "status": how, "detail": detail})
 
+    def _order(self, uid: str) -> OrderState | None:
+        world = self.world
+        found = named(uid)
+        if found is None or f"{found[1]}/{found[0]}" not in world.words:
+            return None
+        key = world.key(found[1], found[0], found[2])
+        number = world.store.find([key]).get(key, 0)
+        world.load_orders([number])
+        return world.orders.get(number)
+
+    def _free(self, receipt: Receipt, ask: Ask) -> None:
+        """Lift the holds of an order: a person has looked at their cause and accepts it."""
+        state = self._order(receipt.key)
+        if state is None or not state.holds:
+            self._answer(receipt, 404, {"code": "not_found", "detail": "no order of this id is held"})
+            return
+        freed = [Freed(reason=reason, by=ask.request.by, waived=True) for reason in state.holds]
+        self.intake.advance(state, receipt, freed)
+        self._answer(receipt, 200, {"order": state.uid, "status": state.status, "lifted": [one.reason for one in freed]})
+
     def _erase(self, receipt: Receipt, ask: Ask) -> None:
         """Delete a person's row in the vault; the archives destroy the keys of their receipts when they see the event."""
         world = self.world
-        found = named(receipt.key)
-        space = world.words.get(f"{found[1]}/{found[0]}") if found else None
-        key = world.key(found[1], found[0], found[2]) if found and space else None
-        number = world.store.find([key]).get(key) if key else None
-        world.load_orders([number] if number else [])
-        state = world.orders.get(number or 0)
+        state = self._order(receipt.key)
         if state is None or not state.subject:
             self._answer(receipt, 404, {"code": "not_found", "detail": "no personal data is kept for this order"})
             return

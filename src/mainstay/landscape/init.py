@@ -17,6 +17,7 @@ OWNER = "operations"
 LATENCY: Mapping[str, Latency] = {  # all others: same-day
     "order": "real-time", "inventory": "real-time", "payment": "real-time", "fulfilment": "real-time", "settlement": "finance-close",
 }  # fmt: skip
+SIGNING = ("webhook_secrets",)  # optional, but without them every delivery is refused
 _EMPTY: Mapping[str, Any] = {"integer": 1, "number": 1.0, "boolean": False, "array": [], "object": {}}
 
 
@@ -84,6 +85,11 @@ class _Plan:
 
     def doing(self, command: str) -> list[str]:
         return [name for name, offer in self.offers.items() if command in offer.commands]
+
+    def provider(self, offer: Offer) -> dict[str, str]:
+        """The payment provider's name, for a connector that must know whose payment ids it is told."""
+        names = self.doing("CapturePayment")
+        return {"payment_system": names[0]} if names and any(one.name == "payment_system" for one in offer.settings) else {}
 
     def speakers(self, obj: str) -> list[str]:
         """Every system whose connector brings the object; a system of your own is only asked for orders."""
@@ -173,7 +179,8 @@ def _systems(plan: _Plan) -> Iterator[str]:
         fields = {"connector": offer.connector, "owner": OWNER} | ({"environment": environment} if environment != "production" else {})
         yield from _table(f"systems.{name}", fields)
         given = plan.answers.settings.get(name, {})
-        needed = [one for one in offer.settings if one.required or one.name in given or offer.asks]
+        given = {**plan.provider(offer), **plan.answers.settings.get(name, {})}
+        needed = [one for one in offer.settings if one.required or one.name in given or offer.asks or one.name in SIGNING]
         if needed:
             yield ""
             yield from _table(f"systems.{name}.settings", {one.name: given.get(one.name, _sample(name, one)) for one in needed})

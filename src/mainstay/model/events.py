@@ -37,10 +37,11 @@ class Held(Event, frozen=True, tag="Held"):
 
 
 class Freed(Event, frozen=True, tag="Freed"):
-    """A hold has gone, by whom or by what."""
+    """A hold has gone, by whom or by what. `waived`: a person accepted its cause, and it does not come back by itself."""
 
     reason: str
     by: str = ""
+    waived: bool = False
 
 
 class Share(Struct, array_like=True, gc=False):

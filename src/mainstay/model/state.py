@@ -75,6 +75,7 @@ class OrderState(Struct, omit_defaults=True, kw_only=True):
     items: list[int] = field(default_factory=list)  # the item of each line, by line number
     shares: list[Share] = field(default_factory=list)
     holds: dict[str, str] = field(default_factory=dict)
+    waived: list[str] = field(default_factory=list)  # holds that a person lifted: they do not come back by themselves
     payments: dict[str, PaymentState] = field(default_factory=dict)
     parcels: dict[str, ParcelState] = field(default_factory=dict)
     refunds: dict[str, RefundState] = field(default_factory=dict)

@@ -68,7 +68,7 @@ def begin(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
         yield Moved(move="place")
     if policy.hold_totals and state.status in BEFORE_RELEASE:
         difference = order.difference()
-        if difference and "totals_mismatch" not in state.holds:
+        if difference and "totals_mismatch" not in state.holds and "totals_mismatch" not in state.waived:
             stated, parts = major(order.total, order.currency), major(order.total - difference, order.currency)
             yield Held(reason="totals_mismatch", detail=f"the source states {stated} {order.currency}, its parts sum to {parts}")
         elif not difference and "totals_mismatch" in state.holds:

@@ -142,6 +142,8 @@ def _held(state: OrderState, event: Held) -> None:
 
 def _freed(state: OrderState, event: Freed) -> None:
     state.holds.pop(event.reason, None)
+    if event.waived:
+        state.waived = [*state.waived, event.reason]
 
 
 def _moved(state: OrderState, event: Moved) -> None:

@@ -122,7 +122,8 @@ def _olist(folder: Path, skipped: Counter[str]) -> Iterator[Wish]:
             prices[sku] = max(1, _cents(line["price"]))
         buyer = buyers[row["customer_id"]]
         yield Wish(
-            row["order_id"][:12], "", list(units.items()), prices, sum(_cents(line["freight_value"]) for line in lines), paid[row["order_id"]],
+            row["order_id"][:12], "", list(units.items()), prices, sum(_cents(line["freight_value"]) for line in lines),
+            paid[row["order_id"]],
             _buyer(buyer["customer_unique_id"], buyer["customer_city"], buyer["customer_state"], buyer["customer_zip_code_prefix"]),
             row["order_status"] == "canceled",
         )  # fmt: skip

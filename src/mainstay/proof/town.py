@@ -24,6 +24,7 @@ class Town:
         self.twins, self.clock = twins, clock
         self.urls: dict[str, str] = {}
         self.hooks: dict[str, str] = {}
+        self.delays: dict[str, float] = {}  # seconds that a twin takes before it answers: a stalled system
         self.requests = 0
         self._runners: list[web.AppRunner] = []
         self._work: set[asyncio.Task[None]] = set()
@@ -35,7 +36,7 @@ class Town:
         """Open a port for each twin and begin to deliver."""
         for name, twin in self.twins.items():
             app = web.Application(client_max_size=64_000_000)
-            app.router.add_route("*", "/{path:.*}", self._door(twin))
+            app.router.add_route("*", "/{path:.*}", self._door(name, twin))
             runner = web.AppRunner(app, access_log=None)
             await runner.setup()
             site = web.TCPSite(runner, "127.0.0.1", 0, backlog=1024)
@@ -63,11 +64,13 @@ class Town:
     def undelivered(self) -> int:
         return sum(twin.undelivered for twin in self.twins.values())
 
-    def _door(self, twin: Imitation) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def _door(self, name: str, twin: Imitation) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def answer(request: web.Request) -> web.StreamResponse:
             self.requests += 1
             body = await request.read()
-            headers = {name.lower(): value for name, value in request.headers.items()}
+            headers = {field.lower(): value for field, value in request.headers.items()}
+            if delay := self.delays.get(name, 0.0):
+                await asyncio.sleep(delay)
             try:
                 reply = twin.answer(Request(request.method, request.path, dict(request.query), headers, body), self.clock())
             except Cut:

@@ -104,6 +104,17 @@ class InboxReader:
         found = self._rows("SELECT count(*) FROM receipt WHERE seq > ?", (position,))
         return int(found[0][0]) if found else 0
 
+    def mark(self, name: str) -> str:
+        """A remembered value; empty where there is none."""
+        return dict(self.marks(name)).get(name, "")
+
+    def marks(self, prefix: str) -> list[tuple[str, str]]:
+        """Remembered values whose names begin so."""
+        return [
+            (name, value)
+            for name, value in self._rows("SELECT name, value FROM mark WHERE name >= ? AND name < ? || '~'", (prefix, prefix))
+        ]
+
     def told(self, item: int | None) -> dict[str, int]:
         """What each channel was last told of an item."""
         return dict(self._rows("SELECT channel, told FROM listing WHERE item = ?", (item or 0,)))

@@ -105,7 +105,12 @@ MANIFEST = Manifest(
     ),
     sinks=(
         Sink(
-            "SetLevel", "Publish levels.", "patchListingsItem", Repeat.SAFE, batch_max=5000, objects=("inventory",),
+            "SetLevel",
+            "Publish levels.",
+            "patchListingsItem",
+            Repeat.SAFE,
+            batch_max=5000,
+            objects=("inventory",),
             bulk_from=listings.PATCHES_MAX + 1,
         ),
         Sink("SetPrice", "Publish prices.", "patchListingsItem", Repeat.SAFE, batch_max=5000, objects=("price",), gather_s=0.2),

@@ -120,7 +120,14 @@ def _launch(dbos: Any) -> Any:
         import tempfile
 
         place = tempfile.mkdtemp(prefix="mainstay-bench-dbos-")
-        dbos(config={"name": "bench", "system_database_url": f"sqlite:///{place}/dbos.sqlite", "run_admin_server": False, "log_level": "ERROR"})
+        dbos(
+            config={
+                "name": "bench",
+                "system_database_url": f"sqlite:///{place}/dbos.sqlite",
+                "run_admin_server": False,
+                "log_level": "ERROR",
+            }
+        )
 
         @dbos.step()  # type: ignore[untyped-decorator]
         def step(n: int, place: int) -> int:

@@ -1,0 +1,151 @@
+"""bench loop: the full loop over real HTTP at 10,000 orders a minute: two Shopify and two Amazon accounts, warehouse, ERP in bulk.
+
+Measured is a stock commit to the first permitted call to a channel; what a vendor's rate budget takes is a figure of its own. Then one
+channel stalls, and the others must not notice; the last value of every item must arrive everywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+from mainstay.flows.propagate import shelves_of
+from mainstay.proof.bench import folder
+from mainstay.proof.bench.running import Running, domain, free_port, landscape
+from mainstay.proof.town import Town
+from mainstay.stock.fold import free
+from mainstay.storage.state import State
+from mainstay.twins.amazon import AmazonTwin
+from mainstay.twins.imitation import Imitation
+from mainstay.twins.shipstation import ShipStationTwin
+from mainstay.twins.shopify import ShopifyTwin
+from mainstay.twins.tryton import TrytonTwin
+
+RATE_PER_MIN = 10_000
+TIME_FACTOR = 60.0
+SKUS = 400
+STALL_S = 20.0
+SHOPS, MARKETS = ("shop_a", "shop_b"), ("market_a", "market_b")
+
+
+def run(quick: bool) -> dict[str, Any]:
+    """Propagation in ms for each channel, calm and with one channel stalled; orders that came through; last values."""
+    seconds = 4.0 if quick else 25.0
+    calm = asyncio.run(_perform(seconds, stalled=""))
+    stalled = asyncio.run(_perform(seconds, stalled="shop_b"))
+    healthy = [name for name in (*SHOPS, *MARKETS) if name != "shop_b"]
+    worst = max(calm["channels"][name]["propagation_ms"]["p99"] for name in healthy)
+    with_stall = max(stalled["channels"][name]["propagation_ms"]["p99"] for name in healthy)
+    return {
+        "rate": round(calm["orders_per_min"]), "spread": [round(stalled["orders_per_min"]), round(calm["orders_per_min"])],
+        "ratio": None, "ratios": {}, "propagation_p99_ms": round(worst, 1), "propagation_p99_ms_one_channel_stalled": round(with_stall, 1),
+        "moved_by_the_stall": round(with_stall / worst - 1, 3) if worst else None, "calm": calm, "stalled": stalled,
+        "time_factor": TIME_FACTOR,
+        "correct": calm["correct"] and stalled["correct"],
+    }  # fmt: skip
+
+
+async def _perform(seconds: float, stalled: str) -> dict[str, Any]:
+    with folder() as place:
+        return await _in(place, seconds, stalled)
+
+
+async def _in(place: Path, seconds: float, stalled: str) -> dict[str, Any]:
+    twins = _twins()
+    town = Town(twins, lambda: time.time_ns() // 1_000)
+    town.delays = {stalled: STALL_S} if stalled else {}
+    await town.start()
+    for name in MARKETS:
+        twins[name].url = town.urls[name]  # type: ignore[attr-defined]
+    port = free_port()
+    back = {"erp": town.urls["erp"], "warehouse": town.urls["warehouse"]}
+    shops, markets = ({name: town.urls[name] for name in group} for group in (SHOPS, MARKETS))
+    running = Running(place, landscape(shops, markets, back, port), port, TIME_FACTOR)
+    running.start()
+    try:
+        await asyncio.to_thread(running.ready)
+        delays, town.delays = town.delays, {}
+        await _until(lambda: _told(twins), 60)
+        town.hooks = {name: f"http://127.0.0.1:{port}/hooks/{name}" for name in SHOPS}
+        town.hooks["warehouse"] = f"http://127.0.0.1:{port}/hooks/warehouse/twin-path"
+        town.delays = delays
+        placed, took = await _sell(twins, seconds)
+        channels = running.snapshot()["channels"]
+        town.delays = {}
+        settled = await _until(lambda: _quiet(running), 90)
+        correct = settled and _last_values(place, twins)
+        return {"orders": placed, "orders_per_min": placed / took * 60, "channels": channels, "settled": settled, "correct": correct}
+    finally:
+        await asyncio.to_thread(running.stop)
+        await town.stop()
+
+
+def _twins() -> dict[str, Imitation]:
+    dice = random.Random
+    found: dict[str, Imitation] = {
+        name: ShopifyTwin(dice(n), time_factor=TIME_FACTOR, shop=domain(name), first_id=5_000_001 + n * 10_000_000)
+        for n, name in enumerate(SHOPS, 1)
+    }
+    found |= {name: AmazonTwin(dice(n), time_factor=TIME_FACTOR) for n, name in enumerate(MARKETS, 3)}
+    erp = TrytonTwin(dice(5), time_factor=TIME_FACTOR)
+    for n in range(SKUS):
+        erp.add_product(f"SKU-{n:04d}", 100_000, 1_000)
+        for name in SHOPS:
+            found[name].add_product(f"SKU-{n:04d}", f"Thing {n}", 1_000, 0)  # type: ignore[attr-defined]
+        for name in MARKETS:
+            found[name].add_listing(f"SKU-{n:04d}", 1_000, 0)  # type: ignore[attr-defined]
+    return found | {"erp": erp, "warehouse": ShipStationTwin(dice(6), time_factor=TIME_FACTOR)}
+
+
+async def _sell(twins: dict[str, Imitation], seconds: float) -> tuple[int, float]:
+    """Orders at an even pace, to each channel in turn."""
+    dice = random.Random(9)
+    started, number = time.perf_counter(), 0
+    buyer = {"name": "Ada", "email": "ada@buyers.example", "street": "1 Road", "city": "Town", "postcode": "1", "country": "DE"}
+    pause = 60 / RATE_PER_MIN
+    while (at := time.perf_counter() - started) < seconds:
+        if number * pause > at:
+            await asyncio.sleep(number * pause - at)
+            continue
+        lines, now = [(f"SKU-{dice.randrange(SKUS):04d}", 1)], time.time_ns() // 1_000
+        name = (*SHOPS, *MARKETS)[number % 4]
+        who = {"customer": buyer} if name in SHOPS else {"buyer": buyer}
+        twins[name].place_order(lines, now=now, **who)  # type: ignore[attr-defined]
+        number += 1
+        if number % 20 == 0:
+            await asyncio.sleep(0)
+    return number, time.perf_counter() - started
+
+
+def _told(twins: dict[str, Imitation]) -> bool:
+    return all(twins[name].available(f"SKU-{n:04d}") == 100_000 for name in (*SHOPS, *MARKETS) for n in range(SKUS))
+
+
+def _quiet(running: Running) -> bool:
+    now = running.snapshot()
+    return not running.behind() and not sum(one["waiting"] for one in now["channels"].values())
+
+
+async def _until(so: Any, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    calm = 0
+    while calm < 4:
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(0.25)
+        calm = calm + 1 if so() else 0
+    return True
+
+
+def _last_values(place: Path, twins: dict[str, Imitation]) -> bool:
+    """Every channel shows what may be promised now."""
+    state = State(place / "data" / "state.db", write=False)
+    skus = [f"SKU-{n:04d}" for n in range(SKUS)]
+    items = dict(state.load("find_items", skus))
+    shelves = shelves_of(state, list(items.values()))
+    state.close()
+    wanted = {sku: sum(free(level) for level in shelves[item]) for sku, item in items.items()}
+    return all(twins[name].available(sku) == wanted[sku] for name in (*SHOPS, *MARKETS) for sku in skus)

@@ -1,0 +1,95 @@
+"""bench restart: every process is killed at peak; how soon is the first delivery acknowledged again, how soon is the backlog gone?"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from mainstay.proof.bench import folder
+from mainstay.proof.bench.load import requests
+from mainstay.proof.bench.running import Running, domain, free_port, landscape
+from mainstay.storage.database import rows
+from mainstay.storage.state import State
+
+PATH = "/hooks/shop"
+SECRET = "shpss_twin"
+
+
+def run(quick: bool) -> dict[str, Any]:
+    """Seconds to the first acknowledgement and to an empty backlog; `correct`: no acknowledged delivery is lost, each counts once."""
+    reps, seconds = (1, 1.0) if quick else (5, 4.0)
+    first, empty, correct, lost = [], [], True, 0
+    for _ in range(reps):
+        with folder() as place:
+            told = _once(place, seconds)
+        first.append(told["first_s"])
+        empty.append(told["empty_s"])
+        lost += told["lost"]
+        correct = correct and told["lost"] == 0 and told["orders"] == told["receipts"]
+    return {
+        "rate": round(statistics.median(first), 3), "spread": [round(min(first), 3), round(max(first), 3)], "ratio": None, "ratios": {},
+        "first_acknowledgement_s": round(statistics.median(first), 3), "backlog_gone_s": round(statistics.median(empty), 3),
+        "backlog_gone_spread_s": [round(min(empty), 3), round(max(empty), 3)], "acknowledged_and_lost": lost,
+        "correct": correct, "reps": reps,
+    }  # fmt: skip
+
+
+def _once(place: Path, seconds: float) -> dict[str, Any]:
+    port = free_port()
+    text = landscape({"shop": "http://127.0.0.1:9"}, {}, {}, port).replace(domain("shop"), "acme.myshopify.com")
+    running = Running(place, text, port)
+    running.start()
+    try:
+        running.ready()
+        acknowledged = _load_then_kill(running, seconds)
+        started = time.monotonic()
+        running.start()
+        raw = requests(PATH, SECRET, 50_000_000, 1)[0]
+        while not _posted(port, raw):
+            time.sleep(0.01)
+        first = time.monotonic() - started
+        while running.behind():
+            time.sleep(0.05)
+        empty = time.monotonic() - started
+    finally:
+        running.stop()
+    state = State(place / "data" / "state.db", write=False)
+    receipts = rows(state.connection, "SELECT coalesce(sum(n), 0) FROM tally WHERE topic = 'orders/create'")[0][0]
+    orders = rows(state.connection, "SELECT coalesce(sum(n), 0) FROM tally WHERE outcome IN ('applied', 'duplicate', 'stale')")[0][0]
+    state.close()
+    return {"first_s": first, "empty_s": empty, "lost": max(0, acknowledged + 1 - receipts), "receipts": receipts, "orders": orders}
+
+
+def _load_then_kill(running: Running, seconds: float) -> int:
+    """As fast as it goes, then everything dies in the middle of it; returns how many deliveries were acknowledged."""
+    arguments = [str(running.port), PATH, SECRET, str(seconds * 4), "32", "0", "0", str(int(seconds * 40_000))]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mainstay.proof.bench.load", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None and process.stdout is not None
+    process.stdout.readline()
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    time.sleep(seconds)
+    running.kill()
+    told = json.loads(process.stdout.readline())
+    process.wait(20)
+    return int(told["statuses"].get("200", 0))
+
+
+def _posted(port: int, raw: bytes) -> bool:
+    head, _, body = raw.partition(b"\r\n\r\n")
+    headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{PATH}", body, headers, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,182 @@
+"""A running Mainstay for benchmarks: a landscape with as many channels as asked for, `mainstay up` as a process, its snapshots."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+SECRETS = {
+    "shop-token": "shpat_twin", "shop-secret": "shpss_twin", "amazon-secret": "amzn-secret", "amazon-refresh": "Atzr|twin",
+    "amazon-sqs": "sqs-secret", "payments-key": "sk_test_twin", "payments-secret": "whsec_twin", "erp-password": "twin",
+    "warehouse-secret": "twin-secret", "warehouse-hook": "twin-path", "api-token": "bench",
+}  # fmt: skip
+READY_S_MAX = 30.0
+
+HEAD = """[shop]
+name = "Bench"
+currency = "EUR"
+data = "data"
+[server]
+port = {port}
+api_token = "file:api-token"
+[owners.operations]
+contact = "ops@bench.example"
+"""
+SHOP = """[systems.{name}]
+connector = "shopify"
+owner = "operations"
+environment = "test"
+[systems.{name}.settings]
+shop = "{domain}"
+token = "file:shop-token"
+webhook_secret = "file:shop-secret"
+location = "7001"
+currency = "EUR"
+payment_system = "payments"
+url = "{url}"
+[channels.{name}]
+system = "{name}"
+location = "7001"
+"""
+AMAZON = """[systems.{name}]
+connector = "amazon"
+owner = "operations"
+environment = "test"
+[systems.{name}.settings]
+seller = "A3TH9S8BH6GOGM"
+marketplace = "A1PA6795UKMFR9"
+client = "bench"
+client_secret = "file:amazon-secret"
+refresh_token = "file:amazon-refresh"
+queue_url = "{url}/queue"
+access_key = "AKIATWIN"
+secret_key = "file:amazon-sqs"
+url = "{url}"
+auth_url = "{url}"
+since = "2026-01-01T00:00:00Z"
+[channels.{name}]
+system = "{name}"
+"""
+BACK = """[systems.erp]
+connector = "tryton"
+owner = "operations"
+environment = "test"
+[systems.erp.settings]
+url = "{erp}"
+database = "tryton"
+login = "mainstay"
+password = "file:erp-password"
+[systems.warehouse]
+connector = "shipstation"
+owner = "operations"
+environment = "test"
+[systems.warehouse.settings]
+key = "twin-key"
+secret = "file:warehouse-secret"
+hook_secret = "file:warehouse-hook"
+url = "{warehouse}"
+"""
+OWNERSHIP = """[ownership.inventory.on_hand]
+create = {stock}
+[ownership.order.all]
+create = {channels}
+[ownership.order.invoice]
+create = {stock}
+[ownership.fulfilment.all]
+create = {parcels}
+"""
+
+
+def landscape(shops: Mapping[str, str], amazons: Mapping[str, str], back: Mapping[str, str], port: int) -> str:
+    """The text of mainstay.toml; the mappings are name -> URL, `back` has erp and warehouse or is empty."""
+    parts = [HEAD.format(port=port)]
+    parts += [SHOP.format(name=name, url=url, domain=domain(name)) for name, url in shops.items()]
+    parts += [AMAZON.format(name=name, url=url) for name, url in amazons.items()]
+    parts += [BACK.format(**back)] if back else []
+    stock, parcels = (["erp"], ["warehouse"]) if back else ([], [])
+    parts.append(OWNERSHIP.format(stock=json.dumps(stock), parcels=json.dumps(parcels), channels=json.dumps([*shops, *amazons])))
+    return "".join(parts)
+
+
+def domain(name: str) -> str:
+    return f"{name.replace('_', '-')}.myshopify.com"
+
+
+class Running:
+    """`mainstay up` in a folder."""
+
+    def __init__(self, place: Path, text: str, port: int, time_factor: float = 1.0) -> None:
+        self.place, self.port = place, port
+        self.config = place / "mainstay.toml"
+        self.config.write_text(text)
+        for name, value in SECRETS.items():
+            (place / name).write_text(value)
+        self.environment = {**os.environ, "MAINSTAY_TIME_FACTOR": str(time_factor)}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with (self.place / "log").open("ab") as log:
+            command = [sys.executable, "-m", "mainstay.app.cli", "up", "--config", str(self.config)]
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment, start_new_session=True
+            )
+
+    def kill(self) -> None:
+        """All of it at once, as a power switch would."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(40)
+
+    def ready(self) -> None:
+        deadline = time.monotonic() + READY_S_MAX
+        while not self.answers("/ready"):
+            if time.monotonic() > deadline:
+                raise AssertionError((self.place / "log").read_text()[-2_000:])
+            time.sleep(0.05)
+
+    def answers(self, path: str) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def snapshot(self) -> dict[str, Any]:
+        path = self.place / "data" / "dispatch.now.json"
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    def behind(self) -> int:
+        """Receipts that are durable and not handled yet."""
+        from mainstay.storage.inbox import InboxReader
+        from mainstay.storage.state import State
+
+        state = State(self.place / "data" / "state.db", write=False)
+        counters = state.counters()
+        state.close()
+        total = 0
+        for name in ("inbox", "outcomes"):
+            reader = InboxReader(self.place / "data" / f"{name}.db")
+            total += reader.behind(counters.get(f"position/{name}", 0))
+            reader.close()
+        return total
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
