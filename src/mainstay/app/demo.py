@@ -140,6 +140,7 @@ class _Stage:
         self.phase = "comparing the books"
         dispatch = read_snapshot(self.data, "dispatch")
         self.stop()
+        plants.spoil(self.demo.plant, self.data / "state.db")
         return self.report(dispatch, played_s, settled)
 
     # --- Mainstay between them ---------------------------------------------------------------------------------------

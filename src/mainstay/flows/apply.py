@@ -247,8 +247,11 @@ class Apply:
             world.batch.letters.append((number, at, "open", event.code, event.owner, event.about, _encode(event)))
             return
         assert type(event) is LetterClosed
-        rows = world.store.load("load_letters", [number])
-        number, _, since, code, owner, about, body = rows[0]
+        fresh = [row for row in world.batch.letters if row[0] == number]  # it may have come in this very batch
+        if fresh:
+            _, since, _, code, owner, about, body = fresh[-1]
+        else:
+            _, _, since, code, owner, about, body = world.store.load("load_letters", [number])[0]
         status = {"suppress": "suppressed", "retry": "retried"}.get(event.how, "resolved")
         world.batch.letters.append((number, since, status, code, owner, about, body))
 

@@ -56,7 +56,10 @@ class Operators:
 
     def _open(self, receipt: Receipt) -> Parked | None:
         found = self.world.store.load("load_letters", [int(receipt.key)])
-        if not found or found[0][1] != "open":
+        closed = any(
+            row[0] == int(receipt.key) and row[2] != "open" for row in self.world.batch.letters
+        )  # by an earlier receipt of this batch
+        if closed or not found or found[0][1] != "open":
             self._answer(receipt, 404, {"code": "not_found", "detail": "no open dead letter has this id"})
             return None
         return msgspec.json.decode(found[0][-1], type=Parked)

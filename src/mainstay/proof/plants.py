@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+
+import apsw
 
 from mainstay.contract.talk import Reply
 from mainstay.contract.twin import Request
@@ -13,7 +16,7 @@ PLANTS = {
     "lose-one": "the shop forgets to tell of one order, and leaves it out of every list",
     "double-capture": "the payment provider books one capture twice",
     "oversell": "the till sells one unit that nobody reserved",
-    "unbalance": "the ERP invoices one sale a cent too high",
+    "unbalance": "one balance in the store is a minor unit off",
 }
 
 
@@ -87,21 +90,21 @@ def _oversell(cast: Cast) -> None:
     warehouse.ship = shipped  # type: ignore[method-assign,assignment]
 
 
-def _unbalance(cast: Cast) -> None:
-    erp = cast.erp
-    totals = erp.totals
+def _nothing(cast: Cast) -> None:
+    """The bug is not in a twin but in the store: `spoil` plants it."""
 
-    def wrong() -> dict[str, object]:
-        found = totals()
-        first = next(iter(found), None)
-        return {key: total + (1 if key == first else 0) for key, total in found.items()}
 
-    erp.totals = wrong  # type: ignore[method-assign,assignment]
+def spoil(name: str, state: Path) -> None:
+    """Plant a bug into a finished store."""
+    if name == "unbalance":
+        connection = apsw.Connection(str(state))
+        connection.execute("UPDATE account SET balance = balance + 1 WHERE id = 1")
+        connection.close()
 
 
 _PLANTS: dict[str, Callable[[Cast], None]] = {
     "lose-one": _lose_one,
     "double-capture": _double_capture,
     "oversell": _oversell,
-    "unbalance": _unbalance,
+    "unbalance": _nothing,
 }
