@@ -167,6 +167,9 @@ def _parcels(state: OrderState) -> Iterator[AnyEvent]:
                 yield Held(reason="shipped_after_cancel", detail=f"parcel {external} left although the order was cancelled")
             continue
         complete = all_shipped(state)
+        rest = _unshipped(state) if complete else ()
+        if rest:
+            yield Deallocated(shares=rest, reason="not shipped")  # it was taken off the order after its release
         if complete or state.status != "part_shipped":
             yield Moved(move="ship" if complete else "ship_part")
 
@@ -187,6 +190,10 @@ def all_shipped(state: OrderState) -> bool:
         if share.line < len(units):
             units[share.line] -= share.shipped
     return all(count <= 0 for count in units)
+
+
+def _unshipped(state: OrderState) -> tuple[Share, ...]:
+    return tuple(Share(s.line, s.item, s.location, s.quantity - s.shipped) for s in state.shares if s.quantity > s.shipped)
 
 
 def _cover(state: OrderState, parcel: ParcelState) -> tuple[tuple[Share, ...], tuple[Share, ...]]:
@@ -225,7 +232,7 @@ def _undo(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
         yield from _withdraw(state, policy)
         if not _withdrawn(state):
             return
-    shares = tuple(Share(s.line, s.item, s.location, s.quantity - s.shipped) for s in state.shares if s.quantity > s.shipped)
+    shares = _unshipped(state)
     if shares:
         yield Deallocated(shares=shares, reason=state.cancel)
     yield from _give_back(state, policy)

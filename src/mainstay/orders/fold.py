@@ -65,16 +65,28 @@ def _heard(state: OrderState, event: Heard, item_of: ItemOf) -> None:
 
 
 def _snapshot(state: OrderState, said: OrderSeen, item_of: ItemOf) -> None:
-    before, after = state.order, said.order
-    if before is not None and [line.id for line in before.lines] != [line.id for line in after.lines]:
-        position = {line.id: number for number, line in enumerate(after.lines)}
-        kept = [(share, position.get(before.lines[share.line].id)) for share in state.shares]
-        # a line that vanished keeps its shares under a number past the end, where `surplus` finds and frees them
-        state.shares = [
-            Share(len(after.lines) if at is None else at, s.item, s.location, s.quantity, s.released, s.shipped) for s, at in kept
-        ]
+    before, after, items = state.order, said.order, state.items
     state.order, state.version = after, said.version
     state.items = [item_of(line.sku) for line in after.lines]
+    if state.shares and before is not None and (items != state.items or [x.id for x in before.lines] != [x.id for x in after.lines]):
+        state.shares = _moved_shares(state, [line.id for line in before.lines], [line.id for line in after.lines])
+
+
+def _moved_shares(state: OrderState, before: list[str], after: list[str]) -> list[Share]:
+    """Shares by the line numbers of now. Units of a line that vanished, or that became another SKU, stand under a number past the end,
+    where `surplus` finds and frees them."""
+    past = len(after)
+    position = {line: number for number, line in enumerate(after)}
+    moved: dict[tuple[int, int, int], Share] = {}
+    for share in state.shares:
+        line = position.get(before[share.line], past) if share.line < len(before) else past
+        if line < past and state.items[line] != share.item:
+            line = past
+        at = moved.setdefault((line, share.item, share.location), Share(line, share.item, share.location, 0))
+        at.quantity += share.quantity
+        at.released += share.released
+        at.shipped += share.shipped
+    return list(moved.values())
 
 
 def _allocated(state: OrderState, event: Allocated) -> None:
@@ -112,7 +124,8 @@ def _shipped(state: OrderState, event: Shipped) -> None:
     parcel = state.parcels[event.parcel]
     parcel.counted = True
     if not parcel.units and state.order is not None:  # it spoke of all that was released: say what that was
-        parcel.units = [UnitsOf(state.order.lines[share.line].id, share.quantity) for share in event.shares]
+        lines = state.order.lines
+        parcel.units = [UnitsOf(lines[share.line].id, share.quantity) for share in event.shares if share.line < len(lines)]
 
 
 def _short(state: OrderState, event: Short) -> None:
