@@ -219,6 +219,8 @@ class Desk:
 
     # --- answering ---------------------------------------------------------------------------------------------------
     def _named(self, short: list[tuple[int, int, int]]) -> tuple[Shortfall, ...]:
+        if not short:
+            return ()
         self.world.load_items(item for item, _, _ in short)
         return tuple(Shortfall(sku=self.world.items[item].sku, wanted=wanted, available=there) for item, wanted, there in short)
 

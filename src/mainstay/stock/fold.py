@@ -86,8 +86,10 @@ def booked(shares: Iterable[Share], level_of: LevelOf) -> None:
 def counted(said: StockCounted, level: Level, *, behind: bool) -> None:
     """Take over an absolute count. It speaks of the moment `said.at`: movements after it are applied again, so that a count never
     resurrects sold units. A counter that learns of shipments from us (`behind`) is not believed about an item while some of its
-    shipments are still on their way to it: nobody can say whether its number holds them. Its next count will."""
-    if said.at < level.counted_at or (behind and level.unbooked):
+    shipments are still on their way to it: nobody can say whether its number holds them. Its next count will. The same holds for a
+    count that is older than the movements that we remember."""
+    forgotten = len(level.recent) == RECENT_MAX and said.at < level.recent[0][0]
+    if said.at < level.counted_at or forgotten or (behind and level.unbooked):
         return
     later = sum(units for when, units in level.recent if when > said.at and not (behind and units < 0))
     level.on_hand = max(0, said.quantity + later)
@@ -105,7 +107,7 @@ def moved(said: StockMoved, level: Level) -> None:
 
 
 def _remember(level: Level, at: int, units: int) -> None:
-    level.recent = [*level.recent[1 - RECENT_MAX :], (at, units)]
+    level.recent = sorted([*level.recent, (at, units)])[-RECENT_MAX:]
 
 
 def _settle_deficit(level: Level) -> None:

@@ -23,7 +23,7 @@ GROUP = 1_000
 
 def run(quick: bool) -> dict[str, Any]:
     """Reservations per second, each with its own durable row and event; `correct`: exactly as many sold as there are."""
-    skus, count, reps = (2_000, 2_000, 2) if quick else (100_000, 20_000, REPS)
+    skus, count, reps = (2_000, 4_000, 2) if quick else (100_000, 20_000, REPS)
     dice = random.Random(11)
     uniform = [dice.randrange(skus) for _ in range(count)]
     hot = [7] * count
