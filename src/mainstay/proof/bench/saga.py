@@ -1,4 +1,4 @@
-"""bench saga: an order's five durable steps (release, ship, confirm, capture, book), each committed before the next is asked."""
+"""bench saga: a one-line order's five durable steps (release, ship, confirm, capture, book), each committed before the next is asked."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _ours(place: Path, count: int, in_flight: int, facts: dict[str, Any]) -> flo
     """Rounds of `in_flight` sagas: each round of answers is one batch, committed before the next step is asked for."""
     stage = Stage(place)
     stage.shop.translate["warehouse"] = _translate  # type: ignore[index]
-    bodies = [order(number) for number in range(count)]
+    bodies = [order(number, lines=1) for number in range(count)]
     seq = 0
     started = time.perf_counter()
     for first in range(0, count, in_flight):
