@@ -1,0 +1,180 @@
+"""The books: whatever an order goes through, what stands in them is what its state says, to the minor unit, and debit equals credit."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from mainstay.model.objects import Line, Order, Reference
+from mainstay.model.state import OrderState, PaymentState, RefundState
+from mainstay.money.post import POSTINGS, accounts, post, targets
+
+cents = st.integers(-500, 5000)
+amounts = st.integers(0, 5000)
+
+
+@st.composite
+def orders(draw):
+    """An order that adds up, as its source would state it."""
+    lines = tuple(
+        Line(id=str(n), sku="A", quantity=draw(st.integers(0, 5)), price=draw(amounts), discount=draw(amounts))
+        for n in range(draw(st.integers(1, 3)))
+    )
+    order = Order(
+        number="#1", currency="EUR", placed_at=0, lines=lines, total=0, shipping=draw(amounts), shipping_discount=draw(amounts),
+        tax=draw(amounts), facilitator_tax=draw(amounts), taxes_included=draw(st.booleans()), duties=draw(amounts), tip=draw(amounts),
+        gift_cards=draw(amounts), adjustment=draw(cents), payment=draw(st.sampled_from(["pending", "authorised", "captured", "refunded"])),
+    )  # fmt: skip
+    return replace(order, total=-order.difference())
+
+
+class Books:
+    """Posts one order and adds up what was posted."""
+
+    def __init__(self) -> None:
+        self.state = OrderState(id=1, uid="ord.shop.1", system="shop", external="1")
+        self.balances: Counter[str] = Counter()
+        self.posted = 0
+
+    def post(self, captured=None) -> None:
+        for transfer in post(self.state, captured or {}):
+            assert transfer.amount > 0 and transfer.debit != transfer.credit
+            self.balances[transfer.debit] += transfer.amount
+            self.balances[transfer.credit] -= transfer.amount
+            self.posted += 1
+
+    def standing(self) -> dict[str, int]:
+        return {name: balance for name, balance in self.balances.items() if balance}
+
+
+def by_account(state, captured) -> dict[str, int]:
+    """The balances that the targets mean, worked out apart from how they were reached."""
+    found: Counter[str] = Counter()
+    for part, amount in targets(state, captured).items():
+        what = part.partition("/")[0]
+        provider = "psp" if what in ("captured", "refunded", "fee") else "shop"
+        debit, credit = accounts(what, "shop", provider)
+        found[debit] += amount
+        found[credit] -= amount
+    return {name: balance for name, balance in found.items() if balance}
+
+
+refunds = st.tuples(st.sampled_from(["re_1", "re_2"]), amounts, st.sampled_from(["pending", "succeeded", "failed"]))
+happenings = st.lists(
+    st.one_of(
+        st.tuples(st.just("order"), orders()),
+        st.tuples(st.just("status"), st.sampled_from(["new", "placed", "released", "shipped", "cancelled"])),
+        st.tuples(st.just("capture"), st.tuples(st.sampled_from(["pi_1", "pi_2"]), amounts)),
+        st.tuples(st.just("fee"), st.tuples(st.sampled_from(["txn_1", "txn_2"]), amounts)),
+        st.tuples(st.just("refund"), refunds),
+    ),
+    max_size=12,
+)
+
+
+@given(happenings)
+def test_whatever_happens_the_books_stand_where_the_state_says(steps):
+    books, captured = Books(), {}
+    books.state.payments["pi_0"] = PaymentState("psp")
+    for what, value in steps:
+        if what == "order":
+            books.state.order = value
+        elif what == "status":
+            books.state.status = value
+        elif what == "capture":
+            books.state.payments[value[0]] = PaymentState("psp", captured=value[1])
+            captured[value[0]] = value[1]
+        elif what == "fee":
+            books.state.fees[value[0]] = value[1]
+        else:
+            books.state.refunds[value[0]] = RefundState("psp", value[2], value[1])
+        books.post(captured)
+        assert books.standing() == by_account(books.state, captured)
+        assert sum(books.balances.values()) == 0
+        before = books.posted
+        books.post(captured)
+        assert books.posted == before, "what stands there already is not posted again"
+
+
+@given(orders())
+def test_a_cancelled_order_nets_to_nothing(order):
+    books = Books()
+    books.state.order, books.state.status = order, "placed"
+    books.post()
+    books.state.status = "cancelled"
+    books.post()
+    assert books.standing() == {} and books.state.booked == {}
+
+
+@given(orders())
+def test_what_was_paid_at_the_channel_leaves_nothing_to_receive(order):
+    """Total less gift cards and less what the marketplace remits is in clearing; the receivable is even."""
+    books = Books()
+    books.state.order, books.state.status = replace(order, payment="captured"), "placed"
+    books.post()
+    assert books.balances["receivable:shop"] == 0
+    assert books.balances["clearing:shop"] == order.total - order.gift_cards - order.facilitator_tax
+
+
+@given(orders(), amounts)
+def test_tax_that_the_marketplace_remits_passes_through(order, more):
+    """It is in no account of ours, however it changes."""
+    books = Books()
+    books.state.status = "placed"
+    for amount in (order.facilitator_tax, more, 0):
+        extra = amount - order.facilitator_tax
+        books.state.order = replace(order, facilitator_tax=amount, total=order.total + extra)
+        books.post()
+        assert books.balances["facilitator_tax:shop"] == 0
+
+
+def test_an_order_in_its_books_by_hand():
+    """2 x 10.00 less 1.00, 4.90 shipping, 3.80 tax on top; 27.70 authorised, captured, a fee of 0.80, 5.00 given back."""
+    books = Books()
+    line = Line(id="1", sku="A", quantity=2, price=1000, discount=100)
+    books.state.order = Order(
+        number="#1",
+        currency="EUR",
+        placed_at=0,
+        lines=(line,),
+        total=2770,
+        shipping=490,
+        tax=380,
+        payments=(Reference("payment", "pi_1", "psp"),),
+    )
+    books.state.status = "placed"
+    books.post()
+    assert books.standing() == {
+        "receivable:shop": 2770, "sales:shop": -2000, "discounts:shop": 100, "shipping:shop": -490, "tax:shop": -380,
+    }  # fmt: skip
+    books.state.payments["pi_1"] = PaymentState("psp")
+    books.state.fees["txn_1"] = 80
+    books.state.refunds["re_1"] = RefundState("psp", "succeeded", 500)
+    books.post({"pi_1": 2770})
+    assert books.standing() == {
+        "sales:shop": -2000, "discounts:shop": 100, "shipping:shop": -490, "tax:shop": -380,
+        "psp:psp": 2770 - 80 - 500, "fees:psp": 80, "refunds:shop": 500,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("included", [False, True])
+def test_tax_within_the_prices_is_taken_out_of_sales(included):
+    books = Books()
+    total = 1190 if included else 1380
+    line = Line(id="1", sku="A", quantity=1, price=1190)
+    books.state.order = Order(number="#1", currency="EUR", placed_at=0, lines=(line,), total=total, tax=190, taxes_included=included)
+    books.state.status = "placed"
+    books.post()
+    assert books.balances["tax:shop"] == -190
+    assert books.balances["sales:shop"] == (-1000 if included else -1190)
+    assert books.balances["receivable:shop"] == total
+
+
+def test_the_chart_of_accounts_says_what_each_posting_means():
+    for part, posting in POSTINGS.items():
+        assert posting.meaning and posting.debit != posting.credit, part
+        assert accounts(part, "shop", "psp") == tuple(
+            name.replace("{channel}", "shop").replace("{provider}", "psp") for name in (posting.debit, posting.credit)
+        )
