@@ -32,6 +32,7 @@ from mainstay.flows.world import World
 from mainstay.model.times import SECOND
 from mainstay.storage.archive import Archive, raw_of
 from mainstay.storage.bell import POLL_S, Bell, Ringer
+from mainstay.storage.database import scrub
 from mainstay.storage.inbox import Inbox, InboxReader
 from mainstay.storage.state import State
 
@@ -56,6 +57,7 @@ class Core:
         Operators(self.intake, lambda system, seq: raw_of(data, self.inboxes, system, seq))
         self.batches = 0
         self._pruned = clock()
+        self._scrubbed = 0
 
     def step(self, now: int) -> int:
         """Take one batch of each inbox and the timers that are due; returns how many there were."""
@@ -76,6 +78,9 @@ class Core:
         """Upkeep in a quiet moment."""
         if self.state.unmerged >= IDLE_MERGE:
             self.state.merge_xrefs()
+        erased = self.world.counters.get("erased", 0)
+        if erased > self._scrubbed and scrub(self.state.connection):
+            self._scrubbed = erased
         now = clock()
         if now - self._pruned > PRUNE_S * SECOND:
             self._pruned = now

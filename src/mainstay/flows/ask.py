@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from mainstay.flows.intake import Heap, Intake
 from mainstay.model.events import Refused, ReservationEnded, Reserved
@@ -106,11 +108,11 @@ class Desk:
         return Ask(None, [self._reservation_key(receipt.body.decode())], [])
 
     def _read_order(self, receipt: Receipt) -> Ask:
-        request = msgspec.json.decode(receipt.body, type=OrderRequest)
+        request = order_of(receipt.body)
         keys = [self.world.key(receipt.system, "order", request.external)]
         if request.order.reservation:
             keys.append(self._reservation_key(request.order.reservation))
-        return Ask(request, keys, [sku(line.sku) for line in request.order.lines])
+        return Ask(request, keys, [line.sku for line in request.order.lines])
 
     def _reservation_key(self, reservation: str) -> Key:
         found = named(reservation)
@@ -122,9 +124,8 @@ class Desk:
     def _reserve(self, receipt: Receipt, ask: Ask) -> None:
         world = self.world
         number = world.links.get(ask.keys[0])
-        if number is not None:  # the same key again: the same answer, whatever has become of stock
-            self._answer_reservation(receipt, world.reservations[number], 200)
-            self.intake.count(receipt, "duplicate")
+        if number is not None:
+            self._repeat(receipt, ask, world.reservations[number])
             return
         request: ReserveRequest = ask.request
         wants = [
@@ -142,6 +143,22 @@ class Desk:
         world.log(receipt.at, "reservation", number, [event])
         self._answer_reservation(receipt, world.reservations[number], 409 if short else 201)
         self.intake.count(receipt, "refused" if short else "applied")
+
+    def _repeat(self, receipt: Receipt, ask: Ask, state: ReservationState) -> None:
+        """The same key again: the same answer, whatever has become of stock. With other lines it is a mistake, and is told so."""
+        asked: Counter[int] = Counter()
+        for name, line in zip(ask.skus, ask.request.lines, strict=True):
+            asked[self.world.item_of.get(name, 0)] += line.quantity
+        promised: Counter[int] = Counter()
+        for share in state.shares:
+            promised[share.item] += share.quantity
+        same = asked == promised if state.shares else all(asked[item] == wanted for item, wanted, _ in state.short)
+        if not same:
+            self._answer(receipt, 422, {"code": "key_reused", "detail": "this Idempotency-Key stands for other lines; take a new one"})
+            self.intake.count(receipt, "refused")
+            return
+        self._answer_reservation(receipt, state, 200)
+        self.intake.count(receipt, "duplicate")
 
     def _release(self, receipt: Receipt, ask: Ask) -> None:
         state = self.world.reservations.get(self.world.links.get(ask.keys[0], 0))
@@ -239,7 +256,14 @@ def statements_of(topic: str, body: bytes) -> list[Said]:
     """The translation of one of our own channels: for `mainstay translate`, and for dead letters that are tried again."""
     if topic != "api/order":
         raise Reject(f"{topic!r} makes no statement by itself", "not_business")
-    return statements(msgspec.json.decode(body, type=OrderRequest))
+    return statements(order_of(body))
+
+
+def order_of(body: bytes) -> OrderRequest:
+    """The order that a request hands over, its SKUs in the one form that they have inside."""
+    request = msgspec.json.decode(body, type=OrderRequest)
+    lines = tuple(replace(line, sku=sku(line.sku)) for line in request.order.lines)
+    return replace(request, order=replace(request.order, lines=lines))
 
 
 def statements(request: OrderRequest) -> list[Said]:

@@ -53,7 +53,7 @@ from mainstay.orders import decide as orders
 from mainstay.stock import decide as stock
 from mainstay.stock.fold import free
 from mainstay.storage.database import rows
-from mainstay.storage.inbox import Receipt
+from mainstay.storage.inbox import OUTCOMES_FROM, Receipt
 from mainstay.storage.packing import pack
 from mainstay.storage.state import Key
 
@@ -130,7 +130,7 @@ class Intake:
             elif isinstance(found, Outcome):
                 self._outcome(receipt, found)
             elif isinstance(found, list):
-                self._statements(receipt, found)
+                self.count(receipt, self._statements(receipt, found))
             else:
                 self.handlers[receipt.topic](receipt, found)
             self.finish()
@@ -138,8 +138,17 @@ class Intake:
                 self._wake(receipt)
         if receipts:
             world.counters[f"position/{source}"] = receipts[-1].seq
-            world.batch.handled.append((world.number("handled"), source, _encode(self.subjects)))
+            self._hand_over(source, receipts)
         world.commit(now)
+
+    def _hand_over(self, source: str, receipts: Sequence[Receipt]) -> None:
+        """Tell the archives whose receipts these were, and whose earlier ones turned out to be."""
+        world, subjects = self.world, dict(self.subjects)
+        handled = {source: [(receipt.seq, subjects.pop(receipt.seq, 0)) for receipt in receipts]}
+        for seq, subject in subjects.items():
+            handled.setdefault("outcomes" if seq >= OUTCOMES_FROM else "inbox", []).append((seq, subject))
+        for name, pairs in handled.items():
+            world.batch.handled.append((world.number("handled"), name, _encode(pairs)))
 
     def _translate(self, receipt: Receipt) -> Any:
         try:
@@ -234,7 +243,8 @@ class Intake:
         self.advance(state, receipt, [Answered(key=key, outcome="replaced", at=receipt.at, why=asked.key), asked])
 
     # --- one receipt -------------------------------------------------------------------------------------------------
-    def _statements(self, receipt: Receipt, heaps: list[Heap]) -> None:
+    def _statements(self, receipt: Receipt, heaps: list[Heap]) -> str:
+        """Take what a receipt says; how it ended."""
         outcomes = []
         subject = 0
         for heap in heaps:
@@ -248,8 +258,7 @@ class Intake:
             outcomes.append(result)
             subject = subject or number
         self.subjects.append((receipt.seq, subject))
-        best = "applied" if "applied" in outcomes else outcomes[0] if outcomes else "noted"
-        self.count(receipt, best)
+        return "applied" if "applied" in outcomes else outcomes[0] if outcomes else "noted"
 
     def one(self, heap: Heap) -> tuple[str, int]:
         """Take one statement; (how it ended, the subject that it is about)."""
@@ -395,7 +404,8 @@ class Intake:
             receipt = Receipt(early.receipt, early.due - self.shop.early_us, early.system, early.topic, early.key, b"")
             self.apply.to_early(n, EarlyEnded(), receipt.at)
             world.log(receipt.at, "early", n, [EarlyEnded()])
-            self.one(Heap(receipt, early.said, None, self.keys_of(early.system, early.said)))
+            _, subject = self.one(Heap(receipt, early.said, None, self.keys_of(early.system, early.said)))
+            self.subjects.append((receipt.seq, subject))
             self.finish()
 
     # --- stock and products ------------------------------------------------------------------------------------------
@@ -505,9 +515,13 @@ class Intake:
 
     # --- what could not be handled -----------------------------------------------------------------------------------
     def _refuse(self, receipt: Receipt, why: Reject) -> None:
-        self.subjects.append((receipt.seq, 0))
+        if receipt.topic in self.readers:  # somebody waits for the answer
+            status = {"not_found": 404, "bug": 500}.get(why.code, 422)
+            self.world.batch.answers.append((receipt.seq, status, _encode({"code": why.code, "detail": why.why})))
         if why.code == "not_business":
             self.count(receipt, "noted")
+        elif receipt.topic in self.readers and why.code != "bug":
+            self.count(receipt, "refused")
         else:
             self._park(receipt, why)
             self.count(receipt, "parked")

@@ -8,13 +8,12 @@ import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import apsw
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mainstay.model.events import Erased, decode
-from mainstay.storage.database import connect, rows
+from mainstay.storage.database import connect, rows, scrub
 from mainstay.storage.inbox import OUTCOMES_FROM, Inbox, InboxReader, Receipt
 from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
@@ -40,10 +39,16 @@ class Archive:
         self._handled = int(inbox.mark("archived") or 0)
         self._erased = int(inbox.mark("erased") or 0)
         self._segment = int(inbox.mark("segment") or 1)
+        self._scrubbed = self._erased == 0  # whether deleted receipts are gone from the write-ahead log too
 
     def step(self, state: State, *, all_of_it: bool = False) -> int:
         """Archive what the core has handled since, and destroy the keys of erased people; returns how many receipts moved."""
         self._destroy(state)
+        if not self._scrubbed:
+            self._scrubbed = scrub(self.inbox.connection)
+        return self._move(state, all_of_it=all_of_it)
+
+    def _move(self, state: State, *, all_of_it: bool) -> int:
         batches = state.rows("handled_from", (self._handled, self.source, BATCHES_MAX))
         pairs = [pair for _, body in batches for pair in _subjects.decode(body)]
         if not batches or (len(pairs) < WAIT_ROWS and not all_of_it):
@@ -59,6 +64,9 @@ class Archive:
         with self.inbox.connection as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO seal (seq, subject, place, length, segment, key) VALUES (?, ?, ?, ?, ?, ?)", seals
+            )
+            connection.executemany(  # archived before it was known whose they are
+                "UPDATE seal SET subject = ? WHERE seq = ? AND subject = 0", [(subject, seq) for seq, subject in pairs if subject]
             )
             connection.execute("DELETE FROM receipt WHERE seq IN (SELECT value FROM json_each(?))", (numbers,))
             marks = (("archived", str(self._handled)), ("segment", str(self._segment)))
@@ -95,19 +103,16 @@ class Archive:
         news = rows(state.connection, sql, (self._erased,)) if state.counters().get("erased", 0) > self._erased else []
         if not news:
             return
-        erased = self._erased
-        self._erased = news[-1][0]
-        try:
-            while self.step(state, all_of_it=True):
-                pass
-        finally:
-            self._erased = erased
+        before = -1
+        while before != self._handled:
+            before = self._handled
+            self._move(state, all_of_it=True)
         with self.inbox.connection as connection:
             subjects = [(entity,) for _, entity, body in news if any(isinstance(one, Erased) for one in decode(unpack(body)))]
             connection.executemany("DELETE FROM seal WHERE subject = ?", subjects)
             connection.execute("INSERT OR REPLACE INTO mark (name, value) VALUES ('erased', ?)", (str(news[-1][0]),))
         self._erased = news[-1][0]
-        self.inbox.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        self._scrubbed = False
 
 
 def vocabulary(receipts: Iterable[Receipt]) -> bytes:

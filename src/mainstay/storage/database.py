@@ -45,6 +45,18 @@ def connect(path: Path, *, write: bool, schema: str) -> apsw.Connection:
     return connection
 
 
+def scrub(connection: apsw.Connection) -> bool:
+    """Empty the write-ahead log, in which deleted bytes outlive their row; False while a reader still looks at it."""
+    connection.set_busy_timeout(0)
+    try:
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except apsw.BusyError:
+        return False
+    finally:
+        connection.set_busy_timeout(BUSY_MS)
+    return True
+
+
 def migrate(connection: apsw.Connection, schema: str) -> None:
     """Bring a file to the present schema: numbered, forward only."""
     version = connection.pragma("user_version")
