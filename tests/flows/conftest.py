@@ -10,12 +10,14 @@ import pytest
 from mainstay.flows.ask import Desk, statements_of
 from mainstay.flows.intake import Intake, Shop
 from mainstay.flows.operate import Operators
+from mainstay.flows.rebuild import verify
 from mainstay.flows.world import World
 from mainstay.model.objects import Line, Order, Person, Reference, UnitsOf
 from mainstay.model.outcome import TOPIC, Outcome
 from mainstay.model.seen import FulfilmentSeen, OrderSeen, PaymentSeen, Said, SeenEvent, StockCounted
 from mainstay.orders.decide import Policy
 from mainstay.storage.inbox import Receipt
+from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
 T0 = 1_790_000_000_000_000
@@ -91,6 +93,29 @@ class Core:
     def count(self, sku: str, units: int) -> None:
         self.say("erp", StockCounted(external=f"count-{sku}", at=self.now, item=f"i-{sku}", sku=sku, quantity=units))
 
+    def told(self, receipt: int) -> tuple[int, dict]:
+        """What the caller who waits for a receipt's decision is told: status and body."""
+        ((status, body),) = self.rows(f"SELECT status, body FROM answer WHERE receipt = {receipt}")
+        return status, msgspec.json.decode(body)
+
+    def ask(self, channel: str, topic: str, key: str, request: object) -> tuple[int, dict]:
+        """A request of a channel that asks first."""
+        return self.told(self.receive(channel, topic, key, request if isinstance(request, bytes) else msgspec.json.encode(request)))
+
+    def wait(self, microseconds: int) -> list[str]:
+        """Let time pass: timers that come due are looked at, in their order; returns their kinds."""
+        self.flush()
+        self.now += microseconds
+        kinds = []
+        while due := self.state.rows("due_timers", (self.now, 64)):
+            kinds += [kind for _, kind, _ in due]
+            self.intake.expire(due, self.now)
+        return kinds
+
+    def intents(self) -> list[dict]:
+        """The commands in the outbox, in their order."""
+        return [msgspec.json.decode(unpack(body)) for (body,) in self.rows("SELECT body FROM intent ORDER BY id")]
+
     def order(self, external: str = "1"):
         self.flush()
         number = self.state.find([self.world.key("shop", "order", external)])
@@ -139,3 +164,12 @@ def a_parcel(external: str, release: str, lines=(), version: int = 1) -> Fulfilm
 @pytest.fixture
 def core(tmp_path):
     return Core(tmp_path / "state.db")
+
+
+@pytest.fixture
+def proved(core, tmp_path):
+    """A core whose log gives its whole state back, byte for byte, at the end of the test."""
+    yield core
+    core.flush()
+    verdict = verify(core.path, tmp_path / "rebuilt.db", core.shop)
+    assert verdict.identical, verdict.differences

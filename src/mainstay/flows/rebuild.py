@@ -80,6 +80,7 @@ def replay(live: State, rebuilt: State, shop: Shop) -> int:
     world = World(rebuilt)
     for text, number in live.words().items():
         world.name(text, number)
+    world.commit(0)
     apply = Apply(world, payment_us=shop.payment_us, main=shop.main, behind=shop.behind)
     after = 0
     while page := live.rows("events_from", (after, ROWS_MAX)):

@@ -1,0 +1,244 @@
+"""Channels that ask first: they are never promised what is not there, and a promise ends exactly once."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mainstay.flows.rebuild import verify
+from mainstay.model.times import SECOND
+from tests.flows.conftest import T0, Core, a_parcel, an_order
+
+HOLD_S = 60
+
+
+def reserve(core, key, *lines, channel="till"):
+    request = {"lines": [{"sku": sku, "quantity": units} for sku, units in lines], "expires_in_s": HOLD_S}
+    return core.ask(channel, "api/reserve", key, request)
+
+
+def release(core, reservation):
+    return core.ask("till", "api/release", reservation, reservation.encode())
+
+
+def sell(core, external, *lines, reservation="", handed_over=False, version=1, **more):
+    made = [{"id": str(n), "sku": sku, "quantity": units, "price": 500} for n, (sku, units) in enumerate(lines)]
+    order = {
+        "number": external, "currency": "EUR", "placed_at": T0, "total": sum(500 * units for _, units in lines), "payment": "captured",
+        "lines": made, "reservation": reservation, **more,
+    }  # fmt: skip
+    request = {"external": external, "version": version, "order": order, "handed_over": handed_over}
+    return core.ask("till", "api/order", f"{external}:{version}", request)
+
+
+def state_of(core, external):
+    return core.world.orders[next(iter(core.state.find([core.world.key("till", "order", external)]).values()))]
+
+
+# --- reserve -----------------------------------------------------------------------------------------------------------
+def test_the_same_key_is_the_same_reservation(proved):
+    proved.count("A", 5)
+    status, first = reserve(proved, "cart-1", ("A", 2))
+    assert status == 201 and first["reservation"] == "rsv.till.cart-1" and first["status"] == "reserved"
+    assert reserve(proved, "cart-1", ("A", 2)) == (200, first)
+    assert proved.level("A")["reserved"] == 2
+    assert reserve(proved, "cart-1", ("A", 2), channel="webshop")[0] == 201, "another channel's key is another key"
+
+
+def test_a_key_with_other_lines_is_a_mistake(proved):
+    proved.count("A", 5)
+    reserve(proved, "cart-1", ("A", 2))
+    for lines in ([("A", 3)], [("A", 2), ("B", 1)], [("B", 2)]):
+        status, answer = reserve(proved, "cart-1", *lines)
+        assert (status, answer["code"]) == (422, "key_reused")
+    assert reserve(proved, "cart-1", ("A", 1), ("A", 1))[0] == 200, "the same units, written otherwise"
+
+
+def test_a_refusal_says_what_fell_short_and_stays(proved):
+    proved.count("A", 3)
+    proved.count("B", 9)
+    status, answer = reserve(proved, "cart-1", ("A", 2), ("B", 1), ("A", 2))
+    assert status == 409 and answer["status"] == "refused" and answer["short"] == [{"sku": "A", "wanted": 4, "available": 3}]
+    assert proved.level("A")["reserved"] == proved.level("B")["reserved"] == 0, "all or nothing"
+    proved.count("A", 100)
+    assert reserve(proved, "cart-1", ("A", 2), ("B", 1), ("A", 2))[0] == 409, "a key that was refused stays refused"
+    assert reserve(proved, "cart-2", ("A", 4))[0] == 201
+
+
+def test_a_sku_that_nobody_knows_is_not_there(proved):
+    assert reserve(proved, "cart-1", ("NEW", 1))[1]["short"] == [{"sku": "NEW", "wanted": 1, "available": 0}]
+
+
+@pytest.mark.parametrize(("sku", "code"), [("   ", "schema"), ("A\u200b", "sku_ambiguous")])
+def test_a_request_that_cannot_be_read_is_answered_and_is_no_dead_letter(proved, sku, code):
+    status, answer = reserve(proved, "cart-1", (sku, 1))
+    assert (status, answer["code"]) == (422, code)
+    assert proved.rows("SELECT count(*) FROM letter") == [(0,)]
+
+
+# --- how a promise ends ------------------------------------------------------------------------------------------------
+def test_it_expires_once(proved):
+    proved.count("A", 2)
+    reserve(proved, "cart-1", ("A", 2))
+    assert proved.wait(HOLD_S * SECOND - 1) == [] and proved.level("A")["reserved"] == 2
+    assert proved.wait(1) == ["reservation"] and proved.level("A") == {
+        "on_hand": 2,
+        "allocated": 0,
+        "reserved": 0,
+        "deficit": 0,
+        "unbooked": 0,
+    }
+    assert proved.wait(10 * HOLD_S * SECOND) == []
+    assert release(proved, "rsv.till.cart-1")[1]["status"] == "expired"
+    assert proved.level("A")["reserved"] == 0
+
+
+def test_it_is_given_back_once(proved):
+    proved.count("A", 2)
+    reserve(proved, "cart-1", ("A", 2))
+    reserve(proved, "cart-2", ("A", 1))
+    for _ in range(2):
+        assert release(proved, "rsv.till.cart-1")[1]["status"] == "released"
+    assert proved.wait(2 * HOLD_S * SECOND) == ["reservation"], "its timer finds it ended"
+    assert proved.level("A")["reserved"] == 0
+
+
+@pytest.mark.parametrize("name", ["rsv.till.never", "rsv.nobody.7"])
+def test_what_was_never_reserved_cannot_be_given_back(proved, name):
+    assert release(proved, name)[0] == 404
+
+
+@pytest.mark.parametrize("name", ["garbage", "ord.till.7", ""])
+def test_what_is_no_reservation_is_answered(proved, name):
+    assert release(proved, name)[0] == 404
+    assert proved.rows("SELECT count(*) FROM letter") == [(0,)]
+
+
+def test_expired_units_go_to_the_order_that_waited_for_them(proved):
+    proved.count("A", 2)
+    reserve(proved, "cart-1", ("A", 2))
+    proved.say("market", an_order("9"))
+    assert proved.rows("SELECT count(*) FROM backlog") == [(1,)]
+    proved.wait(HOLD_S * SECOND)
+    assert proved.level("A")["allocated"] == 2 and proved.rows("SELECT count(*) FROM backlog") == [(0,)]
+
+
+def test_an_order_consumes_its_reservation_exactly(proved):
+    proved.count("A", 5)
+    _, held = reserve(proved, "cart-1", ("A", 3))
+    assert sell(proved, "1001", ("A", 3), reservation=held["reservation"]) == (201, {"order": "ord.till.1001", "status": "released"})
+    assert proved.level("A") == {"on_hand": 5, "allocated": 3, "reserved": 0, "deficit": 0, "unbooked": 0}
+    assert release(proved, held["reservation"])[1]["status"] == "consumed"
+    proved.wait(2 * HOLD_S * SECOND)
+    assert proved.level("A")["allocated"] == 3
+    assert sell(proved, "1001", ("A", 3), reservation=held["reservation"])[0] == 200, "the same order again changes nothing"
+    assert proved.level("A")["allocated"] == 3
+
+
+@pytest.mark.parametrize(("wanted", "status"), [(2, 201), (4, 201), (6, 409)])
+def test_an_order_of_other_units_than_reserved(proved, wanted, status):
+    """Three reserved of five: fewer leaves the rest free, more takes free ones, and what is not there is refused."""
+    proved.count("A", 5)
+    _, held = reserve(proved, "cart-1", ("A", 3))
+    assert sell(proved, "1001", ("A", wanted), reservation=held["reservation"])[0] == status
+    taken = (wanted, 0) if status == 201 else (0, 3)
+    assert (proved.level("A")["allocated"], proved.level("A")["reserved"]) == taken
+
+
+def test_a_confirmation_after_expiry_is_taken_while_there_is_stock_and_refused_when_it_is_gone(proved):
+    proved.count("A", 2)
+    _, first = reserve(proved, "cart-1", ("A", 2))
+    proved.wait(HOLD_S * SECOND)
+    _, second = reserve(proved, "cart-2", ("A", 1))
+    status, answer = sell(proved, "1001", ("A", 2), reservation=first["reservation"])
+    assert status == 409 and answer["short"] == [{"sku": "A", "wanted": 2, "available": 1}]
+    assert proved.rows("SELECT count(*) FROM orders") == [(0,)], "nothing was sold"
+    release(proved, second["reservation"])
+    assert sell(proved, "1001", ("A", 2), reservation=first["reservation"])[0] == 201
+
+
+def test_a_reservation_that_is_none_refuses_the_order(proved):
+    proved.count("A", 2)
+    assert sell(proved, "1001", ("A", 2), reservation="garbage")[0] == 404
+    assert proved.rows("SELECT count(*) FROM orders") == [(0,)]
+
+
+# --- orders ------------------------------------------------------------------------------------------------------------
+def test_two_orders_for_the_last_unit(proved):
+    proved.count("A", 1)
+    assert [sell(proved, str(n), ("A", 1))[0] for n in (1, 2)] == [201, 409]
+    assert proved.level("A")["allocated"] == 1
+
+
+def test_goods_that_were_handed_over_leave_at_once_and_never_go_to_the_warehouse(proved):
+    proved.count("A", 3)
+    _, held = reserve(proved, "cart-1", ("A", 2))
+    assert sell(proved, "1001", ("A", 2), reservation=held["reservation"], handed_over=True) == (
+        201, {"order": "ord.till.1001", "status": "shipped"},
+    )  # fmt: skip
+    assert proved.level("A") == {"on_hand": 1, "allocated": 0, "reserved": 0, "deficit": 0, "unbooked": 2}
+    assert [one["command"] for one in proved.intents()] == ["PostSale"], "the books learn of it, the warehouse does not"
+    sell(proved, "1001", ("A", 2), handed_over=True)
+    assert proved.level("A")["on_hand"] == 1
+
+
+def test_a_total_that_does_not_add_up_is_taken_and_held(proved):
+    proved.count("A", 3)
+    assert sell(proved, "1001", ("A", 2), total=1)[1]["status"] == "held"
+    assert "totals_mismatch" in state_of(proved, "1001").holds
+
+
+def test_a_sku_is_one_sku_however_it_is_typed(proved):
+    """Checked as "A" and taken as " A " it would be promised from a shelf that does not exist."""
+    proved.count("A", 2)
+    assert sell(proved, "1001", (" A ", 2))[1]["status"] == "released"
+    assert proved.level("A")["allocated"] == 2 and proved.rows("SELECT sku FROM item") == [("A",)]
+    proved.world.reset()
+    assert sell(proved, "1002", (" A ", 1))[0] == 409
+
+
+def test_a_later_version_of_an_order_is_not_asked_again(proved):
+    proved.count("A", 1)
+    sell(proved, "1001", ("A", 1), payment="pending")
+    assert sell(proved, "1001", ("A", 1), version=2)[1] == {"order": "ord.till.1001", "status": "released"}
+
+
+# --- all of it together ------------------------------------------------------------------------------------------------
+some_lines = st.lists(st.tuples(st.sampled_from("AB"), st.integers(1, 4)), min_size=1, max_size=3)
+which = st.integers(0, 5)
+ACTS = st.lists(
+    st.one_of(
+        st.tuples(st.just("reserve"), which, some_lines),
+        st.tuples(st.just("release"), which),
+        st.tuples(st.just("sell"), which, some_lines),
+        st.tuples(st.just("wait"), st.integers(1, HOLD_S)),
+        st.tuples(st.just("ship"), which),
+    ),
+    max_size=20,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(ACTS)
+def test_a_channel_that_asks_first_is_never_promised_what_is_not_there(tmp_path_factory, acts):
+    folder = tmp_path_factory.mktemp("till")
+    core = Core(folder / "state.db")
+    for sku in "AB":
+        core.count(sku, 6)
+    for what, n, *lines in acts:
+        if what == "reserve":
+            reserve(core, f"c{n}", *lines[0])
+        elif what == "release":
+            release(core, f"rsv.till.c{n}")
+        elif what == "sell":
+            sell(core, f"o{n}", *lines[0], reservation=f"rsv.till.c{n}")
+        elif what == "wait":
+            core.wait(n * SECOND)
+        else:
+            core.say("wms", a_parcel(f"p{n}", f"rel.till.o{n}.1"))
+        for allocated, reserved, on_hand, deficit in core.rows("SELECT allocated, reserved, on_hand, deficit FROM stock"):
+            assert allocated + reserved <= on_hand and deficit == 0
+    assert not any(state.short for state in core.world.orders.values()), "nothing that was accepted is missing"
+    core.wait(HOLD_S * SECOND)
+    assert core.rows("SELECT sum(reserved) FROM stock") == [(0,)]
+    assert verify(core.path, folder / "rebuilt.db", core.shop).identical
+    core.state.close()
