@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from mainstay.catalog import fold as catalog
 from mainstay.flows.world import World
 from mainstay.model.commands import AnyCommand, Fetch
 from mainstay.model.events import (
@@ -159,29 +160,18 @@ class Apply:
             stock.moved(said, world.level(item, self.location(said.location)))
             world.link(world.key(event.system, "stock-move", said.external), item)
         elif type(said) is ProductSeen:
-            self._product(item, event, said)
-
-    def _product(self, item: int, event: Heard, said: ProductSeen) -> None:
-        world = self.world
-        state = world.items[item]
-        for variant in said.variants:
-            if world.item_of.get(variant.sku) == item:
-                state.title = variant.title or said.title or state.title
-                if variant.price is not None and said.currency:
-                    state.prices[event.system] = (variant.price, said.currency)
-        state.versions[event.system] = said.version
-        world.changed_items.add(item)
-        self._named(item, event.system, said)
+            catalog.describe(world.items[item], event.system, said)
+            world.changed_items.add(item)
+            self._named(item, event.system, said)
 
     def _named(self, item: int, system: str, said: Any) -> None:
         """Learn what a system calls a SKU; from now on it is told the SKU's level."""
         world = self.world
-        for sku, name in names_in(said):
-            if world.item_of.get(sku) == item and world.items[item].ids.get(system) != name:
-                world.items[item].ids[system] = name
-                world.link(world.key(system, "item", name), item)
-                world.changed_items.add(item)
-                world.told_again.add(item)
+        called = catalog.name(world.items[item], system, said)
+        if called:
+            world.link(world.key(system, "item", called), item)
+            world.changed_items.add(item)
+            world.told_again.add(item)
 
     def location(self, name: str) -> int:
         """The number of a location, below 256; a shop that names none has one, called main."""
@@ -260,15 +250,6 @@ _KINDS = {
     "RefundSeen": "refund", "FulfilmentSeen": "fulfilment", "ReturnSeen": "return", "DisputeSeen": "dispute", "InvoiceSeen": "invoice",
     "SettlementLineSeen": "settlement-line",
 }  # fmt: skip
-
-
-def names_in(said: Any) -> list[tuple[str, str]]:
-    """(SKU, what the speaker calls it) for every item that a statement names both ways."""
-    if type(said) is ProductSeen:
-        return [(variant.sku, variant.item or variant.id) for variant in said.variants]
-    if type(said) in (StockCounted, StockMoved) and said.sku:
-        return [(said.sku, said.item)]
-    return []
 
 
 def references(system: str, said: Any) -> list[Reference]:

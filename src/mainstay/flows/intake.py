@@ -12,7 +12,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from mainstay.flows.apply import Apply, names_in, references
+from mainstay.catalog.fold import names_in, newer
+from mainstay.customers.decide import subject_of
+from mainstay.flows.apply import Apply, references
 from mainstay.flows.world import World
 from mainstay.model.events import (
     Allocated,
@@ -373,12 +375,10 @@ class Intake:
         """Put personal data into the vault; returns the subject that stands for it."""
         if person is None:
             return 0
-        world = self.world
-        subject = 0
-        if person.id:
-            subject = world.links.get(world.key(receipt.system, "customer", person.id), 0)
-        if not subject:
-            subject = order or world.number("entity")
+        world, system = self.world, receipt.system
+        subject = subject_of(
+            person, lambda customer: world.links.get(world.key(system, "customer", customer), 0), order, lambda: world.number("entity")
+        )
         world.batch.people.append((subject, pack(_encode(person))))
         return subject
 
@@ -438,7 +438,7 @@ class Intake:
         for variant in said.variants:
             item = world.item(variant.sku, receipt.at)
             world.load_items((item,))
-            if world.items[item].versions.get(receipt.system, -1) >= said.version:
+            if not newer(world.items[item], receipt.system, said):
                 continue
             world.load_stock((item,))
             event = Heard(system=receipt.system, said=said, receipt=receipt.seq)

@@ -8,6 +8,7 @@ from typing import Any
 import apsw
 import msgspec
 
+from mainstay.catalog.view import item as item_view
 from mainstay.flows.propagate import shelves_of
 from mainstay.flows.world import order_of
 from mainstay.model.events import Answered, AnyEvent, Asked, Heard, Moved, decode
@@ -172,8 +173,7 @@ def stock(state: State, sku: str, policies: Mapping[str, ChannelPolicy], told_no
                 moves.append({"at": iso(at), **told(event)})
     return {
         "sku": sku,
-        "title": names.title,
-        "known_as": names.ids,
+        **item_view(names),
         "levels": [
             {
                 name: getattr(level, name)

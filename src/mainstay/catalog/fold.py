@@ -1,0 +1,41 @@
+"""How an item follows from what systems say of products. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mainstay.model.seen import ProductSeen, StockCounted, StockMoved
+from mainstay.model.state import ItemState
+
+
+def names_in(said: Any) -> list[tuple[str, str]]:
+    """(SKU, what the speaker calls it) for every item that a statement names both ways."""
+    if type(said) is ProductSeen:
+        return [(variant.sku, variant.item or variant.id) for variant in said.variants]
+    if type(said) in (StockCounted, StockMoved) and said.sku:
+        return [(said.sku, said.item)]
+    return []
+
+
+def newer(item: ItemState, system: str, said: ProductSeen) -> bool:
+    """Is it news about this item, by the speaker's own clock?"""
+    return said.version > item.versions.get(system, -1)
+
+
+def describe(item: ItemState, system: str, said: ProductSeen) -> None:
+    """Take over title and price of the variant that has this SKU; the version says how far we have listened."""
+    for variant in said.variants:
+        if variant.sku == item.sku:
+            item.title = variant.title or said.title or item.title
+            if variant.price is not None and said.currency:
+                item.prices[system] = (variant.price, said.currency)
+    item.versions[system] = said.version
+
+
+def name(item: ItemState, system: str, said: Any) -> str:
+    """Learn what a system calls the SKU: no claim, whoever says it. Returns the name where it is a new one."""
+    for sku, called in names_in(said):
+        if sku == item.sku and item.ids.get(system) != called:
+            item.ids[system] = called
+            return called
+    return ""

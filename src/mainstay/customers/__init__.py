@@ -1,0 +1,1 @@
+"""Who buys: which subject stands for a buyer, without a name in anything but the vault."""
