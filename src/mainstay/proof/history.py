@@ -58,7 +58,7 @@ def tell(folder: Path | None, orders: int, seed: int) -> Story:
     dice = random.Random(seed)
     skipped: Counter[str] = Counter()
     if folder is not None:
-        raw, source = list(_olist(folder, skipped)), f"{folder} (real orders)"
+        raw, source = list(_olist(folder, skipped)), f"real orders from the folder {folder.name}"
     else:
         raw, source = list(_made_up(orders, random.Random(seed + 1))), f"generated (seed {seed})"
     raw = raw[:orders]
