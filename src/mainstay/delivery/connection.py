@@ -74,20 +74,20 @@ class Connection:
             raise Retry(f"{self.name} pauses after {self.breaker.failures} failures: {self.breaker.reason}", pause / SECOND, "breaker_open")
         if call.after_s:
             await asyncio.sleep(call.after_s / self.budgets.scale)
+        await self._within_budget(call)  # before taking a place: an operation that has to wait does not keep others out
         async with self._room:
-            await self._within_budget(call)
             session = await self._session_for(call)
             if on_first is not None:
                 on_first()
             try:
-                reply = await self._send(call, session)
+                return await self._send(call, session)
             except Halt:
                 if session is None:
                     raise
                 self._session = None  # it may have ended early: log in once more before a person is called
-                await self._within_budget(call)
-                reply = await self._send(call, await self._session_for(call))
-        return reply
+        await self._within_budget(call)
+        async with self._room:
+            return await self._send(call, await self._session_for(call))
 
     async def _send(self, call: Call, session: Session | None) -> Reply:
         now = self.clock()

@@ -1,6 +1,7 @@
 """Stock levels to channels: a cursor over what changed, the newest level wins, bulk where the vendor has it.
 
 Nothing is queued for each change: a channel that was stalled is told only the last value of each item, and always that one.
+Equal to what was told last is no reason to be silent: the channel has sold meanwhile, and shows less than it was told.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from mainstay.model.commands import SetLevel
 from mainstay.model.failures import Failure, Reject, Retry, Unknown
 from mainstay.model.times import SECOND
 
-LATENCIES_HELD = 4_000  # the newest of each channel
+LATENCIES_HELD = 2_000  # the newest of each channel
 CONVERSATIONS = 8  # a slow call does not hold up the next ones; no item is in two at once
 
 
@@ -44,7 +45,6 @@ class Levels:
         sink = connection.connector.manifest.sink("SetLevel")
         assert sink is not None, f"{connection.name} takes no levels"
         self.sink = sink
-        self.told = outcomes.listings(channel)
         self.dirty: dict[int, Dirty] = {}
         self.busy: dict[int, Dirty] = {}
         self.latencies_us: deque[int] = deque(maxlen=LATENCIES_HELD)  # commit -> first call, less what the vendor's budget took
@@ -106,7 +106,7 @@ class Levels:
         wanted = self.commands(self.channel, [(item, self.busy[item].seq) for item in batch])
         pairs = []
         for item, command in zip(batch, wanted, strict=True):
-            if command is None or self.told.get(item) == command.quantity:
+            if command is None:
                 self._passed(item)
             else:
                 pairs.append((item, command))
@@ -132,11 +132,9 @@ class Levels:
     def _settle(self, item: int, command: SetLevel, outcome: Done | Failure) -> None:
         if isinstance(outcome, Done):
             self.sent += 1
-            self.told[item] = command.quantity
             self.outcomes.listed(self.channel, item, command.quantity)
             self._passed(item)
         elif isinstance(outcome, Unknown):
-            self.told.pop(item, None)  # nobody knows what it shows: tell it again, it is an absolute value
             self._again(item, outcome)
         elif isinstance(outcome, Reject) and outcome.code == "not_found":
             self._passed(item)  # the channel does not list it: it will not sell it either

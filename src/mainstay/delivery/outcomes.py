@@ -47,10 +47,6 @@ class Outcomes:
         sql = "SELECT intent, status, tries, next_at, code, why FROM attempt"
         return {intent: Attempt(*rest) for intent, *rest in rows(self.inbox.connection, sql)}
 
-    def listings(self, channel: str) -> dict[int, int]:
-        """What a channel was last told, by item."""
-        return dict(rows(self.inbox.connection, "SELECT item, told FROM listing WHERE channel = ?", (channel,)))
-
     def mark(self, name: str) -> str:
         return self._marks.get(name) or self.inbox.mark(name)
 

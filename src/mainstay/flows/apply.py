@@ -63,6 +63,7 @@ class Apply:
         fold_order(state, event, world.item_of.__getitem__)
         if kind in STOCK_EVENTS:
             stock.fold(event, world.level, at)
+            world.tell.update(stock.freed_or_taken(event))
         elif kind is Asked:
             self._intend(state, event, at)  # type: ignore[arg-type]
         elif kind is Answered:
@@ -154,9 +155,11 @@ class Apply:
             self._named(item, event.system, said)
         elif type(said) is StockCounted:
             level = world.level(item, self.location(said.location))
+            world.tell.add(item)
             stock.counted(said, level, behind=event.system in self.behind)
             self._named(item, event.system, said)
         elif type(said) is StockMoved:
+            world.tell.add(item)
             stock.moved(said, world.level(item, self.location(said.location)))
             world.link(world.key(event.system, "stock-move", said.external), item)
         elif type(said) is ProductSeen:
@@ -171,7 +174,7 @@ class Apply:
         if called:
             world.link(world.key(system, "item", called), item)
             world.changed_items.add(item)
-            world.told_again.add(item)
+            world.tell.add(item)
 
     def location(self, name: str) -> int:
         """The number of a location, below 256; a shop that names none has one, called main."""
@@ -204,6 +207,7 @@ class Apply:
         if type(event) is not ReservationEnded:
             world.link(world.key(state.channel, "reservation", state.key), number)
         stock.fold(event, world.level, at)
+        world.tell.update(stock.freed_or_taken(event))
 
     # --- what waits or is only kept ----------------------------------------------------------------------------------
     def to_early(self, number: int, event: AnyEvent, at: int) -> None:

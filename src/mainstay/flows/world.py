@@ -74,7 +74,7 @@ class World:
         self.changed_orders: dict[int, int] = {}  # order -> when
         self.changed_levels: set[int] = set()
         self.changed_items: set[int] = set()
-        self.told_again: set[int] = set()  # items that a channel has come to list: it is told their level
+        self.tell: set[int] = set()  # items of which more or fewer may be sold now, or that a channel has come to list
         self.changed_reservations: set[int] = set()
         self.changed_accounts: set[tuple[str, str]] = set()
         self.waiting: dict[Key, list[tuple[int, bytes]]] = {}  # early statements: (number, body)
@@ -224,9 +224,8 @@ class World:
         for account in self.changed_accounts:
             number, balance = self.accounts[account]
             batch.accounts.append((number, *account, balance))
-        if self.changed_levels or self.told_again:
-            items = sorted({number // LOCATIONS_MAX for number in self.changed_levels} | self.told_again)
-            batch.level_changes.append((self.number("level_change"), at, _encode(items)))
+        if self.tell:
+            batch.level_changes.append((self.number("level_change"), at, _encode(sorted(self.tell))))
         batch.counters = self.counters
         try:
             self.store.write(batch)

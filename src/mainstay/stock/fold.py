@@ -60,6 +60,12 @@ def fold(event: Any, level_of: LevelOf, at: int) -> None:
             _settle_deficit(level)
 
 
+def freed_or_taken(event: Any) -> set[int]:
+    """Items of which more or fewer may be sold after this event. What was allocated and now leaves changes nothing."""
+    shares = event.beyond if type(event) is Shipped else getattr(event, "shares", ())
+    return {share.item for share in shares}
+
+
 def _shipped(event: Shipped, level_of: LevelOf, at: int) -> None:
     for share in event.shares:
         level = level_of(share.item, share.location)
