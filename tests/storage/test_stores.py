@@ -1,0 +1,239 @@
+"""The files: one writer each, readers see commits only, and the guards that stand in the tables themselves."""
+
+import subprocess
+import sys
+
+import apsw
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainstay.model.failures import Halt
+from mainstay.storage import database
+from mainstay.storage.bell import Bell, Ringer
+from mainstay.storage.database import Lock, connect, rows, scrub
+from mainstay.storage.inbox import OUTCOMES_FROM, Inbox, InboxReader
+from mainstay.storage.packing import pack, unpack
+from mainstay.storage.state import Batch, State
+
+LEVEL = "INSERT INTO stock VALUES (257, ?, ?, ?, 0, 0, 0, ?, 0, 0, x'5B5D')"
+TRANSFER = "INSERT INTO transfer VALUES (1, 1, 1, 'goods', ?, ?, ?)"
+
+
+@pytest.fixture
+def state(tmp_path):
+    state = State(tmp_path / "state.db")
+    yield state
+    state.close()
+
+
+# --- one writer --------------------------------------------------------------------------------------------------------
+def test_a_second_writer_is_refused_by_name(tmp_path):
+    lock = Lock(tmp_path / "inbox.db")
+    with pytest.raises(Halt, match=r"inbox\.db is being written by another process"):
+        Lock(tmp_path / "inbox.db")
+    lock.release()
+    Lock(tmp_path / "inbox.db").release()
+
+
+def test_another_process_cannot_write_what_this_one_writes(state):
+    program = f"from mainstay.storage.state import State; from pathlib import Path; State(Path({str(state.path)!r}))"
+    refused = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert refused.returncode and "being written by another process" in refused.stderr
+
+
+def test_a_writer_that_ended_leaves_no_lock(tmp_path):
+    for _ in range(2):
+        Inbox(tmp_path / "inbox.db").close()
+
+
+# --- readers -----------------------------------------------------------------------------------------------------------
+def test_a_reader_sees_only_what_was_committed(state):
+    reader = State(state.path, write=False)
+    state.connection.execute("BEGIN IMMEDIATE")
+    state.connection.execute("INSERT INTO word VALUES (1, 'shop/order')")
+    assert reader.words() == {}
+    state.connection.execute("COMMIT")
+    assert reader.words() == {"shop/order": 1}
+    reader.close()
+
+
+def test_a_reader_cannot_write(state):
+    with pytest.raises(apsw.ReadOnlyError):
+        State(state.path, write=False).connection.execute("INSERT INTO word VALUES (1, 'x')")
+
+
+def test_a_batch_is_written_whole_or_not_at_all(state):
+    batch = Batch()
+    batch.words = [(1, "shop/order")]
+    batch.counters = {"event": 1}
+    batch.stock = [(257, 1, 2, 0, 0, 0, 0, 0, 0, 0, b"[]")]  # promised more than there is
+    with pytest.raises(apsw.ConstraintError):
+        state.write(batch)
+    assert state.words() == {} and state.counters() == {}
+    batch.stock = []
+    state.write(batch)
+    assert state.words() == {"shop/order": 1} and state.counters() == {"event": 1}
+
+
+def test_an_inbox_that_is_not_there_yet_is_empty(tmp_path):
+    reader = InboxReader(tmp_path / "inbox.db")
+    assert reader.after(0, 10) == [] and reader.one(1) is None and reader.behind(0) == 0 and reader.open() is None
+    inbox = Inbox(tmp_path / "inbox.db")
+    inbox.add([(1, "shop", "t", "k", b"b")])
+    assert [one.body for one in reader.after(0, 10)] == [b"b"] and reader.behind(0) == 1
+
+
+def test_receipts_and_the_cursor_that_came_with_them_are_one_commit(tmp_path):
+    inbox = Inbox(tmp_path / "inbox.db")
+    assert inbox.add([(1, "s", "t", "k", b"1"), (1, "s", "t", "k", b"2")], [("cursor/s/orders", "p2")]) == 2
+    with pytest.raises(TypeError):
+        inbox.add([(1, "s", "t", "k", b"3"), (1, "s", "t", "k", object())], [("cursor/s/orders", "p3")])  # type: ignore[list-item]
+    inbox.close()
+    again = Inbox(tmp_path / "inbox.db")
+    assert again.mark("cursor/s/orders") == "p2" and again.last == 2 and again.mark("no such") == ""
+
+
+def test_a_number_alone_says_which_inbox_it_is_in(tmp_path):
+    assert Inbox(tmp_path / "inbox.db").add([(1, "s", "t", "k", b"")]) == 1
+    assert Inbox(tmp_path / "outcomes.db").add([(1, "s", "t", "k", b"")]) == OUTCOMES_FROM + 1
+
+
+# --- safe or not at all ------------------------------------------------------------------------------------------------
+def test_an_old_sqlite_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(apsw, "sqlite_lib_version", lambda: "3.51.2")
+    with pytest.raises(Halt, match=r"SQLite 3\.51\.2 can corrupt its WAL"):
+        connect(tmp_path / "state.db", write=True, schema="state")
+    assert not (tmp_path / "state.db").exists()
+
+
+def test_the_sqlite_that_we_carry_is_new_enough():
+    assert tuple(map(int, apsw.sqlite_lib_version().split("."))) >= database.SQLITE_MIN
+
+
+def test_a_store_of_a_newer_mainstay_is_refused(state):
+    state.connection.pragma("user_version", database.SCHEMA_VERSION + 1)
+    state.close()
+    with pytest.raises(Halt, match="was written by a newer Mainstay"):
+        State(state.path)
+
+
+@pytest.mark.parametrize(("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("secure_delete", 1)])
+def test_every_writer_is_durable_and_forgets_what_is_deleted(state, tmp_path, pragma, value):
+    assert state.connection.pragma(pragma) == value
+    assert Inbox(tmp_path / "inbox.db").connection.pragma(pragma) == value
+
+
+def test_the_write_ahead_log_is_emptied_when_nobody_looks(state):
+    state.connection.execute("INSERT INTO vault VALUES (1, CAST('canary-bytes' AS BLOB))")
+    wal = state.path.with_name("state.db-wal")
+    assert b"canary-bytes" in wal.read_bytes()
+    reader = connect(state.path, write=False, schema="state")
+    reader.execute("BEGIN")
+    rows(reader, "SELECT count(*) FROM vault")
+    state.connection.execute("DELETE FROM vault")
+    assert not scrub(state.connection), "somebody still reads the old state"
+    reader.execute("ROLLBACK")
+    assert scrub(state.connection) and wal.stat().st_size == 0
+    assert b"canary-bytes" not in state.path.read_bytes()
+
+
+# --- the guards in the tables ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("values", [(5, 6, 0, 0), (5, 3, 3, 0), (5, 7, 0, 1), (-1, 0, 0, 0), (0, -1, 0, 0), (0, 0, -1, 0), (0, 0, 0, -1)])
+def test_plain_sql_cannot_oversell(state, values):
+    with pytest.raises(apsw.ConstraintError, match="CHECK"):
+        state.connection.execute(LEVEL, values)
+
+
+def test_nor_can_it_later(state):
+    state.connection.execute(LEVEL, (5, 3, 2, 0))
+    for change in ("allocated = 4", "reserved = reserved + 1", "on_hand = 4"):
+        with pytest.raises(apsw.ConstraintError, match="CHECK"):
+            state.connection.execute(f"UPDATE stock SET {change}")
+    state.connection.execute("UPDATE stock SET on_hand = 4, deficit = 1")
+
+
+@pytest.mark.parametrize("value", ["three", "3.5", 2.5, float("nan"), None, b"3"], ids=repr)
+@pytest.mark.parametrize("sql", [LEVEL, TRANSFER], ids=["stock", "transfer"])
+def test_an_integer_column_takes_integers_only(state, sql, value):
+    values = (value, 0, 0, 0) if sql == LEVEL else (1, 2, value)
+    with pytest.raises(apsw.ConstraintError, match=r"cannot store|NOT NULL"):
+        state.connection.execute(sql, values)
+
+
+def test_a_posting_is_for_ever(state):
+    state.connection.execute(TRANSFER, (1, 2, 100))
+    for sql in ("UPDATE transfer SET amount = 1", "UPDATE transfer SET what = what", "DELETE FROM transfer"):
+        with pytest.raises(apsw.ConstraintError, match="a posted transfer is never"):
+            state.connection.execute(sql)
+
+
+@pytest.mark.parametrize("values", [(1, 1, 100), (1, 2, 0), (1, 2, -5)])
+def test_a_posting_moves_something_between_two_accounts(state, values):
+    with pytest.raises(apsw.ConstraintError, match="CHECK"):
+        state.connection.execute(TRANSFER, values)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT INTO reservation VALUES (1, 'lost', 0, x'')",
+        "INSERT INTO letter VALUES (1, 0, 'forgotten', '', '', 0, x'')",
+        "INSERT INTO orders VALUES (1, 'placed', 2, 0, 0, x'')",
+    ],
+)
+def test_a_word_that_no_table_knows(state, sql):
+    with pytest.raises(apsw.ConstraintError, match="CHECK"):
+        state.connection.execute(sql)
+
+
+# --- cross-references --------------------------------------------------------------------------------------------------
+def test_look_ups_are_right_before_within_and_after_a_merge(state):
+    def link(*xrefs):
+        batch = Batch()
+        batch.xrefs = list(xrefs)
+        state.write(batch)
+
+    keys = [(1, 17), (1, "17"), (1, "017"), (2, 17), (1, "Ä"), (9, 9)]
+    known = {(1, 17): 100, (1, "17"): 101, (1, "017"): 102, (2, 17): 103, (1, "Ä"): 104}
+    link(*((*key, entity) for key, entity in list(known.items())[:3]))
+    reader = State(state.path, write=False)
+    state.merge_xrefs()
+    link(*((*key, entity) for key, entity in list(known.items())[3:]))
+    for one in (state, reader):
+        assert one.find(keys) == known
+    assert state.unmerged == 2
+    state.merge_xrefs()
+    assert state.find(keys) == reader.find(keys) == known and state.unmerged == 0
+    state.close()
+    assert State(state.path).find(keys) == known
+
+
+def test_the_first_entity_keeps_an_id_that_two_claim(state):
+    for entity in (100, 200):
+        batch = Batch()
+        batch.xrefs = [(1, "same", entity)]
+        state.write(batch)
+        state.merge_xrefs()
+    assert state.find([(1, "same")]) == {(1, "same"): 100}
+
+
+# --- packing, bells ----------------------------------------------------------------------------------------------------
+@given(st.binary(max_size=2_000).map(lambda body: b"[" + body))
+def test_what_is_packed_is_unpacked(body):
+    assert unpack(pack(body)) == body and pack(body) == pack(body)
+
+
+def test_a_bell_is_heard_and_a_ring_into_nothing_is_no_failure(tmp_path):
+    ringer = Ringer(tmp_path, "core")
+    ringer.ring()
+    bell = Bell(tmp_path, "core")
+    for _ in range(10_000):
+        ringer.ring()
+    assert bell._socket.recv(8) == b"!"
+    bell.drain()
+    with pytest.raises(BlockingIOError):
+        bell._socket.recv(8)
+    bell.close()
+    ringer.ring()
+    ringer.close()
