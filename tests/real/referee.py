@@ -109,7 +109,7 @@ def refereed(specs: Mapping[str, Path], upstream: str, logs: Path) -> Iterator[d
     with contextlib.ExitStack() as stack:
         for prefix, spec in specs.items():
             log = stack.enter_context((logs / f"{spec.name}.log").open("wb"))
-            command = ["node", program, "proxy", "-h", "127.0.0.1", "-p", str(ports[prefix]), "-v", "warn", spec, upstream]
+            command = ["node", str(program), "proxy", "-h", "127.0.0.1", "-p", str(ports[prefix]), "-v", "warn", str(spec), upstream]
             process = subprocess.Popen(command, stdout=log, stderr=log)
             stack.callback(_stop, process)
         for port in ports.values():
@@ -179,6 +179,7 @@ class RefereedWire:
         asked = f"{url}?{urlencode(sent.query)}" if sent.query else url
         reply = _over_http(urllib.request.Request(asked, sent.body or None, headers, method=sent.method), sent.timeout_s)
         if referee:
+            assert "problem+json" not in reply.headers.get("content-type", ""), f"prism did not pass it on: {reply.body!r}"
             self.judged.add((call.operation, reply.status))
             found = _stated(reply.headers.get("sl-violations", ""))
             self.violations += [Violation(call.operation, _place(one["location"]), one["message"]) for one in found]
