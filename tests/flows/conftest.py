@@ -119,6 +119,7 @@ class Core:
     def order(self, external: str = "1"):
         self.flush()
         number = self.state.find([self.world.key("shop", "order", external)])
+        self.world.load_orders(number.values())
         return self.world.orders[next(iter(number.values()))] if number else None
 
     def rows(self, sql: str) -> list[tuple]:

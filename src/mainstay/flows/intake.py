@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+import structlog
 from msgspec import Struct
 
 from mainstay.catalog.fold import names_in, newer
@@ -54,7 +55,7 @@ from mainstay.model.state import OrderState
 from mainstay.orders import decide as orders
 from mainstay.stock import decide as stock
 from mainstay.stock.fold import free
-from mainstay.storage.database import rows
+from mainstay.storage.database import STORE_FAILED, rows
 from mainstay.storage.inbox import OUTCOMES_FROM, Receipt
 from mainstay.storage.packing import pack
 from mainstay.storage.state import Key
@@ -62,6 +63,7 @@ from mainstay.storage.state import Key
 ON_ORDERS = frozenset({
     OrderSeen, PaymentSeen, RefundSeen, FulfilmentSeen, ReturnSeen, DisputeSeen, InvoiceSeen, SettlementLineSeen,
 })  # fmt: skip
+log = structlog.get_logger("core")
 _encode = msgspec.json.Encoder().encode
 _early = msgspec.json.Decoder(Early)
 
@@ -121,7 +123,39 @@ class Intake:
 
     # --- a batch -----------------------------------------------------------------------------------------------------
     def take(self, source: str, receipts: Sequence[Receipt], now: int) -> None:
-        """Handle receipts of one inbox, in order, and commit. `now` is only the time of the commit."""
+        """Handle receipts of one inbox, in order, and commit. `now` is only the time of the commit.
+
+        A message that breaks us stops only itself: the batch is taken again one by one, and what breaks alone becomes a dead letter
+        that says `bug`. A store that cannot be written is not the message's fault, and is raised.
+        """
+        try:
+            self._take(source, receipts, now)
+        except STORE_FAILED:
+            self._forget()
+            raise
+        except Exception as bug:
+            self._forget()
+            if len(receipts) == 1:
+                self._condemn(source, receipts[0], bug, now)
+            for one in receipts if len(receipts) > 1 else ():
+                self.take(source, [one], now)
+
+    def _forget(self) -> None:
+        """Nothing of a batch that failed stays in memory."""
+        self.world.reset()
+        self.turn = None
+        self.woken.clear()
+        self.subjects = []
+
+    def _condemn(self, source: str, receipt: Receipt, bug: Exception, now: int) -> None:
+        log.exception("bug", system=receipt.system, topic=receipt.topic, receipt=receipt.seq)
+        world = self.world
+        self._refuse(receipt, Reject(f"{type(bug).__name__}: {bug}", "bug"))
+        world.counters[f"position/{source}"] = receipt.seq
+        world.batch.handled.append((world.number("handled"), source, _encode(self.subjects)))
+        world.commit(now)
+
+    def _take(self, source: str, receipts: Sequence[Receipt], now: int) -> None:
         world = self.world
         self.subjects = []
         heaps = [(receipt, self._translate(receipt)) for receipt in receipts]
@@ -486,7 +520,24 @@ class Intake:
         self.count(receipt, "applied")
 
     def expire(self, timers: Sequence[tuple[int, str, int]], now: int) -> None:
-        """Look at what a time-out concerns, and commit."""
+        """Look at what time-outs concern, and commit. One that breaks us stops only itself, like a message."""
+        try:
+            self._expire(timers, now)
+        except STORE_FAILED:
+            self._forget()
+            raise
+        except Exception as bug:
+            self._forget()
+            if len(timers) == 1:
+                due, kind, entity = timers[0]
+                log.exception("bug", timer=kind, entity=entity)
+                self._park(Receipt(0, due, "mainstay", f"timer/{kind}", str(entity), b""), Reject(f"{type(bug).__name__}: {bug}", "bug"))
+                self.world.batch.timers_done.append((due, kind, entity))
+                self.world.commit(now)
+            for one in timers if len(timers) > 1 else ():
+                self.expire([one], now)
+
+    def _expire(self, timers: Sequence[tuple[int, str, int]], now: int) -> None:
         world = self.world
         world.load_orders(entity for _, kind, entity in timers if kind == "payment")
         for due, kind, entity in timers:

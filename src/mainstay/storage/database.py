@@ -68,6 +68,13 @@ def migrate(connection: apsw.Connection, schema: str) -> None:
             connection.pragma("user_version", SCHEMA_VERSION)
 
 
+# What says that the store cannot be written, as against a message that breaks one of its rules (ConstraintError).
+STORE_FAILED = (
+    OSError, apsw.BusyError, apsw.CantOpenError, apsw.CorruptError, apsw.FullError, apsw.IOError, apsw.NoMemError, apsw.NotADBError,
+    apsw.PermissionsError, apsw.ReadOnlyError,
+)  # fmt: skip
+
+
 class Lock:
     """The right to write a store file, held until the process ends: a second writer is refused."""
 
