@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from wire import NOW, Wire
 
@@ -514,3 +515,14 @@ def test_orders_of_the_twin_add_up_whatever_is_bought() -> None:
     orders = [connector.translate(row.topic, row.body)[0].event.order for row in rows]  # type: ignore[union-attr]
     assert len(orders) == 150 and all(order.difference() == 0 for order in orders)
     assert {bool(order.facilitator_tax) for order in orders} == {True, False}
+
+
+def test_an_order_without_an_id_is_a_row_like_its_neighbours():
+    """It is parked by its translation, with the true reason, and stops no other order of the page."""
+    _, connector, _ = rig(1)
+    page = {"orders": [{"lastUpdatedTime": "2026-03-02T12:00:00Z"}, {"orderId": "1", "lastUpdatedTime": "2026-03-02T12:00:00Z"}]}
+    found = converse(connector.pull("orders", ""), lambda call: Reply(200, {}, msgspec.json.encode(page)))
+    assert [row.key.split(":")[0] == "1" for row in found.rows] == [False, True]
+    with pytest.raises(Reject) as why:
+        connector.translate(found.rows[0].topic, found.rows[0].body)
+    assert why.value.code == "schema"

@@ -233,5 +233,10 @@ class Amazon(Connector):
 
 def _row(order: Raw) -> Row:
     """Times have whole seconds, and a second may hold two changes: the key holds the content's hash too."""
-    stamp, content = msgspec.json.decode(order, type=_Stamp), bytes(order)
-    return Row(ORDER, f"{stamp.order_id}:{stamp.last_updated_time}:{blake2b(content, digest_size=8).hexdigest()}", content)
+    content = bytes(order)
+    mark = blake2b(content, digest_size=8).hexdigest()
+    try:
+        stamp = msgspec.json.decode(content, type=_Stamp)
+    except msgspec.ValidationError:
+        return Row(ORDER, mark, content)  # recorded like its neighbours: its translation says what is wrong with it
+    return Row(ORDER, f"{stamp.order_id}:{stamp.last_updated_time}:{mark}", content)
