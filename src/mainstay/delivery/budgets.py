@@ -39,19 +39,21 @@ class Budgets:
 
     def learn(self, measured: Sequence[Measured], now: int) -> None:
         """Correct a bucket by what an answer said: others spend from the same account."""
-        for one in measured:
-            if one.budget not in self._levels:
+        told = {one.budget: one for one in measured}
+        for budget in self._declared:
+            one = told.get(budget.name)
+            if one is None:
                 continue
             if one.available is not None:
-                self._levels[one.budget] = min(self._levels[one.budget], one.available)
+                self._levels[budget.name] = min(self._refill(budget, now), one.available)
             if one.per_s is not None:
-                self._flows[one.budget] = one.per_s * self.scale
+                self._flows[budget.name] = one.per_s * self.scale
 
-    def empty(self, call: Call) -> None:
+    def empty(self, call: Call, now: int) -> None:
         """The vendor refused although we thought there was room: believe the vendor."""
         for budget in self._declared:
             if "*" in budget.operations or call.operation in budget.operations:
-                self._levels[budget.name] = min(self._levels[budget.name], 0.0)
+                self._levels[budget.name] = min(self._refill(budget, now), 0.0)
 
     def _refill(self, budget: Budget, now: int) -> float:
         level = self._levels[budget.name] + max(0, now - self._at[budget.name]) / SECOND * self._flows[budget.name]

@@ -115,7 +115,7 @@ class Connection:
     def _judge_failure(self, call: Call, failure: Failure) -> None:
         self.failures[failure.code] += 1
         if failure.code == "rate_limited":
-            self.budgets.empty(call)
+            self.budgets.empty(call, self.clock())
         elif isinstance(failure, Halt):
             self.breaker.halt(self.clock(), failure.why)
         elif isinstance(failure, Retry):

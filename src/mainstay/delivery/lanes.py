@@ -142,9 +142,17 @@ class Lanes:
         for task in stale:
             task.attempt.status = "unknown"
             self._again(task, 0)
-        tasks = [task for task in tasks if task not in stale]
-        if tasks:
-            for task, outcome in zip(tasks, await self._push(tasks), strict=True):
+        ready: list[tuple[Task, Command]] = []
+        for task in tasks:
+            if task in stale:
+                continue
+            try:
+                ready.append((task, self.fill(task.command)))
+            except Reject as refused:
+                self._settle(task, refused)
+        if ready:
+            outcomes = await self._push([command for _, command in ready])
+            for (task, _), outcome in zip(ready, outcomes, strict=True):
                 self._settle(task, outcome)
 
     def _key_is_old(self, task: Task) -> bool:
@@ -152,20 +160,19 @@ class Lanes:
         ttl = sink.key_ttl_s if sink else None
         return bool(ttl and task.attempt.tries and self.connection.clock() - task.at > ttl * KEY_MARGIN * SECOND)
 
-    async def _push(self, tasks: Sequence[Task]) -> list[Outcome]:
+    async def _push(self, commands: Sequence[Command]) -> list[Outcome]:
         try:
-            commands = [self.fill(task.command) for task in tasks]
             if isinstance(commands[0], Fetch):
                 rows = await self.connection.hold(self.connector.fetch(commands[0].feed, commands[0].reference))
                 return [Done(rows=rows)]
             outcomes = await self.connection.hold(self.connector.push(commands))
-            assert len(outcomes) == len(tasks), f"{self.connection.name} gave {len(outcomes)} outcomes for {len(tasks)} commands"
+            assert len(outcomes) == len(commands), f"{self.connection.name} gave {len(outcomes)} outcomes for {len(commands)} commands"
             return outcomes
         except Failure as failure:
-            return [failure] * len(tasks)
+            return [failure] * len(commands)
         except Exception as bug:
-            log.exception("bug", system=self.connection.name, command=type(tasks[0].command).__name__)
-            return [Reject(f"{type(bug).__name__}: {bug}", "bug")] * len(tasks)
+            log.exception("bug", system=self.connection.name, command=type(commands[0]).__name__)
+            return [Reject(f"{type(bug).__name__}: {bug}", "bug")] * len(commands)
 
     async def _look_up(self, task: Task) -> None:
         try:
@@ -175,6 +182,10 @@ class Lanes:
                 self._settle(task, failure)
             else:
                 self._later(task, failure)
+            return
+        except Exception as bug:  # nobody knows more than before: it stays unknown, and is looked up again
+            log.exception("bug", system=self.connection.name, command=type(task.command).__name__)
+            self._later(task, Unknown(f"{type(bug).__name__}: {bug}", "bug"))
             return
         if found is not None:
             self._settle(task, found)

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
+import structlog
 from msgspec import Struct
 
 from mainstay.contract.connector import Done
@@ -22,6 +23,8 @@ from mainstay.model.times import SECOND
 
 LATENCIES_HELD = 2_000  # the newest of each channel
 CONVERSATIONS = 8  # a slow call does not hold up the next ones; no item is in two at once
+
+log = structlog.get_logger("delivery")
 
 
 class Dirty(Struct):
@@ -118,6 +121,9 @@ class Levels:
             )
         except Failure as failure:
             outcomes = [failure] * len(pairs)
+        except Exception as bug:  # these items become letters; the others go on
+            log.exception("bug", system=self.connection.name, channel=self.channel)
+            outcomes = [Reject(f"{type(bug).__name__}: {bug}", "bug")] * len(pairs)
         for (item, command), outcome in zip(pairs, outcomes, strict=True):
             self._settle(item, command, outcome)
 

@@ -91,7 +91,7 @@ class Outcomes:
         if self._flushing is not None:
             self._flushing.cancel()
             self._flushing = None
-        new, self._new = self._new, []
+        new = self._new
         if not (new or self._marks or self._attempts or self._listed):
             return
         connection = self.inbox.connection
@@ -111,8 +111,8 @@ class Outcomes:
                 "INSERT OR REPLACE INTO listing (channel, item, told, at) VALUES (?, ?, ?, ?)",
                 [(*key, *value) for key, value in self._listed.items()],
             )
-        self.inbox.last += len(new)
-        self._marks, self._attempts, self._listed = {}, {}, {}
+        self.inbox.last += len(new)  # a commit that failed forgets nothing: rows and cursors wait for the next one, together
+        self._new, self._marks, self._attempts, self._listed = [], {}, {}, {}
         if new:
             self.recorded()
 

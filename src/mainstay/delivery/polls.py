@@ -11,7 +11,7 @@ from mainstay.contract.connector import Feed, Row
 from mainstay.delivery.connection import Connection
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.retry import Dice, backoff_us
-from mainstay.model.failures import Failure, Retry
+from mainstay.model.failures import Failure, Reject, Retry
 from mainstay.model.times import SECOND
 
 RECENT_MAX = 50_000  # rows of a feed that are remembered
@@ -54,12 +54,10 @@ class Poll:
         try:
             page = await connection.hold(connection.connector.pull(self.feed.name, self.outcomes.mark(self.name)))
         except Failure as failure:
-            self._tries += 1
-            self.failure = failure.why
-            if not isinstance(failure, Retry):
-                log.warning("poll_failed", system=connection.name, feed=self.feed.name, code=failure.code, why=failure.why)
-            after = failure.after_s if isinstance(failure, Retry) else None
-            return min(backoff_us(min(self._tries, 8), self.dice, after) / SECOND, max(self.every_s, 1.0) * 4)
+            return self._failed(failure)
+        except Exception as bug:  # one feed that we cannot read stops only itself
+            log.exception("bug", system=connection.name, feed=self.feed.name)
+            return self._failed(Reject(f"{type(bug).__name__}: {bug}", "bug"))
         self._tries, self.failure = 0, ""
         news = tuple(row for row in page.rows if self._is_new(row))
         if news or page.cursor != self.outcomes.mark(self.name):
@@ -69,3 +67,11 @@ class Poll:
         self.rows += len(news)
         self.last_at = connection.clock()
         return 0.0 if page.more else self.every_s
+
+    def _failed(self, failure: Failure) -> float:
+        self._tries += 1
+        self.failure = failure.why
+        if not isinstance(failure, Retry):
+            log.warning("poll_failed", system=self.connection.name, feed=self.feed.name, code=failure.code, why=failure.why)
+        after = failure.after_s if isinstance(failure, Retry) else None
+        return min(backoff_us(min(self._tries, 8), self.dice, after) / SECOND, max(self.every_s, 1.0) * 4)

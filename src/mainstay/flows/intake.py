@@ -152,7 +152,7 @@ class Intake:
         world = self.world
         self._refuse(receipt, Reject(f"{type(bug).__name__}: {bug}", "bug"))
         world.counters[f"position/{source}"] = receipt.seq
-        world.batch.handled.append((world.number("handled"), source, _encode(self.subjects)))
+        self._hand_over(source, [receipt])
         world.commit(now)
 
     def _take(self, source: str, receipts: Sequence[Receipt], now: int) -> None:
