@@ -94,7 +94,8 @@ class Dispatch:
             while self._take(restarted=False):
                 await asyncio.sleep(0)
             try:
-                await asyncio.wait_for(self.news.wait(), POLL_S)
+                async with asyncio.timeout(POLL_S):
+                    await self.news.wait()
             except TimeoutError:
                 self._note_levels()
 

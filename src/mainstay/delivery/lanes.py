@@ -84,7 +84,8 @@ class Lanes:
                 pause = self._start(self.connection.clock())
                 self._wake.clear()
                 try:
-                    await asyncio.wait_for(self._wake.wait(), pause)
+                    async with asyncio.timeout(pause):  # not wait_for: it can swallow the cancellation that stops us
+                        await self._wake.wait()
                 except TimeoutError:
                     continue
         finally:

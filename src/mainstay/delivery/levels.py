@@ -83,7 +83,8 @@ class Levels:
                 self._wake.clear()
                 later = [one.due for one in self.dirty.values() if one.due > now]
                 try:
-                    await asyncio.wait_for(self._wake.wait(), (min(later) - now) / SECOND if later else None)
+                    async with asyncio.timeout((min(later) - now) / SECOND if later else None):
+                        await self._wake.wait()
                 except TimeoutError:
                     continue
         finally:

@@ -1,0 +1,310 @@
+"""Effects: in order for each order, side by side otherwise, never doubled by a lost answer, and over when their outcome is durable."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from mainstay.contract.connector import Budget
+from mainstay.contract.talk import Reply
+from mainstay.delivery.connection import Lost, Unsent
+from mainstay.delivery.lanes import CONVERSATIONS
+from mainstay.delivery.retry import BREAKER_FAILURES, BREAKER_S_MAX
+from mainstay.model.commands import CancelOrder, CapturePayment, Fetch, ReleaseOrder, SetPrice
+from mainstay.model.failures import Reject
+from mainstay.model.times import DAY, SECOND
+from mainstay.storage.database import rows
+from tests.delivery.conftest import T0, Desk
+
+
+def a_release(key="r1") -> ReleaseOrder:
+    return ReleaseOrder(key=key, release="rel.shop.1.1", number="#1", channel="shop", currency="EUR", placed_at=T0, lines=())
+
+
+def a_capture(key="c1") -> CapturePayment:
+    return CapturePayment(key=key, payment="pi_1", amount=100, currency="EUR")
+
+
+def a_cancel(key="x1") -> CancelOrder:
+    return CancelOrder(key=key, order="1", reason="oops")
+
+
+def a_price(key="p1", sku="A") -> SetPrice:
+    return SetPrice(key=key, sku=sku, item=sku, currency="EUR", price=100, revision=1)
+
+
+class Script:
+    """Gives one answer after the other, then the last one for ever."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+
+    def __call__(self, path, body):
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+# --- order -------------------------------------------------------------------------------------------------------------
+def test_effects_of_one_order_keep_their_order(desk, run):
+    """The first takes three tries; the second does not overtake it."""
+    desk.answer = Script(Reply(503), Reply(503), b"")
+    desk.add(1, a_cancel("first"), entity=7)
+    desk.add(2, a_capture("second"), entity=7)
+    run(desk.until_over(1, 2))
+    assert desk.said() == [["first"], ["first"], ["first"], ["second"]] and desk.over == [1, 2]
+
+
+def test_other_orders_go_on_while_one_is_blocked(desk, run):
+    async def answer(path, body):
+        if b'"stuck"' in body:
+            await asyncio.sleep(1_000)
+        return b""
+
+    desk.answer = answer
+    desk.add(1, a_cancel("stuck"), entity=1)
+    for number in range(2, 40):
+        desk.add(number, a_cancel(f"k{number}"), entity=number)
+    run(desk.until_over(*range(1, 40)))
+    assert desk.over == [*range(2, 40), 1]
+    assert [at for at, _, body in desk.calls if b'"stuck"' not in body][-1] < 1
+
+
+def test_no_more_conversations_than_allowed_at_once(desk, run):
+    talking, most = 0, 0
+
+    async def answer(path, body):
+        nonlocal talking, most
+        talking += 1
+        most = max(most, talking)
+        await asyncio.sleep(1)
+        talking -= 1
+        return b""
+
+    desk.answer = answer
+    desk.connection._room = asyncio.Semaphore(100)
+    for number in range(1, 40):
+        desk.add(number, a_cancel(f"k{number}"), entity=number)
+    run(desk.until_over(*range(1, 40)))
+    assert most == CONVERSATIONS
+
+
+# --- how an effect ends ------------------------------------------------------------------------------------------------
+def test_done_is_told_once_with_what_it_got_over_there(desk, run):
+    desk.add(1, a_cancel(), entity=7)
+    run(desk.until_over(1))
+    ((body,),) = rows(desk.outcomes.inbox.connection, "SELECT body FROM receipt")
+    assert msgspec.json.decode(body) == {
+        "key": "x1", "entity": 7, "outcome": "done", "system": "paper", "references": {"ref": "r-x1"},
+    }  # fmt: skip
+    assert desk.rings == 1 and desk.outcomes.attempts()[1].status == "done"
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [(b'["no such order"]', "rejected"), (Reply(422, {}, b"no"), "rejected"), (Reply(404), "not_found"), (Reply(302), "redirect_refused")],
+)
+def test_what_is_refused_is_told_with_its_reason_and_frees_the_lane(desk, run, answer, code):
+    desk.answer = Script(answer, b"")
+    desk.add(1, a_cancel("bad"), entity=7)
+    desk.add(2, a_cancel("good"), entity=7)
+    run(desk.until_over(1, 2))
+    assert desk.told() == [("bad", "rejected"), ("good", "done")]
+    assert desk.outcomes.attempts()[1].code == code
+
+
+@pytest.mark.parametrize("answer", [Reply(429), Reply(503, {"retry-after": "7"}), Reply(500), Unsent("no connection")], ids=str)
+def test_what_surely_did_not_happen_is_said_again_byte_for_byte(desk, run, answer):
+    desk.answer = Script(answer, b"")
+    desk.add(1, a_cancel(), entity=7)
+    run(desk.until_over(1))
+    (first, _, said), (second, _, again) = desk.calls
+    assert said == again and desk.told() == [("x1", "done")]
+    assert second - first >= (7 if isinstance(answer, Reply) and answer.headers else 0.1)
+
+
+def test_a_lost_answer_is_looked_up_before_anything_else(desk, run):
+    """The release may have happened: it is found, and not made again."""
+    desk.answer = Script(Lost("timed out"), b"found")
+    desk.add(1, a_release(), entity=7)
+    run(desk.until_over(1))
+    assert desk.paths() == ["/release", "/look_up/r1"]
+    assert desk.told() == [("r1", "unknown"), ("r1", "done")]
+
+
+def test_what_was_looked_up_in_vain_is_done_now(desk, run):
+    desk.answer = Script(Lost("timed out"), b"absent", b"")
+    desk.add(1, a_release(), entity=7)
+    run(desk.until_over(1))
+    assert desk.paths() == ["/release", "/look_up/r1", "/release"]
+
+
+def test_a_look_up_that_fails_is_tried_again_and_nothing_else_is(desk, run):
+    desk.answer = Script(Lost("timed out"), Reply(503), Lost("again"), Reply(404), b"found")
+    desk.add(1, a_release(), entity=7)
+    run(desk.until_over(1))
+    assert desk.paths() == ["/release"] + ["/look_up/r1"] * 4
+    assert desk.told() == [("r1", "unknown"), ("r1", "done")], "it is called unknown once"
+
+
+def test_a_lost_answer_to_a_call_with_a_key_is_repeated_under_it(desk, run):
+    desk.answer = Script(Lost("timed out"), b"")
+    desk.add(1, a_capture(), entity=7)
+    run(desk.until_over(1))
+    assert desk.paths() == ["/capture", "/capture"] and desk.said() == [["c1"], ["c1"]]
+
+
+def test_a_key_that_the_vendor_may_have_forgotten_is_looked_up_first(desk, run):
+    """The vendor keeps it for 1000 s; after that the same key would be a new capture."""
+    desk.answer = lambda path, body: Reply(503) if run.loop.time() < 950 and not path.startswith("/look_up") else b"found"
+    desk.add(1, a_capture(), entity=7)
+    run(desk.until_over(1))
+    *pushes, last = desk.calls
+    assert last[1] == "/look_up/c1" and {path for _, path, _ in pushes} == {"/capture"} and pushes[-1][0] < 1000
+
+
+def test_credentials_that_do_not_work_keep_the_message_and_probe(desk, run):
+    desk.answer = lambda path, body: Reply(401) if run.loop.time() < 3 * BREAKER_S_MAX else b""
+    desk.add(1, a_cancel(), entity=7)
+    run(desk.until_over(1))
+    assert desk.told() == [("x1", "done")] and len(desk.calls) == 4
+    assert not desk.connection.failures["try_again"]
+
+
+def test_after_a_day_a_person_decides(desk, run):
+    desk.answer = Script(Reply(500))
+    desk.add(1, a_cancel(), entity=7)
+    run(desk.until_over(1))
+    assert desk.told() == [("x1", "rejected")] and desk.outcomes.attempts()[1].code == "expired"
+    assert DAY <= desk.calls[-1][0] * SECOND < 1.02 * DAY
+
+
+def test_a_system_that_is_down_is_not_hammered(desk, run):
+    """Fifty effects wait; for an hour all calls fail. A few probes go, not fifty times the back-off."""
+    desk.answer = lambda path, body: Reply(503) if run.loop.time() < 3600 else b""
+    for number in range(1, 51):
+        desk.add(number, a_cancel(f"k{number}"), entity=number)
+    run(desk.until_over(*range(1, 51)))
+    failed = sum(at < 3600 for at, _, _ in desk.calls)
+    assert failed < CONVERSATIONS + 3600 / BREAKER_S_MAX * 1.5 + BREAKER_FAILURES
+    assert desk.told() and {outcome for _, outcome in desk.told()} == {"done"}
+
+
+def test_calls_stay_within_the_budget(tmp_path, run):
+    desk = Desk(tmp_path, run.loop, budgets=(Budget("b", "token", 4, 2.0),))
+    for number in range(1, 41):
+        desk.add(number, a_cancel(f"k{number}"), entity=number)
+    run(desk.until_over(*range(1, 41)))
+    moments = [at for at, _, _ in desk.calls]
+    assert all(later - at >= (5 - 4) / 2.0 - 0.01 for at, later in zip(moments, moments[5:], strict=False))
+    assert 18 <= moments[-1] <= 20 and desk.connection.starved_us > 15 * SECOND
+
+
+# --- bugs --------------------------------------------------------------------------------------------------------------
+def test_a_bug_in_a_connector_stops_only_its_message(desk, run):
+    desk.answer = Script(b"this is not JSON", b"")
+    desk.add(1, a_cancel("bad"), entity=1)
+    run(desk.until_over(1))
+    desk.add(2, a_cancel("good"), entity=2)
+    run(desk.until_over(2))
+    assert desk.told() == [("bad", "rejected"), ("good", "done")] and desk.outcomes.attempts()[1].code == "bug"
+
+
+def test_a_bug_in_a_look_up_leaves_it_unknown_and_looked_up_again(desk, run):
+    def broken(command):
+        desk.connector.__dict__.pop("look_up")
+        raise TypeError("a bug")
+
+    desk.connector.look_up = broken
+    desk.answer = Script(Lost("timed out"), b"found")
+    desk.add(1, a_release(), entity=7)
+    run(desk.until_over(1))
+    assert desk.told() == [("r1", "unknown"), ("r1", "done")] and desk.paths() == ["/release", "/look_up/r1"]
+
+
+# --- after a restart ---------------------------------------------------------------------------------------------------
+def test_after_a_restart_what_a_repeat_would_double_is_looked_up_first(desk, run):
+    desk.answer = lambda path, body: b"found" if path.startswith("/look_up") else b""
+    desk.add(1, a_release("r1"), entity=1, restarted=True)
+    desk.add(2, a_capture("c1"), entity=2, restarted=True)
+    run(desk.until_over(1, 2))
+    assert sorted(desk.paths()) == ["/capture", "/look_up/r1"], "the vendor knows the capture by its key"
+
+
+def test_tries_and_pauses_survive_a_restart(desk, run):
+    desk.answer = Script(Reply(503, {"retry-after": "1000"}))
+    desk.add(1, a_cancel(), entity=7)
+
+    async def a_while():
+        working = asyncio.ensure_future(desk.lanes.run())
+        await asyncio.sleep(10)
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        desk.outcomes.close()
+
+    run(a_while())
+    assert len(desk.calls) == 1
+    desk.open()
+    desk.answer = Script(b"")
+    desk.add(1, a_cancel(), entity=7, restarted=True)
+    run(desk.until_over(1))
+    assert desk.calls[1][0] >= 1000, "not before the time that the other side asked for"
+    assert desk.outcomes.attempts()[1].tries == 1
+
+
+def test_it_stops_when_told_to_even_while_something_ends(desk, run):
+    """The stop and the news come in the same turn of the loop: the stop must not get lost."""
+
+    async def stopped():
+        working = asyncio.ensure_future(desk.lanes.run())
+        desk.lanes.ended = lambda intent: run.loop.call_soon(working.cancel)
+        desk.answer = lambda path, body: Reply(503) if b"slow" in body else b""
+        desk.add(1, a_cancel("slow"), entity=1)
+        desk.add(2, a_cancel("fast"), entity=2)
+        await asyncio.gather(working, return_exceptions=True)
+
+    run(stopped(), within_s=60)
+
+
+# --- many at once ------------------------------------------------------------------------------------------------------
+def test_like_commands_share_a_call_up_to_its_size(desk, run):
+    for number in range(1, 8):
+        desk.add(number, a_price(f"p{number}"), entity=number)
+    run(desk.until_over(*range(1, 8)))
+    assert sorted(map(len, desk.said())) == [1, 3, 3]
+    assert sorted(key for call in desk.said() for key in call) == [f"p{number}" for number in range(1, 8)]
+
+
+def test_a_few_wait_for_others_and_then_go(desk, run):
+    desk.add(1, a_price("p1"), entity=1)
+    run(desk.until_over(1))
+    assert 5.0 <= desk.calls[0][0] < 5.2, "gathered for five seconds, not longer"
+
+
+def test_one_refused_row_does_not_spoil_its_neighbours(desk, run):
+    desk.answer = Script(b'["ok","no such SKU","ok"]')
+    for number in range(1, 4):
+        desk.add(number, a_price(f"p{number}"), entity=number)
+    run(desk.until_over(1, 2, 3))
+    assert sorted(desk.told()) == [("p1", "done"), ("p2", "rejected"), ("p3", "done")]
+
+
+def test_one_whose_person_was_erased_does_not_spoil_its_neighbours(desk, run):
+    def fill(command):
+        if command.key == "p2":
+            raise Reject("the personal data was erased", "personal_data_erased")
+        return command
+
+    desk.lanes.fill = fill
+    for number in range(1, 4):
+        desk.add(number, a_price(f"p{number}"), entity=number)
+    run(desk.until_over(1, 2, 3))
+    assert sorted(desk.told()) == [("p1", "done"), ("p2", "rejected"), ("p3", "done")]
+    assert desk.outcomes.attempts()[2].code == "personal_data_erased"
+
+
+def test_a_fetch_becomes_a_receipt_and_is_in_nobodys_way(desk, run):
+    desk.answer = lambda path, body: Reply(503) if path == "/fetch/slow" and run.loop.time() < 100 else b'{"id":5}'
+    desk.add(1, Fetch(key="f1", feed="orders", reference="slow"))
+    desk.add(2, Fetch(key="f2", feed="orders", reference="o5"))
+    run(desk.until_over(2))
+    assert desk.over == [2]
+    assert rows(desk.outcomes.inbox.connection, "SELECT system, topic, key, body FROM receipt") == [("paper", "order", "o5", b'{"id":5}')]

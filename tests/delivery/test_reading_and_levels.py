@@ -1,0 +1,265 @@
+"""Polls lose nothing and repeat little; channels are told the last level of every item, and one failing item delays no other."""
+
+import asyncio
+
+import apsw
+import msgspec
+import pytest
+
+from mainstay.contract.connector import Feed
+from mainstay.contract.talk import Reply
+from mainstay.delivery.connection import Lost
+from mainstay.delivery.levels import Levels
+from mainstay.delivery.polls import Poll
+from mainstay.model.commands import SetLevel
+from mainstay.storage.database import rows
+
+
+def page(cursor, *found, more=False) -> bytes:
+    return msgspec.json.encode((cursor, more, found))
+
+
+def receipts(desk):
+    return rows(desk.outcomes.inbox.connection, "SELECT key, body FROM receipt ORDER BY seq")
+
+
+# --- polls -------------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def poll(desk):
+    return Poll(desk.connection, Feed("orders", "", ("order",)), desk.outcomes, desk.dice, every_s=60.0)
+
+
+def test_pages_are_read_from_where_the_last_one_ended(desk, poll, run):
+    pages = {"": page("c1", ("o1", "a"), ("o2", "b"), more=True), "c1": page("c2", ("o3", "c")), "c2": page("c2")}
+    desk.answer = lambda path, body: pages[path.removeprefix("/pull/")]
+    assert [run(poll.once()) for _ in range(3)] == [0.0, 60.0, 60.0]
+    assert receipts(desk) == [("o1", b"a"), ("o2", b"b"), ("o3", b"c")]
+    assert desk.outcomes.inbox.mark("cursor/paper/orders") == "c2"
+    desk.outcomes.close()
+    desk.open()
+    again = Poll(desk.connection, poll.feed, desk.outcomes, desk.dice, 60.0)
+    run(again.once())
+    assert desk.paths()[-1] == "/pull/c2", "after a restart too"
+
+
+def test_a_row_that_was_recorded_is_not_recorded_again_unless_it_changed(desk, poll, run):
+    told = iter([page("c1", ("o1", "a")), page("c2", ("o1", "a"), ("o2", "b")), page("c3", ("o1", "a2")), page("c4", ("o1", "a"))])
+    desk.answer = lambda path, body: next(told)
+    for _ in range(4):
+        run(poll.once())
+    assert receipts(desk) == [("o1", b"a"), ("o2", b"b"), ("o1", b"a2"), ("o1", b"a")]
+    assert poll.rows == 4 and poll.pages == 4
+
+
+def test_a_page_and_its_cursor_are_one_commit(desk, poll, run, monkeypatch):
+    """The disk is full for a moment: neither rows nor cursor are there, and both come with the next commit."""
+    desk.answer = lambda path, body: page("c1", ("o1", "a"))
+    monkeypatch.setattr(desk.outcomes.inbox, "last", None)
+    with pytest.raises(TypeError):
+        run(poll.once())
+    assert receipts(desk) == [] and desk.outcomes.inbox.mark("cursor/paper/orders") == ""
+    monkeypatch.undo()
+    desk.outcomes.flush()
+    assert receipts(desk) == [("o1", b"a")] and desk.outcomes.inbox.mark("cursor/paper/orders") == "c1"
+
+
+def test_a_commit_that_fails_on_disk_forgets_nothing(desk, run):
+    async def learn():
+        desk.outcomes.remember("cursor/paper/orders", "c1")
+        desk.outcomes.documents("paper", ())
+
+    desk.outcomes.inbox.connection.execute("CREATE TRIGGER full BEFORE INSERT ON mark BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+    run(learn())
+    with pytest.raises(apsw.ConstraintError):
+        desk.outcomes.flush()
+    desk.outcomes.inbox.connection.execute("DROP TRIGGER full")
+    desk.outcomes.flush()
+    assert desk.outcomes.inbox.mark("cursor/paper/orders") == "c1"
+
+
+@pytest.mark.parametrize("answer", [Reply(503), Reply(401), Reply(404), Lost("timed out"), b"not JSON", b'["c1"]'], ids=str)
+def test_a_feed_that_fails_keeps_its_place_and_comes_back(desk, poll, run, answer):
+    """Whatever it answers, a bug of the connector included, no other feed or effect is stopped by it."""
+    desk.answer = lambda path, body: answer
+    pauses = [run(poll.once()) for _ in range(3)]
+    assert all(0 < pause <= 240 for pause in pauses) and poll.failure and poll.pages == 0
+    desk.answer = lambda path, body: page("c1", ("o1", "a"))
+    desk.connection.breaker.succeeded()
+    assert run(poll.once()) == 60.0 and not poll.failure and receipts(desk) == [("o1", b"a")]
+
+
+# --- levels ------------------------------------------------------------------------------------------------------------
+class Channel:
+    """A channel over a desk. `stock` is what may be shown now; `shown` is what the other side believes."""
+
+    def __init__(self, desk):
+        self.desk, self.stock, self.shown, self.history = desk, {}, {}, []
+        self.levels = Levels("shop", desk.connection, desk.outcomes, self.commands, desk.dice)
+        self.seq = 0
+        self.stall: set[int] = set()
+        desk.answer = self.answer
+
+    def commands(self, channel, changes):
+        return [self.level(item, seq) if item in self.stock else None for item, seq in changes]
+
+    def level(self, item, seq):
+        return SetLevel(key=f"l{item}.{seq}", sku=str(item), item=str(item), quantity=self.stock[item], revision=seq)
+
+    async def answer(self, path, body):
+        told = msgspec.json.decode(body, type=list[SetLevel])
+        if any(int(one.item) in self.stall for one in told):
+            return Reply(503)
+        await asyncio.sleep(0.2)
+        for one in told:
+            self.shown[int(one.item)] = one.quantity
+            self.history.append((int(one.item), one.quantity))
+        return b""
+
+    def change(self, **stock):
+        self.seq += 1
+        items = [int(name[1:]) for name in stock]
+        self.stock |= dict(zip(items, stock.values(), strict=True))
+        self.levels.changed(items, self.seq, self.desk.clock())
+
+    async def work(self, seconds):
+        working = asyncio.ensure_future(self.levels.run())
+        await asyncio.sleep(seconds)
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        self.desk.outcomes.flush()
+
+
+@pytest.fixture
+def channel(desk):
+    return Channel(desk)
+
+
+def test_a_change_is_told_and_noted(desk, channel, run):
+    channel.change(_1=5)
+    run(channel.work(1))
+    assert channel.shown == {1: 5} and channel.levels.passed is None
+    assert rows(desk.outcomes.inbox.connection, "SELECT channel, item, told FROM listing") == [("shop", 1, 5)]
+    assert channel.levels.latencies_us[0] < 10_000
+
+
+def test_the_latest_wins_and_the_last_value_always_arrives(channel, run):
+    async def busy():
+        working = asyncio.ensure_future(channel.work(30))
+        for n in range(100):
+            channel.change(_1=100 - n, _2=n)
+            await asyncio.sleep(0.01)
+        await working
+
+    run(busy())
+    assert channel.shown == {1: 1, 2: 99} and len(channel.history) < 40, "a hundred changes are not a hundred calls"
+    assert channel.levels.passed is None
+
+
+def test_no_item_is_in_two_calls_at_once(channel, run):
+    """Otherwise an older value could arrive after the newer one."""
+    open_calls = set()
+
+    async def answer(path, body):
+        told = {one["item"] for one in msgspec.json.decode(body)}
+        assert not told & open_calls
+        open_calls.update(told)
+        await asyncio.sleep(0.3)
+        open_calls.difference_update(told)
+        return b""
+
+    channel.desk.answer = answer
+
+    async def busy():
+        working = asyncio.ensure_future(channel.work(5))
+        for n in range(50):
+            channel.change(**{f"_{n % 3}": n})
+            await asyncio.sleep(0.02)
+        await working
+
+    run(busy())
+    assert channel.levels.passed is None
+
+
+def test_one_failing_item_does_not_delay_the_others(channel, run):
+    channel.stall = {1}
+    channel.change(_1=5)
+    channel.change(_2=6)
+    run(channel.work(1))
+    assert channel.shown == {2: 6} and channel.levels.passed == 0, "the cursor waits for the oldest that is not told"
+    channel.stall = set()
+    run(channel.work(60))
+    assert channel.shown == {1: 5, 2: 6} and channel.levels.passed is None
+
+
+def test_a_stalled_channel_is_told_only_the_last_value(channel, run):
+    channel.stall = {1}
+
+    async def busy():
+        working = asyncio.ensure_future(channel.work(400))
+        for n in range(20):
+            channel.change(_1=n)
+            await asyncio.sleep(1)
+        channel.stall = set()
+        await working
+
+    run(busy())
+    assert channel.history == [(1, 19)]
+
+
+def test_what_changed_while_a_call_failed_is_told_under_its_own_revision(desk, channel, run):
+    async def answer(path, body):
+        await asyncio.sleep(1)
+        return Reply(503) if b"l1.1" in body else b""
+
+    desk.answer = answer
+
+    async def busy():
+        working = asyncio.ensure_future(channel.work(30))
+        channel.change(_1=1)
+        await asyncio.sleep(0.5)
+        channel.change(_1=2)
+        await working
+
+    run(busy())
+    assert desk.said() == [["l1.1"], ["l1.2"]]
+
+
+def test_many_go_in_one_call_and_few_one_by_one(desk, channel, run):
+    channel.change(_1=1, _2=2)
+    run(channel.work(2))
+    assert [len(call) for call in desk.said()] == [1, 1]
+    channel.change(**{f"_{n}": n for n in range(1, 26)})
+    run(channel.work(2))
+    assert [len(call) for call in desk.said()][2:] == [10, 10, 5], "bulk is worth it from three on; a call holds ten"
+
+
+def test_what_the_channel_does_not_list_is_passed_over(desk, channel, run):
+    channel.levels.changed([99], 1, desk.clock())
+    run(channel.work(1))
+    assert desk.calls == [] and channel.levels.passed is None
+
+
+def test_a_refused_level_becomes_a_letter_and_the_others_go_on(desk, channel, run):
+    desk.answer = lambda path, body: msgspec.json.encode(
+        ["no such listing" if one["item"] == "2" else "ok" for one in msgspec.json.decode(body)]
+    )
+    channel.change(_1=1, _2=2, _3=3)
+    run(channel.work(1))
+    assert desk.told() == [("level.shop.2", "rejected")]
+    assert sorted(rows(desk.outcomes.inbox.connection, "SELECT item FROM listing")) == [(1,), (3,)]
+
+
+def test_a_lost_answer_is_told_again(desk, channel, run):
+    answers = iter([Lost("timed out"), b""])
+    desk.answer = lambda path, body: next(answers)
+    channel.change(_1=5)
+    run(channel.work(5))
+    assert len(desk.calls) == 2 and channel.levels.passed is None
+
+
+def test_a_bug_on_one_item_stops_only_that_item(desk, channel, run):
+    desk.answer = lambda path, body: b"not JSON" if b'"item":"1"' in body else b""
+    channel.change(_1=1, _2=2)
+    run(channel.work(5))
+    assert desk.told() == [("level.shop.1", "rejected")] and channel.levels.passed is None
+    assert rows(desk.outcomes.inbox.connection, "SELECT item FROM listing") == [(2,)]
