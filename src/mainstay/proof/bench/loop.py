@@ -137,7 +137,7 @@ def _told(twins: dict[str, Imitation]) -> bool:
 
 def _quiet(running: Running) -> bool:
     now = running.snapshot()
-    return not running.behind() and not sum(one["waiting"] for one in now["channels"].values())
+    return not running.behind() and not now["waiting"] and not sum(one["waiting"] for one in now["channels"].values())
 
 
 async def _until(so: Any, seconds: float) -> bool:
