@@ -148,7 +148,7 @@ def test_samples() -> None:
         ("invoice", sample("invoice", total_amount={"__class__": "Decimal", "decimal": "31.905"}), "scale"),
         ("invoice", sample("invoice", **{"sales.": []}), "not_business"),
         ("product", sample("product", list_price_used={"__class__": "Decimal", "decimal": "NaN"}), "amount"),
-        ("product", b"[]", "schema"),
+        ("product", b"[]", "not_an_object"),
         ("payslip", b"{}", "unknown_topic"),
     ],
 )

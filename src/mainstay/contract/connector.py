@@ -225,7 +225,7 @@ def read(body: bytes, kind: type[Any]) -> Any:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        raise Reject(str(error), "schema") from None
+        raise Reject(str(error), "schema" if body.lstrip()[:1] == b"{" else "not_an_object") from None
     except RecursionError:
         raise Reject("nested deeper than any business document", "too_deep") from None
     except msgspec.DecodeError as error:

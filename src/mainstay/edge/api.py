@@ -27,6 +27,7 @@ from mainstay.storage.state import State
 
 DECISION_S_MAX = 10.0
 KEY_CHARS_MAX = 200
+BODY_BYTES_MAX = 2_000_000
 
 
 class Problem(Exception):
@@ -132,7 +133,11 @@ class Api:
     async def _body(self, request: Request, endpoint: Endpoint) -> Any:
         if endpoint.body is None:
             return None
-        raw = await request.body()
+        raw = bytearray()
+        async for part in request.stream():
+            raw += part
+            if len(raw) > BODY_BYTES_MAX:
+                raise Problem(413, "payload_too_large", f"at most {BODY_BYTES_MAX} bytes are accepted")
         try:
             return msgspec.json.decode(raw or b"{}", type=endpoint.body)
         except msgspec.ValidationError as error:

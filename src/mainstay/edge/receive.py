@@ -74,6 +74,13 @@ class Door:
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > self.body_bytes_max:
             raise self._too_large()
+        try:
+            async with asyncio.timeout(BODY_S_MAX):  # for all of it: a byte now and then keeps no connection open
+                return await self._whole(receive)
+        except TimeoutError:
+            raise Refused(408, "too_slow", f"the body did not arrive within {BODY_S_MAX:.0f} s") from None
+
+    async def _whole(self, receive: Receive) -> bytes:
         message = await self._next(receive)
         body: bytes = message.get("body", b"")
         if not message.get("more_body"):
@@ -89,11 +96,7 @@ class Door:
         return b"".join(parts)
 
     async def _next(self, receive: Receive) -> MutableMapping[str, Any]:
-        try:
-            async with asyncio.timeout(BODY_S_MAX):
-                message = await receive()
-        except TimeoutError:
-            raise Refused(408, "too_slow", f"the body did not arrive within {BODY_S_MAX:.0f} s") from None
+        message = await receive()
         if message["type"] == "http.disconnect":
             raise Refused(400, "cut_off", "the connection closed before the body was complete")
         return message
