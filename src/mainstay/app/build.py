@@ -229,3 +229,4 @@ def check_ready(house: House) -> None:
     """Refuse to start what cannot work."""
     if not house.landscape.systems:
         raise Halt("the landscape declares no systems; `mainstay init` writes a first one")
+    tokens(house)  # raises where one cannot be read
