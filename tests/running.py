@@ -145,6 +145,11 @@ class Running:
         status, answer, _ = self.call("POST", "/hooks/shop", body, {**shopify_headers(body, event, topic), **more})
         return status, answer
 
+    def order(self, number: int) -> dict[str, Any]:
+        """What is known of an order; empty where it is not known."""
+        status, found = self.ask("GET", f"/v1/orders/{number}", who="operator")
+        return found if status == 200 else {}
+
     def letter(self, event: str) -> dict[str, Any]:
         """The dead letter that a delivery became."""
         found: list[dict[str, Any]] = []

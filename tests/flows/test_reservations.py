@@ -102,8 +102,10 @@ def test_it_is_given_back_once(proved):
     assert proved.level("A")["reserved"] == 0
 
 
-@pytest.mark.parametrize("name", ["rsv.till.never", "rsv.nobody.7"])
-def test_what_was_never_reserved_cannot_be_given_back(proved, name):
+@pytest.mark.parametrize("name", ["rsv.till.never", "rsv.nobody.7", "rsv.webshop.cart-1"])
+def test_what_a_channel_never_reserved_it_cannot_give_back(proved, name):
+    proved.count("A", 1)
+    reserve(proved, "cart-1", ("A", 1), channel="webshop")
     assert release(proved, name)[0] == 404
 
 
@@ -156,9 +158,12 @@ def test_a_confirmation_after_expiry_is_taken_while_there_is_stock_and_refused_w
     assert sell(proved, "1001", ("A", 2), reservation=first["reservation"])[0] == 201
 
 
-def test_a_reservation_that_is_none_refuses_the_order(proved):
+@pytest.mark.parametrize("name", ["garbage", "rsv.webshop.cart-1"])
+def test_a_reservation_that_is_none_of_its_own_refuses_the_order(proved, name):
     proved.count("A", 2)
-    assert sell(proved, "1001", ("A", 2), reservation="garbage")[0] == 404
+    reserve(proved, "cart-1", ("A", 1), channel="webshop")
+    assert sell(proved, "1001", ("A", 2), reservation=name)[0] == 404
+    assert proved.level("A")["reserved"] == 1
     assert proved.rows("SELECT count(*) FROM orders") == [(0,)]
 
 

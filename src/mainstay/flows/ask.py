@@ -105,19 +105,20 @@ class Desk:
         return Ask(request, [self.world.key(receipt.system, "reservation", receipt.key)], skus)
 
     def _read_release(self, receipt: Receipt) -> Ask:
-        return Ask(None, [self._reservation_key(receipt.body.decode())], [])
+        return Ask(None, [self._reservation_key(receipt.system, receipt.body.decode())], [])
 
     def _read_order(self, receipt: Receipt) -> Ask:
         request = order_of(receipt.body)
         keys = [self.world.key(receipt.system, "order", request.external)]
         if request.order.reservation:
-            keys.append(self._reservation_key(request.order.reservation))
+            keys.append(self._reservation_key(receipt.system, request.order.reservation))
         return Ask(request, keys, [line.sku for line in request.order.lines])
 
-    def _reservation_key(self, reservation: str) -> Key:
+    def _reservation_key(self, channel: str, reservation: str) -> Key:
+        """The key of a channel's own reservation; another channel's is none of its business."""
         found = named(reservation)
-        if found is None or found[0] != "reservation":
-            raise Reject(f"{reservation[:60]!r} is not a reservation's id such as 'rsv.till.7'", "not_found")
+        if found is None or found[:2] != ("reservation", channel):
+            raise Reject(f"{reservation[:60]!r} is not a reservation of this channel, such as 'rsv.{channel}.7'", "not_found")
         return self.world.key(found[1], "reservation", found[2])
 
     # --- deciding ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,369 @@
+"""The real server on a real port: bad bodies become dead letters, the API is what it documents, and nothing leaks."""
+
+import json
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from zlib import crc32
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from tests.running import TOKENS, Running, an_order
+
+NAME, MAIL, STREET = "Zebedia Quillfeather", "zebedia.quill@canary.example", "Nightjar Lane 4711"
+T0 = 1_790_000_000_000_000
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    shop = Running(tmp_path_factory.mktemp("edge")).start()
+    yield shop
+    assert shop.stop() == 0
+
+
+# --- bodies that cannot be used (reference/reliability.md section 4, cases 19 to 34) ------------------------------------
+def with_text(old: str, new: bytes, number: int) -> bytes:
+    body = an_order(number)
+    assert body.count(old.encode()) >= 1
+    return body.replace(old.encode(), new, 1)
+
+
+UNUSABLE = {
+    "19 empty": (b"", "json_syntax"),
+    "20 null": (b"null", "not_an_object"),
+    "20 a list": (b"[]", "not_an_object"),
+    "20 a text": (b'"x"', "not_an_object"),
+    "20 a number": (b"7", "not_an_object"),
+    "21 a comma too many": (b'{"id": 1,}', "json_syntax"),
+    "22 cut off": (an_order(22)[:-20], "json_syntax"),
+    "23 Latin-1": (an_order(23, name="Gänse").replace(b"\\u00e4", b"\xe4"), "not_utf8"),
+    "24 UTF-16": (an_order(24).decode().encode("utf-16"), "not_utf8"),
+    "26 a hundred thousand lists": (b'{"id":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "schema"),
+    "26 in a field that is not read": (b'{"nobody reads this":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "too_deep"),
+    "27 a number of 5000 digits": (with_text('"id": 27,', b'"id": ' + b"9" * 5000 + b",", 27), "schema"),
+    "28 NaN": (with_text('"id": 28,', b'"id": NaN,', 28), "json_syntax"),
+    "28 Infinity": (with_text('"id": 28,', b'"id": -Infinity,', 28), "json_syntax"),
+    "28 1e999": (with_text('"id": 28,', b'"id": 1e999,', 28), "schema"),
+    "30 half a character": (an_order(30, name="x").replace(b'"x"', b'"\\ud800"'), "json_syntax"),
+    "36 three decimals": (an_order(36, total_price="19.999"), "scale"),
+    "42 a comma for a point": (an_order(42, total_price="1.234,56"), "amount"),
+    "43 digits of another alphabet": (an_order(43, total_price="１９.９９"), "amount"),
+    "44 no currency": (an_order(44, currency="XXX"), "currency"),
+    "46 the thirtieth of February": (an_order(46, created_at="2026-02-30T00:00:00Z"), "time"),
+    "47 no zone": (an_order(47, created_at="2026-03-02T12:00:00"), "time"),
+    "50 no id": (b'{"name":"#1"}', "schema"),
+    "61 a word that nobody knows": (an_order(61, financial_status="hologram"), "unknown_word"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_what_is_genuine_but_unusable_is_kept_and_shown(shop, case):
+    """200, because the sender has done its part: refused, it would send again and then give us up."""
+    body, code = UNUSABLE[case]
+    event = f"bad-{case}"
+    assert shop.hook(body, event) == (200, b"ok")
+    letter = shop.letter(event)
+    assert (letter["code"], letter["system"], letter["owner"]) == (code, "shop", "operations") and letter["next"]
+    kept = json.loads(shop.cli("deadletters", "show", str(letter["id"]))[1])
+    assert kept["raw"] == body.decode(errors="replace"), "byte for byte, as far as it can be shown"
+
+
+TAKEN = {  # where we are more lenient than the bar, and why: order number -> (case, body, content type)
+    15: ("15 another content type: the signature proves the sender", an_order(15), "text/plain"),
+    23: ("23 Latin-1 in a field that nobody reads", an_order(23, note="ä").replace(b"\\u00e4", b"\xe4"), "application/json"),
+    29: ("29 a field twice: the last counts", with_text('"id": 29,', b'"id": 28, "id": 29,', 29), "application/json"),
+    31: ("31 NUL in a text: our columns hold it whole", an_order(31, name="#\x0031"), "application/json"),
+}
+
+
+@pytest.mark.parametrize("number", TAKEN, ids=lambda number: TAKEN[number][0])
+def test_what_is_taken_although_it_is_odd(shop, number):
+    case, body, kind = TAKEN[number]
+    assert shop.hook(body, case, **{"content-type": kind})[0] == 200
+    shop.until(lambda: shop.order(number), f"{case}: it was not taken")
+
+
+HEAVY = {
+    "32 a hundred thousand fields": b'{"id":32,' + b",".join(b'"f%d":1' % n for n in range(100_000)) + b"}",
+    "33 a name of a mebibyte": b'{"id":33,"' + b"k" * 2**20 + b'":1}',
+}
+
+
+@pytest.mark.parametrize("case", HEAVY)
+def test_what_is_heavy_takes_no_longer_than_its_size(shop, case):
+    began = time.monotonic()
+    assert shop.hook(HEAVY[case], f"heavy-{case}")[0] == 200
+    shop.letter(f"heavy-{case}")
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(("topic", "code"), [("carts/dance", "unknown_topic"), ("", "unknown_topic")])
+def test_a_topic_that_nobody_knows(shop, topic, code):
+    assert shop.hook(an_order(70), f"topic-{topic}", topic)[0] == 200
+    assert shop.letter(f"topic-{topic}")["code"] == code
+
+
+def test_what_is_no_business_of_ours_is_noted_and_no_letter(shop):
+    shop.hook(b"{}", "redact-1", "customers/redact")
+    shop.settled()
+    told = shop.ask("GET", "/v1/status", who="operator")[1]["receipts"]
+    assert {"system": "shop", "topic": "customers/redact", "outcome": "noted", "n": 1} in told
+
+
+def test_the_same_event_counts_once_however_often_it_comes(shop):
+    with ThreadPoolExecutor(8) as pool:
+        assert {status for status, _ in pool.map(lambda _: shop.hook(an_order(52), "twice"), range(32))} == {200}
+    shop.settled()
+    found = shop.ask("GET", "/v1/trace/52", who="operator")[1]
+    heard = [step for one in found for step in one["steps"] if step["what"] == "shop said OrderSeen"]
+    assert len(found) == 1 and len(heard) == 1
+
+
+# --- the wire itself (cases 9 to 14) -----------------------------------------------------------------------------------
+def raw(shop, request: bytes) -> bytes:
+    """The first answer to bytes as they are."""
+    with socket.create_connection(("127.0.0.1", shop.port), 10) as wire:
+        wire.sendall(request)
+        return wire.recv(65_536)
+
+
+HEAD = b"POST /hooks/shop HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (HEAD + b"Content-Length: 999999999\r\n\r\n", b"413"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + (b"10000\r\n" + b"x" * 65_536 + b"\r\n") * 32, b"413"),
+        (HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"40"),
+        (HEAD + b"Content-Length: -5\r\n\r\n", b"400"),
+        (HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", b"400"),
+        (b"GET /hooks/shop HTTP/1.1\r\nHost: x\r\n\r\n", b"405"),
+        (b"NONSENSE\r\n\r\n", b"400"),
+        (b"POST /hooks/shop HTTP/1.1\r\nHost: x\r\nBad Header: 1\r\nContent-Length: 0\r\n\r\n", b"40"),
+    ],
+)
+def test_a_request_that_is_no_http_is_refused(shop, request_, status):
+    first = raw(shop, request_).split(b"\r\n")[0]
+    assert first.startswith(b"HTTP/1.1 " + status), first
+    assert shop.call("GET", "/health")[0] == 200
+
+
+# --- who may ask -------------------------------------------------------------------------------------------------------
+def endpoints(shop):
+    return json.loads(shop.call("GET", "/v1/openapi.json")[1])
+
+
+@pytest.mark.parametrize("authorization", ["", "Bearer ", "Bearer guess", "Basic Y2FuYXJ5", TOKENS["till"] + "x", "Bearer \xff"], ids=ascii)
+def test_without_a_good_token_nothing_is_answered(shop, authorization):
+    for path, methods in endpoints(shop)["paths"].items():
+        for method in methods:
+            headers = {"authorization": authorization} if authorization else {}
+            status, body, kind = shop.call(method.upper(), path.replace("{", "").replace("}", ""), b"{}", headers)
+            assert (status, kind, json.loads(body)["code"]) == (401, "application/problem+json", "token_invalid"), path
+
+
+def test_a_channel_is_no_operator_and_an_operator_is_no_channel(shop):
+    for path in ("/v1/deadletters/1/retry", "/v1/deadletters/1/suppress", "/v1/orders/ord.shop.1/erase", "/v1/orders/ord.shop.1/free"):
+        assert shop.ask("POST", path, {"reason": "because"}, who="till")[0] == 403, path
+    lines = {"lines": [{"sku": "A", "quantity": 1}]}
+    assert shop.ask("POST", "/v1/reservations", lines, who="operator", key="k")[0] == 403
+    assert shop.ask("POST", "/v1/orders", an_api_order("403"), who="operator")[0] == 403
+
+
+def test_one_channel_does_not_get_another_s_reservation(shop):
+    stock_up(shop, "SHARED", 5)
+    lines = {"lines": [{"sku": "SHARED", "quantity": 1}]}
+    assert shop.ask("POST", "/v1/reservations", lines, who="till", key="mine")[1]["reservation"] == "rsv.till.mine"
+    assert shop.ask("POST", "/v1/reservations", lines, who="kiosk", key="mine")[1]["reservation"] == "rsv.kiosk.mine"
+    assert shop.ask("POST", "/v1/reservations/rsv.till.mine/release", who="kiosk")[0] == 404
+    taken = shop.ask("POST", "/v1/reservations/rsv.till.mine/confirm", an_api_order("steal", sku="SHARED"), who="kiosk")
+    assert taken[0] == 404
+    assert shop.ask("POST", "/v1/reservations/rsv.till.mine/release", who="till")[1]["status"] == "released"
+
+
+# --- the API -----------------------------------------------------------------------------------------------------------
+def stock_up(shop, sku: str, units: int) -> None:
+    """What there is, told by the owner of stock here: the storefront's product names the item, its level counts it."""
+    number = crc32(sku.encode())
+    stamp = "2026-03-02T12:00:00Z"
+    variant = {"id": number, "sku": sku, "inventory_item_id": number, "price": "5.00", "title": sku, "updated_at": stamp}
+    product = {"id": number, "title": sku, "status": "active", "updated_at": stamp, "variants": [variant]}
+    level = {"inventory_item_id": number, "location_id": 1, "available": units, "updated_at": stamp}
+    assert shop.hook(json.dumps(product).encode(), f"product-{sku}", "products/update")[0] == 200
+    assert shop.hook(json.dumps(level).encode(), f"level-{sku}-{units}", "inventory_levels/update")[0] == 200
+    shop.settled()
+
+
+def an_api_order(external: str, units: int = 1, sku: str = "A", **more) -> dict:
+    line = {"id": "1", "sku": sku, "quantity": units, "price": 500}
+    order = {"number": external, "currency": "EUR", "placed_at": T0, "total": 500 * units, "payment": "captured", "lines": [line], **more}
+    return {"external": external, "order": order}
+
+
+def test_the_document_is_openapi_and_every_schema_is_valid(shop):
+    document = endpoints(shop)
+    assert document["openapi"] == "3.1.0" and document["info"]["title"] == "Mainstay"
+    for schema in document["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+    operations = [operation for methods in document["paths"].values() for operation in methods.values()]
+    assert len({one["operationId"] for one in operations}) == len(operations) > 10
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            named = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "path"}
+            assert named == {part[1:-1] for part in path.split("/") if part.startswith("{")}
+            assert "default" in operation["responses"] and operation["summary"]
+
+
+def fits(shop, path: str, method: str, status: int, answer) -> None:
+    """Is this answer what the document says?"""
+    document = endpoints(shop)
+    responses = document["paths"][path][method]["responses"]
+    (content,) = (responses[str(status)] if str(status) in responses else responses["default"])["content"].values()
+    Draft202012Validator({**content.get("schema", {}), "components": document["components"]}).validate(answer)
+
+
+def test_every_documented_endpoint_answers_as_documented(shop):
+    """Each is called with good arguments; the answer has the documented status and fits the documented schema."""
+    stock_up(shop, "DOC", 9)
+    shop.hook(an_order(4801, name="#4801", total_price="1.00"), "held-4801")  # does not add up: held
+    shop.hook(b"broken", "broken-1")
+    shop.hook(b"broken too", "broken-2")
+    first, second = shop.letter("broken-1")["id"], shop.letter("broken-2")["id"]
+    lines = {"lines": [{"sku": "DOC", "quantity": 1}]}
+    order = an_api_order("doc-1", sku="DOC")
+    because = {"by": "ann", "reason": "because"}
+    calls = [
+        ("post", "/v1/reservations", "/v1/reservations", lines, "till", 201),
+        ("post", "/v1/reservations/{id}/confirm", "/v1/reservations/rsv.till.doc/confirm", order, "till", 201),
+        ("post", "/v1/reservations/{id}/release", "/v1/reservations/rsv.till.doc/release", None, "till", 200),
+        ("post", "/v1/orders", "/v1/orders", an_api_order("doc-2", sku="DOC"), "till", 201),
+        ("get", "/v1/orders/{id}", "/v1/orders/ord.till.doc-1", None, "till", 200),
+        ("post", "/v1/orders/{id}/free", "/v1/orders/ord.shop.4801/free", because, "operator", 200),
+        ("post", "/v1/orders/{id}/erase", "/v1/orders/ord.shop.4801/erase", because, "operator", 200),
+        ("get", "/v1/trace/{id}", "/v1/trace/4801", None, "operator", 200),
+        ("get", "/v1/stock/{sku}", "/v1/stock/DOC", None, "operator", 200),
+        ("get", "/v1/status", "/v1/status", None, "operator", 200),
+        ("get", "/v1/deadletters", "/v1/deadletters", None, "operator", 200),
+        ("post", "/v1/deadletters/{id}/retry", f"/v1/deadletters/{first}/retry", because, "operator", 200),
+        ("post", "/v1/deadletters/{id}/suppress", f"/v1/deadletters/{second}/suppress", because, "operator", 200),
+    ]
+    shop.settled()
+    for method, path, real, body, who, expected in calls:
+        status, answer = shop.ask(method.upper(), real, body, who, key="doc")
+        assert status == expected, (path, answer)
+        fits(shop, path, method, status, answer)
+    documented = {(method, path) for path, methods in endpoints(shop)["paths"].items() for method in methods}
+    assert {(method, path) for method, path, *_ in calls} == documented, "an endpoint without a call here"
+
+
+def lines(**more) -> dict:
+    return {"lines": [{"sku": "A", "quantity": 1} | more]}
+
+
+RESERVE = ("POST", "/v1/reservations")
+ASKED_WRONGLY = {
+    "93 no key": (*RESERVE, lines(), "till", "", 400, "idempotency_key_missing"),
+    "93 a key too long": (*RESERVE, lines(), "till", "k" * 201, 400, "idempotency_key_missing"),
+    "no lines": (*RESERVE, {"lines": []}, "till", "k1", 422, "schema"),
+    "38 minus one": (*RESERVE, lines(quantity=-1), "till", "k1", 422, "schema"),
+    "39 a thousand million": (*RESERVE, lines(quantity=10**9), "till", "k1", 422, "schema"),
+    "40 more than SQLite counts": (*RESERVE, lines(quantity=2**63), "till", "k1", 422, "schema"),
+    "35 a text for a number": (*RESERVE, lines(quantity="1"), "till", "k1", 422, "schema"),
+    "a float for an amount": ("POST", "/v1/orders", {"external": "1", "order": {"total": 19.99}}, "till", "", 422, "schema"),
+    "a field that means nothing": (*RESERVE, lines(x=1), "till", "k1", 422, "schema"),
+    "55 a SKU that cannot be seen": (*RESERVE, lines(sku="A\u200b"), "till", "k1", 422, "sku_ambiguous"),
+    "no JSON": (*RESERVE, b"{", "till", "k1", 400, "json_syntax"),
+    "not UTF-8": (*RESERVE, b"\xff\xfe", "till", "k1", 400, "json_syntax"),
+    "26 deep": ("POST", "/v1/orders", b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "till", "", 422, "schema"),
+    "9 too large": ("POST", "/v1/orders", b" " * 2_000_001, "till", "", 413, "payload_too_large"),
+    "no such order": ("GET", "/v1/orders/ord.shop.nope", None, "till", "", 404, "not_found"),
+    "nothing by this number": ("GET", "/v1/trace/nope", None, "operator", "", 404, "not_found"),
+    "no such SKU": ("GET", "/v1/stock/nope", None, "operator", "", 404, "not_found"),
+    "no such reservation": ("POST", "/v1/reservations/rsv.till.nope/release", None, "till", "", 404, "not_found"),
+    "what is no reservation": ("POST", "/v1/reservations/nonsense/release", None, "till", "", 404, "not_found"),
+    "no such letter": ("POST", "/v1/deadletters/999999/retry", {}, "operator", "", 404, "not_found"),
+    "a letter without a number": ("POST", "/v1/deadletters/nope/retry", {}, "operator", "", 404, "not_found"),
+    "a letter of too many digits": ("POST", f"/v1/deadletters/{'9' * 40}/retry", {}, "operator", "", 404, "not_found"),
+    "no reason": ("POST", "/v1/deadletters/1/suppress", {"by": "ann"}, "operator", "", 422, "reason_missing"),
+    "no such path": ("GET", "/v2/anything", None, "till", "", 404, "not_found"),
+    "another method": ("DELETE", "/v1/orders", None, "till", "", 405, "method_not_allowed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ASKED_WRONGLY)
+def test_a_request_that_cannot_be_done_says_why_at_once(shop, case):
+    method, path, body, who, key, status, code = ASKED_WRONGLY[case]
+    began = time.monotonic()
+    told, problem = shop.ask(method, path, body, who, key)
+    assert (told, problem["code"], problem["status"]) == (status, code, status) and problem["detail"]
+    assert time.monotonic() - began < 3, "nobody waits for a decision that nobody makes"
+
+
+def test_93_a_key_used_again(shop):
+    stock_up(shop, "KEYS", 5)
+    one, two = ({"lines": [{"sku": "KEYS", "quantity": n}]} for n in (1, 2))
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: shop.ask("POST", "/v1/reservations", one, key="again"), range(16)))
+    assert sorted(status for status, _ in answers) == [200] * 15 + [201] and len({str(body) for _, body in answers}) == 1
+    assert shop.ask("GET", "/v1/stock/KEYS", who="operator")[1]["levels"][0]["reserved"] == 1
+    status, problem = shop.ask("POST", "/v1/reservations", two, key="again")
+    assert (status, problem["code"]) == (422, "key_reused")
+
+
+def test_many_buyers_and_few_units(shop):
+    """At the API, not in a unit test: as many sold as there are, no more and no fewer."""
+    stock_up(shop, "HOT", 10)
+    with ThreadPoolExecutor(16) as pool:
+        orders = [an_api_order(f"hot-{n}", sku="HOT") for n in range(40)]
+        told = [status for status, _ in pool.map(lambda order: shop.ask("POST", "/v1/orders", order), orders)]
+    assert sorted(told) == [201] * 10 + [409] * 30
+    level = shop.ask("GET", "/v1/stock/HOT", who="operator")[1]["levels"][0]
+    assert (level["on_hand"], level["allocated"], level["deficit"]) == (10, 10, 0)
+
+
+# --- for machines, and what must not show ------------------------------------------------------------------------------
+def test_health_and_metrics_need_no_token(shop):
+    assert json.loads(shop.call("GET", "/health")[1]) == {"status": "up"}
+    assert json.loads(shop.call("GET", "/ready")[1]) == {"status": "ready"}
+    status, body, kind = shop.call("GET", "/metrics")
+    assert status == 200 and kind.startswith("text/plain")
+    names = {line.split()[2] for line in body.decode().splitlines() if line.startswith("# TYPE")}
+    assert {"mainstay_inbox_lag_receipts", "mainstay_edge_accepted_total", "mainstay_edge_refused_total", "mainstay_breaker_open"} <= names
+
+
+def test_what_was_refused_is_counted(shop):
+    shop.hook(an_order(1), "forged", **{"x-shopify-hmac-sha256": "guess"})
+    assert 'mainstay_edge_refused_total{code="signature_invalid",system="shop"}' in shop.call("GET", "/metrics")[1].decode()
+
+
+def test_nothing_personal_and_no_secret_is_in_metrics_logs_answers_or_snapshots(shop):
+    address = {"first_name": "Zebedia", "last_name": "Quillfeather", "name": NAME, "address1": STREET, "country_code": "DE"}
+    customer = {"id": 99, "first_name": "Zebedia", "last_name": "Quillfeather", "email": MAIL}
+    order = an_order(4711, email=MAIL, customer=customer, shipping_address=address, billing_address=address)
+    assert shop.hook(order, "canary-1")[0] == 200
+    assert shop.hook(order.replace(b'"financial_status": "', b'"financial_status": "un'), "canary-2")[0] == 200
+    shop.letter("canary-2")
+    person = {"name": NAME, "email": MAIL, "shipping": {"street": STREET}}
+    shop.ask("POST", "/v1/orders", {**an_api_order("canary-3"), "person": person})
+    shop.settled()
+    shop.until((shop.data / "dispatch.now.json").exists, "dispatch tells nothing")
+    told = [shop.log(), shop.call("GET", "/metrics")[1].decode(), *(path.read_text() for path in shop.data.glob("*.now.json"))]
+    told += [
+        json.dumps(shop.ask("GET", path, who="operator")[1])
+        for path in ("/v1/status", "/v1/deadletters", "/v1/trace/4711", "/v1/orders/4711")
+    ]
+    for canary in (
+        NAME,
+        "Quillfeather",
+        MAIL,
+        STREET,
+        "canary-shop",
+        "canary-other-secret",
+        "canary-whsec",
+        "canary-path",
+        *TOKENS.values(),
+    ):
+        assert not any(canary in text for text in told), canary
+    assert shop.ask("GET", f"/v1/trace/{MAIL}", who="operator")[1][0]["now"]["external"] == "4711", "who knows the address finds the order"
