@@ -12,7 +12,7 @@ from mainstay import connectors
 from mainstay.app import build
 from mainstay.contract.connector import Settings, settings_of
 from mainstay.flows.ask import statements_of
-from mainstay.landscape import Finding, check, places, read
+from mainstay.landscape import Finding, Misdeclared, check, places, read
 from mainstay.model import events
 from mainstay.model.failures import Reject
 from mainstay.model.seen import Said, SeenEvent
@@ -65,7 +65,10 @@ def _members(union: Any) -> tuple[type[Any], ...]:
 def findings(config: Path) -> list[Finding]:
     """What `mainstay check` finds."""
     text = config.read_text()
-    landscape = read(text, str(config))
+    try:
+        landscape = read(text, str(config))
+    except Misdeclared as wrong:  # no landscape at all: what keeps it from being one is what is found
+        return wrong.findings
     return check(landscape, build.offers(), build.has_secret(config.resolve().parent), places(text), str(config))
 
 

@@ -1,0 +1,228 @@
+"""Every word of the command line on a small shop: what it prints, with --json too, and how it exits."""
+
+import json
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from mainstay import __version__
+from mainstay.app.cli import main
+from tests.running import SAMPLES, Running, an_order
+
+LETTERS = {"id_missing": 1, "json_syntax": 1}  # a variant without a SKU, and a body that is no JSON
+ASKED = {  # verb -> what its JSON must hold
+    ("status",): lambda told: told["orders"]["placed"] == 1 and told["dead_letters"] == LETTERS and "lag" in told,
+    ("trace", "7"): lambda told: told[0]["kind"] == "order" and {"as": "shop/order", "id": "7"} in told[0]["known_as"],
+    ("order", "7"): lambda told: told["external"] == "7" and told["order"] == "ord.shop.7",
+    ("stock", "MUG-BLUE"): lambda told: told["sku"] == "MUG-BLUE" and "till" in told["channels"],
+    ("verify",): lambda told: told["identical"] is True and told["events"] > 1,
+    ("check",): lambda told: all(one["severity"] == "warning" for one in told),
+    ("doctor",): lambda told: all(one["fine"] for one in told) and {"sqlite", "state.db", "folder"} <= {one["what"] for one in told},
+    ("deadletters", "list"): lambda told: {one["code"]: 1 for one in told} == LETTERS,
+    ("contracts",): lambda told: told["OrderSeen"]["version"] == 1,
+    ("connector", "list"): lambda told: {"shopify", "stripe"} <= {one["name"] for one in told},
+}
+ABOUT_NO_SHOP = {"contracts", "connector"}
+ELSEWHERE = {  # verbs that are no questions, and where they are tried
+    "bench": "they take minutes: the figures of a release", "demo": "the proof of a release", "up": "tests/app/test_processes.py",
+    "role": "tests/app/test_processes.py", "free": "tests/app/test_processes.py", "erase": "tests/app/test_processes.py",
+    "deadletters retry": "tests/app/test_processes.py", "deadletters suppress": "tests/app/test_processes.py",
+    "deadletters show": "below", "init": "below", "schema": "below", "translate": "below", "connector check": "below",
+    "connector new": "tests/contract",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A shop that took an order, a product, and a body that it could not read, and was stopped."""
+    shop = Running(tmp_path_factory.mktemp("cli")).start()
+    assert shop.hook((SAMPLES / "product.json").read_bytes(), "p1", "products/update")[0] == 200
+    assert shop.hook(an_order(7), "e7")[0] == 200
+    assert shop.hook(b"broken", "bad")[0] == 200
+    shop.settled()
+    assert shop.stop() == 0
+    return shop
+
+
+def cli(*words):
+    """In this process: quick."""
+    done = CliRunner().invoke(main, words)
+    return done.exit_code, done.stdout, done.stderr
+
+
+def ask(shop, *words):
+    return cli(*words, *(() if words[0] in ABOUT_NO_SHOP else ("--config", str(shop.config))))
+
+
+@pytest.mark.parametrize("words", ASKED, ids=" ".join)
+def test_every_question_is_answered_in_json_and_in_words(finished, words):
+    code, told, wrong = ask(finished, *words, "--json")
+    assert code == 0, wrong
+    assert ASKED[words](json.loads(told)) and told.count("\n") == 1, "one line, for other programs"
+    code, told, wrong = ask(finished, *words)
+    assert code == 0 and len(told) > 20 and not wrong
+
+
+def test_every_verb_is_tried_somewhere():
+    def verbs(group, before=()):
+        for name, command in group.commands.items():
+            if isinstance(command, click.Group):
+                yield from verbs(command, (*before, name))
+            else:
+                yield " ".join((*before, name))
+
+    asked = {verb for verb in verbs(main) for words in ASKED if tuple(verb.split()) == words[: len(verb.split())]}
+    assert set(verbs(main)) - asked == set(ELSEWHERE)
+
+
+def test_the_journey_in_words_says_where_it_stands(finished):
+    told = ask(finished, "trace", "#7")[1]
+    assert "order ord.shop.7: placed, 113.48 EUR" in told and "shop said OrderSeen" in told
+
+
+def test_a_letter_is_shown_with_its_raw_message(finished):
+    (number,) = (one["id"] for one in json.loads(ask(finished, "deadletters", "list", "--json")[1]) if one["code"] == "json_syntax")
+    letter = json.loads(ask(finished, "deadletters", "show", str(number))[1])
+    assert letter["raw"] == "broken" and letter["code"] == "json_syntax"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("trace", "nope"), 1, "nothing is known by 'nope'"),
+        (("order", "nope"), 1, "no order is known by 'nope'"),
+        (("stock", "nope"), 1, "no product has the SKU 'nope'"),
+        (("deadletters", "show", "999"), 2, "no dead letter has the number 999"),
+        (("deadletters", "retry", "1"), 2, "start it with `mainstay up`"),
+        (("deadletters", "suppress", "1"), 2, "--reason"),
+        (("connector", "check", "nope"), 2, "no subject is known for 'nope'"),
+    ],
+)
+def test_what_cannot_be_answered_says_what_and_what_next(finished, words, code, said):
+    told = ask(finished, *words)
+    assert told[0] == code and said in told[2] and "Traceback" not in told[2]
+
+
+# --- the landscape -----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("old", "new", "finding"),
+    [
+        ('connector = "stripe"', 'connector = "strype"', "connector-unknown"),
+        ("[channels.till]", "[channels.till]\nbufer = 3", "key-unknown"),
+        ('name = "Test"', "name = ", "toml-syntax"),
+        ('token = "file:till-token"', 'token = "file:gone"', "secret-missing"),
+    ],
+)
+def test_check_names_the_line_and_exits_one(finished, tmp_path, old, new, finding):
+    wrong = finished.config.with_name(f"wrong-{finding}.toml")
+    text = finished.config.read_text()
+    assert old in text
+    wrong.write_text(text.replace(old, new, 1))
+    line = text[: text.index(old)].count("\n") + 1
+    code, told, _ = cli("check", "--config", str(wrong), "--json")
+    found = {one["code"]: one for one in json.loads(told)}
+    assert code == 1 and finding in found and abs(found[finding]["line"] - line) <= 1
+    code, told, _ = cli("check", "--config", str(wrong))
+    assert code == 1 and f"{wrong}:" in told and "write instead" in told
+    assert cli("doctor", "--config", str(wrong))[0] == 1
+
+
+def test_init_writes_a_shop_that_is_clean_once_its_secrets_are_there(tmp_path, monkeypatch):
+    config = tmp_path / "mainstay.toml"
+    assert cli("init", "--defaults", "--config", str(config))[0] == 0
+    code, told, _ = cli("check", "--config", str(config), "--json")
+    assert {one["code"] for one in json.loads(told) if one["severity"] == "error"} <= {"secret-missing"}, told
+    code, _, wrong = cli("init", "--defaults", "--config", str(config))
+    assert code == 1 and "exists already" in wrong
+
+
+def test_init_asks_and_writes(tmp_path):
+    config = tmp_path / "mainstay.toml"
+    answers = "Acme\nEUR\nops@acme.example\nshop=shopify, till=api\ntill\n\n"
+    done = CliRunner().invoke(main, ["init", "--config", str(config)], input=answers)
+    assert done.exit_code == 0 and 'name = "Acme"' in config.read_text() and "[channels.till]" in config.read_text()
+    done = CliRunner().invoke(main, ["init", "--config", str(tmp_path / "b.toml")], input="Acme\nEUR\no@a.example\nshop=shopyfi\n\n\n")
+    assert done.exit_code == 2 and "no connector is called shopyfi" in done.stderr
+
+
+def test_without_a_landscape_the_first_step_is_named(tmp_path):
+    for verb in ("status", "verify", "up", "doctor", "check"):
+        code, _, wrong = cli(verb, "--config", str(tmp_path / "none.toml"))
+        assert code == 2 and "`mainstay init`" in wrong, verb
+
+
+def test_without_a_store_it_says_who_makes_it(tmp_path):
+    shop = Running(tmp_path)
+    code, _, wrong = ask(shop, "status")
+    assert code == 2 and "`mainstay up` makes it" in wrong
+
+
+def test_it_does_not_start_without_its_secrets(tmp_path):
+    """Half a start would be worse: two processes running, and no door."""
+    shop = Running(tmp_path)
+    (tmp_path / "operator-token").unlink()
+    code, _, wrong = shop.cli("up", "--config", str(shop.config))
+    assert code == 2 and "operator-token" in wrong
+
+
+def test_the_schema_is_one_that_editors_understand(finished):
+    from jsonschema import Draft202012Validator
+
+    schema = json.loads(cli("schema")[1])
+    Draft202012Validator.check_schema(schema)
+
+
+# --- translate ---------------------------------------------------------------------------------------------------------
+def test_translate_prints_canonical_events_without_the_person(tmp_path):
+    file = tmp_path / "order.json"
+    file.write_bytes(an_order(7, email="ada@example.com"))
+    code, told, _ = cli("translate", "shopify", "orders/create", str(file))
+    events = [json.loads(line) for line in told.splitlines()]
+    assert code == 0 and events[0]["event"] == "OrderSeen" and events[0]["order"]["total"] == 11348 and "ada@" not in told
+    told = cli("translate", "shopify", "orders/create", str(file), "--personal")[1]
+    assert "ada@example.com" in told
+
+
+@pytest.mark.parametrize(("body", "topic", "code"), [(b"{}", "orders/create", "schema"), (b"{}", "carts/dance", "unknown_topic")])
+def test_translate_says_why_not_and_exits_three(tmp_path, body, topic, code):
+    file = tmp_path / "body.json"
+    file.write_bytes(body)
+    done = cli("translate", "shopify", topic, str(file))
+    assert done[0] == 3 and json.loads(done[1])["rejected"] == code
+
+
+def test_translate_takes_orders_of_our_own_api_too(tmp_path):
+    file = tmp_path / "order.json"
+    order = {"number": "1", "currency": "EUR", "placed_at": 1, "total": 5, "lines": [{"id": "1", "sku": "A", "quantity": 1, "price": 5}]}
+    file.write_text(json.dumps({"external": "1", "order": order, "handed_over": True}))
+    events = [json.loads(line) for line in cli("translate", "api", "api/order", str(file))[1].splitlines()]
+    assert [one["event"] for one in events] == ["OrderSeen", "FulfilmentSeen"]
+
+
+# --- doctor ------------------------------------------------------------------------------------------------------------
+def test_doctor_sees_a_folder_that_others_can_read(finished):
+    finished.data.chmod(0o755)
+    code, told, _ = ask(finished, "doctor", "--json")
+    assert code == 1 and [one["what"] for one in json.loads(told) if not one["fine"]] == ["folder"]
+    finished.data.chmod(0o700)
+
+
+def test_doctor_sees_an_old_sqlite(finished, monkeypatch):
+    import apsw
+
+    monkeypatch.setattr(apsw, "sqlite_lib_version", lambda: "3.40.1")
+    code, told, wrong = ask(finished, "doctor", "--json")
+    assert code != 0 and ("sqlite" in told or "3.40.1" in wrong)
+
+
+def test_doctor_sees_a_door_that_is_open_to_all(finished):
+    public = finished.config.with_name("public.toml")
+    public.write_text(finished.config.read_text().replace("[server]", '[server]\nlisten = "0.0.0.0"', 1))
+    code, told, _ = cli("doctor", "--config", str(public), "--json")
+    assert code == 1 and [one["what"] for one in json.loads(told) if not one["fine"]] == ["landscape"]
+    assert "listen-exposed" in {one["code"] for one in json.loads(cli("check", "--config", str(public), "--json")[1])}
+
+
+def test_the_version():
+    assert __version__ in cli("--version")[1]
