@@ -96,6 +96,7 @@ steps = st.lists(
 
 
 def consistent(core):
+    assert core.rows("SELECT body FROM letter WHERE code = 'bug'") == []
     for rule, sql in CONSERVED.items():
         assert core.rows(sql) == [], rule
     for state in core.world.orders.values():

@@ -244,6 +244,6 @@ def test_a_channel_that_asks_first_is_never_promised_what_is_not_there(tmp_path_
             assert allocated + reserved <= on_hand and deficit == 0
     assert not any(state.short for state in core.world.orders.values()), "nothing that was accepted is missing"
     core.wait(HOLD_S * SECOND)
-    assert core.rows("SELECT sum(reserved) FROM stock") == [(0,)]
+    assert core.rows("SELECT sum(reserved) FROM stock") == [(0,)] and core.rows("SELECT count(*) FROM letter") == [(0,)]
     assert verify(core.path, folder / "rebuilt.db", core.shop).identical
     core.state.close()
