@@ -16,7 +16,7 @@ from mainstay.contract.connector import Connector, settings_of
 from mainstay.delivery.dispatch import Plan
 from mainstay.flows.ask import statements_of
 from mainstay.flows.intake import Shop
-from mainstay.landscape import OWN_API, Admission, Admitted, Landscape, Offer, Setting, places, read, resolve, resolve_settings
+from mainstay.landscape import OWN_API, Admission, Admitted, Landscape, Offer, Setting, read, resolve, resolve_settings
 from mainstay.model.failures import Halt
 from mainstay.model.secrets import Secret
 from mainstay.model.seen import SeenEvent
@@ -102,10 +102,6 @@ def _reader(folder: Path) -> Callable[[str], str]:
     return lambda where: (folder / where).read_text()
 
 
-def line_of(text: str) -> Callable[[Any], int]:
-    return places(text)
-
-
 def secret(house: House, reference: str) -> Secret:
     """A secret that the landscape refers to."""
     return resolve(reference, os.environ, _reader(house.folder))
@@ -153,7 +149,6 @@ def shop(house: House) -> Shop:
         policy=policy(house),
         admit=admit,
         owner=lambda system: owners.get(system, "operations"),
-        channels=own,
         split=landscape.orders.split,
         payment_us=landscape.orders.payment_timeout_s * SECOND,
         early_us=landscape.orders.early_s * SECOND,

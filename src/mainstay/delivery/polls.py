@@ -27,7 +27,6 @@ class Poll:
         self.name = f"cursor/{connection.name}/{feed.name}"
         self.pages = 0
         self.rows = 0
-        self.last_at = 0
         self.failure = ""
         self._tries = 0
         self._recent: dict[tuple[str, str], int] = {}
@@ -65,7 +64,6 @@ class Poll:
             self.outcomes.flush()
         self.pages += 1
         self.rows += len(news)
-        self.last_at = connection.clock()
         return 0.0 if page.more else self.every_s
 
     def _failed(self, failure: Failure) -> float:

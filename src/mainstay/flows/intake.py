@@ -77,7 +77,6 @@ class Shop(Struct, frozen=True, kw_only=True):
     policy: orders.Policy
     admit: Callable[[str, Any], str]
     owner: Callable[[str], str]  # who answers for a system
-    channels: frozenset[str] = frozenset()  # channels of our own that call the API
     split: bool = True
     payment_us: int = 86_400_000_000
     early_us: int = 86_400_000_000

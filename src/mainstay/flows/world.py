@@ -13,12 +13,12 @@ from mainstay.model.identity import shown
 from mainstay.model.seen import OrderSeen
 from mainstay.model.state import LOCATIONS_MAX, ItemState, Level, OrderState, ReservationState
 from mainstay.orders.moves import OPEN
+from mainstay.stock.fold import level_id
 from mainstay.storage.packing import pack, unpack
 from mainstay.storage.state import Batch, Key, State
 
 ORDERS_HELD_MAX = 4_000  # orders kept in memory between batches
 LEVELS_HELD_MAX = 250_000
-MAIN = "main"  # the location of a shop that names none
 
 _orders = msgspec.json.Decoder(OrderState)
 _reservations = msgspec.json.Decoder(ReservationState)
@@ -181,7 +181,7 @@ class World:
 
     def level(self, item: int, location: int) -> Level:
         """A stock row, to be changed in place; made where there is none yet."""
-        number = item * LOCATIONS_MAX + location
+        number = level_id(item, location)
         level = self.levels.get(number)
         if level is None:
             self.load_stock((item,))

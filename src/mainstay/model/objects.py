@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
 Units = Annotated[int, Meta(ge=0, le=1_000_000)]
@@ -166,11 +165,3 @@ class ReturnLine(Noun, frozen=True, gc=False):
     line: Word
     quantity: Units
     reason: Word = ""
-
-
-def encode(value: object) -> bytes:
-    """The one JSON text of a value of ours: field order as declared, defaults left out."""
-    return _encoder.encode(value)
-
-
-_encoder = msgspec.json.Encoder()

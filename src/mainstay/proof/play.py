@@ -45,7 +45,6 @@ class Counters(Struct):
 
     sales: dict[str, Sale] = field(default_factory=dict)
     refused: int = 0
-    refused_units: int = 0
     given_back: int = 0
     failed: list[str] = field(default_factory=list)
 
@@ -150,7 +149,6 @@ class Play:
         status, answer = await self._call(wish, "/v1/reservations", body, key=wish.id)
         if status == 409:
             self.counters.refused += 1
-            self.counters.refused_units += sum(units for _, units in wish.lines)
             return
         if status not in (200, 201):
             self.counters.failed.append(f"{wish.id}: reserve answered {status} {answer}")
