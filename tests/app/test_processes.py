@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from mainstay.storage.database import connect, rows
+from mainstay.storage.packing import unpack
 from tests.running import Running, an_order
 
 
@@ -20,7 +21,7 @@ def shop(tmp_path):
 def known(shop) -> set[str]:
     """The orders of the store, by their external ids."""
     state = connect(shop.data / "state.db", write=False, schema="state")
-    found = {json.loads(body)["external"] for (body,) in rows(state, "SELECT body FROM orders")}
+    found = {json.loads(unpack(body))["external"] for (body,) in rows(state, "SELECT body FROM orders")}
     state.close()
     return found
 

@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+from hashlib import sha256
+from importlib import resources
 
 import apsw
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from zstandard import ZstdError
 
 from mainstay.model.failures import Halt
 from mainstay.storage import database
@@ -179,7 +182,7 @@ def test_a_posting_moves_something_between_two_accounts(state, values):
     [
         "INSERT INTO reservation VALUES (1, 'lost', 0, x'')",
         "INSERT INTO letter VALUES (1, 0, 'forgotten', '', '', 0, x'')",
-        "INSERT INTO orders VALUES (1, 'placed', 2, 0, 0, x'')",
+        "INSERT INTO orders VALUES (1, 'placed', 2, 0, 0, 0, x'')",
     ],
 )
 def test_a_word_that_no_table_knows(state, sql):
@@ -222,6 +225,16 @@ def test_the_first_entity_keeps_an_id_that_two_claim(state):
 @given(st.binary(max_size=2_000).map(lambda body: b"[" + body))
 def test_what_is_packed_is_unpacked(body):
     assert unpack(pack(body)) == body and pack(body) == pack(body)
+
+
+def test_a_vocabulary_that_rows_were_packed_with_never_changes():
+    """Changing the file makes every store unreadable. A better vocabulary is a new file with the next number."""
+    words = resources.files("mainstay.storage").joinpath("vocabulary", "1.jsonl").read_bytes()
+    assert sha256(words).hexdigest() == "1f4efffd6cef28742e8d4b8d913220160e69c263fa5b7849ed145df0969b119d"
+    row = pack(b'[{"event":"Moved","move":"place"},{"event":"Moved","move":"pay"},{"event":"Moved","move":"ship"}]')
+    assert row[0] == 1 and len(row) < 60, "the vocabulary is used"
+    with pytest.raises(ZstdError):
+        unpack(row[:-1] + bytes([row[-1] ^ 1]))
 
 
 def test_a_bell_is_heard_and_a_ring_into_nothing_is_no_failure(tmp_path):

@@ -60,7 +60,7 @@ def _by_email(state: State, email: str) -> list[int]:
     subjects = {subject for subject, body in state.connection.execute("SELECT subject, body FROM vault") if wanted in unpack(body)}
     if not subjects:
         return []
-    sql = "SELECT id FROM orders WHERE CAST(body AS TEXT) ->> 'subject' IN (SELECT value FROM json_each(?)) LIMIT ?"
+    sql = "SELECT id FROM orders WHERE subject IN (SELECT value FROM json_each(?)) LIMIT ?"
     return [number for (number,) in rows(state.connection, sql, (msgspec.json.encode(sorted(subjects)).decode(), FOUND_MAX))]
 
 

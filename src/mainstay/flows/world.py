@@ -29,7 +29,7 @@ _encode = msgspec.json.Encoder().encode
 
 def order_of(body: bytes, heard: bytes | None) -> OrderState:
     """An order of the store; what its source stated is taken from the log, where it stands once."""
-    state = _orders.decode(body)
+    state = _orders.decode(unpack(body))
     if heard is not None:
         said = [event.said for event in decode(unpack(heard)) if isinstance(event, Heard) and isinstance(event.said, OrderSeen)]
         state.order = said[-1].order
@@ -207,7 +207,7 @@ class World:
         for number, when in self.changed_orders.items():
             state = self.orders[number]
             order, state.order = state.order, None  # it stands in the log already
-            batch.orders.append((number, state.status, int(state.status in OPEN), when, state.heard, _encode(state)))
+            batch.orders.append((number, state.status, int(state.status in OPEN), when, state.heard, state.subject, pack(_encode(state))))
             state.order = order
         for number in self.changed_reservations:
             held = self.reservations[number]

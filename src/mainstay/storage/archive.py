@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
+import zstandard
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -81,15 +81,14 @@ class Archive:
         if not path.exists():
             words = vocabulary(receipts)
             path.write_bytes(len(words).to_bytes(4, "big") + words)
-        words = vocabulary_of(path)
+        pack = zstandard.ZstdCompressor(dict_data=vocabulary_of(path)).compress
         seals = []
         with path.open("ab") as file:
             place = file.tell()
             for one in receipts:
                 key = AESGCM.generate_key(bit_length=128)
                 plain = _head.encode((one.at, one.system, one.topic, one.key, one.body))
-                packing = zlib.compressobj(6, zdict=words)
-                sealed = AESGCM(key).encrypt(NONCE, packing.compress(plain) + packing.flush(), str(one.seq).encode())
+                sealed = AESGCM(key).encrypt(NONCE, pack(plain), str(one.seq).encode())
                 file.write(sealed)
                 seals.append((one.seq, subjects.get(one.seq, 0), place, len(sealed), self._segment, key))
                 place += len(sealed)
@@ -121,10 +120,10 @@ def vocabulary(receipts: Iterable[Receipt]) -> bytes:
     return b"".join(names)[:VOCABULARY_BYTES_MAX]
 
 
-def vocabulary_of(segment: Path) -> bytes:
+def vocabulary_of(segment: Path) -> zstandard.ZstdCompressionDict:
     """The vocabulary that stands at the beginning of a segment."""
     with segment.open("rb") as file:
-        return file.read(int.from_bytes(file.read(4), "big"))
+        return zstandard.ZstdCompressionDict(file.read(int.from_bytes(file.read(4), "big")), dict_type=zstandard.DICT_TYPE_RAWCONTENT)
 
 
 def segment_path(folder: Path, source: str, number: int) -> Path:
@@ -154,8 +153,9 @@ def archived(data: Path, source: str, seq: int) -> Receipt | None:
         file.seek(place)
         sealed = file.read(length)
     try:
-        plain = zlib.decompressobj(zdict=vocabulary_of(path)).decompress(AESGCM(key).decrypt(NONCE, sealed, str(seq).encode()))
+        packed = AESGCM(key).decrypt(NONCE, sealed, str(seq).encode())
     except InvalidTag:
         return None
+    plain = zstandard.ZstdDecompressor(dict_data=vocabulary_of(path)).decompress(packed)
     at, name, topic, event, body = msgspec.msgpack.decode(plain, type=tuple[int, str, str, str, bytes])
     return Receipt(seq, at, name, topic, event, body)

@@ -25,7 +25,7 @@ class Batch:
         self.events: list[tuple[int, int, str, int, bytes]] = []
         self.words: list[tuple[int, str]] = []
         self.xrefs: list[tuple[int, int | str, int]] = []
-        self.orders: list[tuple[int, str, int, int, int, bytes]] = []
+        self.orders: list[tuple[int, str, int, int, int, int, bytes]] = []
         self.reservations: list[tuple[int, str, int, bytes]] = []
         self.items: list[tuple[int, str, bytes]] = []
         self.stock: list[tuple[Any, ...]] = []

@@ -58,9 +58,9 @@ WHERE orders.id IN (SELECT value FROM json_each(?));
 
 -- name: save_order
 -- An order as it now stands.
-INSERT INTO orders (id, status, open, at, heard, body) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO orders (id, status, open, at, heard, subject, body) VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET status = excluded.status, open = excluded.open, at = excluded.at, heard = excluded.heard,
-  body = excluded.body;
+  subject = excluded.subject, body = excluded.body;
 
 -- name: load_reservations
 -- Reservations by number.

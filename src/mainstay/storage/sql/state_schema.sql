@@ -20,12 +20,13 @@ CREATE TABLE event (  -- the log: one row for each receipt and entity; everythin
 CREATE INDEX event_entity ON event (entity);
 
 CREATE TABLE orders (
-    id     INTEGER PRIMARY KEY,
-    status TEXT NOT NULL,
-    open   INTEGER NOT NULL CHECK (open IN (0, 1)),
-    at     INTEGER NOT NULL,  -- when it last changed
-    heard  INTEGER NOT NULL,  -- the row of the log that holds the order as its source last stated it
-    body   BLOB NOT NULL      -- JSON of model.state.OrderState, without that
+    id      INTEGER PRIMARY KEY,
+    status  TEXT NOT NULL,
+    open    INTEGER NOT NULL CHECK (open IN (0, 1)),
+    at      INTEGER NOT NULL,  -- when it last changed
+    heard   INTEGER NOT NULL,  -- the row of the log that holds the order as its source last stated it
+    subject INTEGER NOT NULL,  -- whose personal data it concerns; 0: nobody's
+    body    BLOB NOT NULL      -- JSON of model.state.OrderState, without what was heard; packed
 ) STRICT;
 
 CREATE TABLE reservation (
