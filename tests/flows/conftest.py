@@ -8,9 +8,10 @@ import msgspec
 import pytest
 
 from mainstay.flows.ask import Desk, statements_of
-from mainstay.flows.intake import Intake, Shop
+from mainstay.flows.intake import Intake
 from mainstay.flows.operate import Operators
 from mainstay.flows.rebuild import verify
+from mainstay.flows.shop import Shop
 from mainstay.flows.world import World
 from mainstay.model.objects import Line, Order, Person, Reference, UnitsOf
 from mainstay.model.outcome import TOPIC, Outcome

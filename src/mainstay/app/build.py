@@ -15,7 +15,7 @@ from mainstay import connectors
 from mainstay.contract.connector import Connector, settings_of
 from mainstay.delivery.dispatch import Plan
 from mainstay.flows.ask import statements_of
-from mainstay.flows.intake import Shop
+from mainstay.flows.shop import Shop
 from mainstay.landscape import OWN_API, Admission, Admitted, Landscape, Offer, Setting, read, resolve, resolve_settings
 from mainstay.model.failures import Halt
 from mainstay.model.secrets import Secret

@@ -28,7 +28,6 @@ from mainstay.model.events import (
     Shipped,
     Short,
 )
-from mainstay.model.objects import Reference
 from mainstay.model.seen import Hint, OrderSeen, PaymentSeen, ProductSeen, StockCounted, StockMoved
 from mainstay.model.state import LOCATIONS_MAX, OrderState, ReservationState
 from mainstay.money.post import post
@@ -254,19 +253,3 @@ _KINDS = {
     "RefundSeen": "refund", "FulfilmentSeen": "fulfilment", "ReturnSeen": "return", "DisputeSeen": "dispute", "InvoiceSeen": "invoice",
     "SettlementLineSeen": "settlement-line",
 }  # fmt: skip
-
-
-def references(system: str, said: Any) -> list[Reference]:
-    """Where to look for the order that a statement speaks of, best first. Each reference names its system."""
-    if type(said) is OrderSeen:
-        return [Reference("order", said.external, system)]
-    found = []
-    of = getattr(said, "of", None) or getattr(said, "order", None)
-    if type(said) is PaymentSeen:
-        found.append(Reference("payment", said.external, system))
-    if of is not None:
-        found.append(Reference(of.kind, of.id, of.system or system))
-    payment = getattr(said, "payment", None)
-    if payment is not None:
-        found.append(Reference(payment.kind, payment.id, payment.system or system))
-    return found

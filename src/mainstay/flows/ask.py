@@ -10,7 +10,8 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from mainstay.flows.intake import Heap, Intake
+from mainstay.flows.intake import Intake
+from mainstay.flows.statements import statement
 from mainstay.model.events import Refused, ReservationEnded, Reserved
 from mainstay.model.failures import Reject
 from mainstay.model.identity import named, shown, sku
@@ -96,7 +97,7 @@ class Desk:
             intake.readers[topic] = self._topics[topic][0]
             intake.handlers[topic] = self._topics[topic][1]
         intake.handlers["timer/reservation"] = self._expire
-        intake.consume = self._consume
+        intake.turns.consume = self._consume
 
     # --- reading -----------------------------------------------------------------------------------------------------
     def _read_reserve(self, receipt: Receipt) -> Ask:
@@ -184,7 +185,7 @@ class Desk:
         self.world.load_stock(share.item for share in state.shares)
         self.intake.apply.to_reservation(state.id, event, at)
         self.world.log(at, "reservation", state.id, [event])
-        self.intake.woken.update(share.item for share in state.shares)
+        self.intake.turns.woken.update(share.item for share in state.shares)
 
     def _consume(self, reservation: str, order: int, at: int) -> None:
         """An order arrived for which units were reserved: free them just before it is allocated, within the same receipt."""
@@ -208,11 +209,11 @@ class Desk:
                 self.intake.count(receipt, "refused")
                 return
         for said in statements(request):
-            heap = Heap(receipt, said.event, said.person, self.intake.keys_of(receipt.system, said.event))
-            world.look_up(heap.keys)
-            _, subject = self.intake.one(heap)
+            one = statement(world, receipt, said.event, said.person)
+            world.look_up(one.keys)
+            _, subject = self.intake.take_one(one)
             self.intake.subjects.append((receipt.seq, subject))
-        self.intake.finish()
+        self.intake.turns.finish()
         state = world.orders[world.links[ask.keys[0]]]
         self._answer(receipt, 200 if known else 201, OrderAnswer(order=state.uid, status=state.status))
         self.intake.count(receipt, "duplicate" if known else "applied")

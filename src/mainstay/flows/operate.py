@@ -79,7 +79,7 @@ class Operators:
         effect = state.effects.get(parked.key) if state is not None else None
         if state is None or effect is None or effect.outcome != "rejected":
             return "nothing is left to ask"
-        self.intake.ask_again(state, parked.key, receipt)
+        self.intake.turns.ask_again(state, parked.key, receipt)
         return "asked again"
 
     def _close(self, receipt: Receipt, request: LetterRequest, how: str, detail: str) -> None:
@@ -106,7 +106,7 @@ class Operators:
             self._answer(receipt, 404, {"code": "not_found", "detail": "no order of this id is held"})
             return
         freed = [Freed(reason=reason, by=ask.request.by, waived=True) for reason in state.holds]
-        self.intake.advance(state, receipt, freed)
+        self.intake.turns.advance(state, receipt, freed)
         self._answer(receipt, 200, {"order": state.uid, "status": state.status, "lifted": [one.reason for one in freed]})
 
     def _erase(self, receipt: Receipt, ask: Ask) -> None:

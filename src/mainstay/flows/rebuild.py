@@ -9,7 +9,7 @@ from msgspec import Struct
 from zstandard import ZstdError
 
 from mainstay.flows.apply import Apply
-from mainstay.flows.intake import Shop
+from mainstay.flows.shop import Shop
 from mainstay.flows.world import World
 from mainstay.model.events import AnyEvent, Heard, ReservationEnded, decode
 from mainstay.model.seen import OrderSeen

@@ -1,6 +1,6 @@
 """What follows for an order. Pure: no clock, no store, no other room. Each function yields events; the caller folds one before it asks on.
 
-The sequence for one receipt is fixed (flows.intake): `hear` -> `begin` -> [stock decides what `wants` may have] -> `settle`.
+The sequence for one receipt is fixed (flows.turns): `hear` -> `begin` -> [stock decides what `wants` may have] -> `settle`.
 Compensation is fenced: it only undoes effects that stand in this order's own state.
 """
 

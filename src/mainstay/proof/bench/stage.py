@@ -8,7 +8,8 @@ from pathlib import Path
 from mainstay.connectors.shopify import Shopify
 from mainstay.contract.connector import settings_of
 from mainstay.flows.ask import Desk
-from mainstay.flows.intake import Intake, Shop
+from mainstay.flows.intake import Intake
+from mainstay.flows.shop import Shop
 from mainstay.flows.world import World
 from mainstay.model.seen import StockCounted
 from mainstay.orders.decide import Policy

@@ -1,0 +1,68 @@
+"""What could not be taken over: dead letters with a cause, an owner and a next action, and proposals of those who may not decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from mainstay.catalog.fold import names_in
+from mainstay.flows.apply import Apply
+from mainstay.flows.shop import Shop
+from mainstay.model.events import Parked, Proposed
+from mainstay.model.failures import Reject
+from mainstay.model.outcome import TOPIC, Outcome
+from mainstay.storage.inbox import Receipt
+
+
+class Letters:
+    """Writes dead letters and proposals."""
+
+    def __init__(self, apply: Apply, shop: Shop) -> None:
+        self.world, self.apply, self.shop = apply.world, apply, shop
+
+    def refuse(self, receipt: Receipt, why: Reject, *, asked: bool) -> str:
+        """Answer or keep a receipt that cannot be taken; how it ended. `asked`: somebody waits for the answer."""
+        if asked:
+            status = {"not_found": 404, "bug": 500}.get(why.code, 422)
+            self.world.batch.answers.append((receipt.seq, status, msgspec.json.encode({"code": why.code, "detail": why.why})))
+        if why.code == "not_business":
+            return "noted"
+        if asked and why.code != "bug":
+            return "refused"
+        self.park(receipt, why)
+        return "parked"
+
+    def park(self, receipt: Receipt, why: Reject) -> None:
+        """A message became a dead letter."""
+        self._write(receipt.at, Parked(
+            system=receipt.system, topic=receipt.topic, code=why.code, why=why.why, owner=self.shop.owner(receipt.system),
+            receipt=receipt.seq, key=receipt.key,
+        ))  # fmt: skip
+
+    def rejected(self, receipt: Receipt, outcome: Outcome, about: int) -> None:
+        """An effect was refused by the system that was asked for it; `about` is its order."""
+        self._write(receipt.at, Parked(
+            system=outcome.system, topic=TOPIC, code=outcome.code or "rejected", why=outcome.why,
+            owner=self.shop.owner(outcome.system), receipt=receipt.seq, key=outcome.key, about=about,
+        ))  # fmt: skip
+
+    def _write(self, at: int, parked: Parked) -> None:
+        number = self.world.number("entity")
+        self.apply.to_letter(number, parked, at)
+        self.world.log(at, "letter", number, [parked])
+
+    def propose(self, receipt: Receipt, said: Any, reason: str) -> None:
+        """Keep what a non-owner said, visibly and without effect; what it calls a SKU is no claim, and is learnt."""
+        world = self.world
+        number = world.number("entity")
+        event = Proposed(system=receipt.system, said=said, reason=reason)
+        self.apply.to_proposal(number, event, receipt.at)
+        world.log(receipt.at, "proposal", number, [event])
+        for sku, name in names_in(said):
+            item = world.item(sku, receipt.at)
+            world.load_items((item,))
+            world.load_stock((item,))
+            if world.items[item].ids.get(receipt.system) != name:
+                self.apply.to_item(item, event, receipt.at)
+                world.log(receipt.at, "item", item, [event])

@@ -1,0 +1,28 @@
+"""What the flows must know of the landscape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from mainstay.model.seen import Said
+from mainstay.orders.decide import Policy
+
+Translate = Callable[[str, bytes], list[Said]]
+
+
+class Shop(Struct, frozen=True, kw_only=True):
+    """The declared shop, ready for the hot path. `admit` says why a system may not make a statement, or nothing where it may."""
+
+    translate: Mapping[str, Translate]
+    policy: Policy
+    admit: Callable[[str, Any], str]
+    owner: Callable[[str], str]  # who answers for a system
+    split: bool = True
+    payment_us: int = 86_400_000_000
+    early_us: int = 86_400_000_000
+    reservation_us: int = 900_000_000
+    main: str = "main"
+    behind: frozenset[str] = frozenset()  # counters that learn of shipments from us

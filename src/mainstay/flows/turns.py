@@ -1,0 +1,134 @@
+"""An order's turn: what one receipt says of it is folded, then what follows is decided, and all of it is one row of the log.
+
+The order of steps is fixed: what was heard -> orders.begin -> stock.allocate -> orders.settle, and money is posted by every event
+that moves it (flows.apply).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from mainstay.flows.apply import Apply
+from mainstay.flows.shop import Shop
+from mainstay.model.events import Allocated, Answered, AnyEvent, Asked, Deallocated, Heard, Short
+from mainstay.model.seen import OrderSeen
+from mainstay.model.state import OrderState
+from mainstay.orders import decide as orders
+from mainstay.stock import decide as stock
+from mainstay.stock.fold import free
+from mainstay.storage.inbox import Receipt
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Turn(Struct):
+    """An order whose row of the log is being written: what one receipt says of it, and what follows."""
+
+    state: OrderState
+    at: int
+    seq: int
+    log: list[AnyEvent]
+
+
+class Turns:
+    """Gives orders their turns, one at a time."""
+
+    def __init__(self, apply: Apply, shop: Shop) -> None:
+        self.world, self.apply, self.shop = apply.world, apply, shop
+        self.consume: Callable[[str, int, int], None] = lambda _reservation, _order, _at: None  # set by flows.ask
+        self.woken: set[int] = set()  # items that have come free
+        self.turn: Turn | None = None
+
+    def forget(self) -> None:
+        """Nothing of a batch that failed stays in memory."""
+        self.turn = None
+        self.woken.clear()
+
+    def hear(self, state: OrderState, receipt: Receipt, event: AnyEvent) -> None:
+        """Fold what was heard. What follows is decided when all that one receipt says of the order has been heard."""
+        statement = isinstance(event, Heard) and type(event.said) is OrderSeen
+        if self.turn is not None and (self.turn.state is not state or statement):
+            self.finish()
+        if statement:
+            self._prepare(state, event.said, receipt.at)  # type: ignore[union-attr,arg-type]
+        if self.turn is None:
+            self.turn = Turn(state, receipt.at, self.world.counters.get("event", 0) + 1, [])
+        self._fold(self.turn, event)
+
+    def finish(self) -> None:
+        """Decide what follows for the order whose turn it is, and write its one row of the log."""
+        turn, self.turn = self.turn, None
+        if turn is None:
+            return
+        world, state, policy = self.world, turn.state, self.shop.policy
+        for event in orders.begin(state, policy):
+            self._fold(turn, event)
+        self._allocate(turn)
+        for event in orders.settle(state, policy):
+            self._fold(turn, event)
+        state.updated_at = world.changed_orders[state.id] = turn.at
+        written = world.log(turn.at, "order", state.id, turn.log)
+        assert written == turn.seq, "the postings of a row carry its number"
+
+    def advance(self, state: OrderState, receipt: Receipt, events: Sequence[AnyEvent]) -> None:
+        """Give an order its turn with these events, or only with what has changed around it."""
+        self.finish()
+        for event in events:
+            self.hear(state, receipt, event)
+        if self.turn is None:
+            self.turn = Turn(state, receipt.at, self.world.counters.get("event", 0) + 1, [])
+        self.finish()
+
+    def ask_again(self, state: OrderState, key: str, receipt: Receipt) -> None:
+        """Ask a rejected effect once more: the same command under a new key that names the old one."""
+        old = state.effects[key]
+        number = 2 + sum(one.startswith(f"{key}.again.") for one in state.effects)
+        asked = Asked(
+            key=f"{key}.again.{number}", command=old.command, system=old.system, amount=old.amount, lines=old.lines, about=old.about
+        )
+        self.advance(state, receipt, [Answered(key=key, outcome="replaced", at=receipt.at, why=asked.key), asked])
+
+    def _prepare(self, state: OrderState, said: OrderSeen, at: int) -> None:
+        """What must stand in the log before the order's own row: new items, and the end of the reservation that it uses."""
+        for line in said.order.lines:
+            self.world.item(line.sku, at)
+        if said.order.reservation and state.order is None:
+            self.consume(said.order.reservation, state.id, at)
+
+    def _fold(self, turn: Turn, event: AnyEvent) -> None:
+        self.apply.to_order(turn.state, event, turn.at, turn.seq)
+        turn.log.append(event)
+        if isinstance(event, Deallocated):
+            self.woken.update(share.item for share in event.shares)
+
+    def _allocate(self, turn: Turn) -> None:
+        state = turn.state
+        wants = orders.wants(state)
+        if not wants:
+            return
+        shares, missing = stock.allocate(wants, self.world.shelves, self.shop.split)
+        if shares:
+            self._fold(turn, Allocated(shares=tuple(shares)))
+        if dict(missing) != state.short:
+            asked = state.system in self.shop.policy.asks_first
+            self._fold(turn, Short(missing=tuple(missing), asked_first=asked))
+
+    def wake(self, receipt: Receipt) -> None:
+        """Orders that wait for units that have come free get them, oldest first."""
+        world = self.world
+        items, self.woken = sorted(self.woken), set()
+        if not world.backlog:
+            return
+        waiting = {number for item in items for number in world.queued.get(item, ())}
+        waiting.update(number for _, number in world.store.rows("find_backlog", (_encode(items).decode(), 1_000)))
+        world.load_orders(sorted(waiting))
+        for number in sorted(waiting):
+            state = world.orders[number]
+            if state.status not in ("cancelled", "settled") and state.short:
+                world.load_stock(state.items)
+                wants = orders.wants(state)
+                if any(free(level) for _, item, _ in wants for level in world.shelves.get(item, ())):
+                    self.advance(state, receipt, [])
