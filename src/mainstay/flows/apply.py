@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -28,7 +29,7 @@ from mainstay.model.events import (
     Shipped,
     Short,
 )
-from mainstay.model.seen import Hint, OrderSeen, PaymentSeen, ProductSeen, StockCounted, StockMoved
+from mainstay.model.seen import Hint, OrderSeen, PaymentSeen, ProductSeen, RefundSeen, SettlementLineSeen, StockCounted, StockMoved
 from mainstay.model.state import LOCATIONS_MAX, OrderState, ReservationState
 from mainstay.money.post import post
 from mainstay.orders.decide import captured, is_paid
@@ -38,7 +39,7 @@ from mainstay.stock import fold as stock
 from mainstay.storage.packing import pack
 
 STOCK_EVENTS = frozenset({Allocated, Deallocated, Shipped})
-MONEY_EVENTS = frozenset({Heard, Answered})
+MONEY_SAID = (OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -67,12 +68,15 @@ class Apply:
             self._intend(state, event, at)  # type: ignore[arg-type]
         elif kind is Answered:
             self._answered(state, event)  # type: ignore[arg-type]
-        if kind in MONEY_EVENTS or (kind is Moved and event.move in ("place", "cancel")):  # type: ignore[union-attr]
-            self._post(state, seq)
         if kind is Moved and event.move == "place" and not is_paid(state):  # type: ignore[union-attr]
             world.batch.timers.append((at + self.payment_us, "payment", state.id))
         if short_before is not None or state.short:
             self._queue(state, short_before or {})
+
+    def close(self, state: OrderState, events: Sequence[AnyEvent], seq: int) -> None:
+        """After the events of a row: bring the books to what the order's state says now, where one of them moves money."""
+        if any(_moves_money(state, event) for event in events):
+            self._post(state, seq)
 
     def _link_heard(self, state: OrderState, event: Heard) -> None:
         world, said = self.world, event.said
@@ -247,6 +251,14 @@ class Apply:
             _, _, since, code, owner, about, body = world.store.load("load_letters", [number])[0]
         status = {"suppress": "suppressed", "retry": "retried"}.get(event.how, "resolved")
         world.batch.letters.append((number, since, status, code, owner, about, body))
+
+
+def _moves_money(state: OrderState, event: AnyEvent) -> bool:
+    if isinstance(event, Heard):
+        return isinstance(event.said, MONEY_SAID)
+    if isinstance(event, Answered):
+        return state.effects[event.key].command == "CapturePayment"
+    return isinstance(event, Moved) and event.move in ("place", "cancel")
 
 
 _KINDS = {

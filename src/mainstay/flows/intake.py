@@ -47,6 +47,7 @@ ON_ORDERS = frozenset({
     OrderSeen, PaymentSeen, RefundSeen, FulfilmentSeen, ReturnSeen, DisputeSeen, InvoiceSeen, SettlementLineSeen,
 })  # fmt: skip
 log = structlog.get_logger("core")
+_outcome = msgspec.json.Decoder(Outcome).decode
 _encode = msgspec.json.Encoder().encode
 
 Handler = Callable[[Receipt, Any], None]
@@ -134,7 +135,7 @@ class Intake:
     def _translate(self, receipt: Receipt) -> Any:
         try:
             if receipt.topic == TOPIC:
-                return msgspec.json.decode(receipt.body, type=Outcome)
+                return _outcome(receipt.body)
             if receipt.topic in self.readers:
                 return self.readers[receipt.topic](receipt)
             translate = self.shop.translate.get(receipt.system)

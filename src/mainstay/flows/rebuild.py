@@ -97,19 +97,11 @@ def replay(live: State, rebuilt: State, shop: Shop) -> int:
 
 def _replay_row(apply: Apply, seq: int, at: int, kind: str, entity: int, events: list[AnyEvent]) -> None:
     world = apply.world
+    if kind == "order":
+        _replay_order(apply, seq, at, entity, events)
+        return
     for event in events:
-        if kind == "order":
-            world.load_orders((entity,))
-            said = event.said if isinstance(event, Heard) else None
-            if isinstance(said, OrderSeen):
-                world.load_skus(line.sku for line in said.order.lines)
-                world.order(entity, event.system, said.external)  # type: ignore[union-attr]
-            state = world.orders[entity]
-            world.load_stock(state.items)
-            apply.to_order(state, event, at, seq)
-            state.updated_at = at
-            world.changed_orders[entity] = at
-        elif kind == "item":
+        if kind == "item":
             world.load_items((entity,))
             if isinstance(event, Heard):
                 world.load_skus(variant.sku for variant in getattr(event.said, "variants", ()))
@@ -123,6 +115,21 @@ def _replay_row(apply: Apply, seq: int, at: int, kind: str, entity: int, events:
             apply.to_reservation(entity, event, at)
         elif kind in _OTHERS:
             getattr(apply, _OTHERS[kind])(entity, event, at)
+
+
+def _replay_order(apply: Apply, seq: int, at: int, number: int, events: list[AnyEvent]) -> None:
+    world = apply.world
+    world.load_orders((number,))
+    for event in events:
+        said = event.said if isinstance(event, Heard) else None
+        if isinstance(said, OrderSeen):
+            world.load_skus(line.sku for line in said.order.lines)
+            world.order(number, event.system, said.external)  # type: ignore[union-attr]
+        world.load_stock(world.orders[number].items)
+        apply.to_order(world.orders[number], event, at, seq)
+    state = world.orders[number]
+    apply.close(state, events, seq)
+    state.updated_at = world.changed_orders[number] = at
 
 
 _OTHERS = {"letter": "to_letter", "early": "to_early", "proposal": "to_proposal", "hint": "to_hint"}

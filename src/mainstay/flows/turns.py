@@ -69,6 +69,7 @@ class Turns:
         self._allocate(turn)
         for event in orders.settle(state, policy):
             self._fold(turn, event)
+        self.apply.close(state, turn.log, turn.seq)
         state.updated_at = world.changed_orders[state.id] = turn.at
         written = world.log(turn.at, "order", state.id, turn.log)
         assert written == turn.seq, "the postings of a row carry its number"
