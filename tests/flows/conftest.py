@@ -96,8 +96,10 @@ class Core:
 
     def told(self, receipt: int) -> tuple[int, dict]:
         """What the caller who waits for a receipt's decision is told: status and body."""
-        ((status, body),) = self.rows(f"SELECT status, body FROM answer WHERE receipt = {receipt}")
-        return status, msgspec.json.decode(body)
+        batches = self.rows("SELECT body FROM answer ORDER BY receipt")
+        told = [tuple(rest) for (batch,) in batches for seq, *rest in msgspec.json.decode(unpack(batch)) if seq == receipt]
+        assert len(told) == 1, "one receipt, one answer"
+        return told[0]
 
     def ask(self, channel: str, topic: str, key: str, request: object) -> tuple[int, dict]:
         """A request of a channel that asks first."""

@@ -6,9 +6,11 @@ import random
 import msgspec
 import pytest
 
+from mainstay.flows.ask import AskedLine, ReserveRequest
 from mainstay.flows.rebuild import COMPARED, verify
 from mainstay.model.objects import Reference
 from mainstay.model.seen import RefundSeen
+from mainstay.storage.packing import unpack
 from tests.flows.conftest import Core, a_parcel, a_payment, an_order
 
 
@@ -79,11 +81,19 @@ def a_busy_day(core, seed):
     dice.shuffle(told)
     for n, (system, said) in enumerate(told + told[:10]):
         core.say(system, said, key=f"e{n % len(told)}")
+        for cart in range(n % 4):
+            wanted = ReserveRequest(lines=(AskedLine(dice.choice("ABC"), dice.randrange(1, 4)),), expires_in_s=60)
+            core.receive("till", "api/reserve", f"cart-{n}-{cart}", msgspec.json.encode(wanted))
     core.flush()
 
 
 def everything(core):
-    return {table: core.rows(sql) for table, sql in COMPARED.items()} | {"event": core.rows("SELECT * FROM event ORDER BY seq")}
+    """Every row; of the log every event, as reservations of one batch that come one after the other share a row."""
+    log = []
+    for seq, _, kind, entity, body in core.rows("SELECT * FROM event ORDER BY seq"):
+        told = msgspec.json.decode(unpack(body))
+        log += [(kind, *one) for one in told] if kind == "reservations" else [(seq, kind, entity, told)]
+    return {table: core.rows(sql) for table, sql in COMPARED.items()} | {"event": log}
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -9,6 +9,7 @@ from mainstay.model.times import SECOND
 from tests.flows.conftest import T0, Core, a_parcel, an_order
 
 HOLD_S = 60
+ENDED = (HOLD_S + 1) * SECOND  # reservations end within the second that follows their time
 
 
 def reserve(core, key, *lines, channel="till"):
@@ -80,7 +81,7 @@ def test_it_expires_once(proved):
     proved.count("A", 2)
     reserve(proved, "cart-1", ("A", 2))
     assert proved.wait(HOLD_S * SECOND - 1) == [] and proved.level("A")["reserved"] == 2
-    assert proved.wait(1) == ["reservation"] and proved.level("A") == {
+    assert proved.wait(SECOND) == ["reservations"] and proved.level("A") == {
         "on_hand": 2,
         "allocated": 0,
         "reserved": 0,
@@ -98,7 +99,7 @@ def test_it_is_given_back_once(proved):
     reserve(proved, "cart-2", ("A", 1))
     for _ in range(2):
         assert release(proved, "rsv.till.cart-1")[1]["status"] == "released"
-    assert proved.wait(2 * HOLD_S * SECOND) == ["reservation"], "its timer finds it ended"
+    assert proved.wait(2 * HOLD_S * SECOND) == ["reservations"], "its timer finds it ended"
     assert proved.level("A")["reserved"] == 0
 
 
@@ -120,7 +121,7 @@ def test_expired_units_go_to_the_order_that_waited_for_them(proved):
     reserve(proved, "cart-1", ("A", 2))
     proved.say("market", an_order("9"))
     assert proved.rows("SELECT count(*) FROM backlog") == [(1,)]
-    proved.wait(HOLD_S * SECOND)
+    proved.wait(ENDED)
     assert proved.level("A")["allocated"] == 2 and proved.rows("SELECT count(*) FROM backlog") == [(0,)]
 
 
@@ -149,7 +150,7 @@ def test_an_order_of_other_units_than_reserved(proved, wanted, status):
 def test_a_confirmation_after_expiry_is_taken_while_there_is_stock_and_refused_when_it_is_gone(proved):
     proved.count("A", 2)
     _, first = reserve(proved, "cart-1", ("A", 2))
-    proved.wait(HOLD_S * SECOND)
+    proved.wait(ENDED)
     _, second = reserve(proved, "cart-2", ("A", 1))
     status, answer = sell(proved, "1001", ("A", 2), reservation=first["reservation"])
     assert status == 409 and answer["short"] == [{"sku": "A", "wanted": 2, "available": 1}]
@@ -243,7 +244,7 @@ def test_a_channel_that_asks_first_is_never_promised_what_is_not_there(tmp_path_
         for allocated, reserved, on_hand, deficit in core.rows("SELECT allocated, reserved, on_hand, deficit FROM stock"):
             assert allocated + reserved <= on_hand and deficit == 0
     assert not any(state.short for state in core.world.orders.values()), "nothing that was accepted is missing"
-    core.wait(HOLD_S * SECOND)
+    core.wait(ENDED)
     assert core.rows("SELECT sum(reserved) FROM stock") == [(0,)] and core.rows("SELECT count(*) FROM letter") == [(0,)]
     assert verify(core.path, folder / "rebuilt.db", core.shop).identical
     core.state.close()

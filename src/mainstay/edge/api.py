@@ -23,6 +23,7 @@ from mainstay.model.secrets import Secret
 from mainstay.stock.view import ChannelPolicy
 from mainstay.storage.bell import POLL_S
 from mainstay.storage.inbox import InboxReader
+from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
 DECISION_S_MAX = 10.0
@@ -36,6 +37,9 @@ class Problem(Exception):
     def __init__(self, status: int, code: str, detail: str) -> None:
         super().__init__(detail)
         self.status, self.code, self.detail = status, code, detail
+
+
+_answers = msgspec.json.Decoder(list[tuple[int, int, msgspec.Raw]]).decode
 
 
 class Waiters:
@@ -52,10 +56,11 @@ class Waiters:
         """Hand out the answers that have been committed."""
         if not self._futures:
             return
-        for receipt, status, body in self._state.rows("answers_from", (min(self._futures) - 1,)):
-            future = self._futures.pop(receipt, None)
-            if future is not None and not future.done():
-                future.set_result((status, body))
+        for (batch,) in self._state.rows("answers_from", (min(self._futures),)):
+            for receipt, status, body in _answers(unpack(batch)):
+                future = self._futures.pop(receipt, None)
+                if future is not None and not future.done():
+                    future.set_result((status, bytes(body)))
 
     def forget(self, receipt: int) -> None:
         self._futures.pop(receipt, None)

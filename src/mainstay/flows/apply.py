@@ -31,6 +31,7 @@ from mainstay.model.events import (
 )
 from mainstay.model.seen import Hint, OrderSeen, PaymentSeen, ProductSeen, RefundSeen, SettlementLineSeen, StockCounted, StockMoved
 from mainstay.model.state import LOCATIONS_MAX, OrderState, ReservationState
+from mainstay.model.times import SECOND
 from mainstay.money.post import post
 from mainstay.orders.decide import captured, is_paid
 from mainstay.orders.fold import fold as fold_order
@@ -39,6 +40,7 @@ from mainstay.stock import fold as stock
 from mainstay.storage.packing import pack
 
 STOCK_EVENTS = frozenset({Allocated, Deallocated, Shipped})
+TOGETHER = 256  # reservations with neighbouring numbers that end in the same second share a timer
 MONEY_SAID = (OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen)
 _encode = msgspec.json.Encoder().encode
 
@@ -69,7 +71,7 @@ class Apply:
         elif kind is Answered:
             self._answered(state, event)  # type: ignore[arg-type]
         if kind is Moved and event.move == "place" and not is_paid(state):  # type: ignore[union-attr]
-            world.batch.timers.append((at + self.payment_us, "payment", state.id))
+            world.timer(at + self.payment_us, "payment", state.id)
         if short_before is not None or state.short:
             self._queue(state, short_before or {})
 
@@ -194,11 +196,11 @@ class Apply:
         """Fold one event into a reservation."""
         world = self.world
         if type(event) is Reserved:
-            state = ReservationState(id=number, channel=event.channel, key=event.key, shares=list(event.shares), expires=event.expires)
-            world.batch.timers.append((event.expires, "reservation", number))
+            state = ReservationState(id=number, channel=event.channel, key=event.key, shares=event.shares, expires=event.expires)
+            world.timer(-(-event.expires // SECOND) * SECOND, "reservations", number // TOGETHER)
         elif type(event) is Refused:
             state = ReservationState(
-                id=number, channel=event.channel, key=event.key, shares=[], expires=0, status="refused", short=list(event.short)
+                id=number, channel=event.channel, key=event.key, shares=(), expires=0, status="refused", short=event.short
             )
         else:
             assert type(event) is ReservationEnded
@@ -218,7 +220,7 @@ class Apply:
         world = self.world
         if isinstance(event, Early):
             world.batch.early.append((number, event.space, event.ext, event.due, _encode(event)))
-            world.batch.timers.append((event.due, "early", number))
+            world.timer(event.due, "early", number)
             world.early += 1
         else:
             world.batch.early = [row for row in world.batch.early if row[0] != number]

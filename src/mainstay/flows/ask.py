@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from mainstay.flows.apply import TOGETHER
 from mainstay.flows.intake import Intake
 from mainstay.flows.statements import statement
 from mainstay.model.events import Refused, ReservationEnded, Reserved
@@ -75,6 +76,9 @@ class OrderAnswer(Noun, frozen=True):
     short: tuple[Shortfall, ...] = ()
 
 
+_request = msgspec.json.Decoder(ReserveRequest).decode
+
+
 class Ask(Struct):
     """A parsed request on its way through a batch."""
 
@@ -96,12 +100,12 @@ class Desk:
         for topic in self._topics:
             intake.readers[topic] = self._topics[topic][0]
             intake.handlers[topic] = self._topics[topic][1]
-        intake.handlers["timer/reservation"] = self._expire
+        intake.handlers["timer/reservations"] = self._expire
         intake.turns.consume = self._consume
 
     # --- reading -----------------------------------------------------------------------------------------------------
     def _read_reserve(self, receipt: Receipt) -> Ask:
-        request = msgspec.json.decode(receipt.body, type=ReserveRequest)
+        request = _request(receipt.body)
         skus = [sku(line.sku) for line in request.lines]
         return Ask(request, [self.world.key(receipt.system, "reservation", receipt.key)], skus)
 
@@ -142,7 +146,7 @@ class Desk:
         else:
             event = Reserved(channel=receipt.system, key=receipt.key, shares=tuple(shares), expires=expires, at=receipt.at)
         self.intake.apply.to_reservation(number, event, receipt.at)
-        world.log(receipt.at, "reservation", number, [event])
+        world.log_reservation(number, event)
         self._answer_reservation(receipt, world.reservations[number], 409 if short else 201)
         self.intake.count(receipt, "refused" if short else "applied")
 
@@ -174,14 +178,17 @@ class Desk:
         self.intake.count(receipt, "applied")
 
     def _expire(self, receipt: Receipt, _ask: Ask) -> None:
-        self.world.load_reservations((receipt.seq,))
-        state = self.world.reservations[receipt.seq]
-        if state.status == "reserved":
-            self._end(state, "expired", receipt.at)
+        """End those of a block of reservations whose time has come."""
+        world, first = self.world, receipt.seq * TOGETHER
+        numbers = [number for (number,) in world.store.rows("reserved_between", (first, first + TOGETHER))]
+        world.load_reservations(numbers)
+        for state in map(world.reservations.__getitem__, numbers):
+            if state.status == "reserved" and state.expires <= receipt.at:
+                self._end(state, "expired", receipt.at)
 
     def _end(self, state: ReservationState, how: str, at: int, order: int = 0) -> None:
         """Give the units back; it ends exactly once."""
-        event = ReservationEnded(how=how, shares=tuple(state.shares), order=order)
+        event = ReservationEnded(how=how, shares=state.shares, order=order)
         self.world.load_stock(share.item for share in state.shares)
         self.intake.apply.to_reservation(state.id, event, at)
         self.world.log(at, "reservation", state.id, [event])
@@ -237,7 +244,7 @@ class Desk:
         return self._named(short)
 
     # --- answering ---------------------------------------------------------------------------------------------------
-    def _named(self, short: list[tuple[int, int, int]]) -> tuple[Shortfall, ...]:
+    def _named(self, short: Sequence[tuple[int, int, int]]) -> tuple[Shortfall, ...]:
         if not short:
             return ()
         self.world.load_items(item for item, _, _ in short)
@@ -251,7 +258,7 @@ class Desk:
         self._answer(receipt, status if state.status != "refused" else 409, answer)
 
     def _answer(self, receipt: Receipt, status: int, body: Any) -> None:
-        self.world.batch.answers.append((receipt.seq, status, msgspec.json.encode(body)))
+        self.world.answers.append((receipt.seq, status, body))
 
 
 def statements_of(topic: str, body: bytes) -> list[Said]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from mainstay.catalog.fold import names_in
 from mainstay.flows.apply import Apply
 from mainstay.flows.shop import Shop
@@ -25,7 +23,7 @@ class Letters:
         """Answer or keep a receipt that cannot be taken; how it ended. `asked`: somebody waits for the answer."""
         if asked:
             status = {"not_found": 404, "bug": 500}.get(why.code, 422)
-            self.world.batch.answers.append((receipt.seq, status, msgspec.json.encode({"code": why.code, "detail": why.why})))
+            self.world.answers.append((receipt.seq, status, {"code": why.code, "detail": why.why}))
         if why.code == "not_business":
             return "noted"
         if asked and why.code != "bug":

@@ -122,5 +122,5 @@ class Operators:
         self._answer(receipt, 200, {"subject": state.subject, "status": "erased"})
 
     def _answer(self, receipt: Receipt, status: int, body: Any) -> None:
-        self.world.batch.answers.append((receipt.seq, status, msgspec.json.encode(body)))
+        self.world.answers.append((receipt.seq, status, body))
         self.intake.count(receipt, "applied" if status < 400 else "refused")

@@ -5,19 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from zstandard import ZstdError
 
 from mainstay.flows.apply import Apply
 from mainstay.flows.shop import Shop
 from mainstay.flows.world import World
-from mainstay.model.events import AnyEvent, Heard, ReservationEnded, decode
+from mainstay.model.events import AnyEvent, Heard, Refused, ReservationEnded, Reserved, decode
 from mainstay.model.seen import OrderSeen
 from mainstay.storage.database import rows
 from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
 ROWS_MAX = 500
+_reserved = msgspec.json.Decoder(list[tuple[int, Reserved | Refused]]).decode
 DIFFERENCES_MAX = 20
 
 # What is compared: table -> query. Cross-references are one set, merged or not; timers that have fired are gone on both sides.
@@ -86,7 +88,7 @@ def replay(live: State, rebuilt: State, shop: Shop) -> int:
     after = 0
     while page := live.rows("events_from", (after, ROWS_MAX)):
         for seq, at, kind, entity, body in page:
-            _replay_row(apply, seq, at, kind, entity, decode(unpack(body)))
+            _replay_row(apply, seq, at, kind, entity, unpack(body))
             world.batch.events.append((seq, at, kind, entity, body))
             world.counters["event"] = after = seq
         world.commit(page[-1][1])
@@ -95,12 +97,17 @@ def replay(live: State, rebuilt: State, shop: Shop) -> int:
     return after
 
 
-def _replay_row(apply: Apply, seq: int, at: int, kind: str, entity: int, events: list[AnyEvent]) -> None:
+def _replay_row(apply: Apply, seq: int, at: int, kind: str, entity: int, body: bytes) -> None:
     world = apply.world
     if kind == "order":
-        _replay_order(apply, seq, at, entity, events)
+        _replay_order(apply, seq, at, entity, decode(body))
         return
-    for event in events:
+    if kind == "reservations":
+        for number, reservation in _reserved(body):
+            world.load_stock(share.item for share in getattr(reservation, "shares", ()))
+            apply.to_reservation(number, reservation, reservation.at)
+        return
+    for event in decode(body):
         if kind == "item":
             world.load_items((entity,))
             if isinstance(event, Heard):
@@ -108,10 +115,10 @@ def _replay_row(apply: Apply, seq: int, at: int, kind: str, entity: int, events:
             world.load_stock((entity,))
             apply.to_item(entity, event, at)
         elif kind == "reservation":
+            assert isinstance(event, ReservationEnded)
             world.load_reservations((entity,))
-            world.load_stock(share.item for share in getattr(event, "shares", ()))
-            if isinstance(event, ReservationEnded) and entity not in world.reservations:
-                raise AssertionError(f"reservation {entity} ended before it began")
+            world.load_stock(share.item for share in event.shares)
+            assert entity in world.reservations, f"reservation {entity} ended before it began"
             apply.to_reservation(entity, event, at)
         elif kind in _OTHERS:
             getattr(apply, _OTHERS[kind])(entity, event, at)

@@ -8,7 +8,7 @@ from zlib import crc32
 
 import msgspec
 
-from mainstay.model.events import AnyEvent, Heard, ItemListed, decode
+from mainstay.model.events import AnyEvent, Heard, ItemListed, Refused, Reserved, decode
 from mainstay.model.identity import shown
 from mainstay.model.seen import OrderSeen
 from mainstay.model.state import LOCATIONS_MAX, ItemState, Level, OrderState, ReservationState
@@ -23,7 +23,7 @@ LEVELS_HELD_MAX = 250_000
 _orders = msgspec.json.Decoder(OrderState)
 _reservations = msgspec.json.Decoder(ReservationState)
 _items = msgspec.json.Decoder(ItemState)
-_pairs = msgspec.json.Decoder(list[tuple[int, int]])
+_moves = msgspec.json.Decoder(tuple[tuple[int, int], ...])
 _encode = msgspec.json.Encoder().encode
 
 
@@ -39,8 +39,7 @@ def order_of(body: bytes, heard: bytes | None) -> OrderState:
 def level_of(row: tuple[Any, ...]) -> Level:
     """A stock row of the store."""
     number, on_hand, allocated, reserved, in_transit, damaged, safety, deficit, unbooked, counted_at, recent = row
-    moves = _pairs.decode(recent)
-    return Level(number, on_hand, allocated, reserved, in_transit, damaged, safety, deficit, unbooked, counted_at, moves)
+    return Level(number, on_hand, allocated, reserved, in_transit, damaged, safety, deficit, unbooked, counted_at, _moves.decode(recent))
 
 
 class World:
@@ -53,7 +52,7 @@ class World:
         self.items: dict[int, ItemState] = {}
         self.item_of: dict[str, int] = {}
         self.levels: dict[int, Level] = {}
-        self.shelves: dict[int, list[Level]] = {}
+        self.shelves: dict[int, tuple[Level, ...]] = {}
         self.reset()
 
     def reset(self) -> None:
@@ -79,6 +78,8 @@ class World:
         self.changed_accounts: set[tuple[str, str]] = set()
         self.waiting: dict[Key, list[tuple[int, bytes]]] = {}  # early statements: (number, body)
         self.queued: dict[int, list[int]] = {}  # backlog of this batch: item -> orders
+        self.answers: list[tuple[int, int, Any]] = []  # (receipt, status, answer) for the callers that wait
+        self.reserved: list[tuple[int, Reserved | Refused]] = []  # reservations since the last row of the log
 
     # --- numbers and names -------------------------------------------------------------------------------------------
     def number(self, what: str) -> int:
@@ -114,9 +115,25 @@ class World:
 
     def log(self, at: int, kind: str, entity: int, events: list[AnyEvent]) -> int:
         """One row of the log; returns its number."""
+        if self.reserved:
+            self._log_reserved()
         seq = self.number("event")
         self.batch.events.append((seq, at, kind, entity, pack(_encode(events))))
         return seq
+
+    def log_reservation(self, number: int, event: Reserved | Refused) -> None:
+        """A reservation's own event. Those that come one after the other share a row, which is numbered as its last one."""
+        self.number("event")
+        self.reserved.append((number, event))
+
+    def _log_reserved(self) -> None:
+        first, event = self.reserved[0]
+        self.batch.events.append((self.counters["event"], event.at, "reservations", first, pack(_encode(self.reserved))))
+        self.reserved = []
+
+    def timer(self, due: int, kind: str, entity: int) -> None:
+        """Something to look at when its time comes."""
+        self.batch.timers[(due, kind, entity)] = None
 
     # --- loading -----------------------------------------------------------------------------------------------------
     def look_up(self, keys: Iterable[Key]) -> None:
@@ -155,13 +172,13 @@ class World:
         if not missing:
             return
         for item in missing:
-            self.shelves[item] = []
+            self.shelves[item] = ()
         for row in self.store.load("load_stock", missing):
             self._hold(level_of(row))
 
     def _hold(self, level: Level) -> None:
         self.levels[level.id] = level
-        self.shelves[level.id // LOCATIONS_MAX].append(level)
+        self.shelves[level.id // LOCATIONS_MAX] += (level,)
 
     # --- what is not there yet is made -------------------------------------------------------------------------------
     def item(self, sku: str, at: int) -> int:
@@ -176,7 +193,7 @@ class World:
     def list_item(self, number: int, sku: str) -> None:
         self.item_of[sku] = number
         self.items[number] = ItemState(id=number, sku=sku)
-        self.shelves[number] = []
+        self.shelves[number] = ()
         self.changed_items.add(number)
 
     def level(self, item: int, location: int) -> Level:
@@ -204,6 +221,10 @@ class World:
     def commit(self, at: int) -> None:
         """Write everything that changed, in one commit; memory and store agree afterwards, whatever happens."""
         batch = self.batch
+        if self.reserved:
+            self._log_reserved()
+        if self.answers:
+            batch.answers.append((self.answers[-1][0], pack(_encode(self.answers))))
         for number, when in self.changed_orders.items():
             state = self.orders[number]
             order, state.order = state.order, None  # it stands in the log already

@@ -7,7 +7,7 @@ from msgspec import Struct
 from mainstay.model.objects import Noun, Person, UnitsOf
 
 
-class Command(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="command"):
+class Command(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="command"):
     """What all commands share."""
 
     key: str

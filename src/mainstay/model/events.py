@@ -14,7 +14,7 @@ from mainstay.model.seen import SeenEvent
 VERSION = 1
 
 
-class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event"):
+class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="event"):
     """What all events of the log share."""
 
 

@@ -24,11 +24,11 @@ Restock = Literal["restock", "no_restock", "cancel"]
 StockMeasure = Literal["on_hand", "available"]
 
 
-class Noun(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=False):
+class Noun(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What all nouns share: frozen, named fields, defaults left out of the text."""
 
 
-class Reference(Struct, frozen=True, omit_defaults=True):
+class Reference(Struct, frozen=True, omit_defaults=True, gc=False):
     """Points to an object of a system. `system` "" is the speaker itself; "mainstay" says that `id` is one of ours."""
 
     kind: str

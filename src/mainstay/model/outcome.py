@@ -7,7 +7,7 @@ from msgspec import Struct
 TOPIC = "mainstay/outcome"
 
 
-class Outcome(Struct, frozen=True, omit_defaults=True):
+class Outcome(Struct, frozen=True, omit_defaults=True, gc=False):
     """How an intent ended. `outcome` is done, unknown or rejected; `references` are the ids that it got over there, by kind."""
 
     key: str

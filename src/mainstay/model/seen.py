@@ -32,7 +32,7 @@ from mainstay.model.objects import (
 External = Annotated[str, Meta(min_length=1, max_length=250)]
 
 
-class Seen(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event"):
+class Seen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="event"):
     """What all statements share."""
 
     external: External
@@ -202,7 +202,7 @@ class Hint(Seen, frozen=True, tag="Hint"):
     feed: str
 
 
-class Said(Struct, frozen=True):
+class Said(Struct, frozen=True, gc=False):
     """One statement with the personal data that came with it, before the two are parted."""
 
     event: SeenEvent

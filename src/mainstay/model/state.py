@@ -1,4 +1,7 @@
-"""What we know, as the store keeps it: one struct for each kind of entity. Only the fold of a room changes them."""
+"""What we know, as the store keeps it: one struct for each kind of entity. Only the fold of a room changes them.
+
+None can be part of a cycle, so none is tracked by the garbage collector: a core holds hundreds of thousands of them.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from mainstay.model.events import Share
 from mainstay.model.objects import Order, UnitsOf
 
 
-class PaymentState(Struct, omit_defaults=True):
+class PaymentState(Struct, gc=False, omit_defaults=True):
     """A payment of an order; running totals in minor units."""
 
     system: str
@@ -20,7 +23,7 @@ class PaymentState(Struct, omit_defaults=True):
     version: int = 0
 
 
-class ParcelState(Struct, omit_defaults=True):
+class ParcelState(Struct, gc=False, omit_defaults=True):
     """A fulfilment: units that left, with their tracking."""
 
     system: str
@@ -34,7 +37,7 @@ class ParcelState(Struct, omit_defaults=True):
     counted: bool = False  # its units are off the shelf
 
 
-class RefundState(Struct, omit_defaults=True):
+class RefundState(Struct, gc=False, omit_defaults=True):
     """Money given back, or promised back."""
 
     system: str
@@ -45,7 +48,7 @@ class RefundState(Struct, omit_defaults=True):
     restocked: bool = False
 
 
-class EffectState(Struct, omit_defaults=True):
+class EffectState(Struct, gc=False, omit_defaults=True):
     """Something asked of another system, under a key of its own."""
 
     command: str
@@ -59,7 +62,7 @@ class EffectState(Struct, omit_defaults=True):
     references: dict[str, str] = {}
 
 
-class OrderState(Struct, omit_defaults=True, kw_only=True):
+class OrderState(Struct, gc=False, omit_defaults=True, kw_only=True):
     """Everything known of one order."""
 
     id: int
@@ -89,7 +92,7 @@ class OrderState(Struct, omit_defaults=True, kw_only=True):
     updated_at: int = 0
 
 
-class Level(Struct, array_like=True):
+class Level(Struct, gc=False, array_like=True):
     """Stock of one item at one location, in units. `deficit` names units that were promised and then counted away."""
 
     id: int  # item * LOCATIONS_MAX + location
@@ -102,26 +105,26 @@ class Level(Struct, array_like=True):
     deficit: int = 0
     unbooked: int = 0  # units that left and that the ERP has not been told of yet
     counted_at: int = 0  # the moment that the last count spoke of
-    recent: list[tuple[int, int]] = field(default_factory=list)  # movements that a late count must re-apply: (when, units)
+    recent: tuple[tuple[int, int], ...] = ()  # movements that a late count must re-apply: (when, units)
 
 
 LOCATIONS_MAX = 256
 
 
-class ReservationState(Struct, omit_defaults=True, kw_only=True):
+class ReservationState(Struct, gc=False, omit_defaults=True, kw_only=True):
     """Units promised to a channel that asked first."""
 
     id: int
     channel: str
     key: str
-    shares: list[Share]
+    shares: tuple[Share, ...]
     expires: int
     status: str = "reserved"  # reserved, consumed, released, expired, refused
-    short: list[tuple[int, int, int]] = field(default_factory=list)
+    short: tuple[tuple[int, int, int], ...] = ()
     order: int = 0
 
 
-class ItemState(Struct, omit_defaults=True, kw_only=True):
+class ItemState(Struct, gc=False, omit_defaults=True, kw_only=True):
     """A SKU, and what each system calls it."""
 
     id: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from mainstay.model.failures import Reject
 
@@ -30,4 +31,11 @@ def micros(text: object) -> int:
 
 def iso(at: int) -> str:
     """The RFC 3339 text of microseconds, to the microsecond only where there is one."""
-    return (_EPOCH + timedelta(microseconds=at)).isoformat()[:-6] + "Z"
+    minute, rest = divmod(at, MINUTE)
+    second, micro = divmod(rest, SECOND)
+    return f"{_minute(minute)}{second:02d}.{micro:06d}Z" if micro else f"{_minute(minute)}{second:02d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _minute(number: int) -> str:
+    return (_EPOCH + timedelta(minutes=number)).isoformat()[:17]

@@ -113,7 +113,7 @@ def moved(said: StockMoved, level: Level) -> None:
 
 
 def _remember(level: Level, at: int, units: int) -> None:
-    level.recent = sorted([*level.recent, (at, units)])[-RECENT_MAX:]
+    level.recent = tuple(sorted([*level.recent, (at, units)])[-RECENT_MAX:])
 
 
 def _settle_deficit(level: Level) -> None:

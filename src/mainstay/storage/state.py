@@ -32,7 +32,7 @@ class Batch:
         self.accounts: list[tuple[int, str, str, int]] = []
         self.transfers: list[tuple[int, int, int, str, int, int, int]] = []
         self.intents: list[tuple[int, int, str, int, bytes]] = []
-        self.timers: list[tuple[int, str, int]] = []
+        self.timers: dict[tuple[int, str, int], None] = {}  # many may ask for the same one
         self.timers_done: list[tuple[int, str, int]] = []
         self.backlog: list[tuple[int, int]] = []
         self.backlog_done: list[tuple[int, int]] = []
@@ -42,7 +42,7 @@ class Batch:
         self.proposals: list[tuple[int, int, bytes]] = []
         self.people: list[tuple[int, bytes]] = []
         self.erased: list[tuple[int]] = []
-        self.answers: list[tuple[int, int, bytes]] = []
+        self.answers: list[tuple[int, bytes]] = []
         self.level_changes: list[tuple[int, int, bytes]] = []
         self.handled: list[tuple[int, str, bytes]] = []
         self.tally: Counter[tuple[str, str, str]] = Counter()

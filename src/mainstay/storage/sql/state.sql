@@ -66,6 +66,10 @@ ON CONFLICT (id) DO UPDATE SET status = excluded.status, open = excluded.open, a
 -- Reservations by number.
 SELECT id, body FROM reservation WHERE id IN (SELECT value FROM json_each(?));
 
+-- name: reserved_between
+-- Reservations that stand, numbered from one number to before another.
+SELECT id FROM reservation WHERE id >= ? AND id < ? AND status = 'reserved';
+
 -- name: save_reservation
 -- A reservation as it now stands.
 INSERT INTO reservation (id, status, expires, body) VALUES (?, ?, ?, ?)
@@ -187,12 +191,12 @@ SELECT subject, body FROM vault WHERE subject IN (SELECT value FROM json_each(?)
 DELETE FROM vault WHERE subject = ?;
 
 -- name: add_answer
--- What a waiting caller is told.
-INSERT INTO answer (receipt, status, body) VALUES (?, ?, ?);
+-- What the callers that waited for a batch are told.
+INSERT INTO answer (receipt, body) VALUES (?, ?);
 
 -- name: answers_from
--- Answers since a receipt.
-SELECT receipt, status, body FROM answer WHERE receipt > ? ORDER BY receipt;
+-- Answers to a receipt and later ones.
+SELECT body FROM answer WHERE receipt >= ? ORDER BY receipt;
 
 -- name: drop_answers
 -- Answers that nobody waits for any more.

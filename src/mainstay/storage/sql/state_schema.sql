@@ -143,10 +143,9 @@ CREATE TABLE vault (  -- personal data: here, and nowhere else in this file
     body    BLOB NOT NULL
 ) STRICT;
 
-CREATE TABLE answer (  -- what callers that wait for a decision are told
-    receipt INTEGER PRIMARY KEY,
-    status  INTEGER NOT NULL,
-    body    BLOB NOT NULL
+CREATE TABLE answer (  -- what the callers that waited for a batch are told
+    receipt INTEGER PRIMARY KEY,  -- the last one that it answers
+    body    BLOB NOT NULL         -- JSON list of [receipt, status, answer], packed
 ) STRICT;
 
 CREATE TABLE level_change (  -- which items changed in which batch: channels read it as a cursor over stock, the newest level wins
