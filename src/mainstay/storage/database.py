@@ -15,7 +15,7 @@ import apsw
 from mainstay.model.failures import Halt
 
 SQLITE_MIN = (3, 51, 3)  # earlier versions can corrupt a WAL file that is reset while another connection checkpoints
-PAGE_BYTES = {"state": 8192, "inbox": 16384}  # three deliveries of 5 KB to a page: a third fewer bytes and a tenth of the tail
+PAGE_BYTES = {"state": 4096, "inbox": 16384}  # three deliveries of 5 KB to a page: a third fewer bytes and a tenth of the tail
 CACHE_KIB = 65_536
 BUSY_MS = 10_000
 CHECKPOINT_PAGES = 4_000
