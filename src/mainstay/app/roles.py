@@ -210,7 +210,7 @@ async def run_edge(house: House, stop: asyncio.Event, ready: Callable[[], None])
     api = Api(state, outcomes, recorder, waiters, build.tokens(house), build.channel_policies(house), meters.text, meters.not_ready)
     config = uvicorn.Config(
         Front(door, api.application()), loop="none", http="httptools", access_log=False, log_level="warning", lifespan="off",
-        server_header=False, date_header=False, timeout_graceful_shutdown=5, limit_concurrency=4_000, backlog=2_048,
+        server_header=False, date_header=False, proxy_headers=False, timeout_graceful_shutdown=5, limit_concurrency=4_000, backlog=2_048,
     )  # fmt: skip
     listener = listening(server.listen, server.port)
     web = uvicorn.Server(config)

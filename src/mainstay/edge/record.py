@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from mainstay.storage.inbox import Inbox, New
 
-GROUP_S = 0.001
 GROUP_MAX = 256
 PENDING_MAX = 8_192  # beyond this we refuse before acknowledging, never after
 
@@ -24,7 +23,7 @@ class Recorder:
         self.accepted = 0
         self._new: list[New] = []
         self._told: list[asyncio.Future[int]] = []
-        self._timer: asyncio.Handle | None = None
+        self._seen = 0  # receipts of the group when it was last looked at
 
     def record(self, system: str, topic: str, key: str, body: bytes) -> asyncio.Future[int]:
         """Resolves to the receipt's number once its bytes survive power loss."""
@@ -36,14 +35,22 @@ class Recorder:
         self._told.append(future)
         if len(self._new) >= GROUP_MAX:
             self.flush()
-        elif self._timer is None:
-            self._timer = loop.call_later(GROUP_S, self.flush)
+        elif len(self._new) == 1:
+            self._seen = 0
+            loop.call_soon(self._look, loop, self._new)
         return future
 
+    def _look(self, loop: asyncio.AbstractEventLoop, group: list[New]) -> None:
+        """Commit the group as soon as a turn of the loop brings it nothing more: nobody waits for a timer."""
+        if group is not self._new:
+            return  # it was full, and is committed
+        if len(group) > self._seen:
+            self._seen = len(group)
+            loop.call_soon(self._look, loop, group)
+        else:
+            self.flush()
+
     def flush(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         if not self._new:
             return
         new, told = self._new, self._told
