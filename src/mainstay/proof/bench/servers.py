@@ -91,8 +91,10 @@ def fastapi(place: Path) -> Any:
 def main() -> None:
     kind, folder = sys.argv[1], Path(sys.argv[2])
     app = fastapi(folder) if kind == "fastapi" else ours(folder, stores=kind == "ours")
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, http="httptools", loop="uvloop", access_log=False, log_level="error",
-                            lifespan="off", proxy_headers=False,                            server_header=False, date_header=False)  # fmt: skip
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, http="httptools", loop="uvloop", access_log=False, log_level="error", lifespan="off",
+        proxy_headers=False, server_header=False, date_header=False,
+    )  # fmt: skip
     server = uvicorn.Server(config)
 
     async def serve() -> None:
