@@ -18,6 +18,7 @@ from mainstay.storage.database import rows
 from mainstay.storage.inbox import Receipt
 
 STEPS = 5
+_seen = msgspec.json.Decoder(SeenEvent).decode
 IN_FLIGHT = 64
 
 
@@ -45,7 +46,7 @@ def run(quick: bool) -> dict[str, Any]:
 
 
 def _translate(topic: str, body: bytes) -> list[Said]:
-    return [Said(msgspec.json.decode(body, type=SeenEvent))]
+    return [Said(_seen(body))]
 
 
 def _ours(place: Path, count: int, in_flight: int, facts: dict[str, Any]) -> float:
