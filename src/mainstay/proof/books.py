@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from mainstay.flows.rebuild import CONSERVED
 from mainstay.flows.world import order_of
 from mainstay.model.money import minor
 from mainstay.model.state import OrderState
@@ -202,14 +203,9 @@ def _money(found: Findings, orders: Iterable[Placed], belief: Mapping[str, Order
         captured = sum(amount for what, intent, amount in cast.payments.effects if what == "capture" and intent == one.intent)
         if one.intent and captured not in (0, one.total):
             found.add("unexplained_minor_units", abs(captured - one.total), f"{one.uid}: captured {captured} of {one.total}")
-    for name, currency, balance, net in rows(state.connection, UNBALANCED):
-        found.add("unbalanced_entries", 1, f"{name} {currency}: balance {balance}, its transfers sum to {net}")
-
-
-UNBALANCED = """
-SELECT account.name, account.currency, account.balance, coalesce(moved.net, 0) FROM account LEFT JOIN (
-  SELECT id, sum(amount) AS net FROM (SELECT debit AS id, amount FROM transfer UNION ALL SELECT credit, -amount FROM transfer) GROUP BY id
-) AS moved ON moved.id = account.id WHERE account.balance <> coalesce(moved.net, 0)"""
+    for rule, sql in CONSERVED.items():
+        for row in rows(state.connection, sql):
+            found.add("unbalanced_entries", 1, f"not so: {rule}: {row}")
 
 
 def receivables(state: State) -> dict[int, int]:
