@@ -400,6 +400,20 @@ def bench(name: str, as_json: bool, quick: bool) -> None:
     sys.exit(0 if result["correct"] else 1)
 
 
+@main.command()
+@click.option("--seed", type=int, help="Replay one seed and tell its history.")
+@click.option("--seeds", default=1_000, show_default=True, help="How many seeds to play, from 0.")
+@click.option("--scenario", default="", help='Only histories of one kind, such as "flash sale".')
+@JSON
+def sim(seed: int | None, seeds: int, scenario: str, as_json: bool) -> None:
+    """Play histories with faults and crashes on the whole system in one thread; exit 1 when an invariant breaks."""
+    from mainstay.app.simulate import many_seeds, one_seed
+
+    found, text = one_seed(seed, scenario) if seed is not None else many_seeds(seeds, scenario, quiet=as_json)
+    show(found, as_json, text)
+    sys.exit(1 if found["failed"] else 0)
+
+
 def _state(data: Path) -> Any:
     from mainstay.model.failures import Halt
     from mainstay.storage.state import State

@@ -41,6 +41,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     hooks: Mapping[str, str] = {}  # system -> where its webhooks are to go
     policies: Mapping[str, str] = {}  # channel -> its stock policy in words: a changed one is told at once
     scale: Mapping[str, float] = {}  # rate budgets of twins that live faster
+    listen_s: float = POLL_S  # how long a missed ring can go unnoticed
 
 
 class Dispatch:
@@ -94,7 +95,7 @@ class Dispatch:
             while self._take(restarted=False):
                 await asyncio.sleep(0)
             try:
-                async with asyncio.timeout(POLL_S):
+                async with asyncio.timeout(self.plan.listen_s):
                     await self.news.wait()
             except TimeoutError:
                 self._note_levels()

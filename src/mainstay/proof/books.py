@@ -35,6 +35,7 @@ class Placed(Struct):
     remitted: int = 0  # tax that the marketplace keeps: part of the total, never ours
     intent: str = ""
     handed_over: bool = False
+    unpaid: bool = False
 
     @property
     def uid(self) -> str:
@@ -63,7 +64,15 @@ def placed(cast: Cast, counters: Counters) -> list[Placed]:
             units[line["sku"]] += line["quantity"]
         total = minor(order["total_price"], CURRENCY)
         found.append(
-            Placed("shop", str(number), total, dict(units), order["cancelled_at"] is not None, intent=notes.get("payment_intent", ""))
+            Placed(
+                "shop",
+                str(number),
+                total,
+                dict(units),
+                order["cancelled_at"] is not None,
+                intent=notes.get("payment_intent", ""),
+                unpaid=order["financial_status"] == "pending",
+            )  # fmt: skip
         )
     for name in cast.amazon.orders:
         found.append(_at_amazon(name, cast))
@@ -113,7 +122,7 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State) -> tuple
     _effects(found, cast)
     figures = found.figures
     result = {
-        "orders": {"placed": len(orders), **_of(figures, "lost", "duplicated", "stuck_unnamed")},
+        "orders": {"placed": len(orders), **_of(figures, "lost", "duplicated", "stuck_unnamed", "shipped_unpaid")},
         "stock": {
             "refused_asked_first": counters.refused,
             **_of(figures, "oversold_units_asked_first", "oversold_units_autonomous", "negative_commits"),
@@ -150,6 +159,8 @@ def _orders(found: Findings, orders: Iterable[Placed], belief: Mapping[str, Orde
             continue
         if left[one.uid] - Counter(one.units):
             found.add("duplicated", 1, f"{one.uid}: shipped {dict(left[one.uid])}, ordered {one.units}")
+        if one.unpaid and left[one.uid]:
+            found.add("shipped_unpaid", 1, f"{one.uid}: {dict(left[one.uid])} left, and nobody has paid")
         if known.status not in ("settled", "cancelled") and not is_named(known):
             what = blocker(known)
             found.add("stuck_unnamed", 1, f"{one.uid}: {known.status}, waits for {what.detail if what else 'nothing that is known'}")
@@ -173,7 +184,7 @@ def _stock(
     arrived = Counter({product.sku: product.stock for product in story.products})
     for what, sku, delta in cast.erp.effects:
         if what == "move":
-            arrived[sku] += int(delta)
+            arrived[sku] += max(0, int(delta))  # what a count misses later did arrive
     for sku, excess in (gone - arrived).items():
         found.add("oversold_units_asked_first", excess, f"{sku}: {excess} more units left than ever arrived")
     broken = rows(state.connection, "SELECT id FROM stock WHERE on_hand < 0 OR allocated + reserved > on_hand + deficit OR allocated < 0")
@@ -227,8 +238,8 @@ def _erp(found: Findings, orders: Iterable[Placed], left: Mapping[str, Counter[s
             found.add("doubled_sales", made[one.uid] - 1, f"{one.uid}: {made[one.uid]} sales")
         if complete and not made[one.uid]:
             found.add("missing_sales", 1, f"{one.uid}: shipped, but not in the ERP")
-        elif complete and minor(str(totals[one.uid]), CURRENCY) != one.total:
-            found.add("total_mismatches", 1, f"{one.uid}: the channel states {one.total}, the ERP invoiced {totals[one.uid]}")
+        elif complete and minor(str(invoiced := totals.get(one.uid, 0)), CURRENCY) != one.total:
+            found.add("total_mismatches", 1, f"{one.uid}: the channel states {one.total}, the ERP invoiced {invoiced}")
 
 
 def _effects(found: Findings, cast: Cast) -> None:

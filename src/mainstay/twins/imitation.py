@@ -154,6 +154,11 @@ class Imitation:
     def undelivered(self) -> int:
         return len(self._waiting)
 
+    @property
+    def next_due(self) -> int | None:
+        """When the next delivery is to leave, in UTC microseconds; None where nothing waits."""
+        return min((one.due for one in self._waiting.values()), default=None)
+
     # --- chance ------------------------------------------------------------------------------------------------------
     def _strikes(self, fault: str) -> bool:
         rate = self.weather.rates.get(fault, 0.0)

@@ -175,6 +175,8 @@ class ShipStationTwin(Imitation):
         rows = [one for one in self.shipments if one["createDate"] >= since and (not voided or (one["voidDate"] or "") >= voided)]
         if "batchId" in query:
             rows = [one for one in rows if one["batchNumber"] == query["batchId"]]
+        if "orderId" in query:
+            rows = [one for one in rows if str(one["orderId"]) == query["orderId"]]
         if query.get("includeShipmentItems", "").lower() != "true":
             rows = [one | {"shipmentItems": None} for one in rows]
         return self._page("shipments", rows, query)

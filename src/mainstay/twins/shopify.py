@@ -82,9 +82,9 @@ class ShopifyTwin(Imitation):
     def place_order(
         self, lines: Sequence[tuple[str, int]], *, now: int, customer: Mapping[str, str], payment_intent: str | None = None,
         shipping_minor: int = 0, discount_minor: int = 0, tax_minor: int = 0, number: str | None = None, currency: str | None = None,
-        reservation: str = "",
+        reservation: str = "", paid: bool = True,
     ) -> dict[str, Any] | None:  # fmt: skip
-        """A buyer checks out; None where the shop itself shows too few. Tax is added on top of the prices."""
+        """A buyer checks out; None where the shop itself shows too few. Tax is added on top of the prices. Not `paid`: on invoice."""
         wanted: Counter[str] = Counter()
         for sku, quantity in lines:
             wanted[sku] += quantity
@@ -96,7 +96,7 @@ class ShopifyTwin(Imitation):
         order["name"] = number or f"#{1000 + len(self.orders) + 1}"
         notes = {"payment_intent": payment_intent, "mainstay_reservation": reservation}
         order["note_attributes"] = [{"name": name, "value": value} for name, value in notes.items() if value]
-        order["financial_status"] = "authorized" if payment_intent else "paid"
+        order["financial_status"] = ("authorized" if payment_intent else "paid") if paid else "pending"
         order |= shapes.buyer(customer, self._id())
         self.orders[order["id"]] = order
         self._tell("orders/create", order, now)

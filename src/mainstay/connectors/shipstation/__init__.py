@@ -267,19 +267,24 @@ class ShipStation(Connector):
             reply = yield Call(operation="order", method="GET", path=f"/orders/{command.reference}")
             order = _exact.decode(reply.body)
             if order["orderStatus"] == "cancelled":
-                return Done({"release": command.reference})
+                return (yield from self._closed(command.reference))
             if order["orderStatus"] in words.CLOSED:
                 raise Reject(f"release {command.release} is already {order['orderStatus']}")
         body = _as_json(order | {"orderStatus": "cancelled"})
         reply = yield Call(operation="createorder", method="POST", path="/orders/createorder", body=body)
-        return Done({"release": str(reply.read(Order).order_id)})
+        return (yield from self._closed(str(reply.read(Order).order_id)))
+
+    def _closed(self, order_id: str) -> Talk[Done]:
+        """What had left before the order was closed comes with the answer: units that are in a parcel are not free again."""
+        rows = yield from self.fetch("shipments", f"/shipments?orderId={order_id}&includeShipmentItems=true")
+        return Done({"release": order_id}, rows=rows)
 
     def look_up(self, command: Command) -> Talk[Done | None]:
         if isinstance(command, CancelRelease):
             if not command.reference:
                 return None
             reply = yield Call(operation="order", method="GET", path=f"/orders/{command.reference}")
-            return Done({"release": command.reference}) if reply.read(Order).order_status == "cancelled" else None
+            return (yield from self._closed(command.reference)) if reply.read(Order).order_status == "cancelled" else None
         if not isinstance(command, ReleaseOrder):
             raise Reject(f"ShipStation cannot look up {type(command).__name__}", "not_capable")
         raws, _ = yield from _listed("/orders", {"orderNumber": command.number, "page": "1"})

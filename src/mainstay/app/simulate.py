@@ -1,0 +1,122 @@
+"""`mainstay sim`: gives the simulator its landscapes, built as `mainstay up` builds them."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.progress import Progress
+
+from mainstay import landscape
+from mainstay.app import build
+from mainstay.proof.history import CURRENCY
+from mainstay.proof.sim import run
+from mainstay.proof.sim.machine import Fittings
+from mainstay.proof.sim.wires import url
+
+LISTEN_S = 5.0  # in a simulation every ring is heard
+SHOWN_MAX = 10  # failed seeds that are listed
+POLLS_S = {"notifications": 60.0}  # feeds that are read oftener than the others
+POLL_S = 240.0
+PATIENCE = {"payment_timeout_s": 900}  # a history lasts a quarter of an hour
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {  # what of the demo's landscape is declared otherwise
+    "as in the demo": {},
+    "capture with the order": {"orders": {"capture": "order"}},
+    "shortage cancels": {"orders": {"shortage": "cancel"}},
+    "no partial shipment": {"orders": {"partial_shipment": False}},
+    "buffered channels": {"channels.shop": {"buffer": 1}, "channels.amazon": {"buffer": 2, "cap": 3}},
+    "a share for each": {"channels.shop": {"share": 0.5}, "channels.amazon": {"share": 0.5}},
+    "few locations": {"orders": {"split": False}},
+}
+SECRETS = {
+    "api-token": "t-operator", "shop-token": "shpat_twin", "shop-secret": "shpss_twin", "amazon-secret": "amzn-secret",
+    "amazon-refresh": "Atzr|twin", "amazon-sqs": "sqs-secret", "payments-key": "sk_test_twin", "payments-secret": "whsec_twin",
+    "erp-password": "twin", "warehouse-secret": "twin-secret", "warehouse-hook": "twin-path", "till-token": "t-till",
+    "webshop-token": "t-webshop",
+}  # fmt: skip
+
+
+@cache
+def fittings(variant: str) -> Fittings:
+    """The demo's landscape with a variant's settings, against the twins of a simulation."""
+    given: dict[str, dict[str, Any]] = {
+        "shop": {
+            "shop": "acme.myshopify.com", "token": "file:shop-token", "webhook_secret": "file:shop-secret", "location": "7001",
+            "currency": CURRENCY, "payment_system": "payments", "url": url("shop"),
+        },
+        "amazon": {
+            "seller": "A3TH9S8BH6GOGM", "marketplace": "A1PA6795UKMFR9", "client": "mainstay-sim", "client_secret": "file:amazon-secret",
+            "refresh_token": "file:amazon-refresh", "queue_url": f"{url('amazon')}/queue", "access_key": "AKIATWIN",
+            "secret_key": "file:amazon-sqs", "url": url("amazon"), "auth_url": url("amazon"), "since": "2026-01-01T00:00:00Z",
+        },
+        "payments": {"secret_key": "file:payments-key", "webhook_secrets": ["file:payments-secret"], "url": url("payments")},
+        "erp": {"url": url("erp"), "database": "tryton", "login": "mainstay", "password": "file:erp-password", "currency": CURRENCY},
+        "warehouse": {
+            "key": "twin-key", "secret": "file:warehouse-secret", "hook_secret": "file:warehouse-hook", "currency": CURRENCY,
+            "url": url("warehouse"),
+        },
+        "webshop": {"token": "file:webshop-token"}, "till": {"token": "file:till-token"},
+    }  # fmt: skip
+    text = landscape.demo(build.offers(), given, {"shop": "7001"})
+    text = text.replace("[server]", '[server]\napi_token = "file:api-token"', 1)
+    text = _declared(text, {"orders": PATIENCE})
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        (place / "mainstay.toml").write_text(_declared(text, VARIANTS[variant]))
+        for name, value in SECRETS.items():
+            (place / name).write_text(value)
+        house = build.open_house(place / "mainstay.toml")
+        tokens = build.tokens(house)
+        plan = build.plan(house, {})
+    polls = {feed: POLLS_S.get(feed[1], POLL_S) for feed in plan.polls}
+    plan = msgspec.structs.replace(plan, polls=polls, listen_s=LISTEN_S)
+    return Fittings(build.shop(house), plan, build.channel_policies(house), build.by_sku(house), tokens, house.connectors)
+
+
+def many_seeds(count: int, scenario: str, *, quiet: bool) -> tuple[dict[str, Any], str]:
+    """Play seeds from 0 on all cores; of the first that fails the shortest history. (figures, text)"""
+    run.silence()
+    with Progress(console=Console(stderr=True), disable=quiet) as bar:
+        task = bar.add_task("seeds", total=count)
+        endings = run.many(range(count), tuple(VARIANTS), fittings, scenario)
+        found = run.report(endings, lambda _ending: bar.advance(task))
+    text = [f"{found['seeds']} seeds in {found['seconds']} s, {found['commits_checked']} commits checked, {len(found['failed'])} failed"]
+    text += [f"faults: {', '.join(f'{name} {times}' for name, times in found['faults'].items())}"]
+    failed = list(found["failed"].items())[:SHOWN_MAX]
+    text += [f"replay: mainstay sim --seed {seed}{_named(scenario)}   {broken}" for seed, broken in failed]
+    if found["failed"]:
+        text += ["", "the shortest history that fails in the same way:", *_shortest(min(found["failed"]), scenario)]
+    return found, "\n".join(text)
+
+
+def one_seed(seed: int, scenario: str) -> tuple[dict[str, Any], str]:
+    """Replay a seed and tell what happened in it. (figures, text)"""
+    run.silence()
+    drawn = run.swarm(seed, tuple(VARIANTS), scenario)
+    ending = run.one(drawn, fittings)
+    found = run.report([ending], lambda _ending: None)
+    text = run.told(drawn, ending.broken or "nothing")
+    if ending.broken:
+        text += ["", "the shortest history that fails in the same way:", *_shortest(seed, scenario)]
+    return found, "\n".join(text)
+
+
+def _shortest(seed: int, scenario: str) -> list[str]:
+    return run.told(*run.shrink(run.swarm(seed, tuple(VARIANTS), scenario), fittings))
+
+
+def _named(scenario: str) -> str:
+    return f" --scenario {scenario!r}" if scenario else ""
+
+
+def _declared(text: str, changes: dict[str, dict[str, Any]]) -> str:
+    """The text with further settings; a table that is there gets them, another is added."""
+    for table, settings in changes.items():
+        lines = "\n".join(f"{name} = {msgspec.json.encode(value).decode()}" for name, value in settings.items())
+        head = f"[{table}]\n"
+        text = text.replace(head, f"{head}{lines}\n", 1) if head in text else f"{text}\n{head}{lines}\n"
+    return text

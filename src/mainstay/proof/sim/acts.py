@@ -1,0 +1,71 @@
+"""What people and machines do in a history, drawn from a seed as data: a list of acts that can be shortened and read."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+PRICES = (990, 1450, 2399, 3100, 4999, 899)
+STORY_S = 900  # acts happen within a quarter of an hour
+FAULTS = (
+    "throttled", "error_before", "error_after", "cut_before", "cut_after", "partial", "duplicate", "late", "reordered", "lost",
+    "unsubscribed",
+)  # fmt: skip
+KINDS: Mapping[str, float] = {  # how often each act is drawn, relative to the others
+    "shop buys": 6, "amazon buys": 5, "webshop buys": 4, "till sells": 4, "buyer cancels": 2, "money back": 2, "goods arrive": 2,
+    "count": 2, "warehouse packs": 6, "operator retries": 1, "crash": 1, "outage": 1, "abandons": 1,
+}  # fmt: skip
+
+SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is made of; the nameless one is made of all
+    "": KINDS,
+    "flash sale": {"shop buys": 6, "amazon buys": 6, "webshop buys": 6, "till sells": 6, "abandons": 2},
+    "crashes": {"shop buys": 4, "amazon buys": 3, "webshop buys": 3, "till sells": 2, "warehouse packs": 4, "crash": 6},
+    "outages": {"shop buys": 4, "amazon buys": 3, "webshop buys": 3, "warehouse packs": 4, "outage": 6},
+    "second thoughts": {"shop buys": 4, "amazon buys": 3, "webshop buys": 2, "warehouse packs": 3, "buyer cancels": 5, "money back": 3},
+    "counts": {"shop buys": 4, "webshop buys": 4, "till sells": 3, "warehouse packs": 3, "goods arrive": 3, "count": 6},
+}
+
+
+class Act(Struct, frozen=True):
+    """Something that happens at `at` seconds. `luck` decides what of it is left open, so that other acts do not move it."""
+
+    at: float
+    kind: str
+    luck: int
+
+    def dice(self) -> random.Random:
+        return random.Random(self.luck)
+
+    def __str__(self) -> str:
+        return f"{self.at:6.1f} s  {self.kind} ({self.luck})"
+
+
+class Swarm(Struct, frozen=True):
+    """What one seed runs on."""
+
+    seed: int
+    landscape: str  # the name of a variant
+    weather: dict[str, dict[str, float]]  # twin -> fault -> probability
+    stock: dict[str, int]  # opening stock by SKU
+    batch_max: int
+    acts: tuple[Act, ...]
+
+
+def draw(seed: int, landscapes: tuple[str, ...], twins: tuple[str, ...], kinds: Mapping[str, float]) -> Swarm:
+    """The swarm of a seed: which faults there are at all differs, and how often."""
+    dice = random.Random(seed)
+    weather: dict[str, dict[str, float]] = {}
+    calm = dice.random() < 0.15
+    for twin in twins:
+        some = [fault for fault in FAULTS if not calm and dice.random() < 0.4]
+        weather[twin] = {fault: dice.choice((0.02, 0.1, 0.3)) for fault in some}
+        if "unsubscribed" in weather[twin]:
+            weather[twin]["unsubscribed"] = 0.02
+    stock = {f"SKU-{n}": dice.choice((0, 1, 1, 2, 3, 5, 9)) for n in range(dice.randrange(2, 5))}
+    weights = {kind: weight * dice.choice((0, 0.5, 1, 1, 3)) for kind, weight in kinds.items()}
+    weights["shop buys"] = weights["shop buys"] or 1
+    drawn = dice.choices(list(weights), list(weights.values()), k=dice.randrange(4, 20))
+    acts = tuple(sorted((Act(round(dice.random() * STORY_S, 1), kind, dice.randrange(2**31)) for kind in drawn), key=lambda act: act.at))
+    return Swarm(seed, dice.choice(landscapes), weather, stock, dice.choice((1, 3, 16, 64)), acts)

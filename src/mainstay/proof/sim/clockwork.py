@@ -1,0 +1,32 @@
+"""An event loop whose time jumps: where nothing is to be done now, it is at once the moment of the next timer."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+
+
+class Stuck(Exception):
+    """Nothing is ready and nothing will be: whoever waits here waits for ever."""
+
+
+class Clockwork(asyncio.SelectorEventLoop):
+    """Runs what asyncio runs, in the same order each time, and an hour in no time. Its clock begins at 0 seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._now = 0.0
+
+    def time(self) -> float:
+        return self._now
+
+    def _run_once(self) -> None:
+        timers = self._scheduled  # type: ignore[attr-defined]
+        if not self._ready:  # type: ignore[attr-defined]
+            while timers and timers[0]._cancelled:  # as BaseEventLoop does; a timer that nobody waits for is no reason to jump
+                self._timer_cancelled_count -= 1  # type: ignore[attr-defined]
+                heapq.heappop(timers)._scheduled = False
+            if not timers:
+                raise Stuck("nothing is ready and no timer runs")
+            self._now = max(self._now, timers[0]._when)
+        super()._run_once()  # type: ignore[misc]

@@ -1,0 +1,215 @@
+"""Mainstay itself, in one thread: the product's door, core and dispatch over its three files. A crash leaves only the files."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Mapping
+from contextvars import ContextVar, copy_context
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from mainstay.contract.connector import Connector
+from mainstay.delivery.dispatch import Dispatch, Plan
+from mainstay.delivery.outcomes import Outcomes
+from mainstay.edge.api import Api, Waiters
+from mainstay.edge.receive import Door
+from mainstay.edge.record import Recorder
+from mainstay.flows.ask import Desk
+from mainstay.flows.intake import Intake
+from mainstay.flows.operate import Operators
+from mainstay.flows.propagate import Propagate
+from mainstay.flows.shop import Shop
+from mainstay.flows.world import World
+from mainstay.model.secrets import Secret
+from mainstay.model.times import SECOND
+from mainstay.proof.sim.wires import Wires
+from mainstay.stock.view import ChannelPolicy
+from mainstay.storage.archive import raw_of
+from mainstay.storage.inbox import Inbox, InboxReader
+from mainstay.storage.state import State
+
+BODY_BYTES_MAX = 2_000_000
+TIMERS_MAX = 64
+STEP_S_MAX = 0.02  # how long the core may take to notice
+
+
+OWNER: ContextVar[list[asyncio.Task[Any]] | None] = ContextVar("OWNER", default=None)
+
+
+def owned(loop: asyncio.AbstractEventLoop, work: Any, **more: Any) -> asyncio.Task[Any]:
+    """Makes tasks, and notes whose they are: a task factory for the loop."""
+    task = asyncio.Task(work, loop=loop, **more)
+    context = more.get("context")
+    tasks = context.get(OWNER) if context is not None else OWNER.get()
+    if tasks is not None:
+        tasks.append(task)
+    return task
+
+
+class Fittings(Struct, frozen=True):
+    """What the top floor builds from a landscape; the same for every seed that draws it."""
+
+    shop: Shop
+    plan: Plan
+    policies: Mapping[str, ChannelPolicy]
+    by_sku: frozenset[str]
+    tokens: Mapping[str, Secret]
+    connectors: Mapping[str, Connector]
+
+
+class Machine:
+    """One installation. `watch` is told after each commit of the core. `batch_max` receipts make a batch."""
+
+    def __init__(
+        self, place: Path, fittings: Fittings, wires: Wires, clock: Callable[[], int], dice: random.Random, batch_max: int,
+        watch: Callable[[Machine], None],
+    ) -> None:  # fmt: skip
+        self.place, self.fittings, self.wires, self.clock, self.dice = place, fittings, wires, clock, dice
+        self.batch_max, self.watch = batch_max, watch
+        self.commits = 0
+        self.acknowledged = 0  # deliveries that were answered with 200
+        self.up = False
+
+    def start(self) -> None:
+        """Open the files, whatever a crash has left in them, and begin to work."""
+        fittings, place = self.fittings, self.place
+        self.state = State(place / "state.db")
+        self.inbox = Inbox(place / "inbox.db")
+        self.outcomes = Outcomes(place / "outcomes.db", self.clock, self._ring)
+        for store in (self.state, self.inbox, self.outcomes.inbox):
+            store.connection.pragma("synchronous", "off")  # crashes here are of the process; tests/crash cuts the power
+        self.readers = {"inbox": _reading(self.inbox), "outcomes": _reading(self.outcomes.inbox)}
+        self.world = World(self.state)
+        self.intake = Intake(self.world, fittings.shop)
+        Desk(self.intake)
+        Operators(self.intake, lambda system, seq: raw_of(place, self.readers, system, seq))
+        self.recorder = Recorder(self.inbox, self.clock, self._ring)
+        self.waiters = Waiters(self.state)
+        hooks = {name: one for name, one in fittings.connectors.items() if one.manifest.topics}
+        self.door = Door(hooks, self.recorder, self.clock, BODY_BYTES_MAX)
+        self.api = Api(
+            self.state, self.readers["outcomes"], self.recorder, self.waiters, fittings.tokens, fittings.policies, lambda: b"", lambda: ""
+        ).application()
+        propagate = Propagate(self.state, fittings.policies, fittings.by_sku)
+        self.dispatch = Dispatch(self.state, self.outcomes, fittings.plan, self.wires, propagate.commands, self.clock, self.dice)
+        self._step: asyncio.TimerHandle | None = None
+        self._alarm: asyncio.TimerHandle | None = None  # when the next timer of the store is due
+        self.up = True
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._context = copy_context()
+        self._context.run(OWNER.set, self._tasks)
+        self._start(self.dispatch.run(asyncio.Event())).add_done_callback(_ended)
+        self._ring()
+
+    def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """A task of this process: it, and all that it starts, dies with it."""
+        return asyncio.get_running_loop().create_task(work, context=self._context)
+
+    def crash(self) -> None:
+        """The process dies: what it had not committed is gone."""
+        self.up = False
+        for timer in (self._step, self._alarm, self.outcomes._flushing):
+            if timer is not None:
+                timer.cancel()
+        self.recorder._new = []
+        for task in self._tasks:
+            task.cancel()
+        self.state.close()
+        self.inbox.close()
+        self.outcomes.inbox.close()  # and not `outcomes`, which would flush first
+
+    # --- the core ----------------------------------------------------------------------------------------------------
+    def _ring(self) -> None:
+        if self._step is None and self.up:
+            self._step = asyncio.get_running_loop().call_later(self.dice.random() * STEP_S_MAX, self._core)
+
+    def _core(self) -> None:
+        self._step = None
+        done = self._take()
+        self.dispatch.news.set()
+        self.waiters.look()
+        if done:
+            self._ring()
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        if (due := self.state.rows("next_timer")[0][0]) is not None:
+            pause = max(0.0, (due - self.clock()) / SECOND)
+            self._alarm = asyncio.get_running_loop().call_later(pause + 0.001, self._ring)
+
+    def _take(self) -> int:
+        done, now = 0, self.clock()
+        for source, reader in self.readers.items():
+            receipts = reader.after(self.world.counters.get(f"position/{source}", 0), self.batch_max)
+            if receipts:
+                self.intake.take(source, receipts, now)
+                done += len(receipts)
+                self._committed()
+        timers = self.state.rows("due_timers", (now, TIMERS_MAX))
+        if timers:
+            self.intake.expire(timers, now)
+            done += len(timers)
+            self._committed()
+        return done
+
+    def _committed(self) -> None:
+        self.commits += 1
+        self.watch(self)
+
+    def behind(self) -> int:
+        """Receipts that the core has not taken."""
+        return sum(reader.behind(self.world.counters.get(f"position/{source}", 0)) for source, reader in self.readers.items())
+
+    # --- the doors ---------------------------------------------------------------------------------------------------
+    async def hook(self, name: str, headers: Mapping[str, str], body: bytes) -> int:
+        """A twin's delivery; its status, 0 where nobody answers."""
+        path = f"/hooks/{name}" + ("/twin-path" if name == "warehouse" else "")
+        status, _ = await self._asgi(self.door, "POST", path, headers, body)
+        self.acknowledged += status == 200
+        return status
+
+    async def ask(self, who: str, method: str, path: str, body: object, key: str = "") -> tuple[int, Any]:
+        """A call of the API by a channel or an operator; status 0 where nobody answers."""
+        token = self.fittings.tokens[who].reveal()
+        headers = {"authorization": f"Bearer {token}", **({"idempotency-key": key} if key else {})}
+        status, answer = await self._asgi(self.api, method, path, headers, msgspec.json.encode(body))
+        return status, msgspec.json.decode(answer) if answer else None
+
+    async def _asgi(self, app: Any, method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        if not self.up:
+            return 0, b""
+        told: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Any) -> None:
+            told.append(message)
+
+        raw = [(name.lower().encode(), value.encode()) for name, value in {**headers, "content-length": str(len(body))}.items()]
+        scope = {
+            "type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b"", "headers": raw,
+            "server": ("mainstay.sim", 80), "client": ("sim", 1), "scheme": "http", "root_path": "", "http_version": "1.1",
+        }  # fmt: skip
+        try:
+            await self._start(app(scope, receive, send))
+        except asyncio.CancelledError:
+            return 0, b""
+        return told[0]["status"], b"".join(message.get("body", b"") for message in told[1:])
+
+
+def _ended(work: asyncio.Task[Any]) -> None:
+    """Dispatch works until it is cancelled; anything else is a bug of ours."""
+    if not work.cancelled():
+        raise work.exception() or AssertionError("dispatch ended by itself")
+
+
+def _reading(inbox: Inbox) -> InboxReader:
+    """A reader over the writer's own connection: one thread, so it sees what is committed."""
+    reader = InboxReader(inbox.path)
+    reader.connection = inbox.connection
+    return reader

@@ -1,0 +1,133 @@
+"""Many seeds on all cores; and of one that fails, the line that replays it and the shortest history that still fails."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from mainstay.model.failures import Reject
+from mainstay.proof.play import Cast
+from mainstay.proof.sim.acts import FAULTS, SCENARIOS, Swarm, draw
+from mainstay.proof.sim.machine import Fittings
+from mainstay.proof.sim.story import Ending, clean, play
+
+TWINS = Cast.__struct_fields__
+CHUNK = 25  # seeds that a worker takes at a time
+PROVE_EVERY = 50  # seeds whose state is also rebuilt from the log
+SHRINKS_MAX = 200
+Furnish = Callable[[str], Fittings]  # the name of a landscape -> what is built from it
+
+
+def swarm(seed: int, landscapes: Sequence[str], scenario: str = "") -> Swarm:
+    """What a seed draws, in the whole or within a scenario."""
+    if scenario not in SCENARIOS:
+        raise Reject(f"no scenario is called {scenario!r}; there are: {', '.join(name for name in SCENARIOS if name)}", "not_found")
+    return draw(seed, tuple(landscapes), TWINS, SCENARIOS[scenario])
+
+
+def one(drawn: Swarm, furnish: Furnish) -> Ending:
+    """Play one swarm in a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="mainstay-sim-", dir=_memory()) as place:
+        return play(drawn, furnish(drawn.landscape), clean(Path(place) / "data"), prove=drawn.seed % PROVE_EVERY == 0)
+
+
+def many(seeds: Iterable[int], landscapes: Sequence[str], furnish: Furnish, scenario: str = "") -> Iterator[Ending]:
+    """Endings as they come, in no particular order. Work stops with the iteration."""
+    numbers = list(seeds)
+    chunks = [numbers[start : start + CHUNK] for start in range(0, len(numbers), CHUNK)]
+    with ProcessPoolExecutor(max_workers=os.cpu_count(), initializer=silence) as pool:
+        work = [pool.submit(_chunk, chunk, landscapes, furnish, scenario) for chunk in chunks]
+        try:
+            for done in work:
+                yield from done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _chunk(seeds: list[int], landscapes: Sequence[str], furnish: Furnish, scenario: str) -> list[Ending]:
+    return [one(swarm(seed, landscapes, scenario), furnish) for seed in seeds]
+
+
+def shrink(drawn: Swarm, furnish: Furnish) -> tuple[Swarm, str]:
+    """The shortest history found that breaks the same rule: acts go, weather clears, while it still fails."""
+    rule = _rule(one(drawn, furnish).broken)
+    best, broken, tries = drawn, rule, 0
+    again = True
+    while again and tries < SHRINKS_MAX:
+        again = False
+        for shorter in _shorter(best):
+            tries += 1
+            ending = one(shorter, furnish)
+            if ending.broken and _rule(ending.broken) == rule:
+                best, broken, again = shorter, ending.broken, True
+                break
+    return best, broken
+
+
+def _rule(broken: str) -> str:
+    return broken.split(" is ", maxsplit=1)[0].split(":", maxsplit=1)[0]
+
+
+def _shorter(drawn: Swarm) -> Iterator[Swarm]:
+    half = len(drawn.acts) // 2
+    for some in (drawn.acts[half:], drawn.acts[:half]) if half > 1 else ():
+        yield msgspec.structs.replace(drawn, acts=some)
+    for number in range(len(drawn.acts)):
+        yield msgspec.structs.replace(drawn, acts=drawn.acts[:number] + drawn.acts[number + 1 :])
+    for twin, rates in drawn.weather.items():
+        for fault in rates:
+            calmer = {name: rate for name, rate in rates.items() if name != fault}
+            yield msgspec.structs.replace(drawn, weather={**drawn.weather, twin: calmer})
+
+
+def told(drawn: Swarm, broken: str) -> list[str]:
+    """A history as a person reads it."""
+    faults = {twin: ", ".join(f"{fault} {rate:.0%}" for fault, rate in rates.items()) for twin, rates in drawn.weather.items()}
+    weather = [f"{twin}: {some}" for twin, some in faults.items() if some]
+    return [
+        f"landscape: {drawn.landscape}; {drawn.batch_max} receipts a batch; on the shelf: {drawn.stock}",
+        f"weather: {'; '.join(weather) or 'none'}",
+        *map(str, drawn.acts),
+        f"broken: {broken}",
+    ]
+
+
+def report(endings: Iterable[Ending], progress: Callable[[Ending], None]) -> dict[str, Any]:
+    """What the run showed: how many seeds, which failed, how often each fault and each act really happened."""
+    started, failed = time.monotonic(), {}
+    seeds = commits = 0
+    fired: Counter[str] = Counter()
+    played: Counter[str] = Counter()
+    for ending in endings:
+        seeds, commits = seeds + 1, commits + ending.commits
+        fired += ending.fired
+        played += ending.played
+        if ending.broken:
+            failed[ending.seed] = ending.broken
+        progress(ending)
+    seconds = time.monotonic() - started
+    return {
+        "seeds": seeds, "failed": failed, "seconds": round(seconds, 1), "seeds_per_s": round(seeds / seconds, 1) if seconds else 0.0,
+        "commits_checked": commits, "faults": dict(sorted(fired.items())), "acts": dict(sorted(played.items())),
+        "never_fired": sorted(set(FAULTS) - set(fired)),
+    }  # fmt: skip
+
+
+def silence() -> None:
+    """What the rooms log of faults that are made on purpose is of no interest."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
+def _memory() -> str | None:
+    """Files of a simulation live in memory where the machine has such a place."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None

@@ -1,0 +1,219 @@
+"""One seed, played to its end: acts and faults, every invariant checked at every commit; then calm, and everything must agree."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct, field
+
+from mainstay.flows.rebuild import CONSERVED, verify
+from mainstay.model.times import SECOND
+from mainstay.proof.books import believed, compare, is_named
+from mainstay.proof.history import CURRENCY, Product, Story
+from mainstay.proof.play import Cast
+from mainstay.proof.sim.acts import Swarm
+from mainstay.proof.sim.clockwork import Clockwork
+from mainstay.proof.sim.machine import Fittings, Machine, owned
+from mainstay.proof.sim.troupe import Troupe
+from mainstay.proof.sim.wires import Wires, url
+from mainstay.storage.database import rows
+from mainstay.twins.amazon import AmazonTwin
+from mainstay.twins.imitation import Weather
+from mainstay.twins.shipstation import ShipStationTwin
+from mainstay.twins.shopify import ShopifyTwin
+from mainstay.twins.stripe import StripeTwin
+from mainstay.twins.tryton import TrytonTwin
+
+T0 = 1_772_442_000_000_000  # 2026-03-02T09:00:00Z
+CALM_S = 130.0  # between two looks at whether everything has come to rest
+CALM_S_MAX = 6 * 3600.0
+MUST_BE_ZERO = {
+    "orders": ("lost", "duplicated", "stuck_unnamed", "shipped_unpaid"),
+    "stock": ("oversold_units_asked_first", "negative_commits"),
+    "money": ("captured_twice", "unbalanced_entries", "unexplained_minor_units"),
+    "effects": ("repeated_at_receiver",),
+    "erp": ("missing_sales", "doubled_sales", "total_mismatches"),
+}
+INVARIANTS: dict[str, str] = {  # at every commit: a query that must find nothing
+    "no stock row promises more than there is": """
+        SELECT id FROM stock WHERE on_hand < 0 OR allocated < 0 OR reserved < 0 OR allocated + reserved > on_hand + deficit""",
+    "what is reserved is the sum of the reservations that stand": """
+        SELECT (SELECT coalesce(sum(reserved), 0) FROM stock) AS held, (
+          SELECT coalesce(sum(share.value ->> 3), 0) FROM reservation, json_each(CAST(reservation.body AS TEXT), '$.shares') AS share
+          WHERE status = 'reserved') AS promised WHERE held <> promised""",
+    "nothing in us breaks on a message": "SELECT id, body FROM letter WHERE code = 'bug'",
+    **CONSERVED,
+}
+
+
+class Broken(AssertionError):
+    """An invariant does not hold. The message names it."""
+
+
+class Ending(Struct):
+    """How a seed ended: `broken` is empty where everything held."""
+
+    seed: int
+    broken: str = ""
+    commits: int = 0
+    fired: Counter[str] = field(default_factory=Counter)
+    played: Counter[str] = field(default_factory=Counter)
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+def play(swarm: Swarm, fittings: Fittings, place: Path, *, prove: bool = False) -> Ending:
+    """Play a seed in an empty folder. `prove` also rebuilds the state from the log."""
+    loop = Clockwork()
+    loop.set_task_factory(owned)
+    asyncio.set_event_loop(loop)
+    stage = Stage(swarm, fittings, place, loop)
+    ending = Ending(swarm.seed)
+    try:
+        loop.run_until_complete(stage.main(prove))
+    except Broken as broken:
+        ending.broken = str(broken)
+    finally:
+        if stage.machine.up:
+            stage.machine.crash()
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+        asyncio.set_event_loop(None)
+    ending.commits, ending.played = stage.machine.commits, stage.troupe.played
+    ending.fired = sum((twin.fired for twin in stage.wires.twins.values()), stage.wires.fired)
+    ending.figures = stage.figures
+    return ending
+
+
+class Stage:
+    """The twins, the wires, the machine and the troupe of one seed."""
+
+    def __init__(self, swarm: Swarm, fittings: Fittings, place: Path, loop: Clockwork) -> None:
+        self.swarm, self.place, self.loop = swarm, place, loop
+        self.fittings = fittings
+        self.cast = cast(swarm.seed)
+        twins = {name: getattr(self.cast, name) for name in Cast.__struct_fields__}
+        self.wires = Wires(twins, self.clock, random.Random(swarm.seed + 1))
+        self.machine = Machine(place, fittings, self.wires, self.clock, random.Random(swarm.seed + 2), swarm.batch_max, check)
+        self.troupe = Troupe(self.cast, self.wires, self.clock, tuple(swarm.stock), lambda: self.machine)
+        self.figures: dict[str, Any] = {}
+        self.wrong: BaseException | None = None
+        self.wires.deliver = self.machine.hook
+
+    def clock(self) -> int:
+        return T0 + int(self.loop.time() * 1e6)
+
+    async def main(self, prove: bool) -> None:
+        """All of it; what breaks in a callback or a task of the machine ends it too."""
+        running = asyncio.current_task()
+        assert running is not None
+
+        def wrong(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+            self.wrong = self.wrong or context.get("exception") or Broken(context["message"])
+            running.cancel()
+
+        self.loop.set_exception_handler(wrong)
+        try:
+            await self.run(prove)
+        except asyncio.CancelledError:
+            if not isinstance(self.wrong, Broken):
+                raise Broken(f"{type(self.wrong).__name__}: {self.wrong}") from self.wrong
+            raise self.wrong from None
+
+    async def run(self, prove: bool) -> None:
+        self.troupe.open(self.swarm.stock)
+        self.machine.start()
+        await asyncio.sleep(30)  # the channels learn their opening levels in good weather
+        for name, twin in self.wires.twins.items():
+            twin.weather = Weather(self.swarm.weather[name])
+        started, acting = self.loop.time(), []
+        for act in self.swarm.acts:
+            await asyncio.sleep(max(0.0, started + act.at - self.loop.time()))
+            acting.append(self.loop.create_task(self.troupe.perform(act)))
+        await asyncio.gather(*acting)
+        for twin in self.wires.twins.values():
+            twin.weather = Weather()
+        await self._come_to_rest()
+        self._agree(prove)
+
+    async def _come_to_rest(self) -> None:
+        """Faults have stopped. People do their work until nothing moves any more, or it never will."""
+        ends, quiet = self.loop.time() + CALM_S_MAX, 0
+        while quiet < 5:
+            if self.loop.time() > ends:
+                raise Broken(f"it does not come to rest: {self.under_way()}")
+            packed = self.troupe.warehouse_packs(random.Random(1))
+            for name in self.wires.twins:
+                self.wires.pump(name)
+            retried = await self.troupe.operator_retries(random.Random(1))
+            await asyncio.sleep(CALM_S)
+            quiet = 0 if packed or retried or any(self.under_way().values()) else quiet + 1
+
+    def under_way(self) -> dict[str, int]:
+        """What still moves, by where."""
+        dispatch = self.machine.dispatch
+        orders = believed(self.machine.state).values()
+        return {
+            "effects": dispatch.waiting,
+            "levels": sum(len(one.dirty) + len(one.busy) for one in dispatch.levels.values()),
+            "receipts": self.machine.behind(),
+            "deliveries": sum(twin.undelivered for twin in self.wires.twins.values()),
+            "reservations past their time": self._overdue(),
+            "orders without a name": sum(1 for one in orders if one.status not in ("settled", "cancelled") and not is_named(one)),
+        }
+
+    def _overdue(self) -> int:
+        sql = "SELECT count(*) FROM reservation WHERE status = 'reserved' AND expires < ?"
+        return int(rows(self.machine.state.connection, sql, (self.clock() - 2 * SECOND,))[0][0])
+
+    def _agree(self, prove: bool) -> None:
+        """Belief against truth: the twins' own books, and what the channels show."""
+        products = [Product(sku, sku, self.troupe.price[sku], units) for sku, units in self.swarm.stock.items()]
+        story = Story([], products, "sim", Counter(), [])
+        self.figures, cases = compare(self.cast, self.troupe.counters, story, self.machine.state)
+        for room, name in ((room, name) for room, names in MUST_BE_ZERO.items() for name in names):
+            if self.figures[room][name]:
+                raise Broken(f"{room}.{name} is {self.figures[room][name]}: {cases.get(name, [])[:3]}")
+        if self.troupe.counters.failed:
+            raise Broken(f"a call was not answered: {self.troupe.counters.failed[0]}")
+        if prove:
+            verdict = verify(self.place / "state.db", self.place / "rebuilt.db", self.fittings.shop)
+            if not verdict.identical:
+                raise Broken(f"the log does not give the state: {verdict.differences[:3]}")
+
+
+def check(machine: Machine) -> None:
+    """Every invariant of the store, at every commit."""
+    for rule, sql in INVARIANTS.items():
+        found = rows(machine.state.connection, sql)
+        if found:
+            raise Broken(f"{rule}: {found[:3]}")
+    if machine.acknowledged > machine.inbox.last:
+        raise Broken(f"what is acknowledged is kept: {machine.acknowledged} acknowledged, {machine.inbox.last} kept")
+
+
+def cast(seed: int) -> Cast:
+    """Five twins, each with dice of its own."""
+
+    def dice(part: int) -> random.Random:
+        return random.Random(seed * 1_000 + part)
+
+    amazon = AmazonTwin(dice(2), currency=CURRENCY)
+    amazon.url = url("amazon")  # its pre-signed addresses lead back to itself
+    return Cast(
+        shop=ShopifyTwin(dice(1), currency=CURRENCY), amazon=amazon, payments=StripeTwin(dice(3)),
+        erp=TrytonTwin(dice(4), currency=CURRENCY), warehouse=ShipStationTwin(dice(5)),
+    )  # fmt: skip
+
+
+def clean(place: Path) -> Path:
+    """An empty folder."""
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    return place

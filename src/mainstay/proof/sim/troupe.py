@@ -1,0 +1,223 @@
+"""Performs acts on the twins and at Mainstay's doors. Keeps the books of the channels that ask first; the rest stands in the twins'."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from mainstay.proof.history import CURRENCY
+from mainstay.proof.play import Cast, Counters, Sale
+from mainstay.proof.sim.acts import PRICES, Act
+from mainstay.proof.sim.machine import Machine
+from mainstay.proof.sim.wires import Wires
+
+BUYER = {
+    "name": "Ada Lovelace", "email": "ada@buyers.example", "phone": "", "street": "Rua 1", "city": "sao paulo", "region": "SP",
+    "postcode": "01000", "country": "BR",
+}  # fmt: skip
+TRIES_MAX = 12
+RETRIES_MAX = 4
+OUTAGE_S_MAX = 400
+
+
+class Troupe:
+    """Who acts. `restart` ends the machine as a crash does and starts it again after some seconds."""
+
+    def __init__(self, cast: Cast, wires: Wires, clock: Callable[[], int], skus: tuple[str, ...], machine: Callable[[], Machine]) -> None:
+        self.cast, self.wires, self.clock, self.skus, self.machine = cast, wires, clock, skus, machine
+        self.counters = Counters()
+        self.played: Counter[str] = Counter()
+        self.retried: Counter[str] = Counter()
+        self._numbers = 0
+        self.price = dict(zip(skus, PRICES, strict=False))
+
+    async def perform(self, act: Act) -> None:
+        """One act; what cannot happen now (nothing to cancel, nothing to pack) does not happen."""
+        done = _ACTS[act.kind](self, act.dice())
+        if asyncio.iscoroutine(done):
+            done = await done
+        if done is not False:
+            self.played[act.kind] += 1
+        for name in self.wires.twins:
+            self.wires.pump(name)
+
+    def open(self, stock: dict[str, int]) -> None:
+        """Products; only the ERP knows what is on the shelf."""
+        now = self.clock()
+        for sku, units in stock.items():
+            self.cast.erp.add_product(sku, units, self.price[sku])
+            self.cast.shop.add_product(sku, sku, self.price[sku], 0, now)
+            self.cast.amazon.add_listing(sku, self.price[sku], 0)
+
+    # --- buyers ------------------------------------------------------------------------------------------------------
+    def _lines(self, dice: random.Random) -> list[tuple[str, int]]:
+        some = dice.sample(self.skus, min(len(self.skus), dice.choice((1, 1, 2))))
+        return [(sku, dice.choice((1, 1, 1, 2))) for sku in some]
+
+    def _total(self, lines: list[tuple[str, int]]) -> int:
+        return sum(self.price[sku] * units for sku, units in lines)
+
+    def shop_buys(self, dice: random.Random) -> bool:
+        lines, shipping = self._lines(dice), dice.choice((0, 500))
+        if any(self.cast.shop.available(sku) < units for sku, units in lines):
+            return False
+        if dice.random() < 0.1:  # a transfer that never comes
+            self.cast.shop.place_order(lines, now=self.clock(), customer=BUYER, currency=CURRENCY, paid=False)
+            return True
+        intent = self.cast.payments.authorise(self._total(lines) + shipping, CURRENCY, "", self.clock())["id"]
+        self.cast.shop.place_order(
+            lines, now=self.clock(), customer=BUYER, payment_intent=intent, shipping_minor=shipping, currency=CURRENCY
+        )
+        return True
+
+    def amazon_buys(self, dice: random.Random) -> bool:
+        lines = self._lines(dice)
+        tax = self._total(lines) // 20 if dice.random() < 0.7 else 0
+        return self.cast.amazon.place_order(lines, now=self.clock(), buyer=BUYER, currency=CURRENCY, tax_minor=tax) is not None
+
+    async def webshop_buys(self, dice: random.Random) -> None:
+        await self._ask_first("webshop", self._lines(dice), dice)
+
+    async def till_sells(self, dice: random.Random) -> None:
+        await self._ask_first("till", self._lines(dice)[:1], dice)
+
+    async def abandons(self, dice: random.Random) -> bool:
+        """A cart is reserved and then given back, or just left to expire."""
+        reservation = await self._reserve("webshop", self._lines(dice), self._name())
+        if reservation and dice.random() < 0.5:
+            await self._call("webshop", f"/v1/reservations/{reservation}/release", {})
+            self.counters.given_back += 1
+        return bool(reservation)
+
+    async def _ask_first(self, channel: str, lines: list[tuple[str, int]], dice: random.Random) -> None:
+        name = self._name()
+        reservation = await self._reserve(channel, lines, name)
+        if not reservation:
+            return
+        if dice.random() < 0.2:
+            await asyncio.sleep(dice.random() * 120)  # the buyer thinks; sometimes for too long
+        total, at_till = self._total(lines), channel == "till"
+        intent = "" if at_till else self.cast.payments.authorise(total, CURRENCY, "", self.clock())["id"]
+        order = {
+            "number": name.upper(), "currency": CURRENCY, "placed_at": self.clock(), "total": total,
+            "lines": [{"id": str(n), "sku": sku, "quantity": units, "price": self.price[sku]} for n, (sku, units) in enumerate(lines, 1)],
+            "payment": "captured" if at_till else "authorised",
+            "payments": [{"kind": "payment", "id": intent, "system": "payments"}] if intent else [],
+        }  # fmt: skip
+        body = {"external": name, "version": self.clock(), "order": order, "person": {"name": "Ada", "shipping": {"street": "Rua 1"}}}
+        status, answer = await self._call(channel, f"/v1/reservations/{reservation}/confirm", {**body, "handed_over": at_till})
+        if status in (200, 201):
+            self.counters.sales[name] = Sale(name, channel, lines, total, intent, at_till)
+        elif status == 409:
+            self.counters.refused += 1
+        else:
+            self.counters.failed.append(f"{name}: confirm answered {status} {answer}")
+
+    async def _reserve(self, channel: str, lines: list[tuple[str, int]], key: str) -> str:
+        body = {"lines": [{"sku": sku, "quantity": units} for sku, units in lines], "expires_in_s": 90}
+        status, answer = await self._call(channel, "/v1/reservations", body, key)
+        if status in (200, 201):
+            return str(answer["reservation"])
+        if status == 409:
+            self.counters.refused += 1
+        else:
+            self.counters.failed.append(f"{key}: reserve answered {status} {answer}")
+        return ""
+
+    async def _call(self, who: str, path: str, body: object, key: str = "") -> tuple[int, Any]:
+        """Repeated under its key until it is answered, as a till does."""
+        for attempt in range(TRIES_MAX):
+            status, answer = await self.machine().ask(who, "POST", path, body, key)
+            if status not in (0, 500, 502, 503, 504):
+                return status, answer
+            await asyncio.sleep(min(60.0, 0.5 * 2**attempt))
+        return 0, {}
+
+    def _name(self) -> str:
+        self._numbers += 1
+        return f"sale-{self._numbers}"
+
+    def buyer_cancels(self, dice: random.Random) -> bool:
+        shop, amazon = self.cast.shop, self.cast.amazon
+        open_ = [n for n, one in shop.orders.items() if one["cancelled_at"] is None and one["fulfillment_status"] is None]
+        waiting = [n for n, one in amazon.orders.items() if one["fulfillment"]["fulfillmentStatus"] == "UNSHIPPED"]
+        if open_ and (not waiting or dice.random() < 0.6):
+            shop.cancel_order(dice.choice(open_), now=self.clock(), restock=True)
+        elif waiting:
+            amazon.cancel_order(dice.choice(waiting), now=self.clock())
+        return bool(open_ or waiting)
+
+    def money_back(self, dice: random.Random) -> bool:
+        """A goodwill refund at the shop, of part of a captured payment."""
+        paid = [n for n, one in self.cast.shop.orders.items() if one["financial_status"] == "paid" and not one["refunds"]]
+        if paid:
+            self.cast.shop.refund(dice.choice(paid), now=self.clock(), amount_minor=dice.randrange(1, 300), restock="no_restock")
+        return bool(paid)
+
+    # --- warehouse and ERP -------------------------------------------------------------------------------------------
+    def warehouse_packs(self, dice: random.Random) -> bool:
+        """Everything that is open leaves, sometimes in two parcels."""
+        warehouse, packed = self.cast.warehouse, False
+        for release, order in list(warehouse.released.items()):
+            if order["orderStatus"] != "awaiting_shipment":
+                continue
+            units = warehouse.left(release)
+            if sum(units.values()) > 1 and dice.random() < 0.4:
+                warehouse.ship(release, self.clock(), lines={next(iter(units)): 1}, tracking=f"BR{dice.randrange(10**9)}")
+            else:
+                warehouse.ship(release, self.clock(), tracking=f"BR{dice.randrange(10**9)}")
+            packed = True
+        return packed
+
+    def goods_arrive(self, dice: random.Random) -> None:
+        self.cast.erp.move(dice.choice(self.skus), dice.randrange(1, 4), "supplier", self.clock())
+
+    def count(self, dice: random.Random) -> None:
+        """Somebody finds one unit more or less on the shelf than the ERP says."""
+        sku = dice.choice(self.skus)
+        self.cast.erp.move(sku, 1 if not self.cast.erp.on_hand(sku) or dice.random() < 0.5 else -1, "inventory", self.clock())
+
+    # --- what breaks, and who repairs --------------------------------------------------------------------------------
+    async def crash(self, dice: random.Random) -> bool:
+        machine = self.machine()
+        if not machine.up:
+            return False
+        machine.crash()
+        self.wires.fired["crash"] += 1
+        await asyncio.sleep(dice.random() * 20)
+        machine.start()
+        return True
+
+    async def outage(self, dice: random.Random) -> None:
+        name = dice.choice(sorted(self.wires.twins))
+        self.wires.down.add(name)
+        self.wires.fired["outage"] += 1
+        await asyncio.sleep(dice.random() * OUTAGE_S_MAX)
+        self.wires.down.discard(name)
+
+    async def operator_retries(self, _dice: random.Random) -> bool:
+        """Every open letter of an effect is tried again, a few times at the most; the ERP's shelf is counted where one asks for that."""
+        status, letters = await self.machine().ask("operator", "GET", "/v1/deadletters", {})
+        if status != 200:
+            return False
+        before = self.retried.total()
+        for letter in letters:
+            effect = str(letter.get("key", "")).split(".again.")[0] or str(letter["id"])
+            if letter["topic"] == "mainstay/outcome" and self.retried[effect] < RETRIES_MAX:
+                self.retried[effect] += 1
+                if "correct the count" in letter["why"]:
+                    for sku in self.skus:
+                        self.cast.erp.move(sku, max(0, 4 - self.cast.erp.on_hand(sku)), "inventory", self.clock())
+                await self._call("operator", f"/v1/deadletters/{letter['id']}/retry", {"by": "sim"})
+        return self.retried.total() > before
+
+
+_ACTS: dict[str, Callable[[Troupe, random.Random], Any]] = {
+    "shop buys": Troupe.shop_buys, "amazon buys": Troupe.amazon_buys, "webshop buys": Troupe.webshop_buys, "till sells": Troupe.till_sells,
+    "buyer cancels": Troupe.buyer_cancels, "money back": Troupe.money_back, "goods arrive": Troupe.goods_arrive, "count": Troupe.count,
+    "warehouse packs": Troupe.warehouse_packs, "operator retries": Troupe.operator_retries, "crash": Troupe.crash,
+    "outage": Troupe.outage, "abandons": Troupe.abandons,
+}  # fmt: skip
