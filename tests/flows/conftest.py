@@ -37,8 +37,8 @@ POLICY = Policy(
         "wms": frozenset({"ReleaseOrder", "CancelRelease"}),
         "erp": frozenset({"PostSale"}),
     },
-    warehouse="wms",
-    erp="erp",
+    warehouses=dict.fromkeys(("shop", "market", "till"), "wms"),
+    books=dict.fromkeys(("shop", "market", "till"), "erp"),
     asks_first=frozenset({"till"}),
 )
 

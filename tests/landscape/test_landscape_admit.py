@@ -144,8 +144,3 @@ def test_a_speaker_against_itself_goes_by_its_version(admission):
 @pytest.mark.parametrize(("known", "said", "counts"), [(3, 4, True), (3, 3, False), (4, 3, False), (0, 1, True), (7, 0, True)])
 def test_newer(known, said, counts):
     assert newer(known, said) is counts
-
-
-def test_who_is_told(admission):
-    assert admission.consumers("order", "lines") == ("depot",)
-    assert admission.consumers("order", "status") == ()

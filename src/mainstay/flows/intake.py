@@ -138,6 +138,8 @@ class Intake:
                 return _outcome(receipt.body)
             if receipt.topic in self.readers:
                 return self.readers[receipt.topic](receipt)
+            if (receipt.system, receipt.topic) in self.shop.deaf and receipt.seq < OUTCOMES_FROM:
+                return Reject(f"no flow brings {receipt.topic} of {receipt.system} by event", "not_declared")
             translate = self.shop.translate.get(receipt.system)
             if translate is None:
                 return Reject(f"no system is called {receipt.system!r}", "unknown_topic")

@@ -24,7 +24,7 @@ class Letters:
         if asked:
             status = {"not_found": 404, "bug": 500}.get(why.code, 422)
             self.world.answers.append((receipt.seq, status, {"code": why.code, "detail": why.why}))
-        if why.code == "not_business":
+        if why.code in ("not_business", "not_declared"):
             return "noted"
         if asked and why.code != "bug":
             return "refused"

@@ -26,3 +26,4 @@ class Shop(Struct, frozen=True, kw_only=True):
     reservation_us: int = 900_000_000
     main: str = "main"
     behind: frozenset[str] = frozenset()  # counters that learn of shipments from us
+    deaf: frozenset[tuple[str, str]] = frozenset()  # (system, topic) of deliveries that no flow brings by event

@@ -117,10 +117,6 @@ class Admission:
             return said if said.at > known.at else known
         return min(known, said, key=lambda claim: _rank(rule.updaters(), claim.system))
 
-    def consumers(self, obj: str, group: str) -> tuple[str, ...]:
-        """Systems that are to be told of these fields."""
-        return self._rules.get((obj, group), Rule()).consume
-
     def _judged(self, system: str, kind: str, new: bool) -> Admitted | Proposal:
         verb: Verb = "create" if new else "update"
         parts = frozenset(_SPEAKS[kind])

@@ -28,8 +28,8 @@ POLICY = Policy(
         "warehouse": frozenset({"ReleaseOrder", "CancelRelease"}),
         "erp": frozenset({"PostSale"}),
     },
-    warehouse="warehouse",
-    erp="erp",
+    warehouses={"shop": "warehouse"},
+    books={"shop": "erp"},
     asks_first=frozenset({"till"}),
 )
 
