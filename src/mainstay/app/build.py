@@ -154,6 +154,7 @@ def shop(house: House) -> Shop:
         early_us=landscape.orders.early_s * SECOND,
         reservation_us=landscape.orders.reservation_s * SECOND,
         behind=frozenset(name for name, connector in house.connectors.items() if connector.manifest.sink("PostSale")),
+        locations=locations(house),
         deaf=deaf(house),
     )
 
@@ -195,7 +196,14 @@ def channel_policies(house: House) -> dict[str, ChannelPolicy]:
     """What each channel may show."""
     return {
         name: ChannelPolicy(
-            channel=name, system=one.system, share=one.share, cap=one.cap, buffer=one.buffer, stop_sell=one.stop_sell, location=one.location
+            channel=name,
+            system=one.system,
+            share=one.share,
+            cap=one.cap,
+            buffer=one.buffer,
+            stop_sell=one.stop_sell,
+            locations=one.locations,
+            location=one.location,
         )
         for name, one in house.landscape.channels.items()
     }
@@ -218,6 +226,16 @@ def plan(house: House, scale: Mapping[str, float]) -> Plan:
         policies={name: repr(one) for name, one in channel_policies(house).items()},
         scale=scale,
     )
+
+
+def locations(house: House) -> dict[str, frozenset[str]]:
+    """The stock locations that serve a system's orders: those of all its channels together."""
+    found: dict[str, frozenset[str]] = {}
+    channels = house.landscape.channels.values()
+    for channel in channels:
+        if all(one.locations for one in channels if one.system == channel.system):
+            found[channel.system] = found.get(channel.system, frozenset()) | frozenset(channel.locations)
+    return found
 
 
 def polls(house: House, scale: Mapping[str, float]) -> dict[tuple[str, str], float]:

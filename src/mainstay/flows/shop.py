@@ -26,4 +26,5 @@ class Shop(Struct, frozen=True, kw_only=True):
     reservation_us: int = 900_000_000
     main: str = "main"
     behind: frozenset[str] = frozenset()  # counters that learn of shipments from us
+    locations: Mapping[str, frozenset[str]] = {}  # the stock locations that serve a system's orders, where not all do
     deaf: frozenset[tuple[str, str]] = frozenset()  # (system, topic) of deliveries that no flow brings by event

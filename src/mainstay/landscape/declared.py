@@ -82,7 +82,7 @@ class Channel(Part, frozen=True):
     cap: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="Never show more than this.")] = None
     buffer: Annotated[int, Meta(ge=0, description="Units held back from this channel.")] = 0
     stop_sell: Annotated[bool, Meta(description="Show nothing, at once.")] = False
-    locations: Annotated[tuple[str, ...], Meta(description="Stock locations that serve it; empty: all.")] = ()
+    locations: Annotated[tuple[str, ...], Meta(description="Stock locations that serve it, as their system names them; empty: all.")] = ()
     location: Annotated[str, Meta(description="The channel's own id of the location that it is told levels for.")] = ""
 
 
