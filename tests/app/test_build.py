@@ -74,6 +74,17 @@ def test_deliveries_count_where_a_flow_brings_them_by_event(house):
     assert ("warehouse", "SHIP_NOTIFY") in build.deaf(house(NO_PARCELS))
 
 
+def test_what_is_only_polled_is_read_in_time(house):
+    polls = build.plan(house(), {}).polls
+    assert polls[("amazon", "orders")] == 60, "fulfilments in real-time, which this feed alone brings"
+    assert polls[("erp", "moves")] == 30 and polls[("erp", "levels")] == 3600, "another feed is fast enough"
+
+
+def test_an_effect_is_as_urgent_as_its_most_urgent_flow(house):
+    urgent = build.plan(house(), {}).urgent
+    assert urgent["warehouse"] == {"ReleaseOrder": 120, "CancelRelease": 120} and urgent["payments"]["RefundPayment"] == 8 * 3600
+
+
 def test_the_given_interval_is_kept(house):
     poll = flow("order", "amazon", "warehouse", "erp") + '\npattern = "poll"'
     often = house((poll, f"{poll}\nevery_s = 60"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,26 @@ import msgspec
 from msgspec import Struct
 
 from mainstay import connectors
-from mainstay.contract.connector import Connector, settings_of
+from mainstay.contract.connector import Connector, Feed, settings_of
 from mainstay.delivery.dispatch import Plan
+from mainstay.delivery.lateness import Promise
 from mainstay.flows.ask import statements_of
 from mainstay.flows.shop import Shop
-from mainstay.landscape import OWN_API, Admission, Admitted, Landscape, Offer, Pattern, Setting, Traffic, read, resolve, resolve_settings
+from mainstay.landscape import (
+    LATENCIES,
+    OWN_API,
+    Admission,
+    Admitted,
+    Flow,
+    Landscape,
+    Offer,
+    Pattern,
+    Setting,
+    Traffic,
+    read,
+    resolve,
+    resolve_settings,
+)
 from mainstay.model.failures import Halt
 from mainstay.model.secrets import Secret
 from mainstay.model.seen import SeenEvent
@@ -211,7 +226,7 @@ def channel_policies(house: House) -> dict[str, ChannelPolicy]:
 
 def plan(house: House, scale: Mapping[str, float]) -> Plan:
     """What dispatch needs."""
-    landscape, can = house.landscape, asked(house)
+    landscape, can, traffic = house.landscape, asked(house), Traffic(house.landscape)
     url = landscape.server.url.rstrip("/")
     silent = deaf(house)
     return Plan(
@@ -223,9 +238,18 @@ def plan(house: House, scale: Mapping[str, float]) -> Plan:
             for name, one in house.connectors.items()
             if url and any(topic.objects and (name, topic.name) not in silent for topic in one.manifest.topics)
         },
+        promises=[
+            Promise(flow=name, object=one.object, source=one.source, targets=one.targets, within_s=LATENCIES[one.latency], owner=one.owner)
+            for name, one in landscape.flows.items()
+        ],
+        urgent={name: _urgent(traffic, name, commands) for name, commands in can.items()},
         policies={name: repr(one) for name, one in channel_policies(house).items()},
         scale=scale,
     )
+
+
+def _urgent(traffic: Traffic, system: str, commands: Iterable[str]) -> dict[str, float]:
+    return {command: within_s for command in commands if (within_s := traffic.within_s(system, command)) is not None}
 
 
 def locations(house: House) -> dict[str, frozenset[str]]:
@@ -240,7 +264,7 @@ def locations(house: House) -> dict[str, frozenset[str]]:
 
 def polls(house: House, scale: Mapping[str, float]) -> dict[tuple[str, str], float]:
     """The feeds that are read, and how often in seconds: those of a flow, by poll or as the safety net under its events, and those
-    that say what became of what a system was told."""
+    that say what became of what a system was told. What is only polled is read in time for whoever needs it."""
     traffic = Traffic(house.landscape)
     found = {}
     for name, connector in house.connectors.items():
@@ -248,8 +272,16 @@ def polls(house: House, scale: Mapping[str, float]) -> dict[tuple[str, str], flo
             flows = traffic.brought(name, feed.objects, "poll", "event")
             if flows or traffic.answered(name, feed.objects):
                 every_s = min((flow.every_s for flow in flows if flow.every_s), default=feed.every_s)
-                found[(name, feed.name)] = every_s / scale.get(name, 1.0)
+                found[(name, feed.name)] = min([every_s, *_needed_s(connector, feed, flows)]) / scale.get(name, 1.0)
     return found
+
+
+def _needed_s(connector: Connector, feed: Feed, flows: Sequence[Flow]) -> Iterator[float]:
+    """The intervals that polled flows need of a feed, where no faster one brings their object."""
+    for flow in flows:
+        fastest = min((other for other in connector.manifest.feeds if flow.object in other.objects), key=lambda other: other.every_s)
+        if flow.pattern == "poll" and feed is fastest and feed.every_s > LATENCIES[flow.latency]:
+            yield LATENCIES[flow.latency] / 2
 
 
 def deaf(house: House) -> frozenset[tuple[str, str]]:

@@ -5,15 +5,15 @@ from mainstay.landscape.check import check
 from mainstay.landscape.declared import FAILURE_MODES, OBJECTS, Channel, Flow, Landscape, Orders, Owner, Pattern, Rule, Server, Shop, System
 from mainstay.landscape.findings import FINDINGS, Finding, Misdeclared
 from mainstay.landscape.init import QUESTIONS, Answers, demo, write
-from mainstay.landscape.offers import OWN_API, Offer, Setting
+from mainstay.landscape.offers import OWN_API, TELLS, Offer, Setting
 from mainstay.landscape.places import places
 from mainstay.landscape.read import read
 from mainstay.landscape.schema import schema
 from mainstay.landscape.secrets import resolve, resolve_settings
-from mainstay.landscape.traffic import Traffic
+from mainstay.landscape.traffic import LATENCIES, Traffic
 
 __all__ = [
-    "FAILURE_MODES", "FINDINGS", "GROUPS", "OBJECTS", "OWN_API", "QUESTIONS",
+    "FAILURE_MODES", "FINDINGS", "GROUPS", "LATENCIES", "OBJECTS", "OWN_API", "QUESTIONS", "TELLS",
     "Admission", "Admitted", "Answers", "Channel", "Claim", "Finding", "Flow", "Landscape", "Misdeclared", "Offer", "Orders", "Owner",
     "Pattern", "Proposal", "Rule", "Server", "Setting", "Shop", "System", "Traffic",
     "check", "demo", "newer", "places", "read", "resolve", "resolve_settings", "schema", "write",

@@ -8,14 +8,8 @@ from mainstay.landscape.admit import SHARED
 from mainstay.landscape.declared import MAINSTAY, OBJECTS, Flow, Latency, Pattern, Rule
 from mainstay.landscape.offers import ANSWERS, TELLS
 from mainstay.landscape.survey import Findings, Survey, listed
+from mainstay.landscape.traffic import LATENCIES
 
-LATENCIES: Mapping[Latency, float] = {  # seconds that the business will wait
-    "checkout-blocking": 1,
-    "real-time": 120,
-    "same-day": 8 * 3600,
-    "next-cycle": 24 * 3600,
-    "finance-close": 31 * 24 * 3600,
-}
 FASTEST: Mapping[Pattern, Latency] = {  # what a pattern can do at best
     "direct": "checkout-blocking",
     "event": "real-time",

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from mainstay.landscape.admit import Admission
-from mainstay.landscape.declared import MAINSTAY, Flow, Landscape, Pattern
+from mainstay.landscape.declared import MAINSTAY, Flow, Landscape, Latency, Pattern
 from mainstay.landscape.offers import ANSWERS, TELLS
+
+LATENCIES: Mapping[Latency, float] = {  # seconds that the business will wait
+    "checkout-blocking": 1,
+    "real-time": 120,
+    "same-day": 8 * 3600,
+    "next-cycle": 24 * 3600,
+    "finance-close": 31 * 24 * 3600,
+}
 
 
 class Traffic:
@@ -36,6 +44,11 @@ class Traffic:
     def brought(self, system: str, objects: Collection[str], *patterns: Pattern) -> list[Flow]:
         """The flows that bring one of these objects from the system in one of these ways."""
         return [flow for flow in self._flows if flow.source == system and flow.object in objects and flow.pattern in patterns]
+
+    def within_s(self, system: str, command: str) -> float | None:
+        """Seconds within which the system is to be told, by its most urgent flow; None where no flow goes to it."""
+        obj, _ = TELLS[command]
+        return min((LATENCIES[flow.latency] for flow in self._flows if flow.object == obj and system in flow.targets), default=None)
 
     def answered(self, system: str, objects: Collection[str]) -> bool:
         """Is the system told of one of these objects? Then it is also heard of them: what it calls them, and what it made of them."""
