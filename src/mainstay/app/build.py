@@ -21,7 +21,6 @@ from mainstay.landscape import (
     LATENCIES,
     OWN_API,
     Admission,
-    Admitted,
     Flow,
     Landscape,
     Offer,
@@ -34,7 +33,6 @@ from mainstay.landscape import (
 )
 from mainstay.model.failures import Halt
 from mainstay.model.secrets import Secret
-from mainstay.model.seen import SeenEvent
 from mainstay.model.times import SECOND
 from mainstay.orders.decide import Policy
 from mainstay.stock.view import ChannelPolicy
@@ -147,22 +145,14 @@ def tokens(house: House) -> dict[str, Secret]:
 def shop(house: House) -> Shop:
     """What intake needs."""
     landscape = house.landscape
-    admission = Admission(landscape)
     owners = {name: system.owner for name, system in landscape.systems.items()}
     translate = {name: connector.translate for name, connector in house.connectors.items()}
     own = frozenset(name for name, system in landscape.systems.items() if system.connector == "api")
 
-    def admit(system: str, said: SeenEvent) -> str:
-        answer = admission.admit(system, said, True)
-        if isinstance(answer, Admitted):
-            return ""
-        answer = admission.admit(system, said, False)
-        return "" if isinstance(answer, Admitted) else answer.reason
-
     return Shop(
         translate={**translate, **dict.fromkeys(own, statements_of)},
         policy=policy(house),
-        admit=admit,
+        admission=Admission(landscape),
         owner=lambda system: owners.get(system, "operations"),
         split=landscape.orders.split,
         payment_us=landscape.orders.payment_timeout_s * SECOND,

@@ -1,6 +1,6 @@
 """The shop as declared: systems, ownership, channels, policies, flows and the people who answer for them."""
 
-from mainstay.landscape.admit import GROUPS, Admission, Admitted, Claim, Proposal, newer
+from mainstay.landscape.admit import GROUPS, Admission, Admitted, Claim, Proposal, newer, speaks
 from mainstay.landscape.check import check
 from mainstay.landscape.declared import FAILURE_MODES, OBJECTS, Channel, Flow, Landscape, Orders, Owner, Pattern, Rule, Server, Shop, System
 from mainstay.landscape.findings import FINDINGS, Finding, Misdeclared
@@ -16,5 +16,5 @@ __all__ = [
     "FAILURE_MODES", "FINDINGS", "GROUPS", "LATENCIES", "OBJECTS", "OWN_API", "QUESTIONS", "TELLS",
     "Admission", "Admitted", "Answers", "Channel", "Claim", "Finding", "Flow", "Landscape", "Misdeclared", "Offer", "Orders", "Owner",
     "Pattern", "Proposal", "Rule", "Server", "Setting", "Shop", "System", "Traffic",
-    "check", "demo", "newer", "places", "read", "resolve", "resolve_settings", "schema", "write",
+    "check", "demo", "newer", "places", "read", "resolve", "resolve_settings", "schema", "speaks", "write",
 ]  # fmt: skip
