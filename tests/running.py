@@ -60,10 +60,10 @@ class Running:
         }  # fmt: skip
         answers = landscape.Answers(
             shop="Test", currency="EUR", contact="ops@shop.example", systems=systems, asks_first=("till", "kiosk"), environment="test",
-            settings=settings,
+            settings=settings, url=f"http://127.0.0.1:{self.port}",
         )  # fmt: skip
-        server = f'[server]\nport = {self.port}\napi_token = "file:operator-token"\n'
-        self.config.write_text(f"{landscape.write(answers, build.offers())}\n{server}")
+        text = landscape.write(answers, build.offers())
+        self.config.write_text(text.replace("[server]", f'[server]\nport = {self.port}\napi_token = "file:operator-token"', 1))
         held = {
             "shop-token": "canary-shop-token", "shop-secret": SHOP_SECRET, "other-secret": OTHER_SECRET, "stripe-key": "canary-stripe-key",
             "stripe-secret": STRIPE_SECRET, "hook-secret": HOOK_SECRET, **{f"{who}-token": token for who, token in TOKENS.items()},

@@ -10,7 +10,7 @@ from mainstay import __version__
 from mainstay.app.cli import main
 from tests.running import SAMPLES, Running, an_order
 
-LETTERS = {"id_missing": 1, "json_syntax": 1}  # a variant without a SKU, and a body that is no JSON
+LETTERS = {"json_syntax": 1}  # a body that is no JSON
 ASKED = {  # verb -> what its JSON must hold
     ("status",): lambda told: told["orders"]["placed"] == 1 and told["dead_letters"] == LETTERS and "lag" in told,
     ("trace", "7"): lambda told: told[0]["kind"] == "order" and {"as": "shop/order", "id": "7"} in told[0]["known_as"],
@@ -218,7 +218,7 @@ def test_doctor_sees_an_old_sqlite(finished, monkeypatch):
 
 def test_doctor_sees_a_door_that_is_open_to_all(finished):
     public = finished.config.with_name("public.toml")
-    public.write_text(finished.config.read_text().replace("[server]", '[server]\nlisten = "0.0.0.0"', 1))
+    public.write_text(finished.config.read_text().replace(f'url = "http://127.0.0.1:{finished.port}"', 'listen = "0.0.0.0"', 1))
     code, told, _ = cli("doctor", "--config", str(public), "--json")
     assert code == 1 and [one["what"] for one in json.loads(told) if not one["fine"]] == ["landscape"]
     assert "listen-exposed" in {one["code"] for one in json.loads(cli("check", "--config", str(public), "--json")[1])}

@@ -122,7 +122,7 @@ class Desk:
         self.outcomes = Outcomes(self.folder / "outcomes.db", self.clock, self._ring)
         transport: Transport = self
         self.connection = Connection("paper", self.connector, transport, self.clock)
-        self.lanes = Lanes(self.connection, self.outcomes, self.dice, self.fill, self._ended)
+        self.lanes = Lanes(self.connection, self.outcomes, self.dice, self.fill, self._ended, {"CapturePayment": 120.0})
 
     def clock(self) -> int:
         return T0 + int(self.loop.time() * SECOND)

@@ -12,7 +12,7 @@ from mainstay.delivery.lanes import CONVERSATIONS
 from mainstay.delivery.retry import BREAKER_FAILURES, BREAKER_S_MAX
 from mainstay.model.commands import CancelOrder, CapturePayment, Fetch, ReleaseOrder, SetPrice
 from mainstay.model.failures import Reject
-from mainstay.model.times import DAY, SECOND
+from mainstay.model.times import DAY, HOUR, SECOND
 from mainstay.storage.database import rows
 from tests.delivery.conftest import T0, Desk
 
@@ -175,6 +175,14 @@ def test_after_a_day_a_person_decides(desk, run):
     run(desk.until_over(1))
     assert desk.told() == [("x1", "rejected")] and desk.outcomes.attempts()[1].code == "expired"
     assert DAY <= desk.calls[-1][0] * SECOND < 1.02 * DAY
+
+
+def test_what_the_business_needs_sooner_a_person_decides_sooner(desk, run):
+    desk.answer = lambda path, body: b"" if path.startswith("/look_up") else Reply(500)
+    desk.add(1, a_capture(), entity=7)
+    run(desk.until_over(1))
+    assert desk.outcomes.attempts()[1].code == "expired"
+    assert 8 * HOUR <= desk.calls[-1][0] * SECOND < 8.2 * HOUR
 
 
 def test_a_system_that_is_down_is_not_hammered(desk, run):

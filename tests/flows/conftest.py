@@ -13,6 +13,7 @@ from mainstay.flows.operate import Operators
 from mainstay.flows.rebuild import verify
 from mainstay.flows.shop import Shop
 from mainstay.flows.world import World
+from mainstay.landscape import Admission, read
 from mainstay.model.objects import Line, Order, Person, Reference, UnitsOf
 from mainstay.model.outcome import TOPIC, Outcome
 from mainstay.model.seen import FulfilmentSeen, OrderSeen, PaymentSeen, Said, SeenEvent, StockCounted
@@ -37,21 +38,48 @@ POLICY = Policy(
         "wms": frozenset({"ReleaseOrder", "CancelRelease"}),
         "erp": frozenset({"PostSale"}),
     },
-    warehouse="wms",
-    erp="erp",
+    warehouses=dict.fromkeys(("shop", "market", "till"), "wms"),
+    books=dict.fromkeys(("shop", "market", "till"), "erp"),
     asks_first=frozenset({"till"}),
 )
+
+
+# The warehouse, not the shop, says what was shipped; nothing translates what "gone" says.
+LANDSCAPE = """[shop]
+name = "Acme"
+currency = "EUR"
+[systems]
+shop = { connector = "store", owner = "ops" }
+market = { connector = "market", owner = "ops" }
+till = { connector = "api", owner = "ops" }
+psp = { connector = "psp", owner = "ops" }
+wms = { connector = "depot", owner = "ops" }
+erp = { connector = "books", owner = "ops" }
+gone = { connector = "store", owner = "ops" }
+[ownership]
+product.all = { create = ["shop", "erp"] }
+price.all = { create = ["shop", "erp"] }
+inventory.all = { create = ["erp", "wms"] }
+customer.all = { create = ["shop", "market"] }
+order.all = { create = ["shop", "market", "till", "gone"] }
+order.invoice = { create = ["erp"] }
+payment.all = { create = ["shop", "psp"] }
+fulfilment.all = { create = ["wms", "market", "till"] }
+return.all = { create = ["shop", "wms"] }
+refund.all = { create = ["shop", "psp"] }
+settlement.all = { create = ["psp"] }
+"""
 
 
 class Core:
     """Takes statements one by one, or in batches, and shows what became of them."""
 
-    def __init__(self, path: Path, policy: Policy = POLICY, batch: int = 1) -> None:
+    def __init__(self, path: Path, policy: Policy = POLICY, batch: int = 1, ownership: str = "") -> None:
         systems = ("shop", "market", "psp", "wms", "erp")
         self.shop = Shop(
             translate={**dict.fromkeys(systems, translate), "till": statements_of},
             policy=policy,
-            admit=lambda system, said: "the warehouse owns fulfilment" if system == "shop" and isinstance(said, FulfilmentSeen) else "",
+            admission=Admission(read(LANDSCAPE + ownership, "mainstay.toml")),
             owner=lambda _system: "operations",
             behind=frozenset({"erp"}),
         )

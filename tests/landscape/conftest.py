@@ -110,13 +110,13 @@ runbook = "runbooks.md#stock"
 OFFERS = {
     "api": OWN_API,
     "store": Offer(
-        connector="store", title="Store", signs=True, commands=frozenset({"SetLevel", "SetPrice"}),
+        connector="store", title="Store", signs=True, commands=frozenset({"SetLevel", "SetPrice", "ConfirmFulfilment"}),
         brings={"event": frozenset({"order", "price"}), "poll": frozenset({"order"})},
         settings=(Setting("token", True, True, {"type": "string"}), Setting("domain", True, False, {"type": "string"}), Setting("page")),
     ),
     "market": Offer(
         connector="market", title="Market", commands=frozenset({"SetLevel"}),
-        brings={"event": frozenset({"order"}), "poll": frozenset({"order"}), "file": frozenset({"settlement"})},
+        brings={"event": frozenset({"order"}), "poll": frozenset({"order"})},
     ),
     "depot": Offer(
         connector="depot", title="Depot", commands=frozenset({"ReleaseOrder", "SetLevel"}), brings={"poll": frozenset({"inventory"})},

@@ -83,7 +83,18 @@ def test_an_owner_is_admitted(admission):
 
 def test_part_of_a_statement_may_count(admission):
     admitted = admission.admit("erp", ORDER, new=False)
-    assert admitted == Admitted(frozenset({("order", "status")}), frozenset({("order", "header"), ("order", "lines")}))
+    assert isinstance(admitted, Admitted) and admitted.parts == {("order", "status")}
+    assert admitted.proposed == {("order", "header"), ("order", "lines")}
+    assert admitted.reason == '"erp" may not update order.header, order.lines; see [ownership] in mainstay.toml'
+
+
+def test_a_document_goes_by_who_may_create_or_update(admission):
+    assert isinstance(admission.admit("depot", ORDER, new=None), Proposal)
+    assert admission.admit("depot", COUNT, new=None) == Admitted(frozenset({("inventory", "on_hand")}))
+
+
+def test_fields_are_contested_where_several_may_change_what_is_shared(admission):
+    assert admission.contested == {("inventory", "on_hand"), ("price", "all")}, "an order is a document of whoever brought it"
 
 
 def test_a_stranger_to_the_fields_only_proposes(admission):
@@ -144,8 +155,3 @@ def test_a_speaker_against_itself_goes_by_its_version(admission):
 @pytest.mark.parametrize(("known", "said", "counts"), [(3, 4, True), (3, 3, False), (4, 3, False), (0, 1, True), (7, 0, True)])
 def test_newer(known, said, counts):
     assert newer(known, said) is counts
-
-
-def test_who_is_told(admission):
-    assert admission.consumers("order", "lines") == ("depot",)
-    assert admission.consumers("order", "status") == ()

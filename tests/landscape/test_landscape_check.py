@@ -100,8 +100,8 @@ BROKEN = {
     "target-not-consumer": ('consume = ["depot"]', "consume = []", 'targets = ["depot"]', 'consume = ["depot"]'),
     "source-cannot-bring": (
         'pattern = "direct"\nlatency = "checkout-blocking"',
-        'pattern = "file"\nlatency = "next-cycle"',
-        'pattern = "file"',
+        'pattern = "poll"\nlatency = "real-time"',
+        'pattern = "poll"',
         '`pattern = "direct"`',
     ),
     "target-cannot-take": (
@@ -109,6 +109,12 @@ BROKEN = {
         'source = "till"\ntargets = ["depot", "market"]',
         'targets = ["depot", "market"]',
         "inventory",
+    ),
+    "never-told": (
+        "[flows.till-orders]",
+        '[flows.parcels] # hm\nobject = "fulfilment"\nsource = "depot"\ntargets = ["mainstay"]' + FLOW + "[flows.till-orders]",
+        "[flows.parcels] # hm",
+        'targets = ["shop"]',
     ),
     "latency-unmet": ("every_s = 60", "every_s = 600", "every_s = 600", "every_s = 60"),
     "every-ignored": ('pattern = "event"', 'pattern = "event"\nevery_s = 5', "every_s = 5", '`pattern = "poll"`'),
@@ -213,7 +219,6 @@ def test_a_loop_over_three_systems_is_named(findings, clean):
             "which event cannot do",
             "'direct'",
         ),
-        ('pattern = "poll"\nevery_s = 60', 'pattern = "schedule"\nevery_s = 60', "which schedule cannot do", "'poll'"),
         (
             '["shop", "market", "till"]\npattern = "direct"\nlatency = "real-time"',
             '["shop"]\npattern = "direct"\nlatency = "checkout-blocking"',

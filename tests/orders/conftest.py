@@ -25,7 +25,7 @@ class Case:
     """An order and the policy that it is handled by. `stock`: units of each SKU that may be given to it."""
 
     def __init__(self, stock: dict[str, int] | None = None, **policy: object) -> None:
-        self.policy = Policy(**{"can": CAN, "warehouse": "wms", "erp": "erp", **policy})
+        self.policy = Policy(**{"can": CAN, "warehouses": {"shop": "wms"}, "books": {"shop": "erp"}, **policy})
         self.state = OrderState(id=1, uid="ord.shop.1", system="shop", external="1")
         self.stock = {ITEMS[sku]: units for sku, units in ({"A": 100, "B": 100, "C": 100} if stock is None else stock).items()}
         self.events: list[AnyEvent] = []

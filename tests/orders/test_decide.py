@@ -61,7 +61,7 @@ def test_the_end_needs_shipment_booking_money_and_every_answer(case):
 
 
 def test_a_shop_without_warehouse_and_books_settles_all_the_same():
-    case = Case(warehouse="", erp="")
+    case = Case(warehouses={}, books={})
     case.hear(an_order())
     assert case.state.status == "allocated" and case.asked == []
     case.hear(a_parcel(lines=[("l1", 2)]), "shop")

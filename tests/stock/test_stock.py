@@ -9,7 +9,7 @@ from mainstay.model.seen import StockCounted, StockMoved
 from mainstay.model.state import Level
 from mainstay.stock import fold as stock
 from mainstay.stock.decide import allocate, reserve
-from mainstay.stock.view import ChannelPolicy, explained, listed
+from mainstay.stock.view import ChannelPolicy, explained, listed, serving
 
 ITEMS, PLACES = (1, 2), (1, 2)
 units = st.integers(0, 40)
@@ -199,7 +199,6 @@ levels = st.lists(
 policies = st.builds(
     ChannelPolicy, channel=st.just("c"), system=st.just("s"), share=st.sampled_from([0.01, 0.3, 0.5, 1.0]),
     cap=st.none() | st.integers(0, 20), buffer=st.integers(0, 10), stop_sell=st.booleans(),
-    locations=st.sampled_from([frozenset(), frozenset({1}), frozenset({2, 3})]),
 )  # fmt: skip
 
 
@@ -210,6 +209,11 @@ def test_a_channel_never_sees_more_than_there_is_and_the_explanation_ends_at_its
     assert policy.cap is None or shown <= policy.cap
     assert not policy.stop_sell or shown == 0
     assert explained(shelf, policy)[-1].units == shown
+
+
+def test_only_what_serves_a_channel_counts_for_it():
+    shelf = [Level(257, on_hand=100), Level(258, on_hand=10)]
+    assert serving(shelf, {2}) == shelf[1:] and serving(shelf, {None}) == []
 
 
 def test_the_policy_is_applied_step_by_step():

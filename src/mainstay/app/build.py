@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,27 @@ import msgspec
 from msgspec import Struct
 
 from mainstay import connectors
-from mainstay.contract.connector import Connector, settings_of
+from mainstay.contract.connector import Connector, Feed, settings_of
 from mainstay.delivery.dispatch import Plan
+from mainstay.delivery.lateness import Promise
 from mainstay.flows.ask import statements_of
 from mainstay.flows.shop import Shop
-from mainstay.landscape import OWN_API, Admission, Admitted, Landscape, Offer, Setting, read, resolve, resolve_settings
+from mainstay.landscape import (
+    LATENCIES,
+    OWN_API,
+    Admission,
+    Flow,
+    Landscape,
+    Offer,
+    Pattern,
+    Setting,
+    Traffic,
+    read,
+    resolve,
+    resolve_settings,
+)
 from mainstay.model.failures import Halt
 from mainstay.model.secrets import Secret
-from mainstay.model.seen import SeenEvent
 from mainstay.model.times import SECOND
 from mainstay.orders.decide import Policy
 from mainstay.stock.view import ChannelPolicy
@@ -62,7 +75,7 @@ def offer(connector: type[Connector]) -> Offer:
     if manifest.signature or by_event - by_poll:
         brings["event"] = frozenset(by_event)
     if by_poll:
-        brings["poll"] = brings["schedule"] = frozenset(by_poll)
+        brings["poll"] = frozenset(by_poll)
     return Offer(
         connector=manifest.name, title=manifest.title, brings=brings, commands=frozenset(sink.command for sink in manifest.sinks),
         settings=tuple(_settings(connector)), signs=bool(manifest.signature),
@@ -132,40 +145,50 @@ def tokens(house: House) -> dict[str, Secret]:
 def shop(house: House) -> Shop:
     """What intake needs."""
     landscape = house.landscape
-    admission = Admission(landscape)
     owners = {name: system.owner for name, system in landscape.systems.items()}
     translate = {name: connector.translate for name, connector in house.connectors.items()}
     own = frozenset(name for name, system in landscape.systems.items() if system.connector == "api")
 
-    def admit(system: str, said: SeenEvent) -> str:
-        answer = admission.admit(system, said, True)
-        if isinstance(answer, Admitted):
-            return ""
-        answer = admission.admit(system, said, False)
-        return "" if isinstance(answer, Admitted) else answer.reason
-
     return Shop(
         translate={**translate, **dict.fromkeys(own, statements_of)},
         policy=policy(house),
-        admit=admit,
+        admission=Admission(landscape),
         owner=lambda system: owners.get(system, "operations"),
         split=landscape.orders.split,
         payment_us=landscape.orders.payment_timeout_s * SECOND,
         early_us=landscape.orders.early_s * SECOND,
         reservation_us=landscape.orders.reservation_s * SECOND,
         behind=frozenset(name for name, connector in house.connectors.items() if connector.manifest.sink("PostSale")),
+        locations=locations(house),
+        deaf=deaf(house),
     )
+
+
+def asked(house: House) -> dict[str, frozenset[str]]:
+    """The commands that each system takes: its connector can, and a flow goes there."""
+    traffic = Traffic(house.landscape)
+    return {
+        name: frozenset(sink.command for sink in one.manifest.sinks if traffic.told(name, sink.command))
+        for name, one in house.connectors.items()
+    }
 
 
 def policy(house: House) -> Policy:
     """How orders are handled here."""
     landscape = house.landscape
-    can = {name: frozenset(sink.command for sink in one.manifest.sinks) for name, one in house.connectors.items()}
+    can = asked(house)
+    traffic = Traffic(landscape)
+
+    def takers(command: str) -> dict[str, str]:
+        """The first system that a source's flows go to and that can do it."""
+        found = {source: [one for one in traffic.takers(source, command) if command in can.get(one, ())] for source in landscape.systems}
+        return {source: able[0] for source, able in found.items() if able}
+
     orders = landscape.orders
     return Policy(
         can=can,
-        warehouse=next((name for name, commands in can.items() if "ReleaseOrder" in commands), ""),
-        erp=next((name for name, commands in can.items() if "PostSale" in commands), ""),
+        warehouses=takers("ReleaseOrder"),
+        books=takers("PostSale"),
         capture=orders.capture,
         partial_shipment=orders.partial_shipment,
         shortage=orders.shortage,
@@ -178,35 +201,89 @@ def channel_policies(house: House) -> dict[str, ChannelPolicy]:
     """What each channel may show."""
     return {
         name: ChannelPolicy(
-            channel=name, system=one.system, share=one.share, cap=one.cap, buffer=one.buffer, stop_sell=one.stop_sell, location=one.location
+            channel=name,
+            system=one.system,
+            share=one.share,
+            cap=one.cap,
+            buffer=one.buffer,
+            stop_sell=one.stop_sell,
+            locations=one.locations,
+            location=one.location,
         )
         for name, one in house.landscape.channels.items()
     }
 
 
 def plan(house: House, scale: Mapping[str, float]) -> Plan:
-    """What dispatch needs. A feed is polled when a flow asks for its object by poll or schedule, or as the safety net under events."""
-    landscape = house.landscape
-    channels = {
-        name: one.system
-        for name, one in landscape.channels.items()
-        if one.system in house.connectors and house.connectors[one.system].manifest.sink("SetLevel")
-    }
-    every = {(flow.source, flow.object): flow.every_s for flow in landscape.flows.values() if flow.every_s}
-    polls = {}
-    for name, connector in house.connectors.items():
-        for feed in connector.manifest.feeds:
-            asked = [seconds for obj in feed.objects if (seconds := every.get((name, obj)))]
-            polls[(name, feed.name)] = min(asked, default=feed.every_s) / scale.get(name, 1.0)
+    """What dispatch needs."""
+    landscape, can, traffic = house.landscape, asked(house), Traffic(house.landscape)
     url = landscape.server.url.rstrip("/")
+    silent = deaf(house)
     return Plan(
         connectors=house.connectors,
-        channels=channels,
-        polls=polls,
-        hooks={name: f"{url}/hooks/{name}" for name, one in house.connectors.items() if url and one.manifest.topics},
+        channels={name: one.system for name, one in landscape.channels.items() if "SetLevel" in can.get(one.system, ())},
+        polls=polls(house, scale),
+        hooks={
+            name: f"{url}/hooks/{name}"
+            for name, one in house.connectors.items()
+            if url and any(topic.objects and (name, topic.name) not in silent for topic in one.manifest.topics)
+        },
+        promises=[
+            Promise(flow=name, object=one.object, source=one.source, targets=one.targets, within_s=LATENCIES[one.latency], owner=one.owner)
+            for name, one in landscape.flows.items()
+        ],
+        urgent={name: _urgent(traffic, name, commands) for name, commands in can.items()},
         policies={name: repr(one) for name, one in channel_policies(house).items()},
         scale=scale,
     )
+
+
+def _urgent(traffic: Traffic, system: str, commands: Iterable[str]) -> dict[str, float]:
+    return {command: within_s for command in commands if (within_s := traffic.within_s(system, command)) is not None}
+
+
+def locations(house: House) -> dict[str, frozenset[str]]:
+    """The stock locations that serve a system's orders: those of all its channels together."""
+    found: dict[str, frozenset[str]] = {}
+    channels = house.landscape.channels.values()
+    for channel in channels:
+        if all(one.locations for one in channels if one.system == channel.system):
+            found[channel.system] = found.get(channel.system, frozenset()) | frozenset(channel.locations)
+    return found
+
+
+def polls(house: House, scale: Mapping[str, float]) -> dict[tuple[str, str], float]:
+    """The feeds that are read, and how often in seconds: those of a flow, by poll or as the safety net under its events, and those
+    that say what became of what a system was told. What is only polled is read in time for whoever needs it."""
+    traffic = Traffic(house.landscape)
+    found = {}
+    for name, connector in house.connectors.items():
+        for feed in connector.manifest.feeds:
+            flows = traffic.brought(name, feed.objects, "poll", "event")
+            if flows or traffic.answered(name, feed.objects):
+                every_s = min((flow.every_s for flow in flows if flow.every_s), default=feed.every_s)
+                found[(name, feed.name)] = min([every_s, *_needed_s(connector, feed, flows)]) / scale.get(name, 1.0)
+    return found
+
+
+def _needed_s(connector: Connector, feed: Feed, flows: Sequence[Flow]) -> Iterator[float]:
+    """The intervals that polled flows need of a feed, where no faster one brings their object."""
+    for flow in flows:
+        fastest = min((other for other in connector.manifest.feeds if flow.object in other.objects), key=lambda other: other.every_s)
+        if flow.pattern == "poll" and feed is fastest and feed.every_s > LATENCIES[flow.latency]:
+            yield LATENCIES[flow.latency] / 2
+
+
+def deaf(house: House) -> frozenset[tuple[str, str]]:
+    """The deliveries that no flow brings by event. What is not signed is only a hint to read, which hastens a poll."""
+    traffic = Traffic(house.landscape)
+    found = set()
+    for name, one in house.connectors.items():
+        patterns: tuple[Pattern, ...] = ("event",) if one.manifest.signature else ("event", "poll")
+        for topic in one.manifest.topics:
+            if topic.objects and not traffic.brought(name, topic.objects, *patterns) and not traffic.answered(name, topic.objects):
+                found.add((name, topic.name))
+    return frozenset(found)
 
 
 def by_sku(house: House) -> frozenset[str]:

@@ -64,7 +64,8 @@ def snapshot(dispatch: Dispatch) -> dict[str, Any]:
         f"{poll.connection.name}/{poll.feed.name}": {"pages": poll.pages, "rows": poll.rows, "failure": poll.failure}
         for poll in dispatch.polls
     }
-    return {"channels": channels, "systems": systems, "polls": polls, "waiting": dispatch.waiting}
+    flows = msgspec.to_builtins(dispatch.standings(clock()))
+    return {"channels": channels, "systems": systems, "polls": polls, "flows": flows, "waiting": dispatch.waiting}
 
 
 class Meters(Collector):
@@ -103,7 +104,12 @@ class Meters(Collector):
         for channel, one in dispatch.get("channels", {}).items():
             for quantile, value in one["propagation_ms"].items():
                 spread.add_metric([channel, quantile], value)
-        return [lag, accepted, refused, waiting, failures, breaker, spread]
+        delay = GaugeMetricFamily("mainstay_flow_behind_seconds", "How far a flow is behind.", labels=["flow"])
+        late = GaugeMetricFamily("mainstay_flow_late", "1 while a flow is later than the business needs it.", labels=["flow", "owner"])
+        for flow, one in dispatch.get("flows", {}).items():
+            delay.add_metric([flow], one["behind_s"])
+            late.add_metric([flow, one["owner"]], one["late"])
+        return [lag, accepted, refused, waiting, failures, breaker, spread, delay, late]
 
     def not_ready(self) -> str:
         """Why the machine is not ready; empty when it is."""

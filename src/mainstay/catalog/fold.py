@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
+
+from msgspec.structs import replace
 
 from mainstay.model.seen import ProductSeen, StockCounted, StockMoved
 from mainstay.model.state import ItemState
+
+PARTS = frozenset({"details", "price"})  # what a product's statement says beyond the names of its variants
 
 
 def names_in(said: Any) -> list[tuple[str, str]]:
@@ -20,6 +25,17 @@ def names_in(said: Any) -> list[tuple[str, str]]:
 def newer(item: ItemState, system: str, said: ProductSeen) -> bool:
     """Is it news about this item, by the speaker's own clock?"""
     return said.version > item.versions.get(system, -1)
+
+
+def narrowed(said: ProductSeen, groups: Collection[str]) -> ProductSeen:
+    """What a product's statement says in these groups: details, price. The names of variants are learnt in any case."""
+    variants = said.variants
+    if "details" not in groups:
+        said = replace(said, title="", category="")
+        variants = tuple(replace(variant, title="", barcode="", grams=0) for variant in variants)
+    if "price" not in groups:
+        variants = tuple(replace(variant, price=None, compare_at=None) for variant in variants)
+    return replace(said, variants=variants)
 
 
 def describe(item: ItemState, system: str, said: ProductSeen) -> None:

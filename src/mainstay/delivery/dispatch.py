@@ -13,6 +13,7 @@ from mainstay.contract.connector import Connector
 from mainstay.delivery.connection import Connection, Transport
 from mainstay.delivery.hooks import Hooks
 from mainstay.delivery.lanes import Lanes
+from mainstay.delivery.lateness import Promise, Standing, standings
 from mainstay.delivery.levels import Commands, Levels
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.polls import Poll
@@ -40,6 +41,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     polls: Mapping[tuple[str, str], float]  # (system, feed) -> seconds between polls
     hooks: Mapping[str, str] = {}  # system -> where its webhooks are to go
     policies: Mapping[str, str] = {}  # channel -> its stock policy in words: a changed one is told at once
+    promises: Sequence[Promise] = ()  # how soon each flow is needed
+    urgent: Mapping[str, Mapping[str, float]] = {}  # system -> command -> seconds within which it is needed
     scale: Mapping[str, float] = {}  # rate budgets of twins that live faster
     listen_s: float = POLL_S  # how long a missed ring can go unnoticed
 
@@ -54,7 +57,9 @@ class Dispatch:
         self.connections = {
             name: Connection(name, connector, transport, clock, plan.scale.get(name, 1.0)) for name, connector in plan.connectors.items()
         }
-        self.lanes = {name: Lanes(one, outcomes, dice, self._fill, self._ended) for name, one in self.connections.items()}
+        self.lanes = {
+            name: Lanes(one, outcomes, dice, self._fill, self._ended, plan.urgent.get(name, {})) for name, one in self.connections.items()
+        }
         self.levels = {
             channel: Levels(channel, self.connections[system], outcomes, commands, dice) for channel, system in plan.channels.items()
         }
@@ -155,6 +160,10 @@ class Dispatch:
         if not found:
             raise Reject(f"the personal data of subject {subject} was erased", "personal_data_erased")
         return msgspec.structs.replace(command, recipient=msgspec.json.decode(unpack(found[0][1]), type=Person))
+
+    def standings(self, now: int) -> dict[str, Standing]:
+        """Which flows are late, at this moment in microseconds."""
+        return standings(self.plan.promises, self.lanes, self.levels.values(), self.polls, now)
 
     @property
     def waiting(self) -> int:

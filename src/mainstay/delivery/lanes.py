@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -15,7 +15,8 @@ from mainstay.contract.connector import Connector, Done, Outcome, Sink
 from mainstay.contract.talk import Repeat
 from mainstay.delivery.connection import Connection
 from mainstay.delivery.outcomes import Attempt, Outcomes
-from mainstay.delivery.retry import AGE_US_MAX, BREAKER_S_MAX, TRIES_MAX, Dice, backoff_us
+from mainstay.delivery.retry import BREAKER_S_MAX, TRIES_MAX, Dice, age_us_max, backoff_us
+from mainstay.landscape import TELLS
 from mainstay.model.commands import AnyCommand, Command, Fetch
 from mainstay.model.failures import Failure, Halt, Reject, Retry, Unknown
 from mainstay.model.outcome import Outcome as Ended
@@ -37,6 +38,7 @@ class Task(Struct):
     entity: int
     command: Command
     attempt: Attempt
+    absent: bool = False  # a look-up has just said that it was surely not applied: whatever its key is worth, it may be sent
 
     @property
     def lane(self) -> int:
@@ -49,8 +51,12 @@ Filled = Callable[[Command], Command]
 class Lanes:
     """All lanes of one system. `fill` puts personal data from the vault into a command just before it is sent."""
 
-    def __init__(self, connection: Connection, outcomes: Outcomes, dice: Dice, fill: Filled, ended: Callable[[int], None]) -> None:
+    def __init__(
+        self, connection: Connection, outcomes: Outcomes, dice: Dice, fill: Filled, ended: Callable[[int], None],
+        urgent: Mapping[str, float] = {},
+    ) -> None:  # fmt: skip
         self.connection, self.outcomes, self.dice, self.fill, self.ended = connection, outcomes, dice, fill, ended
+        self.urgent = urgent  # command -> seconds within which the business needs it
         self.connector: Connector = connection.connector
         self._lanes: dict[int, deque[Task]] = {}
         self._heads: list[tuple[int, int, Task]] = []  # (when, id): the first task of each lane that is not being talked about
@@ -61,6 +67,15 @@ class Lanes:
     def waiting(self) -> int:
         """Intents that have not ended."""
         return sum(len(lane) for lane in self._lanes.values())
+
+    def oldest(self) -> dict[str, int]:
+        """Since when the oldest intent waits that tells of each object, in microseconds."""
+        found: dict[str, int] = {}
+        for lane in self._lanes.values():
+            for task in lane:
+                obj, _ = TELLS.get(type(task.command).__name__, ("", ""))
+                found[obj] = min(task.at, found.get(obj, task.at))
+        return found
 
     def add(self, intent: int, at: int, entity: int, body: bytes, attempt: Attempt | None, *, restarted: bool) -> None:
         """Take over an intent. After a restart nobody knows whether it was sent: what a repeat would double is looked up first."""
@@ -139,7 +154,7 @@ class Lanes:
         if tasks[0].attempt.status == "unknown":
             await self._look_up(tasks[0])
             return
-        stale = [task for task in tasks if self._key_is_old(task)]
+        stale = [task for task in tasks if self._key_is_old(task) and not task.absent]
         for task in stale:
             task.attempt.status = "unknown"
             self._again(task, 0)
@@ -147,6 +162,7 @@ class Lanes:
         for task in tasks:
             if task in stale:
                 continue
+            task.absent = False
             try:
                 ready.append((task, self.fill(task.command)))
             except Reject as refused:
@@ -191,7 +207,7 @@ class Lanes:
         if found is not None:
             self._settle(task, found)
         else:
-            task.attempt.status = "waiting"
+            task.attempt.status, task.absent = "waiting", True
             self._again(task, 0)
 
     # --- how it ended ------------------------------------------------------------------------------------------------
@@ -210,7 +226,7 @@ class Lanes:
             self._later(task, outcome)
 
     def _later(self, task: Task, failure: Failure) -> None:
-        """It may be tried again: keep the reason, pause, and give up only after a day."""
+        """It may be tried again: keep the reason, pause, and give up only when a person must decide."""
         now, attempt = self.connection.clock(), task.attempt
         attempt.code, attempt.why = failure.code, failure.why
         after = failure.after_s if isinstance(failure, Retry) else None
@@ -221,7 +237,7 @@ class Lanes:
             self._again(task, int(BREAKER_S_MAX * SECOND))
             return
         attempt.tries += 1
-        if attempt.tries > TRIES_MAX or now - task.at > AGE_US_MAX:
+        if attempt.tries > TRIES_MAX or now - task.at > age_us_max(self.urgent.get(type(task.command).__name__)):
             self._end(task, "rejected", Reject(f"given up after {attempt.tries} tries: {failure.why}", "expired"))
             return
         self._again(task, backoff_us(attempt.tries, self.dice, after))

@@ -72,6 +72,11 @@ class Levels:
         open_ = [one.seq for one in self.dirty.values()] + [one.seq for one in self.busy.values()]
         return min(open_) - 1 if open_ else None
 
+    @property
+    def oldest(self) -> int | None:
+        """Since when the oldest untold change waits, in microseconds; None when nothing waits."""
+        return min((one.at for changes in (self.dirty, self.busy) for one in changes.values()), default=None)
+
     async def run(self) -> None:
         try:
             while True:

@@ -28,6 +28,7 @@ class Poll:
         self.pages = 0
         self.rows = 0
         self.failure = ""
+        self.read_at = connection.clock()  # when it was last read without failure
         self._tries = 0
         self._recent: dict[tuple[str, str], int] = {}
 
@@ -58,6 +59,7 @@ class Poll:
             log.exception("bug", system=connection.name, feed=self.feed.name)
             return self._failed(Reject(f"{type(bug).__name__}: {bug}", "bug"))
         self._tries, self.failure = 0, ""
+        self.read_at = connection.clock()
         news = tuple(row for row in page.rows if self._is_new(row))
         if news or page.cursor != self.outcomes.mark(self.name):
             self.outcomes.documents(connection.name, news, (self.name, page.cursor))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from mainstay.model.times import DAY, SECOND
+from mainstay.model.times import DAY, HOUR, SECOND
 
 BACKOFF_S_MIN, BACKOFF_S_MAX = 0.2, 300.0
 TRIES_MAX = 400  # with the longest pause this is more than a day
-AGE_US_MAX = DAY  # then a person decides
+AGE_US_MIN, AGE_US_MAX = 8 * HOUR, DAY  # an outage of a night mends itself; then a person decides, as soon as the business needs it
 BREAKER_FAILURES = 8  # in a row, over all lanes of a system
 BREAKER_S_MIN, BREAKER_S_MAX = 0.5, 30.0
 
@@ -17,6 +17,11 @@ class Dice(Protocol):
     """Chance, handed in: random.Random fits."""
 
     def random(self) -> float: ...
+
+
+def age_us_max(within_s: float | None) -> int:
+    """For how long an effect is tried that the business needs within so many seconds, in microseconds; None: nobody says."""
+    return AGE_US_MAX if within_s is None else min(AGE_US_MAX, max(AGE_US_MIN, int(within_s * SECOND)))
 
 
 def backoff_us(tries: int, dice: Dice, after_s: float | None = None) -> int:

@@ -156,6 +156,9 @@ class Apply:
             return
         assert isinstance(event, Heard | Proposed)
         said = event.said
+        for claimed in event.contested if isinstance(event, Heard) else ():
+            world.items[item].claims[claimed] = (event.system, said.version, said.at)
+            world.changed_items.add(item)
         if isinstance(event, Proposed):
             self._named(item, event.system, said)
         elif type(said) is StockCounted:

@@ -137,7 +137,7 @@ class Desk:
         wants = [
             (n, world.item(line, receipt.at), asked.quantity) for n, (line, asked) in enumerate(zip(ask.skus, request.lines, strict=True))
         ]
-        shares, short = reserve(wants, world.shelves)
+        shares, short = reserve(wants, self.intake.turns.shelves(receipt.system, wants))
         number = world.number("entity")
         expires = receipt.at + (request.expires_in_s * SECOND if request.expires_in_s else self.intake.shop.reservation_us)
         event: Reserved | Refused
@@ -240,7 +240,7 @@ class Desk:
             held[item] = held.get(item, 0) - covered
             if line.quantity > covered and line.ships:
                 wants.append((number, item, line.quantity - covered))
-        _, short = reserve(wants, world.shelves) if wants else ([], [])
+        _, short = reserve(wants, self.intake.turns.shelves(receipt.system, wants)) if wants else ([], [])
         return self._named(short)
 
     # --- answering ---------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import structlog
 
 from mainstay.flows import buyers
 from mainstay.flows.apply import Apply
+from mainstay.flows.claims import Claims
 from mainstay.flows.items import ON_ITEMS, Items
 from mainstay.flows.letters import Letters
 from mainstay.flows.shop import Shop
@@ -64,7 +65,8 @@ class Intake:
         self.handlers: dict[str, Handler] = {}
         self.turns = Turns(self.apply, shop)
         self.letters = Letters(self.apply, shop)
-        self.items = Items(self.turns, self.letters)
+        self.claims = Claims(world, shop.admission)
+        self.items = Items(self.turns, self.letters, self.claims)
         self.waiting = Waiting(self.apply, shop, self.letters)
         self.subjects: list[tuple[int, int]] = []  # (receipt, subject) of the batch, for the archive
 
@@ -138,6 +140,8 @@ class Intake:
                 return _outcome(receipt.body)
             if receipt.topic in self.readers:
                 return self.readers[receipt.topic](receipt)
+            if (receipt.system, receipt.topic) in self.shop.deaf and receipt.seq < OUTCOMES_FROM:
+                return Reject(f"no flow brings {receipt.topic} of {receipt.system} by event", "not_declared")
             translate = self.shop.translate.get(receipt.system)
             if translate is None:
                 return Reject(f"no system is called {receipt.system!r}", "unknown_topic")
@@ -190,13 +194,14 @@ class Intake:
         outcomes = []
         about = 0
         for one in said:
-            refused = self.shop.admit(receipt.system, one.said)
-            if refused:
+            counts, reason = self.claims.sift(one)
+            if reason:
                 self.turns.finish()
-                self.letters.propose(receipt, one.said, refused)
+                self.letters.propose(receipt, one.said, reason)
+            if counts is None:
                 outcomes.append("proposed")
                 continue
-            result, number = self.take_one(one)
+            result, number = self.take_one(counts)
             outcomes.append(result)
             about = about or number
         self.subjects.append((receipt.seq, about))

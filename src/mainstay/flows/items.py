@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from mainstay.catalog.fold import newer
+from mainstay.catalog.fold import PARTS, narrowed, newer
+from mainstay.flows.claims import Claims
 from mainstay.flows.letters import Letters
 from mainstay.flows.statements import Statement
 from mainstay.flows.turns import Turns
@@ -20,8 +22,8 @@ ON_ITEMS = frozenset({StockCounted, StockMoved, ProductSeen})
 class Items:
     """Takes statements about SKUs."""
 
-    def __init__(self, turns: Turns, letters: Letters) -> None:
-        self.world, self.apply, self.turns, self.letters = turns.world, turns.apply, turns, letters
+    def __init__(self, turns: Turns, letters: Letters, claims: Claims) -> None:
+        self.world, self.apply, self.turns, self.letters, self.claims = turns.world, turns.apply, turns, letters, claims
 
     def take(self, one: Statement) -> str:
         """Take one statement; how it ended."""
@@ -45,24 +47,33 @@ class Items:
         location = self.apply.location(said.location)
         if type(said) is StockCounted and said.at < world.level(item, location).counted_at:
             return "stale"
-        self._heard(item, receipt, said)
+        fields = self.claims.contested(said, location)
+        beaten = self.claims.beaten(item, receipt.system, said, fields)
+        if beaten:
+            self.letters.propose(receipt, said, *beaten.values())
+            return "proposed"
+        self._heard(item, receipt, said, fields)
         self.turns.woken.add(item)
         return "applied"
 
     def _product(self, receipt: Receipt, said: ProductSeen) -> str:
-        world = self.world
-        result = "stale"
+        world, fields = self.world, self.claims.contested(said)
+        result, reasons = "stale", dict[str, str]()
         for variant in said.variants:
             item = world.item(variant.sku, receipt.at)
             world.load_items((item,))
             if not newer(world.items[item], receipt.system, said):
                 continue
             world.load_stock((item,))
-            self._heard(item, receipt, said)
+            beaten = self.claims.beaten(item, receipt.system, said, fields)
+            reasons |= beaten
+            self._heard(item, receipt, narrowed(said, PARTS - beaten.keys()) if beaten else said, fields.keys() - beaten.keys())
             result = "applied"
+        if reasons:
+            self.letters.propose(receipt, said, *reasons.values())
         return result
 
-    def _heard(self, item: int, receipt: Receipt, said: Any) -> None:
-        event = Heard(system=receipt.system, said=said, receipt=receipt.seq)
+    def _heard(self, item: int, receipt: Receipt, said: Any, contested: Collection[str]) -> None:
+        event = Heard(system=receipt.system, said=said, receipt=receipt.seq, contested=tuple(sorted(contested)))
         self.apply.to_item(item, event, receipt.at)
         self.world.log(receipt.at, "item", item, [event])

@@ -9,7 +9,7 @@ import apsw
 import msgspec
 
 from mainstay.catalog.view import item as item_view
-from mainstay.flows.propagate import shelves_of
+from mainstay.flows.propagate import served, shelves_of
 from mainstay.flows.world import order_of
 from mainstay.model.events import Answered, AnyEvent, Asked, Heard, Moved, decode
 from mainstay.model.failures import CODES
@@ -163,7 +163,7 @@ def stock(state: State, sku: str, policies: Mapping[str, ChannelPolicy], told_no
     if not found:
         return None
     item = found[0][1]
-    levels = shelves_of(state, [item])[item]
+    shelves = shelves_of(state, [item])
     body = state.load("load_items", [item])
     names = _items.decode(body[0][1])
     moves = []
@@ -179,10 +179,10 @@ def stock(state: State, sku: str, policies: Mapping[str, ChannelPolicy], told_no
                 name: getattr(level, name)
                 for name in ("on_hand", "allocated", "reserved", "damaged", "safety", "in_transit", "deficit", "unbooked")
             }
-            for level in levels
+            for level in shelves[item]
         ],
         "channels": {
-            channel: {"shows": told_now.get(channel), "steps": msgspec.to_builtins(explained(levels, policy))}
+            channel: {"shows": told_now.get(channel), "steps": msgspec.to_builtins(explained(served(state, policy, shelves)[item], policy))}
             for channel, policy in policies.items()
         },
         "moves": moves,

@@ -24,7 +24,7 @@ class Letters:
         if asked:
             status = {"not_found": 404, "bug": 500}.get(why.code, 422)
             self.world.answers.append((receipt.seq, status, {"code": why.code, "detail": why.why}))
-        if why.code == "not_business":
+        if why.code in ("not_business", "not_declared"):
             return "noted"
         if asked and why.code != "bug":
             return "refused"
@@ -50,11 +50,11 @@ class Letters:
         self.apply.to_letter(number, parked, at)
         self.world.log(at, "letter", number, [parked])
 
-    def propose(self, receipt: Receipt, said: Any, reason: str) -> None:
+    def propose(self, receipt: Receipt, said: Any, *reasons: str) -> None:
         """Keep what a non-owner said, visibly and without effect; what it calls a SKU is no claim, and is learnt."""
         world = self.world
         number = world.number("entity")
-        event = Proposed(system=receipt.system, said=said, reason=reason)
+        event = Proposed(system=receipt.system, said=said, reason="; ".join(reasons))
         self.apply.to_proposal(number, event, receipt.at)
         world.log(receipt.at, "proposal", number, [event])
         for sku, name in names_in(said):

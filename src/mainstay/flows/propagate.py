@@ -9,7 +9,7 @@ import msgspec
 from mainstay.flows.world import level_of
 from mainstay.model.commands import SetLevel
 from mainstay.model.state import LOCATIONS_MAX, ItemState, Level
-from mainstay.stock.view import ChannelPolicy, listed
+from mainstay.stock.view import ChannelPolicy, listed, serving
 from mainstay.storage.state import State
 
 _items = msgspec.json.Decoder(ItemState)
@@ -25,7 +25,7 @@ class Propagate:
     def commands(self, channel: str, changes: Sequence[tuple[int, int]]) -> list[SetLevel | None]:
         """One SetLevel for each (item, revision); None where the channel does not list the item."""
         policy = self.policies[channel]
-        shelves = shelves_of(self.state, [item for item, _ in changes])
+        shelves = served(self.state, policy, shelves_of(self.state, [item for item, _ in changes]))
         names = self._named([item for item, _ in changes], policy.system)
         commands: list[SetLevel | None] = []
         for item, revision in changes:
@@ -62,3 +62,12 @@ def shelves_of(state: State, items: Sequence[int]) -> dict[int, list[Level]]:
         level = level_of(row)
         shelves[level.id // LOCATIONS_MAX].append(level)
     return shelves
+
+
+def served(state: State, policy: ChannelPolicy, shelves: Mapping[int, list[Level]]) -> Mapping[int, list[Level]]:
+    """Of these stock rows, those at the locations that serve the channel."""
+    if not policy.locations:
+        return shelves
+    words = state.words()
+    numbers = {words.get(f"location/{name}") for name in policy.locations}
+    return {item: serving(levels, numbers) for item, levels in shelves.items()}

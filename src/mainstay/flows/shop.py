@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from msgspec import Struct
 
+from mainstay.landscape import Admission
 from mainstay.model.seen import Said
 from mainstay.orders.decide import Policy
 
@@ -14,11 +14,11 @@ Translate = Callable[[str, bytes], list[Said]]
 
 
 class Shop(Struct, frozen=True, kw_only=True):
-    """The declared shop, ready for the hot path. `admit` says why a system may not make a statement, or nothing where it may."""
+    """The declared shop, ready for the hot path."""
 
     translate: Mapping[str, Translate]
     policy: Policy
-    admit: Callable[[str, Any], str]
+    admission: Admission
     owner: Callable[[str], str]  # who answers for a system
     split: bool = True
     payment_us: int = 86_400_000_000
@@ -26,3 +26,5 @@ class Shop(Struct, frozen=True, kw_only=True):
     reservation_us: int = 900_000_000
     main: str = "main"
     behind: frozenset[str] = frozenset()  # counters that learn of shipments from us
+    locations: Mapping[str, frozenset[str]] = {}  # the stock locations that serve a system's orders, where not all do
+    deaf: frozenset[tuple[str, str]] = frozenset()  # (system, topic) of deliveries that no flow brings by event

@@ -19,6 +19,7 @@ from mainstay.model.state import OrderState
 from mainstay.orders import decide as orders
 from mainstay.stock import decide as stock
 from mainstay.stock.fold import free
+from mainstay.stock.view import serving
 from mainstay.storage.inbox import Receipt
 
 _encode = msgspec.json.Encoder().encode
@@ -110,12 +111,20 @@ class Turns:
         wants = orders.wants(state)
         if not wants:
             return
-        shares, missing = stock.allocate(wants, self.world.shelves, self.shop.split)
+        shares, missing = stock.allocate(wants, self.shelves(state.system, wants), self.shop.split)
         if shares:
             self._fold(turn, Allocated(shares=tuple(shares)))
         if dict(missing) != state.short:
             asked = state.system in self.shop.policy.asks_first
             self._fold(turn, Short(missing=tuple(missing), asked_first=asked))
+
+    def shelves(self, system: str, wants: stock.Wants) -> stock.Shelves:
+        """The levels that a system's orders may be served from."""
+        world, names = self.world, self.shop.locations.get(system)
+        if names is None:
+            return world.shelves
+        numbers = {world.words.get(f"location/{name}") for name in names}
+        return {item: serving(world.shelves.get(item, ()), numbers) for _, item, _ in wants}
 
     def wake(self, receipt: Receipt) -> None:
         """Orders that wait for units that have come free get them, oldest first."""
@@ -131,5 +140,6 @@ class Turns:
             if state.status not in ("cancelled", "settled") and state.short:
                 world.load_stock(state.items)
                 wants = orders.wants(state)
-                if any(free(level) for _, item, _ in wants for level in world.shelves.get(item, ())):
+                shelves = self.shelves(state.system, wants)
+                if any(free(level) for _, item, _ in wants for level in shelves.get(item, ())):
                     self.advance(state, receipt, [])

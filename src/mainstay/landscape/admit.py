@@ -49,11 +49,15 @@ _SPEAKS: Mapping[str, tuple[Fields, ...]] = {
 }
 
 
+_VERBS: Mapping[bool | None, tuple[Verb, ...]] = {True: ("create",), False: ("update",), None: ("create", "update")}
+
+
 class Admitted(Struct, frozen=True):
-    """The statement counts, for these parts; what it says of `proposed` is only kept and shown."""
+    """The statement counts, for these parts; what it says of `proposed` is only kept and shown, with the reason."""
 
     parts: frozenset[Fields]
     proposed: frozenset[Fields] = frozenset()
+    reason: str = ""
 
 
 class Proposal(Struct, frozen=True):
@@ -96,17 +100,23 @@ class Admission:
             verbs = (("create", rule.creators()), ("update", rule.updaters()), ("consume", rule.consume))
             self._may |= {(system, obj, group, verb) for verb, systems in verbs for system in systems}
         self._answers = {
-            (system, kind, new): self._judged(system, kind, new) for system, kind, new in product(landscape.systems, _SPEAKS, (True, False))
+            (system, kind, new): self._judged(system, kind, verbs)
+            for system, kind, (new, verbs) in product(landscape.systems, _SPEAKS, _VERBS.items())
         }
+        self.contested = frozenset(fields for fields, rule in self._rules.items() if fields[0] in SHARED and len(set(rule.updaters())) > 1)
 
     def may(self, system: str, obj: str, group: str, verb: Verb) -> bool:
         """May the system create, update, or be told of these fields?"""
         return (system, obj, group, verb) in self._may
 
-    def admit(self, system: str, event: SeenEvent, new: bool) -> Admitted | Proposal:
-        """What of this statement counts. `new`: we do not know the object yet."""
+    def admit(self, system: str, event: SeenEvent, new: bool | None) -> Admitted | Proposal:
+        """What of this statement counts. `new`: we do not know the object yet; None: its kind is never both, made and changed."""
         answer = self._answers.get((system, speaks(event), new))
         return answer or Proposal(f'"{system}" is not a system of this shop')
+
+    def owners(self, obj: str, group: str) -> tuple[str, ...]:
+        """Systems whose word changes these fields, the first of them first."""
+        return self._rules.get((obj, group), Rule()).updaters()
 
     def winner(self, obj: str, group: str, known: Claim, said: Claim) -> Claim:
         """Which of two claims to the same fields counts. Equal claims: the known one, so that a repeat changes nothing."""
@@ -117,18 +127,14 @@ class Admission:
             return said if said.at > known.at else known
         return min(known, said, key=lambda claim: _rank(rule.updaters(), claim.system))
 
-    def consumers(self, obj: str, group: str) -> tuple[str, ...]:
-        """Systems that are to be told of these fields."""
-        return self._rules.get((obj, group), Rule()).consume
-
-    def _judged(self, system: str, kind: str, new: bool) -> Admitted | Proposal:
-        verb: Verb = "create" if new else "update"
+    def _judged(self, system: str, kind: str, verbs: tuple[Verb, ...]) -> Admitted | Proposal:
         parts = frozenset(_SPEAKS[kind])
-        allowed = frozenset(part for part in parts if self.may(system, *part, verb))
-        if allowed or not parts:
-            return Admitted(allowed, parts - allowed)
-        fields = ", ".join(".".join(part) for part in sorted(parts))
-        return Proposal(f'"{system}" may not {verb} {fields}; see [ownership] in mainstay.toml')
+        allowed = frozenset(part for part in parts if any(self.may(system, *part, verb) for verb in verbs))
+        if allowed == parts:
+            return Admitted(allowed)
+        fields = ", ".join(".".join(part) for part in sorted(parts - allowed))
+        reason = f'"{system}" may not {" or ".join(verbs)} {fields}; see [ownership] in mainstay.toml'
+        return Admitted(allowed, parts - allowed, reason) if allowed else Proposal(reason)
 
 
 def _rule(landscape: Landscape, obj: str, group: str) -> Rule | None:

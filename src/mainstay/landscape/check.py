@@ -15,7 +15,7 @@ RULES: tuple[Callable[[Survey], Findings], ...] = (
     names.owners, names.unused_owners, names.runbooks, names.failures,
     ownership.unowned, ownership.owned_twice, ownership.consumers, ownership.unused,
     journeys.shapes, journeys.twice, journeys.loops, journeys.rights,
-    journeys.abilities, journeys.latencies, journeys.unsigned, journeys.environments,
+    journeys.abilities, journeys.untold, journeys.latencies, journeys.unsigned, journeys.environments,
     selling.twice, selling.orders_in, selling.asking, selling.shares,
     selling.buffers, selling.capture, selling.shipping, selling.policies,
     safety.currency, safety.doors, safety.reachable, safety.settings, safety.secrets, safety.test_settings,

@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 Name = Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]{0,30}$", description="A short lower-case name, used in ids: never rename it.")]
-Pattern = Literal["event", "poll", "schedule", "file", "direct"]
+Pattern = Literal["event", "poll", "direct"]
 Latency = Literal["checkout-blocking", "real-time", "same-day", "next-cycle", "finance-close"]
 OBJECTS = (
     "product", "category", "price", "promotion", "inventory", "customer", "company", "address", "cart", "order", "payment", "tax",
     "fulfilment", "return", "refund", "loyalty", "content", "analytics-event", "settlement",
 )  # fmt: skip
+MAINSTAY = "mainstay"  # as source or target: Mainstay itself
 FAILURE_MODES = ("rejected", "outcome_unknown", "connection_halted", "unknown_word", "totals_mismatch", "oversold", "expired")
 
 
@@ -59,7 +60,7 @@ class Rule(Part, frozen=True):
 
     create: Annotated[tuple[str, ...], Meta(description="Systems that may bring a new one into being; empty: those in `update`.")] = ()
     update: Annotated[tuple[str, ...], Meta(description="Systems whose word changes it; empty: those in `create`.")] = ()
-    consume: Annotated[tuple[str, ...], Meta(description="Systems that are told.")] = ()
+    consume: Annotated[tuple[str, ...], Meta(description="Systems that may be told; a flow must go to them, too.")] = ()
     conflict: Annotated[
         Literal["owner-wins", "newest-wins"] | None,
         Meta(description="What decides where several may update: their order in `update`, or the later time."),
@@ -81,7 +82,7 @@ class Channel(Part, frozen=True):
     cap: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="Never show more than this.")] = None
     buffer: Annotated[int, Meta(ge=0, description="Units held back from this channel.")] = 0
     stop_sell: Annotated[bool, Meta(description="Show nothing, at once.")] = False
-    locations: Annotated[tuple[str, ...], Meta(description="Stock locations that serve it; empty: all.")] = ()
+    locations: Annotated[tuple[str, ...], Meta(description="Stock locations that serve it, as their system names them; empty: all.")] = ()
     location: Annotated[str, Meta(description="The channel's own id of the location that it is told levels for.")] = ""
 
 
@@ -103,13 +104,17 @@ class Flow(Part, frozen=True):
 
     object: Annotated[str, Meta(description="One of the objects, such as order or inventory.")]
     source: Annotated[str, Meta(description="The system that it comes from, or mainstay.")]
-    targets: Annotated[tuple[str, ...], Meta(description="The systems that it goes to.")]
-    pattern: Annotated[Pattern, Meta(description="How it travels.")]
+    targets: Annotated[tuple[str, ...], Meta(description="The systems that are told of it; mainstay: it is only kept here.")]
+    pattern: Annotated[
+        Pattern, Meta(description="How it travels: by webhooks, with polls as a safety net; by polls alone; or by a direct call.")
+    ]
     latency: Annotated[Latency, Meta(description="How soon the business needs it.")]
     owner: Annotated[str, Meta(description="Who answers for it; a name under [owners].")]
     runbook: Annotated[str, Meta(description="Link to what to do when it fails.")]
     failures: Annotated[dict[str, str], Meta(description="Owner for each failure mode that is not the flow's owner's.")] = {}
-    every_s: Annotated[Annotated[float, Meta(gt=0)] | None, Meta(description="For poll and schedule: how often.")] = None
+    every_s: Annotated[
+        Annotated[float, Meta(gt=0)] | None, Meta(description="For poll: how often, instead of the connector's own interval.")
+    ] = None
 
 
 class Landscape(Part, frozen=True):

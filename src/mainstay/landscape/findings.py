@@ -89,6 +89,7 @@ FINDINGS: Mapping[str, Kind] = {
     "target-not-consumer": Kind("error", "A flow's target is not among the consumers of the object."),
     "source-cannot-bring": Kind("error", "The source's connector cannot bring this object in, or not in this pattern."),
     "target-cannot-take": Kind("error", "The target's connector cannot be told of this object."),
+    "never-told": Kind("warning", "A system could be asked to act on an object that travels, but no flow goes to it."),
     "latency-unmet": Kind("error", "The pattern or the connector is slower than the business needs."),
     "every-ignored": Kind("warning", "An interval stands at a flow that is not read at intervals."),
     "events-unsigned": Kind("warning", "Events of a system that does not sign them are only hints; nothing polls it."),
@@ -99,8 +100,8 @@ FINDINGS: Mapping[str, Kind] = {
     "cannot-ask": Kind("error", "A channel that asks first stands on a connector that cannot ask."),
     "shares-above-whole": Kind("warning", "The parts given to channels that sell on their own sum to more than the whole."),
     "buffer-above-cap": Kind("warning", "A channel holds back more than it may ever show."),
-    "capture-without-provider": Kind("error", "Payments are to be captured, but no system can capture."),
-    "nobody-ships": Kind("warning", "Orders come in, but no system can ship them."),
+    "capture-without-provider": Kind("error", "Payments are to be captured with the order, but no system is asked to."),
+    "nobody-ships": Kind("warning", "Orders come in, but no system is asked to ship them."),
     "hold-unknown": Kind("error", "A reason to hold orders that does not exist."),
     "reservation-outlives-order": Kind("warning", "A reservation lives longer than an unpaid order."),
     # safety

@@ -9,9 +9,8 @@ import msgspec
 from msgspec import Struct
 
 from mainstay.landscape.admit import EVERY, GROUPS, SHARED
-from mainstay.landscape.declared import OBJECTS, Flow, Latency, Pattern, Rule
+from mainstay.landscape.declared import MAINSTAY, OBJECTS, Flow, Latency, Pattern, Rule
 from mainstay.landscape.offers import Offer, Setting
-from mainstay.landscape.survey import MAINSTAY
 
 OWNER = "operations"
 LATENCY: Mapping[str, Latency] = {  # all others: same-day
@@ -101,6 +100,14 @@ class _Plan:
         first = self.warehouses + self.books if obj == "inventory" else self.channels
         return sorted(able, key=lambda name: (name not in first, first.index(name) if name in first else 0))[:1]
 
+    def sources(self, obj: str) -> list[str]:
+        """The speakers; and of products every channel, which says what it calls them."""
+        speakers = self.speakers(obj)
+        if obj != "product":
+            return speakers
+        others = [name for name in self.channels if name not in speakers and not self.offers[name].asks]
+        return speakers + [name for name in others if self.offers[name].patterns(obj)]
+
     def hearers(self, obj: str) -> list[str]:
         if obj == "order":
             return self.warehouses + self.books
@@ -124,8 +131,7 @@ class _Plan:
         if obj == "order" and self.books:
             rules["invoice"] = Rule(create=tuple(self.books))
         if obj == "product":
-            others = [name for name in self.channels if name not in create and not self.offers[name].asks]
-            sellers = (*create, *(name for name in others if self.offers[name].patterns(obj)))
+            sellers = tuple(self.sources(obj))
             rules["variants"] = Rule(create=sellers, consume=consume, conflict="owner-wins" if len(sellers) > 1 else None)
         return rules
 
@@ -134,7 +140,7 @@ class _Plan:
         for obj in self.carried():
             hearers = self.hearers(obj)
             hub = obj == "inventory" or set(hearers) & set(self.speakers(obj))  # what comes in and what goes out are different statements
-            for source in self.speakers(obj):
+            for source in self.sources(obj):
                 flows[f"{obj}-from-{source}"] = self._flow(obj, source, () if hub else tuple(hearers), self._pattern(obj, source))
             if hub and hearers:
                 flows[f"{obj}-to-systems"] = self._flow(obj, MAINSTAY, tuple(hearers), "direct")

@@ -5,22 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from mainstay.landscape.admit import SHARED
-from mainstay.landscape.declared import OBJECTS, Flow, Latency, Pattern, Rule
-from mainstay.landscape.survey import MAINSTAY, Findings, Survey, listed
+from mainstay.landscape.declared import MAINSTAY, OBJECTS, Flow, Latency, Pattern, Rule
+from mainstay.landscape.offers import ANSWERS, TELLS
+from mainstay.landscape.survey import Findings, Survey, listed
+from mainstay.landscape.traffic import LATENCIES
 
-LATENCIES: Mapping[Latency, float] = {  # seconds that the business will wait
-    "checkout-blocking": 1,
-    "real-time": 120,
-    "same-day": 8 * 3600,
-    "next-cycle": 24 * 3600,
-    "finance-close": 31 * 24 * 3600,
-}
 FASTEST: Mapping[Pattern, Latency] = {  # what a pattern can do at best
     "direct": "checkout-blocking",
     "event": "real-time",
     "poll": "real-time",
-    "schedule": "same-day",
-    "file": "same-day",
 }
 
 
@@ -29,7 +22,7 @@ def shapes(survey: Survey) -> Findings:
         if not flow.targets:
             wrong = f'Flow "{name}" goes nowhere.'
             yield survey.finding("flow-without-target", ("flows", name, "targets"), wrong, '`targets = ["mainstay"]`, or systems')
-        if flow.every_s and flow.pattern not in ("poll", "schedule"):
+        if flow.every_s and flow.pattern != "poll":
             wrong = f'Flow "{name}" has an interval, but its pattern is {flow.pattern}.'
             yield survey.finding("every-ignored", ("flows", name, "every_s"), wrong, '`pattern = "poll"`, or take `every_s` out')
 
@@ -118,6 +111,17 @@ def abilities(survey: Survey) -> Findings:
                 yield survey.finding("target-cannot-take", ("flows", name, "targets", n), wrong, instead)
 
 
+def untold(survey: Survey) -> Findings:
+    """A document that travels past a system that could act on it is likelier forgotten than meant. What is shared may be kept back."""
+    carried = {flow.object: name for name, flow in survey.shop.flows.items() if flow.object not in SHARED}
+    for system, command, told in survey.asked():
+        obj, _ = TELLS[command]
+        if obj in carried and not told and command not in ANSWERS:
+            wrong = f'"{system}" could be asked to {command}, but no flow of {obj} goes to it, so it never is.'
+            instead = f'`targets = ["{system}"]` in a flow of {obj}, and "{system}" in `consume` of its rule'
+            yield survey.finding("never-told", ("flows", carried[obj]), wrong, instead)
+
+
 def _brought(brings: Mapping[Pattern, frozenset[str]]) -> str:
     return ", ".join(sorted(frozenset().union(*brings.values()))) or "nothing"
 
@@ -139,7 +143,7 @@ def latencies(survey: Survey) -> Findings:
 
 
 def unsigned(survey: Survey) -> Findings:
-    polled = {(flow.source, flow.object) for flow in survey.shop.flows.values() if flow.pattern in ("poll", "schedule")}
+    polled = {(flow.source, flow.object) for flow in survey.shop.flows.values() if flow.pattern == "poll"}
     for name, flow in survey.shop.flows.items():
         offer = survey.offer(flow.source)
         if flow.pattern == "event" and offer and not offer.signs and (flow.source, flow.object) not in polled:

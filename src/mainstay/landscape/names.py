@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from mainstay.landscape.admit import EVERY, GROUPS
-from mainstay.landscape.declared import FAILURE_MODES, OBJECTS
+from mainstay.landscape.declared import FAILURE_MODES, MAINSTAY, OBJECTS
 from mainstay.landscape.findings import KeyPath, nearest
-from mainstay.landscape.survey import MAINSTAY, Findings, Survey
+from mainstay.landscape.survey import Findings, Survey
 
 _CONTACT = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|(https?|slack|tel|mailto):\S+")
 _RUNBOOK = re.compile(r"https?://[^\s/]+\S*|[\w][\w./-]*\.(md|html)(#[\w.-]+)?")

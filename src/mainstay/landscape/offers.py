@@ -9,18 +9,19 @@ from msgspec import Struct
 
 from mainstay.landscape.declared import OBJECTS, Latency, Pattern
 
-TELLS: Mapping[str, str] = {  # command -> the object that its receiver is told of
-    "ReleaseOrder": "order",
-    "CancelRelease": "order",
-    "CancelOrder": "order",
-    "PostSale": "order",
-    "CapturePayment": "payment",
-    "VoidPayment": "payment",
-    "RefundPayment": "refund",
-    "ConfirmFulfilment": "fulfilment",
-    "SetLevel": "inventory",
-    "SetPrice": "price",
+TELLS: Mapping[str, tuple[str, str]] = {  # command -> the object and field group that its receiver is told of
+    "ReleaseOrder": ("order", "lines"),
+    "CancelRelease": ("order", "lines"),
+    "CancelOrder": ("order", "status"),
+    "PostSale": ("order", "header"),
+    "CapturePayment": ("payment", "amounts"),
+    "VoidPayment": ("payment", "amounts"),
+    "RefundPayment": ("refund", "all"),
+    "ConfirmFulfilment": ("fulfilment", "all"),
+    "SetLevel": ("inventory", "listing"),
+    "SetPrice": ("price", "all"),
 }
+ANSWERS = frozenset({"CancelOrder"})  # told to the system that the order came from, which no flow has as its target
 
 
 class Setting(Struct, frozen=True):
@@ -56,7 +57,7 @@ class Offer(Struct, frozen=True, kw_only=True):
 
 def objects_of(commands: Iterable[str]) -> frozenset[str]:
     """The objects that these commands tell of."""
-    return frozenset(TELLS[command] for command in commands if command in TELLS)
+    return frozenset(TELLS[command][0] for command in commands if command in TELLS)
 
 
 # A channel of the shop's own that calls POST /v1 and reads what it needs: a till, a web shop, a customer service desk.

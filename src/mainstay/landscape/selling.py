@@ -60,18 +60,19 @@ def buffers(survey: Survey) -> Findings:
 
 
 def capture(survey: Survey) -> Findings:
-    able = "CapturePayment" in survey.commands()
+    able = any(command == "CapturePayment" and told for _, command, told in survey.asked())
     if survey.shop.systems and survey.shop.orders.capture == "order" and not able:
-        wrong = "Payments are to be captured with the order, but no system here can capture one."
-        instead = '`[systems.payments]` with a payment provider, such as `connector = "stripe"`; or `capture = "shipment"`'
+        wrong = "Payments are to be captured with the order, but no system here is asked to capture one."
+        instead = 'a flow of payment to a provider, such as `connector = "stripe"`; or `capture = "shipment"`'
         yield survey.finding("capture-without-provider", ("orders", "capture"), wrong, instead)
 
 
 def shipping(survey: Survey) -> Findings:
     arriving = next((name for name, flow in survey.shop.flows.items() if flow.object == "order"), None)
-    if arriving and "ReleaseOrder" not in survey.commands():
-        wrong = "Orders come in, but no system here can be asked to ship them."
-        yield survey.finding("nobody-ships", ("flows", arriving), wrong, '`[systems.warehouse]`, such as `connector = "shipstation"`')
+    if arriving and not any(command == "ReleaseOrder" and told for _, command, told in survey.asked()):
+        wrong = "Orders come in, but no system here is asked to ship them."
+        instead = 'a warehouse among its `targets`, such as `[systems.warehouse]` with `connector = "shipstation"`'
+        yield survey.finding("nobody-ships", ("flows", arriving), wrong, instead)
 
 
 def policies(survey: Survey) -> Findings:

@@ -8,9 +8,8 @@ from msgspec import Struct
 
 from mainstay.landscape.declared import Landscape, Rule
 from mainstay.landscape.findings import Finding, KeyPath
-from mainstay.landscape.offers import Offer
-
-MAINSTAY = "mainstay"  # as source or target: Mainstay itself
+from mainstay.landscape.offers import TELLS, Offer
+from mainstay.landscape.traffic import Traffic
 
 
 class Survey(Struct, frozen=True):
@@ -30,10 +29,14 @@ class Survey(Struct, frozen=True):
         declared = self.shop.systems.get(system)
         return self.offers.get(declared.connector) if declared else None
 
-    def commands(self) -> frozenset[str]:
-        """Everything that some system of the shop can be asked to do."""
-        offers = (self.offer(system) for system in self.shop.systems)
-        return frozenset().union(*(offer.commands for offer in offers if offer))
+    def asked(self) -> Iterator[tuple[str, str, bool]]:
+        """Every (system, command) that could be asked, and whether it is: whether a flow goes there."""
+        traffic = Traffic(self.shop)
+        for system in self.shop.systems:
+            offer = self.offer(system)
+            for command in sorted(offer.commands) if offer else ():
+                if command in TELLS:
+                    yield system, command, traffic.told(system, command)
 
     def rules(self) -> Iterator[tuple[str, str, Rule]]:
         """Every declared (object, group, rule)."""

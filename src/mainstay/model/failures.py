@@ -97,6 +97,9 @@ CODES: dict[str, Code] = {
     "not_business": Code(
         "The message carries no order, stock, price, customer or money.", "ours", "Nothing: it is kept and may be ignored."
     ),
+    "not_declared": Code(
+        "A delivery of a kind that no flow of the shop brings by event.", "ours", 'Nothing; or declare a flow with `pattern = "event"`.'
+    ),
     "unknown_word": Code("The vendor used a word that has no mapping.", "ours", "Add the word to the connector's table, then retry."),
     "amount": Code("An amount is not a decimal number in its currency.", "theirs", "Look at the raw body; ask the sender."),
     "scale": Code("An amount has more decimals than its currency.", "theirs", "Look at the raw body; ask the sender."),

@@ -133,3 +133,4 @@ class ItemState(Struct, gc=False, omit_defaults=True, kw_only=True):
     versions: dict[str, int] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)  # system -> its stock item id
     prices: dict[str, tuple[int, str]] = field(default_factory=dict)  # system -> (minor units, currency)
+    claims: dict[str, tuple[str, int, int]] = field(default_factory=dict)  # contested field -> who said it last, its version, when

@@ -28,8 +28,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     """How this shop handles orders; built from the landscape. `can` names the commands that each system takes."""
 
     can: Mapping[str, frozenset[str]]
-    warehouse: str = ""
-    erp: str = ""
+    warehouses: Mapping[str, str] = {}  # who ships what a system sold
+    books: Mapping[str, str] = {}  # where what a system sold is booked
     capture: Literal["order", "shipment"] = "shipment"
     partial_shipment: bool = True
     shortage: Literal["backorder", "cancel"] = "backorder"
@@ -136,7 +136,8 @@ def _stock_moves(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
 def _release(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     ready = state.status == "allocated" or (state.status == "backordered" and policy.partial_shipment)
     later = state.status in ("released", "part_shipped") and not state.cancel
-    if not (ready or later) or not policy.warehouse or state.holds:
+    warehouse = policy.warehouses.get(state.system)
+    if not (ready or later) or not warehouse or state.holds:
         return
     lines = _units(state, [(share.line, share.quantity - share.released) for share in state.shares])
     if not lines:
@@ -144,7 +145,7 @@ def _release(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
             yield Moved(move="ship")  # nothing to send: downloads, gift cards, or others ship it
         return
     number = 1 + sum(effect.command == "ReleaseOrder" for effect in state.effects.values())
-    yield Asked(key=f"{state.uid}:release.{number}", command="ReleaseOrder", system=policy.warehouse, lines=lines, about=str(number))
+    yield Asked(key=f"{state.uid}:release.{number}", command="ReleaseOrder", system=warehouse, lines=lines, about=str(number))
     if ready:
         yield Moved(move="release")
 
@@ -229,7 +230,7 @@ def _undo(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     if state.status == "cancelled":
         return
     if state.status in ("released", "cancelling"):
-        yield from _withdraw(state, policy)
+        yield from _withdraw(state)
         if not _withdrawn(state):
             return
     shares = _unshipped(state)
@@ -243,13 +244,13 @@ def _undo(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     yield Moved(move="cancel")
 
 
-def _withdraw(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
+def _withdraw(state: OrderState) -> Iterator[AnyEvent]:
     if state.status == "released":
         yield Moved(move="withdraw")
     for key, effect in list(state.effects.items()):
         back = f"{key}.withdraw"
         if effect.command == "ReleaseOrder" and effect.outcome not in ("rejected", "replaced") and back not in state.effects:
-            yield Asked(key=back, command="CancelRelease", system=policy.warehouse, about=effect.about)
+            yield Asked(key=back, command="CancelRelease", system=effect.system, about=effect.about)
 
 
 def _withdrawn(state: OrderState) -> bool:
@@ -279,9 +280,10 @@ def _after_shipping(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
         yield from _capture(state, policy)
     if state.status == "shipped":
         key = f"{state.uid}:sale"
-        if policy.erp and key not in state.effects and not state.invoice:
-            yield Asked(key=key, command="PostSale", system=policy.erp)
-        if state.invoice or not policy.erp:
+        erp = policy.books.get(state.system)
+        if erp and key not in state.effects and not state.invoice:
+            yield Asked(key=key, command="PostSale", system=erp)
+        if state.invoice or not erp:
             yield Moved(move="invoice")
     if state.status == "invoiced" and is_captured(state) and all(e.outcome in ENDED for e in state.effects.values()):
         yield Moved(move="settle")

@@ -18,7 +18,8 @@ from mainstay.contract.connector import Connector, Manifest, Sink, Topic
 from mainstay.contract.talk import Repeat
 from mainstay.edge.openapi import Endpoint, ProblemAnswer
 from mainstay.landscape import FAILURE_MODES, FINDINGS, GROUPS, OBJECTS, OWN_API, Landscape
-from mainstay.landscape.journeys import FASTEST, LATENCIES
+from mainstay.landscape.journeys import FASTEST
+from mainstay.landscape.traffic import LATENCIES
 from mainstay.model.commands import AnyCommand
 from mainstay.model.events import VERSION, AnyEvent
 from mainstay.model.failures import CODES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from msgspec import Struct
 
@@ -19,7 +19,7 @@ class ChannelPolicy(Struct, frozen=True, kw_only=True):
     cap: int | None = None
     buffer: int = 0
     stop_sell: bool = False
-    locations: frozenset[int] = frozenset()  # empty: all
+    locations: tuple[str, ...] = ()  # names of those that serve it; empty: all
     location: str = ""  # the channel's own id of the location
 
 
@@ -30,28 +30,32 @@ class Step(Struct, frozen=True):
     units: int
 
 
+def serving(levels: Iterable[Level], locations: Collection[int | None]) -> list[Level]:
+    """The levels at these locations, by number; None stands for a location that nothing was heard of."""
+    return [level for level in levels if level.id % LOCATIONS_MAX in locations]
+
+
 def listed(levels: Sequence[Level], policy: ChannelPolicy) -> int:
-    """Units that the channel may show now."""
+    """Units that the channel may show now. `levels` are those that serve it."""
     if policy.stop_sell:
         return 0
-    units = sum(free(level) for level in levels if not policy.locations or level.id % LOCATIONS_MAX in policy.locations)
+    units = sum(free(level) for level in levels)
     units = max(0, int(units * policy.share) - policy.buffer)
     return units if policy.cap is None else min(units, policy.cap)
 
 
 def explained(levels: Sequence[Level], policy: ChannelPolicy) -> list[Step]:
     """How `listed` came about, step by step; its last step is that number."""
-    mine = [level for level in levels if not policy.locations or level.id % LOCATIONS_MAX in policy.locations]
-    steps = [Step("on hand", sum(level.on_hand for level in mine))]
+    steps = [Step("on hand", sum(level.on_hand for level in levels))]
     for what, units in (
-        ("less allocated to orders", sum(level.allocated for level in mine)),
-        ("less reserved by channels that ask first", sum(level.reserved for level in mine)),
-        ("less damaged", sum(level.damaged for level in mine)),
-        ("less safety stock", sum(level.safety for level in mine)),
+        ("less allocated to orders", sum(level.allocated for level in levels)),
+        ("less reserved by channels that ask first", sum(level.reserved for level in levels)),
+        ("less damaged", sum(level.damaged for level in levels)),
+        ("less safety stock", sum(level.safety for level in levels)),
     ):
         if units:
             steps.append(Step(what, steps[-1].units - units))
-    steps.append(Step("available to promise", sum(free(level) for level in mine)))
+    steps.append(Step("available to promise", sum(free(level) for level in levels)))
     shared = int(steps[-1].units * policy.share)
     if policy.share != 1.0:
         steps.append(Step(f"share of {policy.share:.0%}", shared))

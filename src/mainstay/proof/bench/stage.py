@@ -11,6 +11,7 @@ from mainstay.flows.ask import Desk
 from mainstay.flows.intake import Intake
 from mainstay.flows.shop import Shop
 from mainstay.flows.world import World
+from mainstay.landscape import Admission, read
 from mainstay.model.seen import StockCounted
 from mainstay.orders.decide import Policy
 from mainstay.proof.bench.payloads import SKUS, sku
@@ -28,10 +29,19 @@ POLICY = Policy(
         "warehouse": frozenset({"ReleaseOrder", "CancelRelease"}),
         "erp": frozenset({"PostSale"}),
     },
-    warehouse="warehouse",
-    erp="erp",
+    warehouses={"shop": "warehouse"},
+    books={"shop": "erp"},
     asks_first=frozenset({"till"}),
 )
+
+
+OWNERSHIP = """
+shop = { name = "Bench", currency = "USD" }
+systems.shop = { connector = "shopify", owner = "operations" }
+ownership.order.all = { create = ["shop"] }
+ownership.fulfilment.all = { create = ["shop"] }
+ownership.refund.all = { create = ["shop"] }
+"""
 
 
 def shopify() -> Shopify:
@@ -49,7 +59,12 @@ class Stage:
         self.state = State(place / "state.db")
         self.world = World(self.state)
         translate = shopify().translate
-        self.shop = Shop(translate={"shop": translate}, policy=POLICY, admit=lambda _system, _said: "", owner=lambda _system: "operations")
+        self.shop = Shop(
+            translate={"shop": translate},
+            policy=POLICY,
+            admission=Admission(read(OWNERSHIP, "mainstay.toml")),
+            owner=lambda _system: "operations",
+        )
         self.intake = Intake(self.world, self.shop)
         Desk(self.intake)
         self._fill(skus, units)

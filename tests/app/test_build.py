@@ -1,0 +1,91 @@
+"""What the landscape says is what is built: who is asked, what is read, which deliveries count."""
+
+from __future__ import annotations
+
+import pytest
+
+from mainstay import landscape
+from mainstay.app import build
+from mainstay.app.build import House
+
+
+@pytest.fixture
+def house(tmp_path):
+    """The demo's shop, with one piece of its text changed."""
+
+    def built(*changes: tuple[str, str]) -> House:
+        text = landscape.demo(build.offers(), {}, {})
+        for before, after in changes:
+            assert before in text
+            text = text.replace(before, after, 1)
+        text = text.replace('webhook_secrets = "env:PAYMENTS_WEBHOOK_SECRETS"', 'webhook_secrets = ["env:PAYMENTS_WEBHOOK_SECRETS"]')
+        path = tmp_path / "mainstay.toml"
+        path.write_text(text)
+        return build.open_house(path)
+
+    return built
+
+
+@pytest.fixture(autouse=True)
+def secrets(monkeypatch):
+    for name in (
+        "SHOP_TOKEN", "SHOP_WEBHOOK_SECRET", "AMAZON_CLIENT_SECRET", "AMAZON_REFRESH_TOKEN", "PAYMENTS_SECRET_KEY",
+        "PAYMENTS_WEBHOOK_SECRETS", "ERP_PASSWORD", "WAREHOUSE_SECRET",
+    ):  # fmt: skip
+        monkeypatch.setenv(name, "x")
+
+
+def flow(obj: str, source: str, *targets: str) -> str:
+    return f'object = "{obj}"\nsource = "{source}"\ntargets = [{", ".join(map(repr, targets))}]'.replace("'", '"')
+
+
+def test_orders_go_where_their_flow_goes(house):
+    policy = build.policy(house((flow("order", "amazon", "warehouse", "erp"), flow("order", "amazon", "erp"))))
+    assert policy.warehouses == dict.fromkeys(("shop", "webshop", "till"), "warehouse")
+    assert policy.books == dict.fromkeys(("shop", "amazon", "webshop", "till"), "erp")
+
+
+def test_a_provider_that_no_flow_goes_to_is_not_asked(house):
+    assert build.policy(house()).takes("payments", "CapturePayment")
+    untold = build.policy(house((flow("payment", "mainstay", "payments"), flow("payment", "mainstay", "mainstay"))))
+    assert not untold.takes("payments", "CapturePayment") and untold.takes("payments", "RefundPayment")
+
+
+def test_levels_go_to_the_targets_of_inventory(house):
+    told = house((flow("inventory", "mainstay", "shop", "amazon", "webshop", "till"), flow("inventory", "mainstay", "shop")))
+    assert build.plan(house(), {}).channels == {"shop": "shop", "amazon": "amazon"} and build.plan(told, {}).channels == {"shop": "shop"}
+
+
+NO_PARCELS = (flow("fulfilment", "warehouse", "mainstay"), flow("cart", "warehouse", "mainstay"))
+
+
+def test_a_feed_is_read_where_a_flow_needs_it(house):
+    polls, bare = build.plan(house(), {}).polls, build.plan(house(NO_PARCELS), {}).polls
+    assert polls[("shop", "orders")] == 300 and polls[("warehouse", "shipments")] == 120
+    assert ("erp", "products") not in polls, "no flow brings products from the ERP"
+    assert ("shop", "inventory") in polls, "it is told levels: there it says what it calls the items"
+    assert ("warehouse", "shipments") not in bare and ("warehouse", "voids") not in bare
+
+
+def test_deliveries_count_where_a_flow_brings_them_by_event(house):
+    assert ("shop", "orders/edited") not in build.deaf(house()) and ("warehouse", "SHIP_NOTIFY") not in build.deaf(house())
+    by_event = flow("order", "shop", "warehouse", "erp") + '\npattern = "event"'
+    assert ("shop", "orders/edited") in build.deaf(house((by_event, by_event.replace("event", "poll"))))
+    assert ("warehouse", "SHIP_NOTIFY") in build.deaf(house(NO_PARCELS))
+
+
+def test_what_is_only_polled_is_read_in_time(house):
+    polls = build.plan(house(), {}).polls
+    assert polls[("amazon", "orders")] == 60, "fulfilments in real-time, which this feed alone brings"
+    assert polls[("erp", "moves")] == 30 and polls[("erp", "levels")] == 3600, "another feed is fast enough"
+
+
+def test_an_effect_is_as_urgent_as_its_most_urgent_flow(house):
+    urgent = build.plan(house(), {}).urgent
+    assert urgent["warehouse"] == {"ReleaseOrder": 120, "CancelRelease": 120} and urgent["payments"]["RefundPayment"] == 8 * 3600
+
+
+def test_the_given_interval_is_kept(house):
+    poll = flow("order", "amazon", "warehouse", "erp") + '\npattern = "poll"'
+    often = house((poll, f"{poll}\nevery_s = 60"))
+    assert build.plan(often, {}).polls[("amazon", "orders")] == 60 and build.plan(often, {"amazon": 4.0}).polls[("amazon", "orders")] == 15
