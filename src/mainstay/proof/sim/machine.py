@@ -94,8 +94,9 @@ class Machine:
         self.api = Api(
             self.state, self.readers["outcomes"], self.recorder, self.waiters, fittings.tokens, fittings.policies, lambda: b"", lambda: ""
         ).application()
-        propagate = Propagate(self.state, fittings.policies, fittings.by_sku)
-        self.dispatch = Dispatch(self.state, self.outcomes, fittings.plan, self.wires, propagate.commands, self.clock, self.dice)
+        self.propagate = Propagate(self.state, fittings.policies, fittings.by_sku)
+        commands = self.propagate.commands
+        self.dispatch = Dispatch(self.state, self.outcomes, fittings.plan, self.wires, commands, self.clock, self.dice)
         self._step: asyncio.TimerHandle | None = None
         self._alarm: asyncio.TimerHandle | None = None  # when the next timer of the store is due
         self.up = True

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from mainstay.connectors.shipstation import ShipStation
-from mainstay.connectors.stripe import Stripe
+from mainstay.connectors.tryton import Tryton
 from mainstay.delivery.lanes import Lanes
 from mainstay.delivery.levels import Levels
 from mainstay.delivery.outcomes import Outcomes
@@ -35,27 +35,24 @@ def _oversold(right: Any) -> Any:
     return lambda level: right(level) + 1
 
 
-def _first_lost(right: Any) -> Any:
-    """The first receipt of every tenth group is acknowledged and not kept."""
+def _tenth_lost(right: Any) -> Any:
+    """Every tenth group is acknowledged and not kept."""
     groups = [0]
 
     def add(self: Inbox, new: Any, *more: Any) -> int:
         groups[0] += 1
-        if groups[0] % 10 == 0 and len(new) > 1:
-            last: int = right(self, new[1:], *more)
-            return last
-        return int(right(self, new, *more))
+        return self.last + len(new) if groups[0] % 10 == 0 else int(right(self, new, *more))
 
     return add
 
 
-def _without_key(right: Any) -> Any:
-    """Captures are asked without their idempotency key."""
+def _not_found(_right: Any) -> Any:
+    """Nothing is ever found there, so everything is done again."""
 
-    def headers(self: Stripe, call: Any, url: str, session: Any, now: int) -> Any:
-        return {name: value for name, value in right(self, call, url, session, now).items() if name != "idempotency-key"}
+    def look_up(self: Tryton, command: Any) -> Any:
+        yield from ()
 
-    return headers
+    return look_up
 
 
 def _twice(right: Any) -> Any:
@@ -128,7 +125,7 @@ def _books_once(right: Any) -> Any:
 
 
 MUTANTS: dict[str, tuple[str, Plant]] = {  # name -> (what is broken, where)
-    "lose-acknowledged": ("a receipt is acknowledged and not kept", (Inbox, "add", _first_lost)),
+    "lose-acknowledged": ("a receipt is acknowledged and not kept", (Inbox, "add", _tenth_lost)),
     "lose-polled": ("a page's cursor is kept and its rows are not", (Outcomes, "documents", _cursor_first)),
     "promise-one-more": ("one unit more is promised than there is", (stock, "free", _oversold)),
     "release-twice": ("a reservation's units come back twice", (Apply, "to_reservation", _twice)),
@@ -136,7 +133,7 @@ MUTANTS: dict[str, tuple[str, Plant]] = {  # name -> (what is broken, where)
     "ship-unpaid": ("an order goes to the warehouse before it is paid", (decide, "is_paid", _unpaid)),
     "forget-early": ("what came before its order is forgotten", (Waiting, "come", lambda _right: lambda *_args: iter(()))),
     "never-wake": ("orders in backlog are not looked at when units come free", (turns.Turns, "wake", _never)),
-    "capture-without-key": ("a capture is repeated without its key", (Stripe, "headers", _without_key)),
+    "post-blindly": ("a sale whose answer was lost is booked again without a look", (Tryton, "look_up", _not_found)),
     "unknown-is-done": ("an answer that never came is taken for success", (Lanes, "_settle", _taken_for_done)),
     "blind-cancel": ("a withdrawn release's parcels are not asked for", (ShipStation, "_closed", _blind_cancel)),
     "post-once": ("the ledger is not corrected when an order changes", (Apply, "close", _books_once)),

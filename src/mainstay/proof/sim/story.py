@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from mainstay.flows.propagate import shelves_of
 from mainstay.flows.rebuild import CONSERVED, verify
 from mainstay.model.times import SECOND
 from mainstay.proof.books import believed, compare, is_named
@@ -21,6 +22,7 @@ from mainstay.proof.sim.clockwork import Clockwork
 from mainstay.proof.sim.machine import Fittings, Machine, owned
 from mainstay.proof.sim.troupe import Troupe
 from mainstay.proof.sim.wires import Wires, url
+from mainstay.stock.fold import free
 from mainstay.storage.database import rows
 from mainstay.twins.amazon import AmazonTwin
 from mainstay.twins.imitation import Weather
@@ -168,6 +170,23 @@ class Stage:
             "orders without a name": sum(1 for one in orders if one.status not in ("settled", "cancelled") and not is_named(one)),
         }
 
+    def _levels_agree(self) -> None:
+        """Every channel shows what it may; nobody waits for units that are there."""
+        state = self.machine.state
+        items = dict(rows(state.connection, "SELECT sku, id FROM item"))
+        for channel, twin in (("shop", self.cast.shop), ("amazon", self.cast.amazon)):
+            wanted = self.machine.propagate.commands(channel, [(item, 0) for item in items.values()])
+            for command in filter(None, wanted):
+                if twin.available(command.sku) != command.quantity:
+                    shown = f"{channel} shows {twin.available(command.sku)} of {command.sku}, it may show {command.quantity}"
+                    raise Broken(f"a channel shows what it may: {shown}")
+        shelves = shelves_of(state, list(items.values()))
+        for one in believed(state).values():
+            if one.status in ("backordered", "part_shipped") and not one.holds:
+                idle = [item for item in one.short if any(free(level) for level in shelves[item])]
+                if idle:
+                    raise Broken(f"nobody waits for units that are there: {one.uid} waits for {idle}")
+
     def _overdue(self) -> int:
         sql = "SELECT count(*) FROM reservation WHERE status = 'reserved' AND expires < ?"
         return int(rows(self.machine.state.connection, sql, (self.clock() - 2 * SECOND,))[0][0])
@@ -180,6 +199,7 @@ class Stage:
         for room, name in ((room, name) for room, names in MUST_BE_ZERO.items() for name in names):
             if self.figures[room][name]:
                 raise Broken(f"{room}.{name} is {self.figures[room][name]}: {cases.get(name, [])[:3]}")
+        self._levels_agree()
         if self.troupe.counters.failed:
             raise Broken(f"a call was not answered: {self.troupe.counters.failed[0]}")
         if prove:
