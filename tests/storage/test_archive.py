@@ -74,6 +74,22 @@ def test_numbers_go_on_after_everything_was_archived(store):
     assert again.add([(1, "shop", "x", "k", b"2")]) == first + 1
 
 
+@pytest.mark.parametrize("source", ["inbox", "outcomes"])
+def test_numbers_go_on_after_the_newest_receipts_were_a_person_s_who_is_erased(store, source):
+    """A number that is given out twice would be behind the core's position, and never be read."""
+    store.tell("shop", an_order("1"), ZEB, source=source)
+    store.handle()
+    store.record("operator", "operator/erase", "ord.shop.1", b"{}", "outcomes" if source == "inbox" else "inbox")
+    store.handle()
+    for name, inbox in store.inboxes.items():
+        archives.Archive(store.data, inbox, name).step(store.core.state, all_of_it=True)
+    last = store.inboxes[source].last
+    store.inboxes[source].close()
+    again = type(store.inboxes[source])(store.data / f"{source}.db")
+    assert again.last == last
+    assert again.add([(1, "shop", "x", "k", b"2")]) > store.core.world.counters[f"position/{source}"]
+
+
 def test_segments_begin_anew_when_they_are_full(store, monkeypatch):
     monkeypatch.setattr(archives, "SEGMENT_BYTES_MAX", 200)
     numbers = []
@@ -161,7 +177,7 @@ def test_keys_are_destroyed_after_a_restart_too(store):
     store.archive()
     store.record("operator", "operator/erase", "ord.shop.1", b"{}")
     store.handle()
-    sealed = f"SELECT count(*) FROM seal WHERE subject = {store.core.order('1').subject}"
+    sealed = f"SELECT count(*) FROM seal WHERE key <> x'' AND subject = {store.core.order('1').subject}"
     for name, inbox in store.inboxes.items():
         assert inbox.connection.execute(sealed).get > 0
         archives.Archive(store.data, inbox, name).step(store.core.state)

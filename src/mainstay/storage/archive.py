@@ -108,7 +108,7 @@ class Archive:
             self._move(state, all_of_it=True)
         with self.inbox.connection as connection:
             subjects = [(entity,) for _, entity, body in news if any(isinstance(one, Erased) for one in decode(unpack(body)))]
-            connection.executemany("DELETE FROM seal WHERE subject = ?", subjects)
+            connection.executemany("UPDATE seal SET key = x'' WHERE subject = ?", subjects)  # its number stays given out
             connection.execute("INSERT OR REPLACE INTO mark (name, value) VALUES ('erased', ?)", (str(news[-1][0]),))
         self._erased = news[-1][0]
         self._scrubbed = False
@@ -145,7 +145,7 @@ def archived(data: Path, source: str, seq: int) -> Receipt | None:
         found = rows(connection, "SELECT place, length, segment, key FROM seal WHERE seq = ?", (seq,))
     finally:
         connection.close()
-    if not found:
+    if not found or not found[0][3]:
         return None
     place, length, segment, key = found[0]
     path = segment_path(data / "archive", source, segment)

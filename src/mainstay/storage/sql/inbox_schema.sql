@@ -9,7 +9,7 @@ CREATE TABLE receipt (
     body   BLOB NOT NULL
 ) STRICT;
 
-CREATE TABLE seal (  -- the key of each archived receipt; deleting it makes the archive's bytes unreadable for ever
+CREATE TABLE seal (  -- the key of each archived receipt; blanking it makes the archive's bytes unreadable for ever
     seq     INTEGER PRIMARY KEY,
     subject INTEGER NOT NULL,
     place   INTEGER NOT NULL,  -- byte offset in its segment
