@@ -19,31 +19,16 @@ from mainstay.delivery.outcomes import Outcomes
 from mainstay.model.commands import Command
 from mainstay.model.failures import Reject
 from mainstay.model.times import SECOND
+from mainstay.proof.sim.clockwork import Clockwork
 from mainstay.storage.database import rows
 
 T0 = 1_790_000_000_000_000
 
 
-class JumpingLoop(asyncio.SelectorEventLoop):
-    """Waits for nothing: when only timers are left, it is their time at once."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.moment = 0.0
-
-    def time(self) -> float:
-        return self.moment
-
-    def _run_once(self) -> None:
-        if not self._ready and self._scheduled:  # type: ignore[attr-defined]
-            self.moment = max(self.moment, self._scheduled[0]._when)  # type: ignore[attr-defined]
-        super()._run_once()  # type: ignore[misc]
-
-
 @pytest.fixture
 def run():
     """Runs a coroutine to its end, in no time; one that waits for ever is a failure."""
-    loop = JumpingLoop()
+    loop = Clockwork()
 
     def run(work: Awaitable[Any], within_s: float = 3 * 86_400) -> Any:
         return loop.run_until_complete(asyncio.wait_for(work, within_s))
@@ -106,7 +91,7 @@ Answer = Callable[[str, bytes], Any]  # (path, body) -> a Reply, bytes of a 200,
 class Desk:
     """One system with its lanes. `answer` is the other side; `calls` are (seconds, path, body) as they arrived there."""
 
-    def __init__(self, folder: Path, loop: JumpingLoop, answer: Answer = lambda path, body: b"", budgets: tuple[Budget, ...] = ()) -> None:
+    def __init__(self, folder: Path, loop: Clockwork, answer: Answer = lambda path, body: b"", budgets: tuple[Budget, ...] = ()) -> None:
         self.loop, self.answer, self.folder = loop, answer, folder
         self.calls: list[tuple[float, str, bytes]] = []
         self.over: list[int] = []  # intents that ended, in that order

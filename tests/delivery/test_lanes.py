@@ -161,6 +161,30 @@ def test_a_key_that_the_vendor_may_have_forgotten_is_looked_up_first(desk, run):
     assert last[1] == "/look_up/c1" and {path for _, path, _ in pushes} == {"/capture"} and pushes[-1][0] < 1000
 
 
+def test_a_key_from_before_a_restart_that_may_be_forgotten_is_looked_up_first(desk, run):
+    """Nobody knows whether the dead process sent it: after the key's life it would be a second capture."""
+    desk.answer = Script(b"absent", b"")
+    run.loop.run_until_complete(asyncio.sleep(0))
+    desk.lanes.add(1, desk.clock() - 1001 * SECOND, 7, msgspec.json.encode(a_capture()), None, restarted=True)
+    run(desk.until_over(1))
+    assert desk.paths() == ["/look_up/c1", "/capture"], "it is not there, so it is asked for, once"
+
+
+def test_a_vault_that_breaks_blocks_no_lane(desk, run):
+    """One command cannot be completed: it becomes a letter that says so, and the next one of its order goes on."""
+
+    def fill(command):
+        if command.key == "c1":
+            raise ValueError("what is this")
+        return command
+
+    desk.lanes.fill = fill
+    desk.add(1, a_capture("c1"), entity=7)
+    desk.add(2, a_capture("c2"), entity=7)
+    run(desk.until_over(1, 2))
+    assert desk.told() == [("c1", "rejected"), ("c2", "done")]
+
+
 def test_credentials_that_do_not_work_keep_the_message_and_probe(desk, run):
     desk.answer = lambda path, body: Reply(401) if run.loop.time() < 3 * BREAKER_S_MAX else b""
     desk.add(1, a_cancel(), entity=7)

@@ -50,7 +50,7 @@ def test_a_feed_that_cannot_be_read_makes_its_flow_late(desk, stands, run):
     desk.answer = lambda path, body: Reply(503)
     run(stands.poll.once())
     assert stands(inward, 200) == (140.0, True)
-    run.loop.moment += 200
+    run.loop._now += 200
     desk.answer = lambda path, body: b'["c1", false, []]'
     desk.connection.breaker.succeeded()
     run(stands.poll.once())

@@ -12,7 +12,7 @@ from mainstay.contract.connector import settings_of
 from mainstay.edge.receive import BODY_S_MAX, Door
 from mainstay.edge.record import Overloaded
 from mainstay.model.times import SECOND
-from tests.delivery.conftest import JumpingLoop
+from mainstay.proof.sim.clockwork import Clockwork
 from tests.running import (
     HOOK_SECRET,
     OTHER_SECRET,
@@ -43,7 +43,7 @@ class Street:
     """In front of the door. `stored` is what was recorded."""
 
     def __init__(self):
-        self.loop = JumpingLoop()
+        self.loop = Clockwork()
         self.stored: list[tuple[str, str, str, bytes]] = []
         self.full = False
         self.door = Door(CONNECTORS, self, lambda: NOW_S * SECOND, LIMIT)  # type: ignore[arg-type]

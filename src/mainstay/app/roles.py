@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import structlog
 import uvicorn
 
 from mainstay.app import build
@@ -42,6 +43,8 @@ SNAPSHOT_S = 0.5
 PRUNE_S = 5.0
 ANSWERS_KEPT = 10_000  # receipts: whoever still waits for an older answer has long been told to ask again
 IDLE_MERGE = 2_000  # unmerged cross-references that an idle moment is used for
+
+log = structlog.get_logger("roles")
 
 
 class Core:
@@ -162,9 +165,12 @@ async def run_dispatch(house: House, stop: asyncio.Event, ready: Callable[[], No
 async def _dispatch_upkeep(house: House, dispatch: Dispatch, archive: Archive, state: State, outcomes: Outcomes) -> None:
     while True:
         await asyncio.sleep(SNAPSHOT_S)
-        write_snapshot(house.data, "dispatch", snapshot(dispatch))
-        outcomes.flush()
-        archive.step(state)
+        try:
+            write_snapshot(house.data, "dispatch", snapshot(dispatch))
+            outcomes.flush()
+            archive.step(state)
+        except Exception:  # calls go on; it is tried again in a moment
+            log.exception("upkeep_failed", process="dispatch")
 
 
 async def _wait_for_state(data: Path, stop: asyncio.Event) -> State:
@@ -240,7 +246,10 @@ async def run_edge(house: House, stop: asyncio.Event, ready: Callable[[], None])
 async def _edge_upkeep(archive: Archive, state: State) -> None:
     while True:
         await asyncio.sleep(SNAPSHOT_S)
-        archive.step(state)
+        try:
+            archive.step(state)
+        except Exception:  # the doors stay open; what is not archived now is archived later
+            log.exception("upkeep_failed", process="edge")
 
 
 def listening(host: str, port: int) -> socket.socket:

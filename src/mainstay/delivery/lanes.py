@@ -21,6 +21,7 @@ from mainstay.model.commands import AnyCommand, Command, Fetch
 from mainstay.model.failures import Failure, Halt, Reject, Retry, Unknown
 from mainstay.model.outcome import Outcome as Ended
 from mainstay.model.times import SECOND
+from mainstay.storage.database import STORE_FAILED
 from mainstay.storage.packing import unpack
 
 CONVERSATIONS = 12  # held at once with one system
@@ -38,7 +39,8 @@ class Task(Struct):
     entity: int
     command: Command
     attempt: Attempt
-    absent: bool = False  # a look-up has just said that it was surely not applied: whatever its key is worth, it may be sent
+    keyed_at: int  # since when its idempotency key may be in use
+    restarted: bool  # an earlier process may have sent it
 
     @property
     def lane(self) -> int:
@@ -79,7 +81,7 @@ class Lanes:
 
     def add(self, intent: int, at: int, entity: int, body: bytes, attempt: Attempt | None, *, restarted: bool) -> None:
         """Take over an intent. After a restart nobody knows whether it was sent: what a repeat would double is looked up first."""
-        task = Task(intent, at, entity, _commands.decode(unpack(body)), attempt or Attempt())
+        task = Task(intent, at, entity, _commands.decode(unpack(body)), attempt or Attempt(), at, restarted)
         sink = self._sink(task)
         if restarted and sink is not None and sink.repeat is Repeat.LOOKUP:
             task.attempt.status = "unknown"
@@ -154,28 +156,32 @@ class Lanes:
         if tasks[0].attempt.status == "unknown":
             await self._look_up(tasks[0])
             return
-        stale = [task for task in tasks if self._key_is_old(task) and not task.absent]
-        for task in stale:
-            task.attempt.status = "unknown"
-            self._again(task, 0)
         ready: list[tuple[Task, Command]] = []
         for task in tasks:
-            if task in stale:
+            if self._key_is_old(task):
+                task.attempt.status = "unknown"
+                self._again(task, 0)
                 continue
-            task.absent = False
             try:
                 ready.append((task, self.fill(task.command)))
             except Reject as refused:
                 self._settle(task, refused)
+            except STORE_FAILED as failed:
+                self._later(task, Retry(f"the vault cannot be read: {failed}"))
+            except Exception as bug:  # its letter says so, and its lane goes on
+                log.exception("bug", system=self.connection.name, command=type(task.command).__name__)
+                self._settle(task, Reject(f"{type(bug).__name__}: {bug}", "bug"))
         if ready:
             outcomes = await self._push([command for _, command in ready])
             for (task, _), outcome in zip(ready, outcomes, strict=True):
                 self._settle(task, outcome)
 
     def _key_is_old(self, task: Task) -> bool:
+        """The vendor may have forgotten the key of a call that may have been made: a repeat could happen a second time."""
         sink = self._sink(task)
         ttl = sink.key_ttl_s if sink else None
-        return bool(ttl and task.attempt.tries and self.connection.clock() - task.at > ttl * KEY_MARGIN * SECOND)
+        age = self.connection.clock() - task.keyed_at
+        return bool(ttl and (task.attempt.tries or task.restarted) and age > ttl * KEY_MARGIN * SECOND)
 
     async def _push(self, commands: Sequence[Command]) -> list[Outcome]:
         try:
@@ -207,7 +213,8 @@ class Lanes:
         if found is not None:
             self._settle(task, found)
         else:
-            task.attempt.status, task.absent = "waiting", True
+            task.attempt.status = "waiting"
+            task.keyed_at = self.connection.clock()  # it is not there: the next call is the first under this key
             self._again(task, 0)
 
     # --- how it ended ------------------------------------------------------------------------------------------------
