@@ -46,6 +46,12 @@ class Propagate:
             )
         return commands
 
+    def shown(self, channel: str, sku: str) -> int | None:
+        """What a channel may show of a SKU; None where it does not list it."""
+        item = dict(self.state.load("find_items", [sku])).get(sku)
+        command = self.commands(channel, [(item, 0)])[0] if item is not None else None
+        return command.quantity if command is not None else None
+
     def _named(self, items: Sequence[int], system: str) -> dict[int, tuple[str, dict[str, str]]]:
         missing = [item for item in items if item not in self._names or not (system in self.by_sku or system in self._names[item][1])]
         if missing:

@@ -6,7 +6,7 @@ Truth is what the outside systems hold: orders at the channels, parcels at the w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, field
@@ -110,30 +110,53 @@ def shipped(cast: Cast) -> dict[str, Counter[str]]:
     return found
 
 
-def compare(cast: Cast, counters: Counters, story: Story, state: State) -> tuple[dict[str, Any], dict[str, list[str]]]:
+Shown = Callable[[str, str], int | None]  # (channel, SKU) -> what it may show; None where it does not list the SKU
+
+
+def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: Shown) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """The figures of the report, and the cases behind each that is not zero."""
     found = Findings()
     orders, belief, parcels = placed(cast, counters), believed(state), shipped(cast)
     left = {one.uid: _left(one, parcels) for one in orders}
     _orders(found, orders, belief, left)
     _stock(found, orders, belief, left, story, cast, state)
-    _money(found, orders, belief, cast, state)
+    _phantoms(found, orders, belief, parcels, cast)
+    _levels(found, cast, state, shown)
+    _money(found, orders, belief, left, cast, state)
     _erp(found, orders, left, cast)
+    _confirmed(found, orders, belief, parcels, cast)
     _effects(found, cast)
     figures = found.figures
     result = {
-        "orders": {"placed": len(orders), **_of(figures, "lost", "duplicated", "stuck_unnamed", "shipped_unpaid")},
+        "orders": {"placed": len(orders), **_of(figures, "lost", "duplicated", "stuck_unnamed", "shipped_unpaid", "phantom")},
         "stock": {
             "refused_asked_first": counters.refused,
-            **_of(figures, "oversold_units_asked_first", "oversold_units_autonomous", "negative_commits"),
+            **_of(
+                figures, "oversold_units_asked_first", "oversold_units_autonomous", "negative_commits", "levels_wrong", "on_hand_differs"
+            ),
         },
-        "money": _of(figures, "captured_twice", "unbalanced_entries", "unexplained_minor_units"),
-        "effects": _of(figures, "repeated_at_receiver"),
+        "money": _of(figures, "captured_twice", "unbalanced_entries", "unexplained_minor_units", "authorisations_left"),
+        "effects": {"sent": sent(cast), **_of(figures, "repeated_at_receiver", "unconfirmed_shipments")},
         "erp": _of(figures, "missing_sales", "doubled_sales", "total_mismatches"),
         "named": dict(Counter(found_by.what for one in belief.values() if (found_by := blocker(one)) is not None)),
         "statuses": dict(Counter(one.status for one in belief.values())),
     }
     return result, found.cases
+
+
+MUST_BE_ZERO: dict[str, tuple[str, ...]] = {  # at every fault level
+    "orders": ("lost", "duplicated", "stuck_unnamed", "shipped_unpaid", "phantom"),
+    "stock": ("oversold_units_asked_first", "negative_commits", "levels_wrong", "on_hand_differs"),
+    "money": ("captured_twice", "unbalanced_entries", "unexplained_minor_units", "authorisations_left"),
+    "effects": ("repeated_at_receiver", "unconfirmed_shipments"),
+    "erp": ("missing_sales", "doubled_sales", "total_mismatches"),
+}
+
+
+def sent(cast: Cast) -> int:
+    """Effects that stand in the books of the receivers."""
+    listed = len(cast.payments.effects) + len(cast.warehouse.effects) + sum(what != "move" for what, _, _ in cast.erp.effects)
+    return listed + len(cast.shop.level_history) + len(cast.amazon.level_history) + (cast.shop.effects + cast.amazon.effects).total()
 
 
 def is_named(order: OrderState) -> bool:
@@ -172,7 +195,7 @@ def _stock(
 ) -> None:  # fmt: skip
     """Oversold: sold and not cancelled, but not there. Whoever asked first and got less than was confirmed is the one we promised to."""
     for one in orders:
-        if one.cancelled or (belief.get(one.uid) is not None and belief[one.uid].status == "cancelled"):
+        if one.cancelled:  # by its channel's own book: what only we have given up is still promised there
             continue
         missing = sum((Counter(one.units) - left[one.uid]).values())
         if missing:
@@ -196,7 +219,59 @@ def _stock(
                 found.add("negative_commits", 1, f"{channel} was told {quantity} of {sku}")
 
 
-def _money(found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], cast: Cast, state: State) -> None:
+def _phantoms(
+    found: Findings, orders: Sequence[Placed], belief: Mapping[str, OrderState], parcels: Mapping[str, Counter[str]], cast: Cast
+) -> None:
+    """What stands somewhere and was sold nowhere."""
+    sold, intents = {one.uid for one in orders}, {one.intent for one in orders}
+    for uid in belief.keys() - sold:
+        found.add("phantom", 1, f"{uid}: known to Mainstay, in no channel's book")
+    for uid in parcels.keys() - sold:
+        found.add("phantom", 1, f"{uid}: left the warehouse, in no channel's book")
+    for uid in cast.erp.sales().keys() - sold:
+        found.add("phantom", 1, f"{uid}: in the ERP, in no channel's book")
+    for what, intent, amount in cast.payments.effects:
+        if what == "capture" and intent not in intents:
+            found.add("phantom", 1, f"{intent}: {amount} captured for no order")
+
+
+def _levels(found: Findings, cast: Cast, state: State, shown: Shown) -> None:
+    """What channels show against what they may, and our shelf against the ERP's."""
+    for channel, twin in (("shop", cast.shop), ("amazon", cast.amazon)):
+        for sku in cast.shop.variants:
+            may = shown(channel, sku)
+            if may is not None and twin.available(sku) != may:
+                found.add("levels_wrong", 1, f"{channel} shows {twin.available(sku)} of {sku}, it may show {may}")
+    sql = "SELECT item.sku, sum(on_hand), sum(unbooked) FROM stock JOIN item ON item.id = stock.id / 256 GROUP BY item.sku"
+    for sku, units, unbooked in rows(state.connection, sql):
+        if units + unbooked != cast.erp.on_hand(sku):
+            found.add(
+                "on_hand_differs", 1, f"{sku}: {units} on our shelf and {unbooked} not booked yet, {cast.erp.on_hand(sku)} in the ERP"
+            )
+
+
+def _confirmed(
+    found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], parcels: Mapping[str, Counter[str]], cast: Cast
+) -> None:
+    """A channel that sells on its own knows of every unit that left for its orders, or the order says why not."""
+    for one in orders:
+        if not parcels.get(one.uid) or one.channel not in ("shop", "amazon"):
+            continue
+        if one.channel == "shop":
+            lines = cast.shop.orders[int(one.external)]["line_items"]
+            told = sum(line["current_quantity"] - line["fulfillable_quantity"] for line in lines)
+        else:
+            items = cast.amazon.orders[one.external]["orderItems"]
+            told = sum(item["fulfillment"]["quantityFulfilled"] for item in items)
+        untold = parcels[one.uid].total() - told
+        known = belief.get(one.uid)
+        if untold > 0 and not (known is not None and blocker(known) is not None):
+            found.add("unconfirmed_shipments", untold, f"{one.uid}: {untold} units left that {one.channel} was not told of")
+
+
+def _money(
+    found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], left: Mapping[str, Counter[str]], cast: Cast, state: State
+) -> None:
     """Captures by the provider's books; postings by the channels' totals. Every order's receivable must be what its channel says."""
     taken = Counter(intent for what, intent, _ in cast.payments.effects if what == "capture")
     for intent, times in taken.items():
@@ -212,8 +287,11 @@ def _money(found: Findings, orders: Iterable[Placed], belief: Mapping[str, Order
         if have != want:
             found.add("unexplained_minor_units", abs(have - want), f"{one.uid}: the channel states {want}, the ledger holds {have}")
         captured = sum(amount for what, intent, amount in cast.payments.effects if what == "capture" and intent == one.intent)
-        if one.intent and captured not in (0, one.total):
-            found.add("unexplained_minor_units", abs(captured - one.total), f"{one.uid}: captured {captured} of {one.total}")
+        due = one.total if known.status == "settled" else 0 if known.status == "cancelled" else captured and one.total
+        if one.intent and captured != due:
+            found.add("unexplained_minor_units", abs(captured - due), f"{one.uid}: {known.status}, {captured} of {due} captured")
+        if one.intent and known.status == "cancelled" and cast.payments.intents[one.intent]["status"] == "requires_capture":
+            found.add("authorisations_left", 1, f"{one.uid}: cancelled, and {one.intent} still holds the buyer's money")
     for rule, sql in CONSERVED.items():
         for row in rows(state.connection, sql):
             found.add("unbalanced_entries", 1, f"not so: {rule}: {row}")
