@@ -29,7 +29,17 @@ from mainstay.model.events import (
     Shipped,
     Short,
 )
-from mainstay.model.seen import Hint, OrderSeen, PaymentSeen, ProductSeen, RefundSeen, SettlementLineSeen, StockCounted, StockMoved
+from mainstay.model.seen import (
+    Hint,
+    OrderSeen,
+    PaymentSeen,
+    PriceSeen,
+    ProductSeen,
+    RefundSeen,
+    SettlementLineSeen,
+    StockCounted,
+    StockMoved,
+)
 from mainstay.model.state import LOCATIONS_MAX, OrderState, ReservationState
 from mainstay.model.times import SECOND
 from mainstay.money.post import post
@@ -170,8 +180,9 @@ class Apply:
             world.tell.add(item)
             stock.moved(said, world.level(item, self.location(said.location)))
             world.link(world.key(event.system, "stock-move", said.external), item)
-        elif type(said) is ProductSeen:
-            catalog.describe(world.items[item], event.system, said)
+        elif isinstance(said, ProductSeen | PriceSeen):
+            if catalog.describe(world.items[item], event.system, said):
+                world.tell_price.add(item)
             world.changed_items.add(item)
             self._named(item, event.system, said)
 
@@ -183,6 +194,7 @@ class Apply:
             world.link(world.key(system, "item", called), item)
             world.changed_items.add(item)
             world.tell.add(item)
+            world.tell_price.add(item)
 
     def location(self, name: str) -> int:
         """The number of a location, below 256; a shop that names none has one, called main."""

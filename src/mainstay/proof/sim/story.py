@@ -164,6 +164,7 @@ class Stage:
         return {
             "effects": dispatch.waiting,
             "levels": sum(len(one.dirty) + len(one.busy) for one in dispatch.levels.values()),
+            "prices": sum(len(one.dirty) + len(one.busy) for one in dispatch.prices.values()),
             "receipts": self.machine.behind(),
             "deliveries": sum(twin.undelivered for twin in self.wires.twins.values()),
             "reservations past their time": self._overdue(),
@@ -175,7 +176,7 @@ class Stage:
         state = self.machine.state
         items = dict(rows(state.connection, "SELECT sku, id FROM item"))
         for channel, twin in (("shop", self.cast.shop), ("amazon", self.cast.amazon)):
-            wanted = self.machine.propagate.commands(channel, [(item, 0) for item in items.values()])
+            wanted = self.machine.propagate.levels(channel, [(item, 0) for item in items.values()])
             for command in filter(None, wanted):
                 if twin.available(command.sku) != command.quantity:
                     shown = f"{channel} shows {twin.available(command.sku)} of {command.sku}, it may show {command.quantity}"
