@@ -30,6 +30,7 @@ from mainstay.model.events import (
     Short,
 )
 from mainstay.model.seen import (
+    DisputeSeen,
     Hint,
     OrderSeen,
     PaymentSeen,
@@ -51,7 +52,7 @@ from mainstay.storage.packing import pack
 
 STOCK_EVENTS = frozenset({Allocated, Deallocated, Shipped})
 TOGETHER = 256  # reservations with neighbouring numbers that end in the same second share a timer
-MONEY_SAID = (OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen)
+MONEY_SAID = (OrderSeen, PaymentSeen, RefundSeen, DisputeSeen, SettlementLineSeen)
 _encode = msgspec.json.Encoder().encode
 
 

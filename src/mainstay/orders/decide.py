@@ -14,7 +14,7 @@ from msgspec import Struct
 from mainstay.model.events import AnyEvent, Asked, CancelAsked, Deallocated, Freed, Held, Moved, Share, Shipped
 from mainstay.model.money import major
 from mainstay.model.objects import UnitsOf
-from mainstay.model.seen import FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
+from mainstay.model.seen import DisputeSeen, FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
 from mainstay.model.state import OrderState, ParcelState
 from mainstay.orders.moves import BEFORE_RELEASE
 
@@ -54,6 +54,9 @@ def newer(state: OrderState, said: Any) -> bool:
     if kind is RefundSeen:
         refund = state.refunds.get(said.external)
         return refund is None or said.version > refund.version
+    if kind is DisputeSeen:
+        dispute = state.disputes.get(said.external)
+        return dispute is None or said.version > dispute.version
     if kind is SettlementLineSeen:
         return said.external not in state.fees
     return not (kind is InvoiceSeen and state.invoice)
