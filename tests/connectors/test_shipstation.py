@@ -329,6 +329,20 @@ def test_a_cancellation_keeps_the_order_and_is_fenced() -> None:
     assert isinstance(refused, Reject)
 
 
+def test_what_left_before_the_cancellation_comes_with_its_answer() -> None:
+    """A parcel that nobody has told us of yet: its unit must not be free again. (Found by the simulator.)"""
+    wire, twin = pair()
+    (done,) = push(wire, release("rel-1"))
+    parcel = twin.ship("rel-1", wire.now, lines={next(iter(twin.left("rel-1"))): 1}, tracking="BR1")
+    cancel = CancelRelease(key="c", release="rel-1", reference=done.references["release"])
+    (answer,) = push(wire, cancel)
+    again = wire.run(wire.connector.look_up(cancel))
+    for told in (answer, again):
+        assert isinstance(told, Done)
+        ((said, _),) = [(one.event, one.person) for row in told.rows for one in wire.connector.translate(row.topic, row.body)]
+        assert isinstance(said, FulfilmentSeen) and said.external == str(parcel["shipmentId"]) and said.tracking == ("BR1",)
+
+
 def test_the_feed_reads_all_pages_and_again_what_the_clock_may_hide() -> None:
     wire, twin = pair()
     autumn = 1_793_520_000 * SECOND  # 2026-11-01 08:00 UTC, 01:00 Pacific, an hour before the clock goes back

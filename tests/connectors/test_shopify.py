@@ -182,6 +182,12 @@ def test_the_latest_moment_of_a_dispute_orders_it(connector: Shopify) -> None:
     )  # fmt: skip
 
 
+def test_an_inquiry_is_no_chargeback_yet(connector: Shopify) -> None:
+    body = sample("dispute.json")
+    (said,) = connector.translate("disputes/create", body.replace(b'"chargeback"', b'"inquiry"'))
+    assert b'"chargeback"' in body and said.event.inquiry
+
+
 def test_an_edit_asks_for_the_whole_order(connector: Shopify) -> None:
     (said,) = connector.translate("orders/edited", sample("order_edit.json"))
     at = micros("2026-03-02T15:00:00Z")

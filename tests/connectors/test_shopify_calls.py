@@ -88,7 +88,7 @@ def test_the_variables_we_send_fit_their_types(schema: Any) -> None:
     wire.run(connector.push([level(twin, "SKU-0", 5)]))
     wire.run(connector.push([shipment(order)]))
     wire.run(connector.push([CancelOrder(key="c", order=str(order["id"]), reason="customer")]))
-    wire.run(connector.push([SetPrice(key="p", sku="SKU-0", item=str(twin.variants["SKU-0"].id), currency="EUR", price=1, revision=1)]))
+    wire.run(connector.push([SetPrice(key="p", sku="SKU-0", item=str(twin.variants["SKU-0"].item), currency="EUR", price=1, revision=1)]))
     wire.run(connector.ensure("https://mainstay.example/in"))
     assert len({call.operation for call in wire.calls}) == 8
     for call in wire.calls:
@@ -294,7 +294,7 @@ def test_a_cancellation_happens_once() -> None:
 
 def test_prices_of_two_products_and_an_unknown_variant() -> None:
     wire, connector, twin = rig()
-    items = [str(twin.variants["SKU-0"].id), "404", str(twin.variants["SKU-1"].id)]
+    items = [str(twin.variants["SKU-0"].item), "404", str(twin.variants["SKU-1"].item)]
     outcomes = wire.run(
         connector.push([SetPrice(key=f"p{n}", sku="S", item=item, currency="EUR", price=995, revision=1) for n, item in enumerate(items)])
     )

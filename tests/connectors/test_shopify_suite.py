@@ -51,7 +51,7 @@ class Driver:
         if kind == 0:
             return SetLevel(key="", sku=variant.sku, item=str(variant.item), quantity=n, revision=n)
         if kind == 1:
-            return SetPrice(key="", sku=variant.sku, item=str(variant.id), currency="EUR", price=n, revision=n)
+            return SetPrice(key="", sku=variant.sku, item=str(variant.item), currency="EUR", price=n, revision=n)
         still_open = [one for one in twin.orders.values() if any(line["fulfillable_quantity"] for line in one["line_items"])]
         if not still_open:
             return None

@@ -178,7 +178,7 @@ def test_stripes_own_fixture_objects_in_their_envelopes(shared: Path) -> None:
     assert said("charge.dispute.created", fixture("fixtures/dispute.json")) == [
         DisputeSeen(
             external="dp_1Pgc71B7WZ01zgkWMevJiAUx", version=at, at=at, of=charge, currency="USD", amount=1000,
-            status="needs_response", reason="general",
+            status="needs_response", reason="general", inquiry=True,
         )
     ]  # fmt: skip
     assert said("charge.dispute.funds_reinstated", fixture("objects/dispute_dp_funds_reinstated_full.json")) == [

@@ -9,9 +9,9 @@ import pytest
 from mainstay.contract.connector import Feed
 from mainstay.contract.talk import Reply
 from mainstay.delivery.connection import Lost
-from mainstay.delivery.levels import Levels
+from mainstay.delivery.levels import Levels, Prices
 from mainstay.delivery.polls import Poll
-from mainstay.model.commands import SetLevel
+from mainstay.model.commands import SetLevel, SetPrice
 from mainstay.storage.database import rows
 
 
@@ -263,3 +263,39 @@ def test_a_bug_on_one_item_stops_only_that_item(desk, channel, run):
     run(channel.work(5))
     assert desk.told() == [("level.shop.1", "rejected")] and channel.levels.passed is None
     assert rows(desk.outcomes.inbox.connection, "SELECT item FROM listing") == [(2,)]
+
+
+# --- prices ------------------------------------------------------------------------------------------------------------
+def test_of_many_prices_of_an_item_only_the_last_is_told_and_none_is_listed(desk, run):
+    now = {1: 500, 2: 700}
+    told: list[tuple[str, int]] = []
+
+    def commands(system, changes):
+        return [
+            SetPrice(key=f"p{item}.{seq}", sku=str(item), item=str(item), currency="EUR", price=now[item], revision=seq)
+            for item, seq in changes
+        ]
+
+    def answer(path, body):
+        told.extend((one.sku, one.price) for one in msgspec.json.decode(body, type=list[SetPrice]))
+        return Reply(503) if len(told) == 1 else b""
+
+    desk.answer = answer
+    prices = Prices("paper", desk.connection, desk.outcomes, commands, desk.dice)
+    prices.changed([1], 1, desk.clock())
+
+    async def work():
+        working = asyncio.ensure_future(prices.run())
+        await asyncio.sleep(0.05)
+        now[1] = 450
+        prices.changed([1], 2, desk.clock())
+        now[1] = 480
+        prices.changed([1, 2], 3, desk.clock())
+        await asyncio.sleep(600)
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        desk.outcomes.flush()
+
+    run(work())
+    assert dict(told) == {"1": 480, "2": 700} and ("1", 450) not in told and prices.passed is None
+    assert rows(desk.outcomes.inbox.connection, "SELECT * FROM listing") == []

@@ -2,8 +2,9 @@
 
 import msgspec
 
+from mainstay.flows.rebuild import verify
 from mainstay.model.objects import Person, Reference, UnitsOf
-from mainstay.model.seen import RefundSeen, StockMoved
+from mainstay.model.seen import DisputeSeen, RefundSeen, SettlementLineSeen, StockMoved
 from mainstay.orders.view import blocker
 from mainstay.storage.packing import unpack
 from tests.flows.conftest import T0, a_parcel, a_payment, an_order
@@ -184,3 +185,29 @@ def test_personal_data_stands_only_in_the_vault(core, tmp_path):
     for table in ("event", "orders", "intent", "letter"):
         for row in core.rows(f"SELECT body FROM {table}"):
             assert b"Ada" not in unpack(row[0]) and b"ada@" not in unpack(row[0])
+
+
+def test_a_dispute_is_named_and_stands_in_the_books_until_it_is_decided(core, tmp_path):
+    def contested(status, version):
+        core.say("psp", DisputeSeen(
+            external="dp_1", version=version, at=version, of=Reference("payment", "pi_1"), currency="EUR", amount=1000, status=status,
+            reason="fraudulent",
+        ))  # fmt: skip
+        core.flush()
+        return {name: balance for (name, _), (_, balance) in core.state.accounts().items() if name in ("disputes:shop", "losses:shop")}
+
+    core.count("A", 5)
+    core.say("shop", an_order(payments=("pi_1",)))
+    core.say("psp", a_payment())
+    assert contested("needs_response", 1) == {"disputes:shop": 1000}
+    assert blocker(core.order()).detail == "dp_1 needs a response: fraudulent"
+    assert contested("lost", 3) == {"disputes:shop": 0, "losses:shop": 1000}
+    assert contested("under_review", 2) == {"disputes:shop": 0, "losses:shop": 1000}, "what is old stays old"
+    line = SettlementLineSeen(
+        external="txn_9", kind="dispute", currency="EUR", gross=-1000, fee=1500, net=-2500, of=Reference("dispute", "dp_1")
+    )
+    core.say("psp", line)
+    core.flush()
+    assert core.state.accounts()[("fees:psp", "EUR")][1] == 1500
+    assert contested("won", 4) == {"disputes:shop": 0, "losses:shop": 0}
+    assert verify(core.path, tmp_path / "rebuilt.db", core.shop).identical

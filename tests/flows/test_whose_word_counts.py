@@ -11,7 +11,7 @@ from mainstay.flows.propagate import Propagate
 from mainstay.flows.rebuild import verify
 from mainstay.landscape import Admission, read
 from mainstay.model.objects import Variant
-from mainstay.model.seen import ProductSeen, StockCounted
+from mainstay.model.seen import PriceSeen, ProductSeen, StockCounted
 from mainstay.stock.view import ChannelPolicy
 from mainstay.storage.inbox import OUTCOMES_FROM
 from tests.flows.conftest import LANDSCAPE, Core, an_order
@@ -70,7 +70,7 @@ def test_a_listing_counts_only_the_locations_that_serve_it(two_depots):
         for name, places in {"all": (), "south": ("south",), "nowhere": ("east",)}.items()
     }
     propagate = Propagate(two_depots.state, policies, by_sku=("shop",))
-    shown = {name: command.quantity for name in policies for command in propagate.commands(name, [(item, 1)]) if command}
+    shown = {name: command.quantity for name in policies for command in propagate.levels(name, [(item, 1)]) if command}
     assert shown == {"all": 7, "south": 1, "nowhere": 0}
     steps = journey.stock(two_depots.state, "A", policies, {})["channels"]
     assert {name: one["steps"][-1]["units"] for name, one in steps.items()} == shown
@@ -165,3 +165,16 @@ def test_who_alone_may_speak_leaves_no_claim(core):
     owned(core, 'product.all = { create = ["shop"] }\nprice.all = { create = ["shop"] }')
     core.say("shop", a_product())
     assert the_item(core).claims == {}
+
+
+def test_a_price_alone_has_a_clock_of_its_own(core, tmp_path):
+    owned(core, 'product.all = { create = ["shop"] }\nprice.all = { create = ["erp"] }')
+    core.say("shop", a_product(version=50))
+    said = PriceSeen(external="A", version=3, at=3, sku="A", currency="EUR", price=444)
+    core.say("erp", said)
+    core.say("erp", replace(said, version=2, price=999))
+    core.say("market", replace(said, version=9, price=111))
+    assert the_item(core).prices == {"erp": (444, "EUR")} and core.tally()["stale"] == 1
+    assert proposals(core)[-1] == ("market", '"market" may not create or update price.all')
+    assert len(core.rows("SELECT seq FROM price_change")) == 2, "when the shop came to list it, and with its one price"
+    assert verify(core.path, tmp_path / "rebuilt.db", core.shop).identical

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mainstay.model.objects import Line, Order, Reference
-from mainstay.model.state import OrderState, PaymentState, RefundState
+from mainstay.model.state import DisputeState, OrderState, PaymentState, RefundState
 from mainstay.money.post import POSTINGS, accounts, post, targets
 
 cents = st.integers(-500, 5000)
@@ -54,13 +54,14 @@ def by_account(state, captured) -> dict[str, int]:
     found: Counter[str] = Counter()
     for part, amount in targets(state, captured).items():
         what = part.partition("/")[0]
-        provider = "psp" if what in ("captured", "refunded", "fee") else "shop"
+        provider = "psp" if what in ("captured", "refunded", "disputed", "fee") else "shop"
         debit, credit = accounts(what, "shop", provider)
         found[debit] += amount
         found[credit] -= amount
     return {name: balance for name, balance in found.items() if balance}
 
 
+disputes = st.tuples(st.sampled_from(["dp_1", "dp_2"]), amounts, st.sampled_from(["needs_response", "lost", "won"]), st.booleans())
 refunds = st.tuples(st.sampled_from(["re_1", "re_2"]), amounts, st.sampled_from(["pending", "succeeded", "failed"]))
 happenings = st.lists(
     st.one_of(
@@ -69,6 +70,7 @@ happenings = st.lists(
         st.tuples(st.just("capture"), st.tuples(st.sampled_from(["pi_1", "pi_2"]), amounts)),
         st.tuples(st.just("fee"), st.tuples(st.sampled_from(["txn_1", "txn_2"]), amounts)),
         st.tuples(st.just("refund"), refunds),
+        st.tuples(st.just("dispute"), disputes),
     ),
     max_size=12,
 )
@@ -88,6 +90,8 @@ def test_whatever_happens_the_books_stand_where_the_state_says(steps):
             captured[value[0]] = value[1]
         elif what == "fee":
             books.state.fees[value[0]] = value[1]
+        elif what == "dispute":
+            books.state.disputes[value[0]] = DisputeState("psp", value[2], value[1], inquiry=value[3])
         else:
             books.state.refunds[value[0]] = RefundState("psp", value[2], value[1])
         books.post(captured)
@@ -96,6 +100,25 @@ def test_whatever_happens_the_books_stand_where_the_state_says(steps):
         before = books.posted
         books.post(captured)
         assert books.posted == before, "what stands there already is not posted again"
+
+
+@pytest.mark.parametrize(
+    ("status", "inquiry", "standing"),
+    [
+        ("needs_response", False, {"disputes:shop": 900, "psp:psp": -900}),
+        ("under_review", False, {"disputes:shop": 900, "psp:psp": -900}),
+        ("lost", False, {"losses:shop": 900, "psp:psp": -900}),
+        ("won", False, {}),
+        ("closed", False, {}),
+        ("needs_response", True, {}),
+    ],
+)
+def test_a_dispute_is_held_then_lost_or_given_back(status, inquiry, standing):
+    books = Books()
+    for now in ("needs_response", status):
+        books.state.disputes["dp_1"] = DisputeState("psp", now, 900, inquiry=inquiry)
+        books.post()
+    assert books.standing() == standing
 
 
 @given(orders())

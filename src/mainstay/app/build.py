@@ -233,6 +233,7 @@ def plan(house: House, scale: Mapping[str, float]) -> Plan:
             for name, one in landscape.flows.items()
         ],
         urgent={name: _urgent(traffic, name, commands) for name, commands in can.items()},
+        pricing={name: repr(pricing(house)) for name, commands in can.items() if "SetPrice" in commands},
         policies={name: repr(one) for name, one in channel_policies(house).items()},
         scale=scale,
     )
@@ -284,6 +285,11 @@ def deaf(house: House) -> frozenset[tuple[str, str]]:
             if topic.objects and not traffic.brought(name, topic.objects, *patterns) and not traffic.answered(name, topic.objects):
                 found.add((name, topic.name))
     return frozenset(found)
+
+
+def pricing(house: House) -> tuple[str, ...]:
+    """Systems whose word on prices counts, the first of them first."""
+    return Admission(house.landscape).owners("price", "all")
 
 
 def by_sku(house: House) -> frozenset[str]:

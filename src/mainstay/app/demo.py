@@ -265,6 +265,7 @@ class _Stage:
         return {
             "effects waiting": now.get("waiting", 1),
             "levels waiting": sum(one["waiting"] for one in now.get("channels", {}).values()),
+            "prices waiting": sum(one["waiting"] for one in now.get("prices", {}).values()),
             **{f"receipts in {inbox}": behind for inbox, behind in backlog(self.data).items()},
             **{f"deliveries of {name}": twin.undelivered for name, twin in self.town.twins.items()},
             "releases to pack": self.play.packing,

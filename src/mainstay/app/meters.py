@@ -50,6 +50,7 @@ def snapshot(dispatch: Dispatch) -> dict[str, Any]:
             "waiting": len(levels.dirty) + len(levels.busy),
             "sent": levels.sent,
         }
+    prices = {system: {"waiting": len(one.dirty) + len(one.busy), "sent": one.sent} for system, one in dispatch.prices.items()}
     systems = {
         name: {
             "waiting": dispatch.lanes[name].waiting,
@@ -65,7 +66,7 @@ def snapshot(dispatch: Dispatch) -> dict[str, Any]:
         for poll in dispatch.polls
     }
     flows = msgspec.to_builtins(dispatch.standings(clock()))
-    return {"channels": channels, "systems": systems, "polls": polls, "flows": flows, "waiting": dispatch.waiting}
+    return {"channels": channels, "prices": prices, "systems": systems, "polls": polls, "flows": flows, "waiting": dispatch.waiting}
 
 
 class Meters(Collector):

@@ -94,9 +94,9 @@ class Core:
         for source, inbox in self.inboxes.items():
             if archived := int(inbox.mark("archived") or 0):
                 self.state.run("drop_handled", (archived, source))
-        told = [int(value) for name, value in self.inboxes["outcomes"].marks("levels/") if value]
-        if told:
-            self.state.run("drop_level_changes", (min(told),))
+        for what in ("level", "price"):
+            if told := [int(value) for _, value in self.inboxes["outcomes"].marks(f"{what}s/") if value]:
+                self.state.run(f"drop_{what}_changes", (min(told),))
         self.state.run("drop_answers", (self.world.counters.get("position/inbox", 0) - ANSWERS_KEPT,))
 
     def close(self) -> None:
@@ -138,9 +138,9 @@ async def run_dispatch(house: House, stop: asyncio.Event, ready: Callable[[], No
     transport = Http()
     outcomes = Outcomes(house.data / "outcomes.db", clock, core.ring)
     state = await _wait_for_state(house.data, stop)
-    propagate = Propagate(state, build.channel_policies(house), build.by_sku(house))
+    propagate = Propagate(state, build.channel_policies(house), build.by_sku(house), build.pricing(house))
     plan = build.plan(house, build.scales(house))
-    dispatch = Dispatch(state, outcomes, plan, transport, propagate.commands, clock, random.Random())
+    dispatch = Dispatch(state, outcomes, plan, transport, propagate, clock, random.Random())
     archive = Archive(house.data, outcomes.inbox, "outcomes")
     loop = asyncio.get_running_loop()
 

@@ -74,7 +74,8 @@ def fittings(variant: str) -> Fittings:
         plan = build.plan(house, {})
     polls = {feed: POLLS_S.get(feed[1], POLL_S) for feed in plan.polls}
     plan = msgspec.structs.replace(plan, polls=polls, listen_s=LISTEN_S)
-    return Fittings(build.shop(house), plan, build.channel_policies(house), build.by_sku(house), tokens, house.connectors)
+    policies = build.channel_policies(house)
+    return Fittings(build.shop(house), plan, policies, build.by_sku(house), build.pricing(house), tokens, house.connectors)
 
 
 def many_seeds(count: int, scenario: str, *, quiet: bool) -> tuple[dict[str, Any], str]:

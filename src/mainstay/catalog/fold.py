@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mainstay.model.seen import ProductSeen, StockCounted, StockMoved
+from mainstay.model.seen import PriceSeen, ProductSeen, StockCounted, StockMoved
 from mainstay.model.state import ItemState
 
 PARTS = frozenset({"details", "price"})  # what a product's statement says beyond the names of its variants
@@ -22,9 +22,13 @@ def names_in(said: Any) -> list[tuple[str, str]]:
     return []
 
 
-def newer(item: ItemState, system: str, said: ProductSeen) -> bool:
-    """Is it news about this item, by the speaker's own clock?"""
-    return said.version > item.versions.get(system, -1)
+def newer(item: ItemState, system: str, said: ProductSeen | PriceSeen) -> bool:
+    """Is it news about this item, by the speaker's own clock? That of a product and that of a price may differ."""
+    return said.version > item.versions.get(_clock(system, said), -1)
+
+
+def _clock(system: str, said: ProductSeen | PriceSeen) -> str:
+    return f"{system}/price" if type(said) is PriceSeen else system
 
 
 def narrowed(said: ProductSeen, groups: Collection[str]) -> ProductSeen:
@@ -38,14 +42,20 @@ def narrowed(said: ProductSeen, groups: Collection[str]) -> ProductSeen:
     return replace(said, variants=variants)
 
 
-def describe(item: ItemState, system: str, said: ProductSeen) -> None:
-    """Take over title and price of the variant that has this SKU; the version says how far we have listened."""
-    for variant in said.variants:
-        if variant.sku == item.sku:
-            item.title = variant.title or said.title or item.title
-            if variant.price is not None and said.currency:
-                item.prices[system] = (variant.price, said.currency)
-    item.versions[system] = said.version
+def describe(item: ItemState, system: str, said: ProductSeen | PriceSeen) -> bool:
+    """Take over what is said of this SKU; the version says how far we have listened. Tells whether its price is another one now."""
+    before = item.prices.get(system)
+    if type(said) is PriceSeen:
+        item.prices[system] = (said.price, said.currency)
+    else:
+        assert type(said) is ProductSeen
+        for variant in said.variants:
+            if variant.sku == item.sku:
+                item.title = variant.title or said.title or item.title
+                if variant.price is not None and said.currency:
+                    item.prices[system] = (variant.price, said.currency)
+    item.versions[_clock(system, said)] = said.version
+    return item.prices.get(system) != before
 
 
 def name(item: ItemState, system: str, said: Any) -> str:

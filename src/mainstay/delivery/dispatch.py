@@ -4,33 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 import structlog
 from msgspec import Struct
 
 from mainstay.contract.connector import Connector
+from mainstay.delivery.changes import TAKE_MAX, Changes
 from mainstay.delivery.connection import Connection, Transport
 from mainstay.delivery.hooks import Hooks
 from mainstay.delivery.lanes import Lanes
 from mainstay.delivery.lateness import Promise, Standing, standings
-from mainstay.delivery.levels import Commands, Levels
+from mainstay.delivery.levels import Levels, Prices
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.polls import Poll
 from mainstay.delivery.retry import Dice
-from mainstay.model.commands import Command
+from mainstay.model.commands import Command, SetLevel, SetPrice
 from mainstay.model.failures import Reject
 from mainstay.model.objects import Person
 from mainstay.storage.bell import POLL_S
-from mainstay.storage.database import rows
 from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
-TAKE_MAX = 2_000
 PRUNE_EVERY = 5_000  # ended intents between two prunings
 
 log = structlog.get_logger("delivery")
-_items = msgspec.json.Decoder(list[int])
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -41,17 +40,33 @@ class Plan(Struct, frozen=True, kw_only=True):
     polls: Mapping[tuple[str, str], float]  # (system, feed) -> seconds between polls
     hooks: Mapping[str, str] = {}  # system -> where its webhooks are to go
     policies: Mapping[str, str] = {}  # channel -> its stock policy in words: a changed one is told at once
+    pricing: Mapping[str, str] = {}  # systems that are told prices -> in words, by whose
     promises: Sequence[Promise] = ()  # how soon each flow is needed
     urgent: Mapping[str, Mapping[str, float]] = {}  # system -> command -> seconds within which it is needed
     scale: Mapping[str, float] = {}  # rate budgets of twins that live faster
     listen_s: float = POLL_S  # how long a missed ring can go unnoticed
 
 
+class Propagates(Protocol):
+    """Computes what a channel may show of items and what they cost at a system, given (item, revision) each."""
+
+    def levels(self, channel: str, changes: Sequence[tuple[int, int]]) -> Sequence[SetLevel | None]: ...
+
+    def prices(self, system: str, changes: Sequence[tuple[int, int]]) -> Sequence[SetPrice | None]: ...
+
+
 class Dispatch:
     """Owns outcomes.db. `clock` gives UTC microseconds, `dice` chance; both come from the top floor."""
 
     def __init__(
-        self, state: State, outcomes: Outcomes, plan: Plan, transport: Transport, commands: Commands, clock: Callable[[], int], dice: Dice
+        self,
+        state: State,
+        outcomes: Outcomes,
+        plan: Plan,
+        transport: Transport,
+        propagate: Propagates,
+        clock: Callable[[], int],
+        dice: Dice,
     ) -> None:
         self.state, self.outcomes, self.plan = state, outcomes, plan
         self.connections = {
@@ -61,8 +76,11 @@ class Dispatch:
             name: Lanes(one, outcomes, dice, self._fill, self._ended, plan.urgent.get(name, {})) for name, one in self.connections.items()
         }
         self.levels = {
-            channel: Levels(channel, self.connections[system], outcomes, commands, dice) for channel, system in plan.channels.items()
+            channel: Levels(channel, self.connections[system], outcomes, propagate.levels, dice)
+            for channel, system in plan.channels.items()
         }
+        self.prices = {system: Prices(system, self.connections[system], outcomes, propagate.prices, dice) for system in plan.pricing}
+        self._changes = (Changes("level", self.levels, state, outcomes), Changes("price", self.prices, state, outcomes))
         self.polls = [
             Poll(self.connections[system], feed, outcomes, dice, every_s)
             for (system, name), every_s in plan.polls.items()
@@ -74,14 +92,14 @@ class Dispatch:
         self._taken = self._low_water
         self._open: set[int] = set()
         self._ended_since = 0
-        self._changes = min((int(outcomes.mark(f"levels/{channel}") or 0) for channel in self.levels), default=0)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop; then finish what is being said, and commit."""
         self._take(restarted=True)
-        self._apply_policies()
-        runs = [one.run() for one in self.lanes.values()] + [one.run() for one in self.levels.values()] + [one.run() for one in self.polls]
-        runs += [one.run() for one in self.hooks]
+        for changes, policies in zip(self._changes, (self.plan.policies, self.plan.pricing), strict=True):
+            changes.apply(policies)
+        runs = [one.run() for one in self.lanes.values()] + [one.run() for one in (*self.levels.values(), *self.prices.values())]
+        runs += [one.run() for one in self.polls] + [one.run() for one in self.hooks]
         work: list[asyncio.Task[object]] = [asyncio.create_task(run) for run in (*runs, self._follow())]
         stopping: asyncio.Task[object] = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([*work, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -89,7 +107,7 @@ class Dispatch:
             part.cancel()
         stopping.cancel()
         await asyncio.gather(*work, stopping, return_exceptions=True)
-        self._note_levels()
+        self._note_changes()
         self.outcomes.close()
         for part in done - {stopping}:
             part.result()  # a part that died is a bug: say so
@@ -103,7 +121,7 @@ class Dispatch:
                 async with asyncio.timeout(self.plan.listen_s):
                     await self.news.wait()
             except TimeoutError:
-                self._note_levels()
+                self._note_changes()
 
     def _take(self, *, restarted: bool) -> bool:
         """Take over what the core committed since; True when there may be more."""
@@ -123,20 +141,9 @@ class Dispatch:
             more = len(found) == TAKE_MAX
             if more and not restarted:
                 break
-        for seq, at, items in self.state.rows("level_changes_from", (self._changes, TAKE_MAX)):
-            self._changes = seq
-            for levels in self.levels.values():
-                levels.changed(_items.decode(items), seq, at)
+        for changes in self._changes:
+            changes.take()
         return more
-
-    def _apply_policies(self) -> None:
-        """A channel whose stock policy was changed is told every level anew: stop-sell means now, not with the next sale."""
-        for channel, levels in self.levels.items():
-            policy = self.plan.policies.get(channel, "")
-            if self.outcomes.mark(f"policy/{channel}") != policy:
-                items = [item for (item,) in rows(self.state.connection, "SELECT id FROM item")]
-                levels.changed(items, self._changes, levels.connection.clock())
-                self.outcomes.remember(f"policy/{channel}", policy)
 
     def _ended(self, intent: int) -> None:
         self._open.discard(intent)
@@ -146,10 +153,9 @@ class Dispatch:
             self.outcomes.flush()
             self.outcomes.prune(min(self._open) - 1 if self._open else self._taken)
 
-    def _note_levels(self) -> None:
-        for channel, levels in self.levels.items():
-            passed = levels.passed
-            self.outcomes.remember(f"levels/{channel}", str(self._changes if passed is None else passed))
+    def _note_changes(self) -> None:
+        for changes in self._changes:
+            changes.note()
 
     def _fill(self, command: Command) -> Command:
         """Put the recipient into a command that needs one. Erased: it can never be sent as it stands."""
@@ -163,7 +169,7 @@ class Dispatch:
 
     def standings(self, now: int) -> dict[str, Standing]:
         """Which flows are late, at this moment in microseconds."""
-        return standings(self.plan.promises, self.lanes, self.levels.values(), self.polls, now)
+        return standings(self.plan.promises, self.lanes, (*self.levels.values(), *self.prices.values()), self.polls, now)
 
     @property
     def waiting(self) -> int:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from mainstay.delivery.lanes import Lanes
 from mainstay.delivery.levels import Levels
 from mainstay.delivery.polls import Poll
+from mainstay.landscape import TELLS
 from mainstay.model.times import SECOND
 
 
@@ -59,7 +60,7 @@ def _untold(lanes: Mapping[str, Lanes], levels: Iterable[Levels]) -> Iterator[tu
         yield from ((system, obj, at) for obj, at in held.oldest().items())
     for channel in levels:
         if (at := channel.oldest) is not None:
-            yield channel.connection.name, "inventory", at
+            yield channel.connection.name, TELLS[channel.command][0], at
 
 
 def _unread(polls: Iterable[Poll], now: int) -> dict[tuple[str, str], float]:

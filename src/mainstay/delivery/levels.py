@@ -1,4 +1,4 @@
-"""Stock levels to channels: a cursor over what changed, the newest level wins, bulk where the vendor has it.
+"""Stock levels and prices to systems: a cursor over what changed, the newest value wins, bulk where the vendor has it.
 
 Nothing is queued for each change: a channel that was stalled is told only the last value of each item, and always that one.
 Equal to what was told last is no reason to be silent: the channel has sold meanwhile, and shows less than it was told.
@@ -17,7 +17,7 @@ from mainstay.contract.connector import Done
 from mainstay.delivery.connection import Connection
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.retry import Dice, backoff_us
-from mainstay.model.commands import SetLevel
+from mainstay.model.commands import SetLevel, SetPrice
 from mainstay.model.failures import Failure, Reject, Retry, Unknown
 from mainstay.model.times import SECOND
 
@@ -37,16 +37,19 @@ class Dirty(Struct):
     tries: int = 0
 
 
-Commands = Callable[[str, Sequence[tuple[int, int]]], list[SetLevel | None]]  # channel, (item, revision) -> what to tell
+Told = SetLevel | SetPrice
+Commands = Callable[[str, Sequence[tuple[int, int]]], Sequence[Told | None]]  # channel, (item, revision) -> what to tell
 
 
 class Levels:
     """One channel's levels. `commands` computes what it may show now; None for an item that it does not list."""
 
+    command = "SetLevel"
+
     def __init__(self, channel: str, connection: Connection, outcomes: Outcomes, commands: Commands, dice: Dice) -> None:
         self.channel, self.connection, self.outcomes, self.commands, self.dice = channel, connection, outcomes, commands, dice
-        sink = connection.connector.manifest.sink("SetLevel")
-        assert sink is not None, f"{connection.name} takes no levels"
+        sink = connection.connector.manifest.sink(self.command)
+        assert sink is not None, f"{connection.name} is never asked to {self.command}"
         self.sink = sink
         self.dirty: dict[int, Dirty] = {}
         self.busy: dict[int, Dirty] = {}
@@ -133,7 +136,7 @@ class Levels:
         for (item, command), outcome in zip(pairs, outcomes, strict=True):
             self._settle(item, command, outcome)
 
-    def _permitted(self, pairs: list[tuple[int, SetLevel]]) -> None:
+    def _permitted(self, pairs: list[tuple[int, Told]]) -> None:
         now, starved = self.connection.clock(), self.connection.starved_us
         for item, _ in pairs:
             change = self.busy[item]
@@ -141,10 +144,10 @@ class Levels:
             self.waits_us.append(waited)
             self.latencies_us.append(max(0, now - change.at - waited))
 
-    def _settle(self, item: int, command: SetLevel, outcome: Done | Failure) -> None:
+    def _settle(self, item: int, command: Told, outcome: Done | Failure) -> None:
         if isinstance(outcome, Done):
             self.sent += 1
-            self.outcomes.listed(self.channel, item, command.quantity)
+            self._confirmed(item, command)
             self._passed(item)
         elif isinstance(outcome, Unknown):
             self._again(item, outcome)
@@ -155,6 +158,10 @@ class Levels:
             self.outcomes.refused(self.connection.name, self.channel, command, outcome)
         else:
             self._again(item, outcome)
+
+    def _confirmed(self, item: int, command: Told) -> None:
+        assert isinstance(command, SetLevel)
+        self.outcomes.listed(self.channel, item, command.quantity)
 
     def _again(self, item: int, failure: Failure) -> None:
         """Tell it again after a pause of its own: one item's failure does not hold up the others."""
@@ -169,3 +176,12 @@ class Levels:
 
     def _passed(self, item: int) -> None:
         self.busy.pop(item, None)
+
+
+class Prices(Levels):
+    """One system's prices, told as levels are. `channel` is the system."""
+
+    command = "SetPrice"
+
+    def _confirmed(self, item: int, command: Told) -> None:
+        """What it costs there is no step of any other number: nothing is kept."""

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from mainstay.contract.connector import Row
-from mainstay.model.commands import SetLevel
+from mainstay.model.commands import SetLevel, SetPrice
 from mainstay.model.failures import Reject
 from mainstay.model.outcome import TOPIC, Outcome
 from mainstay.storage.database import rows
@@ -64,9 +64,9 @@ class Outcomes:
             self._marks[cursor[0]] = cursor[1]
         self._soon()
 
-    def refused(self, system: str, channel: str, command: SetLevel, why: Reject) -> None:
-        """A channel refused a level: that item's letter names it; the other items go on."""
-        key = f"level.{channel}.{command.sku}"
+    def refused(self, system: str, channel: str, command: SetLevel | SetPrice, why: Reject) -> None:
+        """A channel refused a level or a price: that item's letter names it; the other items go on."""
+        key = f"{'level' if isinstance(command, SetLevel) else 'price'}.{channel}.{command.sku}"
         self.outcome(Outcome(key=key, entity=0, outcome="rejected", system=system, code=why.code, why=why.why[:500]))
 
     def attempt(self, intent: int, attempt: Attempt) -> None:

@@ -29,7 +29,18 @@ from mainstay.model.events import (
     Shipped,
     Short,
 )
-from mainstay.model.seen import Hint, OrderSeen, PaymentSeen, ProductSeen, RefundSeen, SettlementLineSeen, StockCounted, StockMoved
+from mainstay.model.seen import (
+    DisputeSeen,
+    Hint,
+    OrderSeen,
+    PaymentSeen,
+    PriceSeen,
+    ProductSeen,
+    RefundSeen,
+    SettlementLineSeen,
+    StockCounted,
+    StockMoved,
+)
 from mainstay.model.state import LOCATIONS_MAX, OrderState, ReservationState
 from mainstay.model.times import SECOND
 from mainstay.money.post import post
@@ -41,7 +52,7 @@ from mainstay.storage.packing import pack
 
 STOCK_EVENTS = frozenset({Allocated, Deallocated, Shipped})
 TOGETHER = 256  # reservations with neighbouring numbers that end in the same second share a timer
-MONEY_SAID = (OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen)
+MONEY_SAID = (OrderSeen, PaymentSeen, RefundSeen, DisputeSeen, SettlementLineSeen)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -170,8 +181,9 @@ class Apply:
             world.tell.add(item)
             stock.moved(said, world.level(item, self.location(said.location)))
             world.link(world.key(event.system, "stock-move", said.external), item)
-        elif type(said) is ProductSeen:
-            catalog.describe(world.items[item], event.system, said)
+        elif isinstance(said, ProductSeen | PriceSeen):
+            if catalog.describe(world.items[item], event.system, said):
+                world.tell_price.add(item)
             world.changed_items.add(item)
             self._named(item, event.system, said)
 
@@ -183,6 +195,7 @@ class Apply:
             world.link(world.key(system, "item", called), item)
             world.changed_items.add(item)
             world.tell.add(item)
+            world.tell_price.add(item)
 
     def location(self, name: str) -> int:
         """The number of a location, below 256; a shop that names none has one, called main."""

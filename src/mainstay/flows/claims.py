@@ -72,5 +72,6 @@ class Claims:
             group: str = said.measure if type(said) is StockCounted else "on_hand"
             fields = {f"{group}/{location}": ("inventory", group)}
         else:
-            fields = {"details": ("product", "details")} | ({"price": ("price", "all")} if speaks(said) == "ProductSeen priced" else {})
+            spoken = {"PriceSeen": ("price",), "ProductSeen priced": ("details", "price"), "ProductSeen": ("details",)}[speaks(said)]
+            fields = {name: {"details": ("product", "details"), "price": ("price", "all")}[name] for name in spoken}
         return {name: of for name, of in fields.items() if of in self.admission.contested}

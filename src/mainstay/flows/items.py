@@ -12,11 +12,11 @@ from mainstay.flows.statements import Statement
 from mainstay.flows.turns import Turns
 from mainstay.model.events import Heard
 from mainstay.model.failures import Reject
-from mainstay.model.seen import ProductSeen, StockCounted, StockMoved
+from mainstay.model.seen import PriceSeen, ProductSeen, StockCounted, StockMoved
 from mainstay.storage.inbox import Receipt
 from mainstay.storage.state import Key
 
-ON_ITEMS = frozenset({StockCounted, StockMoved, ProductSeen})
+ON_ITEMS = frozenset({StockCounted, StockMoved, ProductSeen, PriceSeen})
 
 
 class Items:
@@ -29,6 +29,8 @@ class Items:
         """Take one statement; how it ended."""
         if type(one.said) is ProductSeen:
             return self._product(one.receipt, one.said)
+        if type(one.said) is PriceSeen:
+            return self._price(one.receipt, one.said)
         return self._stock(one.receipt, one.said, one.keys)
 
     def _stock(self, receipt: Receipt, said: Any, keys: list[Key]) -> str:
@@ -72,6 +74,18 @@ class Items:
         if reasons:
             self.letters.propose(receipt, said, *reasons.values())
         return result
+
+    def _price(self, receipt: Receipt, said: PriceSeen) -> str:
+        world, fields = self.world, self.claims.contested(said)
+        item = world.item(said.sku, receipt.at)
+        world.load_items((item,))
+        if not newer(world.items[item], receipt.system, said):
+            return "stale"
+        if beaten := self.claims.beaten(item, receipt.system, said, fields):
+            self.letters.propose(receipt, said, *beaten.values())
+            return "proposed"
+        self._heard(item, receipt, said, fields)
+        return "applied"
 
     def _heard(self, item: int, receipt: Receipt, said: Any, contested: Collection[str]) -> None:
         event = Heard(system=receipt.system, said=said, receipt=receipt.seq, contested=tuple(sorted(contested)))

@@ -88,6 +88,7 @@ def order(state: State, number: int) -> dict[str, Any] | None:
         "payments": {key: msgspec.to_builtins(one) for key, one in held.payments.items()},
         "parcels": {key: msgspec.to_builtins(one) for key, one in held.parcels.items()},
         "refunds": {key: msgspec.to_builtins(one) for key, one in held.refunds.items()},
+        "disputes": {key: msgspec.to_builtins(one) for key, one in held.disputes.items()},
         "effects": {key: msgspec.to_builtins(one) for key, one in held.effects.items()},
         "invoice": held.invoice,
     }

@@ -1,4 +1,4 @@
-"""What channels are told of stock: computed from the newest committed rows, just before it is said."""
+"""What systems are told of stock and prices: computed from the newest committed rows, just before it is said."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
+from mainstay.catalog.view import price
 from mainstay.flows.world import level_of
-from mainstay.model.commands import SetLevel
+from mainstay.model.commands import SetLevel, SetPrice
 from mainstay.model.state import LOCATIONS_MAX, ItemState, Level
 from mainstay.stock.view import ChannelPolicy, listed, serving
 from mainstay.storage.state import State
@@ -16,13 +17,18 @@ _items = msgspec.json.Decoder(ItemState)
 
 
 class Propagate:
-    """Levels of items at channels, read from state.db: it decides by what the core committed. `by_sku`: systems that use our SKUs."""
+    """Levels of items at channels and prices at systems, read from state.db: it decides by what the core committed.
 
-    def __init__(self, state: State, policies: Mapping[str, ChannelPolicy], by_sku: Collection[str] = ()) -> None:
-        self.state, self.policies, self.by_sku = state, policies, by_sku
+    `by_sku`: systems that use our SKUs. `pricing`: systems whose word on prices counts, the first of them first.
+    """
+
+    def __init__(
+        self, state: State, policies: Mapping[str, ChannelPolicy], by_sku: Collection[str] = (), pricing: Sequence[str] = ()
+    ) -> None:
+        self.state, self.policies, self.by_sku, self.pricing = state, policies, by_sku, pricing
         self._names: dict[int, tuple[str, dict[str, str]]] = {}  # item -> SKU and the ids that systems use
 
-    def commands(self, channel: str, changes: Sequence[tuple[int, int]]) -> list[SetLevel | None]:
+    def levels(self, channel: str, changes: Sequence[tuple[int, int]]) -> list[SetLevel | None]:
         """One SetLevel for each (item, revision); None where the channel does not list the item."""
         policy = self.policies[channel]
         shelves = served(self.state, policy, shelves_of(self.state, [item for item, _ in changes]))
@@ -49,8 +55,23 @@ class Propagate:
     def shown(self, channel: str, sku: str) -> int | None:
         """What a channel may show of a SKU; None where it does not list it."""
         item = dict(self.state.load("find_items", [sku])).get(sku)
-        command = self.commands(channel, [(item, 0)])[0] if item is not None else None
+        command = self.levels(channel, [(item, 0)])[0] if item is not None else None
         return command.quantity if command is not None else None
+
+    def prices(self, system: str, changes: Sequence[tuple[int, int]]) -> list[SetPrice | None]:
+        """One SetPrice for each (item, revision); None where the system does not list the item, or nobody else says what it costs."""
+        items = {number: _items.decode(body) for number, body in self.state.load("load_items", [item for item, _ in changes])}
+        commands: list[SetPrice | None] = []
+        for item, revision in changes:
+            state = items[item]
+            known = state.sku if system in self.by_sku else state.ids.get(system)
+            said = price(state, self.pricing)
+            if known is None or said is None or said[0] == system:
+                commands.append(None)
+                continue
+            key = f"price.{system}.{item}.{revision}"
+            commands.append(SetPrice(key=key, sku=state.sku, item=known, price=said[1], currency=said[2], revision=revision))
+        return commands
 
     def _named(self, items: Sequence[int], system: str) -> dict[int, tuple[str, dict[str, str]]]:
         missing = [item for item in items if item not in self._names or not (system in self.by_sku or system in self._names[item][1])]

@@ -9,7 +9,7 @@ from msgspec import Struct
 from mainstay.flows.world import World
 from mainstay.model.identity import named
 from mainstay.model.objects import Person, Reference
-from mainstay.model.seen import OrderSeen, PaymentSeen, ProductSeen, StockCounted, StockMoved
+from mainstay.model.seen import OrderSeen, PaymentSeen, PriceSeen, ProductSeen, StockCounted, StockMoved
 from mainstay.storage.inbox import Receipt
 from mainstay.storage.state import Key
 
@@ -74,6 +74,6 @@ def skus_of(said: Any) -> list[str]:
         return [line.sku for line in said.order.lines]
     if type(said) is ProductSeen:
         return [variant.sku for variant in said.variants]
-    if type(said) in (StockCounted, StockMoved) and said.sku:
+    if type(said) in (StockCounted, StockMoved, PriceSeen) and said.sku:
         return [said.sku]
     return []

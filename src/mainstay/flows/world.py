@@ -74,6 +74,7 @@ class World:
         self.changed_levels: set[int] = set()
         self.changed_items: set[int] = set()
         self.tell: set[int] = set()  # items of which more or fewer may be sold now, or that a channel has come to list
+        self.tell_price: set[int] = set()  # items that cost more or less now, or that a system has come to list
         self.changed_reservations: set[int] = set()
         self.changed_accounts: set[tuple[str, str]] = set()
         self.waiting: dict[Key, list[tuple[int, bytes]]] = {}  # early statements: (number, body)
@@ -247,6 +248,8 @@ class World:
             batch.accounts.append((number, *account, balance))
         if self.tell:
             batch.level_changes.append((self.number("level_change"), at, _encode(sorted(self.tell))))
+        if self.tell_price:
+            batch.price_changes.append((self.number("price_change"), at, _encode(sorted(self.tell_price))))
         batch.counters = self.counters
         try:
             self.store.write(batch)

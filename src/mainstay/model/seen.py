@@ -97,13 +97,14 @@ class ReturnSeen(Seen, frozen=True, tag="ReturnSeen"):
 
 
 class DisputeSeen(Seen, frozen=True, tag="DisputeSeen"):
-    """A card holder contests a payment."""
+    """A card holder contests a payment. `inquiry`: the bank only asks, and has taken no money."""
 
     of: Reference
     currency: Currency
     amount: Amount
     status: DisputeStatus
     reason: str = ""
+    inquiry: bool = False
 
 
 class StockCounted(Seen, frozen=True, tag="StockCounted"):

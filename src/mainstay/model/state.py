@@ -48,6 +48,17 @@ class RefundState(Struct, gc=False, omit_defaults=True):
     restocked: bool = False
 
 
+class DisputeState(Struct, gc=False, omit_defaults=True):
+    """A payment that its card holder contests."""
+
+    system: str
+    status: str
+    amount: int
+    version: int = 0
+    reason: str = ""
+    inquiry: bool = False  # the bank only asks, and has taken no money
+
+
 class EffectState(Struct, gc=False, omit_defaults=True):
     """Something asked of another system, under a key of its own."""
 
@@ -82,6 +93,7 @@ class OrderState(Struct, gc=False, omit_defaults=True, kw_only=True):
     payments: dict[str, PaymentState] = field(default_factory=dict)
     parcels: dict[str, ParcelState] = field(default_factory=dict)
     refunds: dict[str, RefundState] = field(default_factory=dict)
+    disputes: dict[str, DisputeState] = field(default_factory=dict)
     fees: dict[str, int] = field(default_factory=dict)  # what providers kept, by their settlement line
     effects: dict[str, EffectState] = field(default_factory=dict)
     short: dict[int, int] = field(default_factory=dict)

@@ -45,6 +45,8 @@ POSTINGS: dict[str, Posting] = {
     "at_source": Posting("clearing:{channel}", "receivable:{channel}", "paid at the channel, which pays out later"),
     "captured": Posting("psp:{provider}", "receivable:{channel}", "captured at a payment provider"),
     "refunded": Posting("refunds:{channel}", "psp:{provider}", "given back through a payment provider"),
+    "disputed": Posting("disputes:{channel}", "psp:{provider}", "taken back by a card holder's bank"),
+    "dispute_lost": Posting("losses:{channel}", "disputes:{channel}", "of that, what the bank gave to the card holder for good"),
     "fee": Posting("fees:{provider}", "psp:{provider}", "what the provider kept"),
 }
 PAID_AT_SOURCE = frozenset({"captured", "part_refunded", "refunded"})
@@ -69,6 +71,10 @@ def targets(state: OrderState, captured: dict[str, int]) -> dict[str, int]:
     for external, refund in state.refunds.items():
         if refund.status == "succeeded":
             want[f"refunded/{external}"] = refund.amount
+    for external, dispute in state.disputes.items():
+        if not dispute.inquiry and dispute.status in ("needs_response", "under_review", "lost"):
+            want[f"disputed/{external}"] = dispute.amount
+            want[f"dispute_lost/{external}"] = dispute.amount if dispute.status == "lost" else 0
     for external, fee in state.fees.items():
         want[f"fee/{external}"] = fee
     return want
@@ -103,6 +109,8 @@ def _transfer(state: OrderState, part: str, amount: int) -> Transfer:
         provider = state.payments[external].system
     elif what == "refunded":
         provider = state.refunds[external].system
+    elif what == "disputed":
+        provider = state.disputes[external].system
     elif what == "fee" and state.payments:
         provider = next(iter(state.payments.values())).system
     debit, credit = accounts(what, state.system, provider)

@@ -14,7 +14,7 @@ from msgspec import Struct
 from mainstay.model.events import AnyEvent, Asked, CancelAsked, Deallocated, Freed, Held, Moved, Share, Shipped
 from mainstay.model.money import major
 from mainstay.model.objects import UnitsOf
-from mainstay.model.seen import FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
+from mainstay.model.seen import DisputeSeen, FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
 from mainstay.model.state import OrderState, ParcelState
 from mainstay.orders.moves import BEFORE_RELEASE
 
@@ -54,6 +54,9 @@ def newer(state: OrderState, said: Any) -> bool:
     if kind is RefundSeen:
         refund = state.refunds.get(said.external)
         return refund is None or said.version > refund.version
+    if kind is DisputeSeen:
+        dispute = state.disputes.get(said.external)
+        return dispute is None or said.version > dispute.version
     if kind is SettlementLineSeen:
         return said.external not in state.fees
     return not (kind is InvoiceSeen and state.invoice)
@@ -224,10 +227,11 @@ def _cover(state: OrderState, parcel: ParcelState) -> tuple[tuple[Share, ...], t
 def _undo(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     """Compensate, as far as the world still allows: before release at once, after it by asking the warehouse, after shipping a person."""
     if state.status in ("part_shipped", "shipped", "invoiced", "settled"):
-        if "cancelled_after_shipment" not in state.holds:
+        if "cancelled_after_shipment" not in state.holds and "cancelled_after_shipment" not in state.waived:
             yield Held(reason="cancelled_after_shipment", detail=state.cancel)
         return
     if state.status == "cancelled":
+        yield from _give_back(state, policy)  # an authorisation that came late, a capture that was under way
         return
     if state.status in ("released", "cancelling"):
         yield from _withdraw(state)
@@ -264,7 +268,8 @@ def _give_back(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
             continue
         ours = [e for e in state.effects.values() if e.command == "CapturePayment" and e.about == external]
         taken = max((effect.amount for effect in ours if effect.outcome == "done"), default=0)
-        if not ours and payment.status == "authorised":
+        under_way = any(effect.outcome not in ("done", "rejected", "replaced") for effect in ours)
+        if payment.status == "authorised" and not taken and not under_way:
             key = f"{state.uid}:void.{external}"
             if key not in state.effects:
                 yield Asked(key=key, command="VoidPayment", system=payment.system, about=external)

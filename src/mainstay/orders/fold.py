@@ -20,8 +20,8 @@ from mainstay.model.events import (
     Short,
 )
 from mainstay.model.objects import UnitsOf
-from mainstay.model.seen import FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
-from mainstay.model.state import EffectState, OrderState, ParcelState, PaymentState, RefundState
+from mainstay.model.seen import DisputeSeen, FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
+from mainstay.model.state import DisputeState, EffectState, OrderState, ParcelState, PaymentState, RefundState
 from mainstay.orders.moves import move
 
 ItemOf = Callable[[str], int]
@@ -58,6 +58,8 @@ def _heard(state: OrderState, event: Heard, item_of: ItemOf) -> None:
     elif isinstance(said, RefundSeen):
         known_refund = state.refunds.setdefault(said.external, RefundState(event.system, said.status, said.amount))
         known_refund.status, known_refund.amount, known_refund.version = said.status, said.amount, said.version
+    elif isinstance(said, DisputeSeen):
+        state.disputes[said.external] = DisputeState(event.system, said.status, said.amount, said.version, said.reason, said.inquiry)
     elif isinstance(said, SettlementLineSeen):
         state.fees[said.external] = said.fee
     elif isinstance(said, InvoiceSeen) and said.state in ("posted", "paid"):

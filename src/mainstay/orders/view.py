@@ -117,7 +117,10 @@ _WAITS = {"ReleaseOrder": "the warehouse's answer", "PostSale": "the ERP's booki
 
 
 def blocker(state: OrderState) -> Blocker | None:
-    """Why an order does not move on; None for one that has ended."""
+    """Why an order does not move on, or what else of it needs somebody; None for one that has ended well."""
+    for external, dispute in state.disputes.items():
+        if dispute.status == "needs_response":
+            return Blocker("dispute", f"{external} needs a response: {dispute.reason or 'no reason given'}", dispute.system)
     if state.status in ("settled", "cancelled"):
         return next((Blocker(what, detail, "operations") for what, detail in state.holds.items()), None)
     for what, detail in state.holds.items():

@@ -287,9 +287,11 @@ def _money(
         if have != want:
             found.add("unexplained_minor_units", abs(have - want), f"{one.uid}: the channel states {want}, the ledger holds {have}")
         captured = sum(amount for what, intent, amount in cast.payments.effects if what == "capture" and intent == one.intent)
+        returned = sum(refund["amount"] for refund in cast.payments.refunds.values() if refund["payment_intent"] == one.intent)
+        kept = captured - returned if known.status == "cancelled" else captured
         due = one.total if known.status == "settled" else 0 if known.status == "cancelled" else captured and one.total
-        if one.intent and captured != due:
-            found.add("unexplained_minor_units", abs(captured - due), f"{one.uid}: {known.status}, {captured} of {due} captured")
+        if one.intent and kept != due:
+            found.add("unexplained_minor_units", abs(kept - due), f"{one.uid}: {known.status}, {kept} of {due} kept at the provider")
         if one.intent and known.status == "cancelled" and cast.payments.intents[one.intent]["status"] == "requires_capture":
             found.add("authorisations_left", 1, f"{one.uid}: cancelled, and {one.intent} still holds the buyer's money")
     for rule, sql in CONSERVED.items():

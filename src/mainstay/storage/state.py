@@ -44,6 +44,7 @@ class Batch:
         self.erased: list[tuple[int]] = []
         self.answers: list[tuple[int, bytes]] = []
         self.level_changes: list[tuple[int, int, bytes]] = []
+        self.price_changes: list[tuple[int, int, bytes]] = []
         self.handled: list[tuple[int, str, bytes]] = []
         self.tally: Counter[tuple[str, str, str]] = Counter()
         self.counters: dict[str, int] = {}
@@ -72,6 +73,7 @@ _WRITES: tuple[tuple[str, str], ...] = (  # (rows of the batch, statement), in t
     ("erased", "erase_person"),
     ("answers", "add_answer"),
     ("level_changes", "add_level_change"),
+    ("price_changes", "add_price_change"),
     ("handled", "add_handled"),
 )
 

@@ -433,8 +433,8 @@ class ShopifyTwin(Imitation):
         }
 
     def _nodes(self, now: int, ids: Sequence[str]) -> list[dict[str, Any] | None]:
-        known = {shapes.gid("ProductVariant", one.id): one for one in self.variants.values()}
-        return [shapes.variant_node(known[one]) if one in known else None for one in ids]
+        known = {shapes.gid("InventoryItem", one.item): one for one in self.variants.values()}
+        return [shapes.item_node(known[one]) if one in known else None for one in ids]
 
 
 def _number(gid: str) -> int:

@@ -140,6 +140,10 @@ def variant_node(variant: Variant) -> dict[str, Any]:
     }
 
 
+def item_node(variant: Variant) -> dict[str, Any]:
+    return {"__typename": "InventoryItem", "id": gid("InventoryItem", variant.item), "variants": {"nodes": [variant_node(variant)]}}
+
+
 def order_node(order: Mapping[str, Any]) -> dict[str, Any]:
     """The same order as GraphQL shows it."""
     currency = order["currency"]

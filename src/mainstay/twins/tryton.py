@@ -106,6 +106,11 @@ class TrytonTwin(Imitation):
         self._now = now
         self._set("product.product", self._product(sku), name=title)
 
+    def reprice(self, sku: str, price_minor: int, now: int) -> None:
+        """Somebody changes a list price, in hundredths."""
+        self._now = now
+        self._set("product.product", self._product(sku), list_price_used=Decimal(price_minor).scaleb(-2))
+
     def archive(self, sku: str, now: int) -> None:
         """Somebody takes a product out of the range."""
         self._now = now

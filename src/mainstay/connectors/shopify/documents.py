@@ -111,7 +111,11 @@ mutation Cancel($id: ID!, $reason: OrderCancelReason!, $refund: OrderCancelRefun
 }
 """
 
-PRODUCTS_OF = "query ProductsOf($ids: [ID!]!) { nodes(ids: $ids) { ... on ProductVariant { id product { id } } } }"
+VARIANTS_OF = """
+query VariantsOf($ids: [ID!]!) {
+  nodes(ids: $ids) { ... on InventoryItem { id variants(first: 10) { nodes { id product { id } } } } }
+}
+"""
 
 SET_PRICES = """
 mutation SetPrices($product: ID!, $variants: [ProductVariantsBulkInput!]!) {

@@ -243,19 +243,20 @@ def find_cancellation(command: CancelOrder) -> Talk[Done | None]:
 
 # --- prices --------------------------------------------------------------------------------------------------------------
 def set_prices(commands: Sequence[SetPrice]) -> Talk[list[Outcome]]:
-    """`item` is the variant's id. Prices are set product by product, so the products are asked for first."""
+    """`item` is the stock item's id, as for levels. Prices are set variant by variant within a product, so these are asked for first."""
     newest: dict[str, SetPrice] = {}
     for command in sorted(commands, key=lambda one: one.revision):
-        newest[gid("ProductVariant", command.item)] = command
-    reply = yield ask("ProductsOf", documents.PRODUCTS_OF, {"ids": list(newest)})
-    products: dict[str, list[str]] = {}
-    for node in data(reply, "nodes"):
-        if node:
-            products.setdefault(node["product"]["id"], []).append(node["id"])
-    outcomes: dict[str, Outcome] = {variant: Reject(f"Shopify knows no variant {variant}", "not_found") for variant in newest}
-    for product, variants in products.items():
-        outcomes |= yield from _set_prices(product, {variant: newest[variant] for variant in variants})
-    return [outcomes[gid("ProductVariant", command.item)] for command in commands]
+        newest[gid("InventoryItem", command.item)] = command
+    reply = yield ask("VariantsOf", documents.VARIANTS_OF, {"ids": list(newest)})
+    products: dict[str, dict[str, str]] = {}  # product -> variant -> stock item
+    for node in filter(None, data(reply, "nodes")):
+        for variant in node["variants"]["nodes"]:
+            products.setdefault(variant["product"]["id"], {})[variant["id"]] = node["id"]
+    outcomes: dict[str, Outcome] = {item: Reject(f"Shopify knows no stock item {item}", "not_found") for item in newest}
+    for product, items in products.items():
+        told = yield from _set_prices(product, {variant: newest[item] for variant, item in items.items()})
+        outcomes |= {items[variant]: outcome for variant, outcome in told.items()}
+    return [outcomes[gid("InventoryItem", command.item)] for command in commands]
 
 
 def _set_prices(product: str, prices: Mapping[str, SetPrice]) -> Talk[dict[str, Outcome]]:

@@ -7,7 +7,7 @@ from typing import Any, cast
 from msgspec import Struct
 
 from mainstay.connectors.shopify.orders import PostalAddress, address
-from mainstay.connectors.shopify.words import DISPUTE, PRODUCT, SUBSCRIBED, ours
+from mainstay.connectors.shopify.words import DISPUTE, DISPUTE_TYPE, PRODUCT, SUBSCRIBED, ours
 from mainstay.contract.connector import read
 from mainstay.model.failures import Reject
 from mainstay.model.identity import sku
@@ -73,6 +73,7 @@ class _Dispute(Struct, gc=False):
     currency: str
     status: str
     initiated_at: str
+    type: str = "chargeback"
     reason: str | None = None
     finalized_on: str | None = None
     evidence_sent_on: str | None = None
@@ -182,6 +183,7 @@ def from_dispute(body: bytes) -> list[Said]:
         amount=minor(given.amount, given.currency),
         status=ours(DISPUTE, given.status, "dispute status"),
         reason=given.reason or "",
+        inquiry=ours(DISPUTE_TYPE, given.type, "dispute type"),
     )
     return [Said(event)]
 

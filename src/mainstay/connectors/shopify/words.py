@@ -69,6 +69,7 @@ TRANSACTION: Mapping[str, RefundStatus] = {
     "error": "failed",
 }
 
+DISPUTE_TYPE: Mapping[str, bool] = {"chargeback": False, "inquiry": True}  # does the bank only ask?
 DISPUTE: Mapping[str, DisputeStatus] = {
     "needs_response": "needs_response",
     "under_review": "under_review",

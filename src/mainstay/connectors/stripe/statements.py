@@ -257,6 +257,7 @@ def _read_dispute(body: bytes) -> list[SeenEvent]:
             amount=to_minor(dispute.amount, currency),
             status=status,
             reason=dispute.reason,
+            inquiry=dispute.status.startswith("warning_"),
         )
     ]
 

@@ -55,7 +55,7 @@ class ShopifyDriver:
         if kind < 3:
             return SetLevel(key="", sku=sku, item=str(variant.item), quantity=50 + n, revision=n)
         if kind == 3:
-            return SetPrice(key="", sku=sku, item=str(variant.id), currency="EUR", price=2000 + n, revision=n)
+            return SetPrice(key="", sku=sku, item=str(variant.item), currency="EUR", price=2000 + n, revision=n)
         orders = [one for one in twin.orders.values() if not one["cancelled_at"]]
         if not orders:
             return None

@@ -57,6 +57,7 @@ class Fittings(Struct, frozen=True):
     plan: Plan
     policies: Mapping[str, ChannelPolicy]
     by_sku: frozenset[str]
+    pricing: tuple[str, ...]
     tokens: Mapping[str, Secret]
     connectors: Mapping[str, Connector]
 
@@ -94,9 +95,8 @@ class Machine:
         self.api = Api(
             self.state, self.readers["outcomes"], self.recorder, self.waiters, fittings.tokens, fittings.policies, lambda: b"", lambda: ""
         ).application()
-        self.propagate = Propagate(self.state, fittings.policies, fittings.by_sku)
-        commands = self.propagate.commands
-        self.dispatch = Dispatch(self.state, self.outcomes, fittings.plan, self.wires, commands, self.clock, self.dice)
+        self.propagate = Propagate(self.state, fittings.policies, fittings.by_sku, fittings.pricing)
+        self.dispatch = Dispatch(self.state, self.outcomes, fittings.plan, self.wires, self.propagate, self.clock, self.dice)
         self._step: asyncio.TimerHandle | None = None
         self._alarm: asyncio.TimerHandle | None = None  # when the next timer of the store is due
         self.up = True

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mainstay.connectors.shipstation import ShipStation
-from mainstay.connectors.tryton import Tryton
+from msgspec import Struct
+
 from mainstay.delivery.lanes import Lanes
 from mainstay.delivery.levels import Levels
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.polls import Poll
-from mainstay.flows import turns
 from mainstay.flows.apply import Apply
 from mainstay.flows.ask import Desk
+from mainstay.flows.turns import Turns
 from mainstay.flows.waiting import Waiting
 from mainstay.model.failures import Reject
 from mainstay.orders import decide
@@ -23,8 +23,6 @@ from mainstay.proof.sim.machine import Fittings
 from mainstay.proof.sim.run import one
 from mainstay.stock import decide as stock
 from mainstay.storage.inbox import Inbox
-
-Plant = tuple[Any, str, Callable[[Any], Any]]  # where, what, and from the right one the wrong one
 
 
 def _never(_right: Any) -> Any:
@@ -46,15 +44,6 @@ def _tenth_lost(right: Any) -> Any:
     return add
 
 
-def _not_found(_right: Any) -> Any:
-    """Nothing is ever found there, so everything is done again."""
-
-    def look_up(self: Tryton, command: Any) -> Any:
-        yield from ()
-
-    return look_up
-
-
 def _twice(right: Any) -> Any:
     """Units come back twice when a reservation ends."""
 
@@ -69,13 +58,20 @@ def _twice(right: Any) -> Any:
     return end
 
 
-def _silent(right: Any) -> Any:
-    """The last level of an item is not told: what is dirty while it is being told is forgotten."""
+def _half(right: Any) -> Any:
+    """Every other level is taken for told, and is not."""
+    told = [0]
 
-    def changed(self: Levels, items: Any, seq: int, at: int) -> None:
-        right(self, [item for item in items if item not in self.busy], seq, at)
+    def pick(self: Levels, now: int) -> list[int]:
+        batch: list[int] = right(self, now)
+        told[0] += 1
+        if batch and told[0] % 2:
+            for item in batch:
+                del self.busy[item]
+            return []
+        return batch
 
-    return changed
+    return pick
 
 
 def _unpaid(right: Any) -> Any:
@@ -91,16 +87,6 @@ def _cursor_first(right: Any) -> Any:
         right(self, system, () if pages[0] % 7 == 0 else found, cursor)
 
     return documents
-
-
-def _blind_cancel(right: Any) -> Any:
-    from mainstay.contract.connector import Done
-
-    def closed(self: ShipStation, order_id: str) -> Any:
-        yield from ()
-        return Done({"release": order_id})
-
-    return closed
 
 
 def _taken_for_done(right: Any) -> Any:
@@ -124,21 +110,38 @@ def _books_once(right: Any) -> Any:
     return close
 
 
-MUTANTS: dict[str, tuple[str, Plant]] = {  # name -> (what is broken, where)
-    "lose-acknowledged": ("a receipt is acknowledged and not kept", (Inbox, "add", _tenth_lost)),
-    "lose-polled": ("a page's cursor is kept and its rows are not", (Outcomes, "documents", _cursor_first)),
-    "promise-one-more": ("one unit more is promised than there is", (stock, "free", _oversold)),
-    "release-twice": ("a reservation's units come back twice", (Apply, "to_reservation", _twice)),
-    "never-expire": ("a reservation that nobody confirms stands for ever", (Desk, "_expire", _never)),
-    "ship-unpaid": ("an order goes to the warehouse before it is paid", (decide, "is_paid", _unpaid)),
-    "forget-early": ("what came before its order is forgotten", (Waiting, "come", lambda _right: lambda *_args: iter(()))),
-    "never-wake": ("orders in backlog are not looked at when units come free", (turns.Turns, "wake", _never)),
-    "post-blindly": ("a sale whose answer was lost is booked again without a look", (Tryton, "look_up", _not_found)),
-    "unknown-is-done": ("an answer that never came is taken for success", (Lanes, "_settle", _taken_for_done)),
-    "blind-cancel": ("a withdrawn release's parcels are not asked for", (ShipStation, "_closed", _blind_cancel)),
-    "post-once": ("the ledger is not corrected when an order changes", (Apply, "close", _books_once)),
-    "never-poll": ("feeds are not read", (Poll, "once", lambda _right: _asleep)),
-    "deaf-while-telling": ("a level that changes while it is told stays untold", (Levels, "changed", _silent)),
+class Mutant(Struct, frozen=True):
+    """A planted bug: what is broken, where it is planted, by which rule it is noticed, and on which seeds."""
+
+    what: str
+    where: Any
+    name: str
+    spoil: Callable[[Any], Any]
+    by: str
+    seeds: range = range(160)
+    scenario: str = ""
+
+
+MUTANTS: dict[str, Mutant] = {
+    "lose-acknowledged": Mutant("a receipt is acknowledged and not kept", Inbox, "add", _tenth_lost, "acknowledged is kept"),
+    "lose-polled": Mutant("a page's cursor is kept and its rows are not", Outcomes, "documents", _cursor_first, ""),
+    "promise-one-more": Mutant("one unit more is promised than there is", stock, "free", _oversold, "nothing in us breaks"),
+    "release-twice": Mutant("a reservation's units come back twice", Apply, "to_reservation", _twice, "sum of the reservations"),
+    "never-expire": Mutant("a reservation that nobody confirms stands for ever", Desk, "_expire", _never, "come to rest"),
+    "ship-unpaid": Mutant("an order goes to the warehouse before it is paid", decide, "is_paid", _unpaid, ""),
+    "forget-early": Mutant("what came before its order is forgotten", Waiting, "come", lambda _right: lambda *_args: iter(()), ""),
+    "never-wake": Mutant("orders in backlog are not looked at when units come free", Turns, "wake", _never, "nobody waits"),
+    "unknown-is-done": Mutant("an answer that never came is taken for success", Lanes, "_settle", _taken_for_done, ""),
+    "post-once": Mutant("the ledger is not corrected when an order changes", Apply, "close", _books_once, "unexplained_minor_units"),
+    "never-poll": Mutant("feeds are not read", Poll, "once", lambda _right: _asleep, ""),
+    "keep-the-money": Mutant(
+        "a late authorisation of a cancelled order is not let go",
+        decide,
+        "_give_back",
+        lambda _right: lambda *_args: iter(()),
+        "authorisations_left",
+    ),
+    "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", _half, "levels_wrong"),
 }
 
 
@@ -151,13 +154,13 @@ def planted(name: str) -> Iterator[None]:
     """The product with a bug in it."""
     if name not in MUTANTS:
         raise Reject(f"no bug is called {name!r}; there are: {', '.join(MUTANTS)}", "not_found")
-    where, what, spoil = MUTANTS[name][1]
-    right = getattr(where, what)
-    setattr(where, what, spoil(right))
+    bug = MUTANTS[name]
+    right = getattr(bug.where, bug.name)
+    setattr(bug.where, bug.name, bug.spoil(right))
     try:
         yield
     finally:
-        setattr(where, what, right)
+        setattr(bug.where, bug.name, right)
 
 
 def caught(name: str, swarms: Iterator[Swarm], furnish: Callable[[str], Fittings]) -> tuple[int, str]:

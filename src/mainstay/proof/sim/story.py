@@ -6,6 +6,7 @@ import asyncio
 import random
 import shutil
 from collections import Counter
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,7 @@ class Ending(Struct):
     fired: Counter[str] = field(default_factory=Counter)
     played: Counter[str] = field(default_factory=Counter)
     figures: dict[str, Any] = field(default_factory=dict)
+    log: str = ""  # a digest of every event, in order: the same seed gives the same one
 
 
 def play(swarm: Swarm, fittings: Fittings, place: Path, *, prove: bool = False) -> Ending:
@@ -82,7 +84,7 @@ def play(swarm: Swarm, fittings: Fittings, place: Path, *, prove: bool = False) 
         asyncio.set_event_loop(None)
     ending.commits, ending.played = stage.machine.commits, stage.troupe.played
     ending.fired = sum((twin.fired for twin in stage.wires.twins.values()), stage.wires.fired)
-    ending.figures = stage.figures
+    ending.figures, ending.log = stage.figures, stage.log
     return ending
 
 
@@ -98,6 +100,7 @@ class Stage:
         self.machine = Machine(place, fittings, self.wires, self.clock, random.Random(swarm.seed + 2), swarm.batch_max, check)
         self.troupe = Troupe(self.cast, self.wires, self.clock, tuple(swarm.stock), lambda: self.machine)
         self.figures: dict[str, Any] = {}
+        self.log = ""
         self.wrong: BaseException | None = None
         self.wires.deliver = self.machine.hook
 
@@ -125,6 +128,7 @@ class Stage:
         self.troupe.open(self.swarm.stock)
         self.machine.start()
         await asyncio.sleep(30)  # the channels learn their opening levels in good weather
+        self._shelves_are_known()
         for name, twin in self.wires.twins.items():
             twin.weather = Weather(self.swarm.weather[name])
         started, acting = self.loop.time(), []
@@ -157,11 +161,18 @@ class Stage:
         return {
             "effects": dispatch.waiting,
             "levels": sum(len(one.dirty) + len(one.busy) for one in dispatch.levels.values()),
+            "prices": sum(len(one.dirty) + len(one.busy) for one in dispatch.prices.values()),
             "receipts": self.machine.behind(),
             "deliveries": sum(twin.undelivered for twin in self.wires.twins.values()),
             "reservations past their time": self._overdue(),
             "orders without a name": sum(1 for one in orders if one.status not in ("settled", "cancelled") and not is_named(one)),
         }
+
+    def _shelves_are_known(self) -> None:
+        for sku, units in self.swarm.stock.items():
+            known = rows(self.machine.state.connection, "SELECT 1 FROM item WHERE sku = ?", (sku,))
+            if not known or (units and self.machine.propagate.shown("shop", sku) is None):
+                raise Broken(f"the shelf is known before the doors open: nothing is known of {sku}")
 
     def _nobody_waits(self) -> None:
         """No order waits for units that are there."""
@@ -180,6 +191,10 @@ class Stage:
 
     def _agree(self, prove: bool) -> None:
         """Belief against truth: the twins' own books, and what the channels show."""
+        told = blake2b(digest_size=32)
+        for row in self.machine.state.connection.execute("SELECT seq, at, kind, entity, body FROM event ORDER BY seq"):
+            told.update(repr(row).encode())
+        self.log = told.hexdigest()
         products = [Product(sku, sku, self.troupe.price[sku], units) for sku, units in self.swarm.stock.items()]
         story = Story([], products, "sim", Counter(), [])
         self.figures, cases = compare(self.cast, self.troupe.counters, story, self.machine.state, self.machine.propagate.shown)

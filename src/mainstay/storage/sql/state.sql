@@ -214,6 +214,18 @@ SELECT seq, at, items FROM level_change WHERE seq > ? ORDER BY seq LIMIT ?;
 -- Changes that every channel has passed.
 DELETE FROM level_change WHERE seq < ?;
 
+-- name: add_price_change
+-- The items whose price changed in this batch.
+INSERT INTO price_change (seq, at, items) VALUES (?, ?, ?);
+
+-- name: price_changes_from
+-- What changed since.
+SELECT seq, at, items FROM price_change WHERE seq > ? ORDER BY seq LIMIT ?;
+
+-- name: drop_price_changes
+-- Changes that every system has passed.
+DELETE FROM price_change WHERE seq < ?;
+
 -- name: add_handled
 -- Whose receipts this batch held.
 INSERT INTO handled (seq, source, subjects) VALUES (?, ?, ?);

@@ -154,6 +154,12 @@ CREATE TABLE level_change (  -- which items changed in which batch: channels rea
     items BLOB NOT NULL
 ) STRICT;
 
+CREATE TABLE price_change (  -- which items got another price in which batch; read as level_change is
+    seq   INTEGER PRIMARY KEY,
+    at    INTEGER NOT NULL,
+    items BLOB NOT NULL
+) STRICT;
+
 CREATE TABLE handled (  -- whose receipts a batch held: the archive seals each under a key that erasing the subject destroys
     seq      INTEGER PRIMARY KEY,
     source   TEXT NOT NULL,

@@ -1,0 +1,83 @@
+"""The whole system between twins, with drawn faults and crashes: what must hold at every commit, and what must agree at the end."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from mainstay.app.simulate import VARIANTS, fittings
+from mainstay.model.failures import Reject
+from mainstay.proof.sim import run
+from mainstay.proof.sim.acts import FAULTS, KINDS, SCENARIOS
+from mainstay.proof.sim.mutants import MUTANTS, caught, planted
+from mainstay.proof.sim.story import INVARIANTS
+
+LANDSCAPES = tuple(VARIANTS)
+
+
+def swarms(seeds, scenario=""):
+    return (run.swarm(seed, LANDSCAPES, scenario) for seed in seeds)
+
+
+def broken(endings):
+    return {ending.seed: ending.broken for ending in endings if ending.broken}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_no_seed_breaks_anything(scenario):
+    assert not broken(run.one(drawn, fittings) for drawn in swarms(range(12), scenario))
+
+
+@pytest.mark.slow
+def test_a_thousand_seeds_break_nothing_and_every_fault_and_act_really_happens():
+    found = run.report(run.many(range(1_000), LANDSCAPES, fittings), lambda _ending: None)
+    assert found["failed"] == {}
+    assert not found["never_fired"] and set(found["acts"]) == set(KINDS)
+    assert {"crash", "outage", "unreachable"} <= set(found["faults"])
+
+
+def test_a_seed_is_the_same_wherever_it_is_played():
+    """Another process, another hash seed: the same log to the byte."""
+    script = (
+        "from mainstay.app.simulate import VARIANTS, fittings; from mainstay.proof.sim import run; run.silence();"
+        "print([run.one(run.swarm(n, tuple(VARIANTS)), fittings).log for n in range(4)])"
+    )
+    told = set()
+    for hash_seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        told.add(subprocess.run([sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True).stdout)
+    assert len(told) == 1 and all(len(digest) == 64 for digest in eval(told.pop()))
+
+
+def test_a_failing_seed_shrinks_to_a_history_that_still_fails():
+    with planted("never-expire"):
+        drawn = next(drawn for drawn in swarms(range(60)) if run.one(drawn, fittings).broken)
+        shorter, why = run.shrink(drawn, fittings)
+        assert len(shorter.acts) <= 2 < len(drawn.acts) and "past their time" in why
+        assert run.one(shorter, fittings).broken == why
+    assert not run.one(shorter, fittings).broken, "it is the bug that fails, not the history"
+
+
+def test_what_does_not_exist_is_named():
+    with pytest.raises(Reject, match="flash sale"):
+        run.swarm(1, LANDSCAPES, "no such scenario")
+    with pytest.raises(Reject, match="never-expire"), planted("no such bug"):
+        pass
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MUTANTS)
+def test_every_planted_bug_is_caught(name):
+    seeds, why = caught(name, swarms(MUTANTS[name].seeds, MUTANTS[name].scenario), fittings)
+    assert seeds, f"{MUTANTS[name].what}: nobody noticed"
+    assert MUTANTS[name].by in why
+
+
+def test_there_are_faults_acts_and_invariants():
+    """The lists that a swarm draws from are those that the twins and the troupe know."""
+    drawn = list(swarms(range(200)))
+    assert {fault for one in drawn for rates in one.weather.values() for fault in rates} == set(FAULTS)
+    assert {act.kind for one in drawn for act in one.acts} == set(KINDS) and {one.landscape for one in drawn} == set(LANDSCAPES)
+    assert len(INVARIANTS) >= 5 and Counter(len(one.acts) for one in drawn)
