@@ -77,6 +77,14 @@ def test_a_commit_that_fails_on_disk_forgets_nothing(desk, run):
     assert desk.outcomes.inbox.mark("cursor/paper/orders") == "c1"
 
 
+def test_a_card_number_in_what_is_read_is_redacted_before_it_is_recorded(desk, poll, run):
+    desk.answer = lambda path, body: page("c1", ("o1", "note: 4242-4242-4242-4242"), ("o2", "b"))
+    run(poll.once())
+    first, second, said = sorted(receipts(desk), key=lambda receipt: receipt[1].startswith(b"{"))
+    assert (first, second) == (("o1", b"note: 424242******4242"), ("o2", b"b"))
+    assert said[0] == "o1" and msgspec.json.decode(said[1])["code"] == "pan_redacted"
+
+
 @pytest.mark.parametrize("answer", [Reply(503), Reply(401), Reply(404), Lost("timed out"), b"not JSON", b'["c1"]'], ids=str)
 def test_a_feed_that_fails_keeps_its_place_and_comes_back(desk, poll, run, answer):
     """Whatever it answers, a bug of the connector included, no other feed or effect is stopped by it."""

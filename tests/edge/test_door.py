@@ -153,6 +153,15 @@ def test_without_an_event_id_the_body_is_the_identity(street):
     assert one == again != other
 
 
+def test_97_a_card_number_never_gets_past_the_door(street):
+    body = an_order(97, note="please take it from 4242 4242 4242 4242")
+    assert street.knock("/hooks/shop", body, shopify_headers(body, "e97")) == (200, b"ok"), "genuine: refused, it would come again"
+    message, said = street.stored
+    assert message == ("shop", "orders/create", "e97", body.replace(b"4242 4242 4242 4242", b"424242******4242"))
+    assert said[:3] == ("mainstay", "mainstay/outcome", "e97")
+    assert json.loads(said[3])["code"] == "pan_redacted" and b"424242******4242" in said[3]
+
+
 # --- the way in (cases 9 to 16) ----------------------------------------------------------------------------------------
 def test_what_is_too_large_by_its_own_word_is_not_even_read(street):
     answer = street.knock("/hooks/shop", b"", {"content-length": str(LIMIT + 1)}, pause_s=10 * BODY_S_MAX)

@@ -6,9 +6,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from zlib import crc32
 
+import apsw
 import pytest
 from jsonschema import Draft202012Validator
 
+from mainstay.storage.packing import unpack
 from tests.running import TOKENS, Running, an_order
 
 NAME, MAIL, STREET = "Zebedia Quillfeather", "zebedia.quill@canary.example", "Nightjar Lane 4711"
@@ -321,6 +323,70 @@ def test_many_buyers_and_few_units(shop):
     assert sorted(told) == [201] * 10 + [409] * 30
     level = shop.ask("GET", "/v1/stock/HOT", who="operator")[1]["levels"][0]
     assert (level["on_hand"], level["allocated"], level["deficit"]) == (10, 10, 0)
+
+
+# --- card numbers (case 97) --------------------------------------------------------------------------------------------
+CARD, GROUPED, LEFT = "5555555555554444", "5555 5555 5555 4444", "555555******4444"
+
+
+def everything(data):
+    """Every file of the store, and every packed value in its tables."""
+    for path in data.rglob("*"):
+        if path.is_file():
+            yield path.read_bytes()
+    for path in data.glob("*.db"):
+        store = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        for (table,) in store.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+            for row in store.execute(f"SELECT * FROM {table}"):
+                yield from (unpack(value) for value in row if type(value) is bytes and value)
+
+
+def test_97_a_card_number_is_in_no_file(shop):
+    address = {"first_name": "Ada", "last_name": GROUPED, "name": GROUPED, "address1": "Seestr. 1", "address2": CARD, "country_code": "DE"}
+    order = an_order(9797, note=f"card:\n{GROUPED}", shipping_address=address, note_attributes=[{"name": "card", "value": CARD}])
+    assert shop.hook(order, "card-1") == (200, b"ok")
+    assert shop.hook(b'{"card": ' + CARD.encode() + b", broken", "card-2") == (200, b"ok")
+    letter = shop.letter("card-1")
+    assert (letter["code"], letter["system"], letter["owner"]) == ("pan_redacted", "shop", "operations") and LEFT in letter["why"]
+    shop.until(lambda: shop.order(9797), "the order itself was not taken")
+    kept = {letter["code"]: letter for letter in shop.ask("GET", "/v1/deadletters", who="operator")[1] if letter.get("key") == "card-2"}
+    assert set(kept) == {"pan_redacted", "json_syntax"}
+    shop.settled()
+    stored = list(everything(shop.data))
+    assert any(LEFT.encode() in one for one in stored), "we do look into what is stored"
+    for canary in (CARD, GROUPED):
+        assert not any(canary.encode() in one for one in stored) and canary not in shop.log()
+
+
+def with_card(place: str) -> dict:
+    """An order with a card number in one place."""
+    order = an_api_order("card-3")
+    if place == "external":
+        order["external"] = CARD
+    elif place in ("id", "sku", "title"):
+        order["order"]["lines"][0][place] = CARD
+    elif place in ("name", "phone"):
+        order["person"] = {place: GROUPED}
+    else:
+        order["order"][place] = GROUPED
+    return order
+
+
+@pytest.mark.parametrize("place", ["external", "id", "sku", "title", "name", "phone", "number", "ship_method", "a field that nobody reads"])
+def test_97_our_own_api_takes_no_card_number(shop, place):
+    status, problem = shop.ask("POST", "/v1/orders", with_card(place))
+    assert (status, problem["code"]) == (422, "pan_not_accepted") and CARD not in str(problem) and GROUPED not in str(problem)
+    assert not any(canary in one for one in everything(shop.data) for canary in (CARD.encode(), GROUPED.encode()))
+
+
+def test_97_nor_in_a_key_or_a_path(shop):
+    for path, body, key in (
+        ("/v1/reservations", {"lines": [{"sku": "A", "quantity": 1}]}, CARD),
+        (f"/v1/reservations/rsv.till.{CARD}/release", None, ""),
+        (f"/v1/reservations/{CARD}/confirm", an_api_order("card-4"), ""),
+    ):
+        status, problem = shop.ask("POST", path, body, key=key)
+        assert (status, problem["code"]) == (422, "pan_not_accepted"), path
 
 
 # --- for machines, and what must not show ------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from mainstay.contract.connector import Row
+from mainstay.model.cards import notice, redacted
 from mainstay.model.commands import SetLevel, SetPrice
 from mainstay.model.failures import Reject
 from mainstay.model.outcome import TOPIC, Outcome
@@ -57,9 +58,13 @@ class Outcomes:
         self._soon()
 
     def documents(self, system: str, found: tuple[Row, ...], cursor: tuple[str, str] | None = None) -> None:
-        """Documents that a poll or an answer brought, with the cursor that moves along with them."""
+        """Documents that a poll or an answer brought, with the cursor that moves along with them. A card number in one is redacted."""
         now = self.clock()
-        self._new += [(now, system, row.topic, row.key, row.body) for row in found]
+        for row in found:
+            kept = redacted(row.body)
+            self._new.append((now, system, row.topic, row.key, kept))
+            if kept is not row.body:
+                self.outcome(notice(system, row.topic, row.key, kept))
         if cursor is not None:
             self._marks[cursor[0]] = cursor[1]
         self._soon()

@@ -19,6 +19,7 @@ from mainstay.edge.record import Overloaded, Recorder
 from mainstay.flows import journey
 from mainstay.flows.ask import OrderAnswer, OrderRequest, ReservationAnswer, ReserveRequest
 from mainstay.flows.operate import LetterRequest
+from mainstay.model.cards import holds_card
 from mainstay.model.secrets import Secret
 from mainstay.stock.view import ChannelPolicy
 from mainstay.storage.bell import POLL_S
@@ -143,6 +144,7 @@ class Api:
             raw += part
             if len(raw) > BODY_BYTES_MAX:
                 raise Problem(413, "payload_too_large", f"at most {BODY_BYTES_MAX} bytes are accepted")
+        _no_card(bytes(raw))
         try:
             return msgspec.json.decode(raw or b"{}", type=endpoint.body)
         except msgspec.ValidationError as error:
@@ -152,6 +154,8 @@ class Api:
 
     async def _decided(self, system: str, topic: str, key: str, body: bytes) -> tuple[int, bytes]:
         """Record a request as a receipt and wait for the decision on it. No answer in time says only that: the receipt stands."""
+        _no_card(key.encode())
+        _no_card(body)
         receipt = await self.recorder.record(system, topic, key, body)
         future = self.waiters.expect(receipt)
         try:
@@ -257,6 +261,11 @@ class Api:
 
     async def _openapi(self, request: Request) -> Response:
         return Response(msgspec.json.encode(document(self.endpoints)), media_type="application/json")
+
+
+def _no_card(asked: bytes) -> None:
+    if holds_card(asked):
+        raise Problem(422, "pan_not_accepted", "a card number stands in this request; send the payment provider's token instead")
 
 
 async def _missing(request: Request, error: Exception) -> Response:

@@ -1,7 +1,8 @@
 """The webhook door, as raw ASGI: route, bound, authenticate over the raw bytes, make durable, answer 200.
 
 The answer does not wait for the duplicate check; it is the same either way. Authentic but unreadable bodies are stored and answered
-200 too: the core makes a dead letter of them. Only what is oversize or cannot prove its sender is refused.
+200 too: the core makes a dead letter of them. Only what is oversize or cannot prove its sender is refused. A card number in a body is
+redacted before anything is stored, and a second receipt says so.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from mainstay.contract.connector import Connector
+import msgspec
+
+from mainstay.contract.connector import Connector, Delivery
 from mainstay.edge.problems import problem
 from mainstay.edge.record import Overloaded, Recorder
+from mainstay.model.cards import notice, redacted
 from mainstay.model.failures import Forged, Reject
+from mainstay.model.outcome import TOPIC
 
 BODY_S_MAX = 10.0
 SECRET_HEADER = "x-mainstay-path"  # the rest of the path: the proof of senders that do not sign
@@ -57,7 +62,10 @@ class Door:
                 headers[SECRET_HEADER] = secret
             body = await self._body(headers, receive)
             delivery = connector.receive(headers, body, self.clock())
-            await self.recorder.record(system, delivery.topic, delivery.key, body)
+            kept = redacted(body)
+            await self.recorder.record(system, delivery.topic, delivery.key, kept)
+            if kept is not body:
+                await self._tell_of_card(system, delivery, kept)
         except Forged as forged:
             await self._refuse(send, system, Refused(401, forged.code, forged.why))
         except Reject as rejected:
@@ -69,6 +77,10 @@ class Door:
         else:
             await send(_OK)
             await send(_OK_BODY)
+
+    async def _tell_of_card(self, system: str, delivery: Delivery, kept: bytes) -> None:
+        said = notice(system, delivery.topic, delivery.key, kept)
+        await self.recorder.record("mainstay", TOPIC, said.key, msgspec.json.encode(said))
 
     async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
         length = headers.get("content-length", "")

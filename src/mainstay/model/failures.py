@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from mainstay.model.cards import redacted
+
 
 class Failure(Exception):
-    """Something the machine knows how to act on. `code` is one of CODES."""
+    """Something the machine knows how to act on. `code` is one of CODES. `why` is stored and logged, and may quote what others wrote."""
 
     code = "failed"
 
     def __init__(self, why: str, code: str | None = None) -> None:
+        why = redacted(why.encode(errors="replace")).decode()
         super().__init__(why)
         self.why = why
         if code is not None:
@@ -122,7 +125,12 @@ CODES: dict[str, Code] = {
     "personal_data_erased": Code(
         "The command needs personal data that was erased.", "ours", "Nothing can be sent; suppress with a reason."
     ),
-    "pan_not_accepted": Code("A card number stands in a payment message.", "theirs", "Card numbers are never accepted; use tokens."),
+    "pan_not_accepted": Code("A card number stands in a request.", "theirs", "Card numbers are never accepted; send the provider's token."),
+    "pan_redacted": Code(
+        "A card number stood in a message; its middle digits were not stored.",
+        "theirs",
+        "Delete it at its source, then suppress the letter.",
+    ),
     "redirect_refused": Code("The other side answered with a redirect.", "theirs", "Correct the base URL of the system."),
     "not_capable": Code("The connector cannot do what was asked.", "ours", "Change the flow, or the connector."),
     "not_found": Code("The other side does not know the object.", "theirs", "Check the cross-reference; retry when it exists there."),

@@ -333,7 +333,7 @@ class AmazonTwin(Imitation):
             value = patch["value"][0]
             if patch["path"] == "/attributes/fulfillment_availability":
                 if value["quantity"] < 0:
-                    return _issue("4000003", "'quantity' must be greater than or equal to 0.")
+                    return _issue("4000003", "'quantity' must be greater than or equal to 0.", "INVALID_ATTRIBUTE")
                 listing.quantity = value["quantity"]
                 self.level_history.append((sku, listing.quantity, now))
             elif patch["path"] == "/attributes/purchasable_offer":
@@ -404,7 +404,7 @@ class AmazonTwin(Imitation):
                     break
                 issue = self._apply(message["sku"], message["patches"], feed.due)
                 if issue:
-                    issues.append({"messageId": message["messageId"], "sku": message["sku"], **issue})
+                    issues.append({"messageId": message["messageId"], "sku": message["sku"], **_without(issue, "categories")})
             if feed.status == "DONE":
                 self.effects[f"feed:{blake2b(feed.content, digest_size=8).hexdigest()}"] += 1
                 feed.report = f"d-{self._number()}"
@@ -435,8 +435,9 @@ def _aws_error(status: int, kind: str, message: str) -> Reply:
     return json_reply(status, {"__type": f"com.amazonaws.sqs#{kind}", "message": message})
 
 
-def _issue(code: str, message: str) -> dict[str, Any]:
-    return {"code": code, "severity": "ERROR", "message": message}
+def _issue(code: str, message: str, *categories: str) -> dict[str, Any]:
+    """An issue with a listing. Many have no category: samples/listings-items/putListingsItem-200-2.json."""
+    return {"code": code, "severity": "ERROR", "message": message, "categories": categories}
 
 
 def _processed(content: Mapping[str, Any], issues: Sequence[Mapping[str, Any]]) -> bytes:
@@ -488,9 +489,12 @@ def _shown(order: Mapping[str, Any]) -> dict[str, Any]:
     """An order that waits for its payment shows neither price nor address."""
     if order["fulfillment"]["fulfillmentStatus"] != "PENDING":
         return dict(order)
-    items = [{name: value for name, value in item.items() if name != "proceeds"} for item in order["orderItems"]]
-    shown = {name: value for name, value in order.items() if name not in ("proceeds", "buyer", "recipient")}
-    return shown | {"orderItems": [item | {"product": item["product"] | {"price": None}} for item in items]}
+    items = [_without(item, "proceeds") | {"product": _without(item["product"], "price")} for item in order["orderItems"]]
+    return _without(order, "proceeds", "buyer", "recipient") | {"orderItems": items}
+
+
+def _without(thing: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in thing.items() if name not in names}
 
 
 def _buyer(buyer: Mapping[str, str]) -> dict[str, Any]:

@@ -24,7 +24,17 @@ API_VERSION = "2026-10-28.endive"
 KEY_LIFE = DAY
 SETTLES_IN_S = 2 * 86_400
 DISPUTE_FEE = 1500
+EVIDENCE_S = 7 * 86_400  # until evidence is due; a card network gives one to three weeks
 _OPERATIONS = ("capture", "cancel", "refund", "intent", "refunds", "events", "balance", "endpoints")
+_ADDRESS = ("city", "country", "line1", "line2", "postal_code", "state")
+_EVIDENCE = (  # what a person may hand in against a dispute; nobody has, in the twin
+    "access_activity_log", "billing_address", "cancellation_policy", "cancellation_policy_disclosure", "cancellation_rebuttal",
+    "customer_communication", "customer_email_address", "customer_name", "customer_purchase_ip", "customer_signature",
+    "duplicate_charge_documentation", "duplicate_charge_explanation", "duplicate_charge_id", "product_description", "receipt",
+    "refund_policy", "refund_policy_disclosure", "refund_refusal_explanation", "service_date", "service_documentation",
+    "shipping_address", "shipping_carrier", "shipping_date", "shipping_documentation", "shipping_tracking_number", "uncategorized_file",
+    "uncategorized_text",
+)  # fmt: skip
 
 Object = dict[str, Any]
 
@@ -128,7 +138,7 @@ class StripeTwin(Imitation):
         return reply
 
     def throttled(self, request: Request, after_s: float) -> Reply:
-        return _error(429, "rate_limit_error", "Request rate limit exceeded.", code="rate_limit")
+        return _error(429, "invalid_request_error", "Request rate limit exceeded.", code="rate_limit")
 
     def broken(self, request: Request) -> Reply:
         return _error(500, "api_error", "Sorry, there was a problem while processing your request.")
@@ -349,6 +359,7 @@ def _intent(name: str, amount: int, currency: str, metadata: dict[str, str], now
 def _charge(name: str, intent: Object, now: int) -> Object:
     return {
         "id": name, "object": "charge", "amount": intent["amount"], "amount_captured": 0, "amount_refunded": 0, "balance_transaction": None,
+        "billing_details": {"address": dict.fromkeys(_ADDRESS), "email": None, "name": None, "phone": None, "tax_id": None},
         "captured": False, "created": now // SECOND, "currency": intent["currency"], "customer": None, "description": None,
         "disputed": False, "failure_code": None, "failure_message": None, "livemode": False, "metadata": dict(intent["metadata"]),
         "paid": True, "payment_intent": intent["id"], "payment_method": "pm_card_visa", "refunded": False, "status": "succeeded",
@@ -366,8 +377,13 @@ def _refund(name: str, charge: Object, amount: int, metadata: dict[str, str], no
 def _dispute(name: str, charge: Object, now: int) -> Object:
     return {
         "id": name, "object": "dispute", "amount": charge["amount_captured"], "balance_transactions": [], "charge": charge["id"],
-        "created": now // SECOND, "currency": charge["currency"], "is_charge_refundable": False, "livemode": False, "metadata": {},
-        "payment_intent": charge["payment_intent"], "reason": "fraudulent", "status": "needs_response",
+        "created": now // SECOND, "currency": charge["currency"], "evidence": dict.fromkeys(_EVIDENCE),
+        "evidence_details": {
+            "due_by": now // SECOND + EVIDENCE_S, "has_evidence": False, "past_due": False, "submission_count": 0,
+            "enhanced_eligibility": {},
+        },
+        "is_charge_refundable": False, "livemode": False, "metadata": {}, "payment_intent": charge["payment_intent"],
+        "reason": "fraudulent", "status": "needs_response",
     }  # fmt: skip
 
 
