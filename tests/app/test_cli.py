@@ -1,13 +1,18 @@
 """Every word of the command line on a small shop: what it prints, with --json too, and how it exits."""
 
 import json
+import re
+import tomllib
 
 import click
 import pytest
 from click.testing import CliRunner
+from jsonschema import Draft202012Validator
 
 from mainstay import __version__
+from mainstay.app.build import open_house
 from mainstay.app.cli import main
+from mainstay.connectors import OURS
 from tests.running import SAMPLES, Running, an_order
 
 LETTERS = {"json_syntax": 1}  # a body that is no JSON
@@ -25,7 +30,7 @@ ASKED = {  # verb -> what its JSON must hold
 }
 ABOUT_NO_SHOP = {"contracts", "connector"}
 ELSEWHERE = {  # verbs that are no questions, and where they are tried
-    "bench": "they take minutes: the figures of a release", "demo": "the proof of a release", "up": "tests/app/test_processes.py",
+    "bench": "they take minutes: the figures of a release", "demo": "the proof of a release", "sim": "the proof of a release", "up": "tests/app/test_processes.py",
     "role": "tests/app/test_processes.py", "free": "tests/app/test_processes.py", "erase": "tests/app/test_processes.py",
     "deadletters retry": "tests/app/test_processes.py", "deadletters suppress": "tests/app/test_processes.py",
     "deadletters show": "below", "init": "below", "schema": "below", "translate": "below", "connector check": "below",
@@ -128,13 +133,36 @@ def test_check_names_the_line_and_exits_one(finished, tmp_path, old, new, findin
     assert cli("doctor", "--config", str(wrong))[0] == 1
 
 
-def test_init_writes_a_shop_that_is_clean_once_its_secrets_are_there(tmp_path, monkeypatch):
+def test_init_writes_a_shop_that_opens_once_its_secrets_are_there(tmp_path, monkeypatch):
     config = tmp_path / "mainstay.toml"
     assert cli("init", "--defaults", "--config", str(config))[0] == 0
+    completed(config, monkeypatch)
     code, told, _ = cli("check", "--config", str(config), "--json")
-    assert {one["code"] for one in json.loads(told) if one["severity"] == "error"} <= {"secret-missing"}, told
+    assert code == 0, told
+    assert set(open_house(config).connectors) == {"shop", "amazon", "payments", "erp", "warehouse"}
+    assert [
+        one.json_path for one in Draft202012Validator(json.loads(cli("schema")[1])).iter_errors(tomllib.loads(config.read_text()))
+    ] == []
     code, _, wrong = cli("init", "--defaults", "--config", str(config))
     assert code == 1 and "exists already" in wrong
+
+
+@pytest.mark.parametrize("connector", sorted(OURS))
+def test_a_shop_of_one_connector_opens_once_its_secrets_are_there(tmp_path, monkeypatch, connector):
+    config = tmp_path / "mainstay.toml"
+    done = CliRunner().invoke(main, ["init", "--config", str(config)], input=f"Acme\nEUR\no@a.example\none={connector}\n\n\n")
+    assert done.exit_code == 0, done.stderr
+    completed(config, monkeypatch)
+    assert set(open_house(config).connectors) == {"one"}
+
+
+def completed(config, monkeypatch):
+    """What a user does after `init`: fill in what only the shop knows, and set the secrets."""
+    text = config.read_text().replace("…", "17")
+    config.write_text(text)
+    config.with_name("api-token").write_text("t-operator")
+    for name in re.findall(r'"env:(\w+)"', text):
+        monkeypatch.setenv(name, "hush")
 
 
 def test_init_asks_and_writes(tmp_path):
@@ -167,8 +195,6 @@ def test_it_does_not_start_without_its_secrets(tmp_path):
 
 
 def test_the_schema_is_one_that_editors_understand(finished):
-    from jsonschema import Draft202012Validator
-
     schema = json.loads(cli("schema")[1])
     Draft202012Validator.check_schema(schema)
 

@@ -78,21 +78,13 @@ def offer(connector: type[Connector]) -> Offer:
         brings["poll"] = frozenset(by_poll)
     return Offer(
         connector=manifest.name, title=manifest.title, brings=brings, commands=frozenset(sink.command for sink in manifest.sinks),
-        settings=tuple(_settings(connector)), signs=bool(manifest.signature),
+        settings=settings(connector), signs=bool(manifest.signature),
     )  # fmt: skip
 
 
-def _settings(connector: type[Connector]) -> list[Setting]:
-    found = []
-    for field in msgspec.structs.fields(connector.Settings):
-        secret = "Secret" in str(field.type)
-        schema = {"type": "string", "description": "By reference: env:NAME or file:PATH."} if secret else _schema(field.type)
-        found.append(Setting(field.encode_name, field.required, secret, schema))
-    return found
-
-
-def _schema(kind: Any) -> dict[str, Any]:
-    return msgspec.json.schema(kind)
+def settings(connector: type[Connector]) -> tuple[Setting, ...]:
+    """What the connector must and may be told."""
+    return tuple(Setting(field.encode_name, field.type, field.required) for field in msgspec.structs.fields(connector.Settings))
 
 
 def open_house(path: Path) -> House:
