@@ -76,7 +76,7 @@ def role(name: str, config: Path) -> None:
 
     house = open_house(config)
     house.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    run(name, house, lambda: None)
+    run(name, house, lambda: click.echo("ready"))
 
 
 @main.command()
@@ -85,7 +85,7 @@ def up(config: Path) -> None:
     """Run everything on this machine until stopped by signal."""
     from mainstay.app.up import up as run_all
 
-    sys.exit(run_all(config))
+    sys.exit(run_all(config, click.echo))
 
 
 @main.command()

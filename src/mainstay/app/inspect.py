@@ -37,7 +37,7 @@ def stand_ins(connector: type[Connector]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for one in build.settings(connector):
         if one.required:
-            found[one.name] = one.schema.get("examples", [STAND_IN.get(one.schema.get("type"), 1)])[0]
+            found[one.name] = one.schema.get("examples", [STAND_IN.get(str(one.schema.get("type")), 1)])[0]
         elif one.name == "currency":
             found[one.name] = "USD"
     return found
