@@ -118,10 +118,15 @@ def test_what_cannot_be_answered_says_what_and_what_next(finished, words, code, 
         ("[channels.till]", "[channels.till]\nbufer = 3", "key-unknown"),
         ('name = "Test"', "name = ", "toml-syntax"),
         ('token = "file:till-token"', 'token = "file:gone"', "secret-missing"),
+        ('shop = "acme.myshopify.com"', "shop = 5", "value-wrong"),
+        ('secret = "file:shop-token"', "secret = 5", "value-wrong"),
+        ('webhook_secrets = ["file:stripe-secret"]', 'webhook_secrets = "file:stripe-secret"', "value-wrong"),
+        ('payment_system = "payments"\nurl = "http://', 'payment_system = "payments"\nurl = "', "value-wrong"),
+        ('payment_system = "payments"', 'payment_system = "paymentz"', "system-unknown"),
     ],
 )
 def test_check_names_the_line_and_exits_one(finished, tmp_path, old, new, finding):
-    wrong = finished.config.with_name(f"wrong-{finding}.toml")
+    wrong = finished.config.with_name("wrong.toml")
     text = finished.config.read_text()
     assert old in text
     wrong.write_text(text.replace(old, new, 1))
@@ -155,6 +160,13 @@ def test_a_shop_of_one_connector_opens_once_its_secrets_are_there(tmp_path, monk
     assert done.exit_code == 0, done.stderr
     completed(config, monkeypatch)
     assert set(open_house(config).connectors) == {"one"}
+
+
+def test_init_writes_what_a_shopify_shop_needs(tmp_path):
+    config = tmp_path / "mainstay.toml"
+    CliRunner().invoke(main, ["init", "--config", str(config)], input="Acme\nCHF\no@a.example\nshop=shopify\n\n\n")
+    settings = tomllib.loads(config.read_text())["systems"]["shop"]["settings"]
+    assert settings["currency"] == "CHF" and settings["location"] == "…"
 
 
 def completed(config, monkeypatch):
