@@ -89,8 +89,18 @@ def test_the_journey_in_words_says_where_it_stands(finished):
 
 def test_a_letter_is_shown_with_its_raw_message(finished):
     (number,) = (one["id"] for one in json.loads(ask(finished, "deadletters", "list", "--json")[1]) if one["code"] == "json_syntax")
-    letter = json.loads(ask(finished, "deadletters", "show", str(number))[1])
+    letter = json.loads(ask(finished, "deadletters", "show", str(number), "--json")[1])
     assert letter["raw"] == "broken" and letter["code"] == "json_syntax"
+    told = ask(finished, "deadletters", "show", str(number))[1]
+    assert "code: json_syntax" in told and told.endswith("\nbroken\n")
+
+
+def test_an_order_and_the_status_are_told_in_words(finished):
+    told = ask(finished, "order", "#7")[1]
+    assert told.startswith("ord.shop.7  #7: placed, 113.48 EUR") and "\n  blocked by oversold (operations): 2 units" in told
+    assert "\n     3  MUG-BLUE  at " in told and "\n  refund 51 at shop: succeeded\n" in told
+    told = ask(finished, "status")[1]
+    assert "orders        placed 1\n" in told and "dead letters  json_syntax 1\n" in told and "\n  shop: " in told
 
 
 @pytest.mark.parametrize(
@@ -103,6 +113,8 @@ def test_a_letter_is_shown_with_its_raw_message(finished):
         (("deadletters", "retry", "1"), 2, "start it with `mainstay up`"),
         (("deadletters", "suppress", "1"), 2, "--reason"),
         (("connector", "check", "nope"), 2, "no subject is known for 'nope'"),
+        (("free", "#2001"), 2, "'#2001' is not the id of an order"),
+        (("erase", "a b"), 2, "'a b' is not the id of an order"),
     ],
 )
 def test_what_cannot_be_answered_says_what_and_what_next(finished, words, code, said):
@@ -141,7 +153,8 @@ def test_check_names_the_line_and_exits_one(finished, tmp_path, old, new, findin
 
 def test_init_writes_a_shop_that_opens_once_its_secrets_are_there(tmp_path, monkeypatch):
     config = tmp_path / "mainstay.toml"
-    assert cli("init", "--defaults", "--config", str(config))[0] == 0
+    code, told, _ = cli("init", "--defaults", "--config", str(config), "--json")
+    assert code == 0 and json.loads(told) == {"written": str(config)}
     completed(config, monkeypatch)
     code, told, _ = cli("check", "--config", str(config), "--json")
     assert code == 0, told
@@ -193,10 +206,37 @@ def test_without_a_landscape_the_first_step_is_named(tmp_path):
         assert code == 2 and "`mainstay init`" in wrong, verb
 
 
-def test_without_a_store_it_says_who_makes_it(tmp_path):
-    shop = Running(tmp_path)
-    code, _, wrong = ask(shop, "status")
+@pytest.mark.parametrize("words", [("status",), ("verify",), ("trace", "7"), ("deadletters", "show", "1")], ids=" ".join)
+def test_without_a_store_it_says_who_makes_it(tmp_path, words):
+    code, _, wrong = ask(Running(tmp_path), *words)
     assert code == 2 and "`mainstay up` makes it" in wrong
+
+
+@pytest.mark.parametrize("verb", ["check", "up", "status"])
+def test_a_file_that_is_no_text_is_named(tmp_path, verb):
+    (tmp_path / "latin.toml").write_bytes('name = "Söhne"'.encode("latin-1"))
+    for config, said in ((tmp_path, "cannot be read (Is a directory)"), (tmp_path / "latin.toml", "is not UTF-8 text (byte 9)")):
+        code, told, wrong = cli(verb, "--config", str(config))
+        assert code == 2 and not told and wrong.startswith(f"mainstay: {config} {said}") and wrong.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("translate", "shopify", "orders/create", "pyproject.toml", "--set", "foo"), "'foo' says no value; write NAME=VALUE"),
+        (("translate", "shopyfi", "orders/create", "pyproject.toml"), "no connector is called 'shopyfi'"),
+        (("demo", "--rate", "0"), "0.0 is not in the range x>0"),
+        (("demo", "--orders", "-5"), "-5 is not in the range x>=1"),
+        (("demo", "--report", "nowhere/report.json"), "nowhere/report.json: No such file or directory"),
+        (("demo", "--history", "nowhere"), "'nowhere' does not exist"),
+        (("connector", "check", "stripe", "--seeds", "0"), "0 is not in the range x>=1"),
+        (("init", "--defaults", "--config", "nowhere/mainstay.toml"), "nowhere/mainstay.toml: No such file or directory"),
+    ],
+    ids=lambda told: " ".join(told) if isinstance(told, tuple) else "",
+)
+def test_what_cannot_be_done_is_said_before_the_work_begins(words, said):
+    code, told, wrong = cli(*words)
+    assert code == 2 and not told and said in wrong
 
 
 def test_it_does_not_start_without_its_secrets(tmp_path):

@@ -170,14 +170,21 @@ def test_people_act_on_letters_orders_and_persons_from_the_command_line(shop):
     shop.hook(an_order(7, total_price="1.00", email="ada@example.com"), "e7")
     first, second = shop.letter("bad-1")["id"], shop.letter("bad-2")["id"]
     shop.settled()
-    code, told, _ = shop.cli("deadletters", "retry", str(first), "--by", "ann")
+    code, told, _ = shop.cli("deadletters", "retry", str(first), "--by", "ann", "--json")
     assert code == 0 and "parked again" in json.loads(told)["detail"]
     code, told, _ = shop.cli("deadletters", "suppress", str(second), "--reason", "a test", "--by", "ann")
-    assert code == 0 and json.loads(told)["status"] == "suppress"
+    assert code == 0 and told == f"dead letter {second}: suppressed\n"
+    code, _, wrong = shop.cli("deadletters", "retry", "999")
+    assert code == 1 and "deadletters/999: no open dead letter has this id" in wrong
     code, told, _ = shop.cli("free", "ord.shop.7", "--by", "ann")
-    assert code == 0 and "totals_mismatch" in told
-    code, told, _ = shop.cli("erase", "ord.shop.7", "--by", "ann")
-    assert code == 0 and "erased" in told
+    assert code == 0 and told == "ord.shop.7 is placed; no longer held for totals_mismatch\n"
+    code, _, wrong = shop.cli("free", "ord.shop.7")
+    assert code == 1 and "ord.shop.7: nothing holds this order" in wrong
+    for verb in ("free", "erase"):
+        code, told, wrong = shop.cli(verb, "ord.shop.999", "--json")
+        assert code == 1 and not told and "ord.shop.999: no order has this id" in wrong, verb
+    code, told, _ = shop.cli("erase", "ord.shop.7", "--by", "ann", "--json")
+    assert code == 0 and json.loads(told)["status"] == "erased"
     everything = [path for path in shop.data.rglob("*") if path.is_file()]
     shop.until(
         lambda: not any(b"ada@example.com" in path.read_bytes() for path in everything if path.exists()), "her address is still there"

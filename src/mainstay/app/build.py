@@ -87,9 +87,21 @@ def settings(connector: type[Connector]) -> tuple[Setting, ...]:
     return tuple(Setting(field.encode_name, field.type, field.required) for field in msgspec.structs.fields(connector.Settings))
 
 
+def declared(path: Path) -> str:
+    """The text of mainstay.toml. Raises Halt."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise Halt(f"there is no {path}; `mainstay init` writes a mainstay.toml") from None
+    except UnicodeDecodeError as error:
+        raise Halt(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except OSError as error:
+        raise Halt(f"{path} cannot be read ({error.strerror}); --config names the file mainstay.toml") from None
+
+
 def open_house(path: Path) -> House:
     """Read mainstay.toml and build its connectors. Raises Misdeclared, Reject or Halt with what to write instead."""
-    text = path.read_text()
+    text = declared(path)
     landscape = read(text, str(path))
     folder = path.resolve().parent
     known = offers()

@@ -62,7 +62,7 @@ def _members(union: Any) -> tuple[type[Any], ...]:
 
 def findings(config: Path) -> list[Finding]:
     """What `mainstay check` finds."""
-    text = config.read_text()
+    text = build.declared(config)
     try:
         landscape = read(text, str(config))
     except Misdeclared as wrong:  # no landscape at all: what keeps it from being one is what is found
