@@ -1,13 +1,18 @@
 """Every word of the command line on a small shop: what it prints, with --json too, and how it exits."""
 
 import json
+import re
+import tomllib
 
 import click
 import pytest
 from click.testing import CliRunner
+from jsonschema import Draft202012Validator
 
 from mainstay import __version__
+from mainstay.app.build import open_house
 from mainstay.app.cli import main
+from mainstay.connectors import OURS
 from tests.running import SAMPLES, Running, an_order
 
 LETTERS = {"json_syntax": 1}  # a body that is no JSON
@@ -84,8 +89,18 @@ def test_the_journey_in_words_says_where_it_stands(finished):
 
 def test_a_letter_is_shown_with_its_raw_message(finished):
     (number,) = (one["id"] for one in json.loads(ask(finished, "deadletters", "list", "--json")[1]) if one["code"] == "json_syntax")
-    letter = json.loads(ask(finished, "deadletters", "show", str(number))[1])
+    letter = json.loads(ask(finished, "deadletters", "show", str(number), "--json")[1])
     assert letter["raw"] == "broken" and letter["code"] == "json_syntax"
+    told = ask(finished, "deadletters", "show", str(number))[1]
+    assert "code: json_syntax" in told and told.endswith("\nbroken\n")
+
+
+def test_an_order_and_the_status_are_told_in_words(finished):
+    told = ask(finished, "order", "#7")[1]
+    assert told.startswith("ord.shop.7  #7: placed, 113.48 EUR") and "\n  blocked by oversold (operations): 2 units" in told
+    assert "\n     3  MUG-BLUE  at " in told and "\n  refund 51 at shop: succeeded\n" in told
+    told = ask(finished, "status")[1]
+    assert "orders        placed 1\n" in told and "dead letters  json_syntax 1\n" in told and "\n  shop: " in told
 
 
 @pytest.mark.parametrize(
@@ -98,6 +113,8 @@ def test_a_letter_is_shown_with_its_raw_message(finished):
         (("deadletters", "retry", "1"), 2, "start it with `mainstay up`"),
         (("deadletters", "suppress", "1"), 2, "--reason"),
         (("connector", "check", "nope"), 2, "no subject is known for 'nope'"),
+        (("free", "#2001"), 2, "'#2001' is not the id of an order"),
+        (("erase", "a b"), 2, "'a b' is not the id of an order"),
     ],
 )
 def test_what_cannot_be_answered_says_what_and_what_next(finished, words, code, said):
@@ -113,10 +130,15 @@ def test_what_cannot_be_answered_says_what_and_what_next(finished, words, code, 
         ("[channels.till]", "[channels.till]\nbufer = 3", "key-unknown"),
         ('name = "Test"', "name = ", "toml-syntax"),
         ('token = "file:till-token"', 'token = "file:gone"', "secret-missing"),
+        ('shop = "acme.myshopify.com"', "shop = 5", "value-wrong"),
+        ('secret = "file:shop-token"', "secret = 5", "value-wrong"),
+        ('webhook_secrets = ["file:stripe-secret"]', 'webhook_secrets = "file:stripe-secret"', "value-wrong"),
+        ('payment_system = "payments"\nurl = "http://', 'payment_system = "payments"\nurl = "', "value-wrong"),
+        ('payment_system = "payments"', 'payment_system = "paymentz"', "system-unknown"),
     ],
 )
 def test_check_names_the_line_and_exits_one(finished, tmp_path, old, new, finding):
-    wrong = finished.config.with_name(f"wrong-{finding}.toml")
+    wrong = finished.config.with_name("wrong.toml")
     text = finished.config.read_text()
     assert old in text
     wrong.write_text(text.replace(old, new, 1))
@@ -129,13 +151,44 @@ def test_check_names_the_line_and_exits_one(finished, tmp_path, old, new, findin
     assert cli("doctor", "--config", str(wrong))[0] == 1
 
 
-def test_init_writes_a_shop_that_is_clean_once_its_secrets_are_there(tmp_path, monkeypatch):
+def test_init_writes_a_shop_that_opens_once_its_secrets_are_there(tmp_path, monkeypatch):
     config = tmp_path / "mainstay.toml"
-    assert cli("init", "--defaults", "--config", str(config))[0] == 0
+    code, told, _ = cli("init", "--defaults", "--config", str(config), "--json")
+    assert code == 0 and json.loads(told) == {"written": str(config)}
+    completed(config, monkeypatch)
     code, told, _ = cli("check", "--config", str(config), "--json")
-    assert {one["code"] for one in json.loads(told) if one["severity"] == "error"} <= {"secret-missing"}, told
+    assert code == 0, told
+    assert set(open_house(config).connectors) == {"shop", "amazon", "payments", "erp", "warehouse"}
+    assert [
+        one.json_path for one in Draft202012Validator(json.loads(cli("schema")[1])).iter_errors(tomllib.loads(config.read_text()))
+    ] == []
     code, _, wrong = cli("init", "--defaults", "--config", str(config))
     assert code == 1 and "exists already" in wrong
+
+
+@pytest.mark.parametrize("connector", sorted(OURS))
+def test_a_shop_of_one_connector_opens_once_its_secrets_are_there(tmp_path, monkeypatch, connector):
+    config = tmp_path / "mainstay.toml"
+    done = CliRunner().invoke(main, ["init", "--config", str(config)], input=f"Acme\nEUR\no@a.example\none={connector}\n\n\n")
+    assert done.exit_code == 0, done.stderr
+    completed(config, monkeypatch)
+    assert set(open_house(config).connectors) == {"one"}
+
+
+def test_init_writes_what_a_shopify_shop_needs(tmp_path):
+    config = tmp_path / "mainstay.toml"
+    CliRunner().invoke(main, ["init", "--config", str(config)], input="Acme\nCHF\no@a.example\nshop=shopify\n\n\n")
+    settings = tomllib.loads(config.read_text())["systems"]["shop"]["settings"]
+    assert settings["currency"] == "CHF" and settings["location"] == "…"
+
+
+def completed(config, monkeypatch):
+    """What a user does after `init`: fill in what only the shop knows, and set the secrets."""
+    text = config.read_text().replace("…", "17")
+    config.write_text(text)
+    config.with_name("api-token").write_text("t-operator")
+    for name in re.findall(r'"env:(\w+)"', text):
+        monkeypatch.setenv(name, "hush")
 
 
 def test_init_asks_and_writes(tmp_path):
@@ -153,10 +206,37 @@ def test_without_a_landscape_the_first_step_is_named(tmp_path):
         assert code == 2 and "`mainstay init`" in wrong, verb
 
 
-def test_without_a_store_it_says_who_makes_it(tmp_path):
-    shop = Running(tmp_path)
-    code, _, wrong = ask(shop, "status")
+@pytest.mark.parametrize("words", [("status",), ("verify",), ("trace", "7"), ("deadletters", "show", "1")], ids=" ".join)
+def test_without_a_store_it_says_who_makes_it(tmp_path, words):
+    code, _, wrong = ask(Running(tmp_path), *words)
     assert code == 2 and "`mainstay up` makes it" in wrong
+
+
+@pytest.mark.parametrize("verb", ["check", "up", "status"])
+def test_a_file_that_is_no_text_is_named(tmp_path, verb):
+    (tmp_path / "latin.toml").write_bytes('name = "Söhne"'.encode("latin-1"))
+    for config, said in ((tmp_path, "cannot be read (Is a directory)"), (tmp_path / "latin.toml", "is not UTF-8 text (byte 9)")):
+        code, told, wrong = cli(verb, "--config", str(config))
+        assert code == 2 and not told and wrong.startswith(f"mainstay: {config} {said}") and wrong.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("translate", "shopify", "orders/create", "pyproject.toml", "--set", "foo"), "'foo' says no value; write NAME=VALUE"),
+        (("translate", "shopyfi", "orders/create", "pyproject.toml"), "no connector is called 'shopyfi'"),
+        (("demo", "--rate", "0"), "0.0 is not in the range x>0"),
+        (("demo", "--orders", "-5"), "-5 is not in the range x>=1"),
+        (("demo", "--report", "nowhere/report.json"), "nowhere/report.json: No such file or directory"),
+        (("demo", "--history", "nowhere"), "'nowhere' does not exist"),
+        (("connector", "check", "stripe", "--seeds", "0"), "0 is not in the range x>=1"),
+        (("init", "--defaults", "--config", "nowhere/mainstay.toml"), "nowhere/mainstay.toml: No such file or directory"),
+    ],
+    ids=lambda told: " ".join(told) if isinstance(told, tuple) else "",
+)
+def test_what_cannot_be_done_is_said_before_the_work_begins(words, said):
+    code, told, wrong = cli(*words)
+    assert code == 2 and not told and said in wrong
 
 
 def test_it_does_not_start_without_its_secrets(tmp_path):
@@ -168,8 +248,6 @@ def test_it_does_not_start_without_its_secrets(tmp_path):
 
 
 def test_the_schema_is_one_that_editors_understand(finished):
-    from jsonschema import Draft202012Validator
-
     schema = json.loads(cli("schema")[1])
     Draft202012Validator.check_schema(schema)
 

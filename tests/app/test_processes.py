@@ -1,10 +1,13 @@
 """The three processes of one machine: stopped, killed and started again while a shop talks to them. What was acknowledged is there."""
 
 import json
+import socket
 import threading
+import time
 
 import pytest
 
+from mainstay.app.up import Cannot, Role, Watch
 from mainstay.storage.database import connect, rows
 from mainstay.storage.packing import unpack
 from tests.running import Running, an_order
@@ -107,20 +110,81 @@ def test_a_second_process_on_the_same_file_is_refused(shop):
     assert known(shop) == {"7"}
 
 
+def test_a_second_up_says_so_and_the_first_goes_on(shop):
+    code, told, wrong = shop.cli("up", "--config", str(shop.config))
+    assert code == 2 and not told and "is being written by another process; stop it first" in wrong
+    assert wrong.count("\n") == 1, "one sentence, no traceback"
+    assert shop.hook(an_order(7), "e7")[0] == 200
+    shop.settled()
+    assert known(shop) == {"7"}
+
+
+def test_a_port_that_is_taken_is_named(tmp_path):
+    shop = Running(tmp_path)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", shop.port))
+        other.listen()
+        code, _, wrong = shop.cli("up", "--config", str(shop.config))
+    assert code == 2 and f"127.0.0.1:{shop.port}" in wrong and "`port` in [server]" in wrong and wrong.count("\n") == 1
+
+
+def test_a_store_of_a_newer_version_is_neither_written_nor_read(shop):
+    assert shop.stop() == 0
+    state = connect(shop.data / "state.db", write=True, schema="state")
+    state.pragma("user_version", 99)
+    state.close()
+    for verb in ("up", "status", "verify"):
+        code, told, wrong = shop.cli(verb, "--config", str(shop.config))
+        assert code == 2 and not told and "state.db was written by a newer Mainstay (schema 99" in wrong, verb
+        assert wrong.count("\n") == 1, verb
+    code, told, _ = shop.cli("doctor", "--json")
+    bad = {one["what"]: one["detail"] for one in json.loads(told) if not one["fine"]}
+    assert code == 1 and set(bad) == {"state.db"} and "newer Mainstay" in bad["state.db"]
+
+
+def test_a_process_that_cannot_start_is_not_started_again(tmp_path):
+    role = Role("core", tmp_path / "nowhere.toml")
+    with pytest.raises(Cannot):
+        for _ in range(300):
+            role.watch()
+            time.sleep(0.1)
+
+
+def test_it_says_where_it_is_ready_and_which_system_has_gone(shop):
+    shop.until(lambda: f"ready on http://127.0.0.1:{shop.port}, between shop (shopify)" in shop.log(), "it does not greet")
+    shop.until(lambda: "cannot be worked with" in shop.log(), "nobody listens where the shop's systems are, and it does not say so")
+
+
+def test_a_system_that_goes_and_comes_back_is_said_once_each(tmp_path):
+    said = []
+    watch = Watch(tmp_path, said.append)
+    up, down = {"breaker": "closed", "reason": ""}, {"breaker": "open", "reason": "orders: no route"}
+    for shop in (up, down, down, up, up):
+        watch.compare({"shop": shop, "till": up})
+    assert said == ["shop cannot be worked with, its messages are kept: orders: no route", "shop is back"]
+
+
 def test_people_act_on_letters_orders_and_persons_from_the_command_line(shop):
     shop.hook(b"broken", "bad-1")
     shop.hook(b"broken too", "bad-2")
     shop.hook(an_order(7, total_price="1.00", email="ada@example.com"), "e7")
     first, second = shop.letter("bad-1")["id"], shop.letter("bad-2")["id"]
     shop.settled()
-    code, told, _ = shop.cli("deadletters", "retry", str(first), "--by", "ann")
+    code, told, _ = shop.cli("deadletters", "retry", str(first), "--by", "ann", "--json")
     assert code == 0 and "parked again" in json.loads(told)["detail"]
     code, told, _ = shop.cli("deadletters", "suppress", str(second), "--reason", "a test", "--by", "ann")
-    assert code == 0 and json.loads(told)["status"] == "suppress"
+    assert code == 0 and told == f"dead letter {second}: suppressed\n"
+    code, _, wrong = shop.cli("deadletters", "retry", "999")
+    assert code == 1 and "deadletters/999: no open dead letter has this id" in wrong
     code, told, _ = shop.cli("free", "ord.shop.7", "--by", "ann")
-    assert code == 0 and "totals_mismatch" in told
-    code, told, _ = shop.cli("erase", "ord.shop.7", "--by", "ann")
-    assert code == 0 and "erased" in told
+    assert code == 0 and told == "ord.shop.7 is placed; no longer held for totals_mismatch\n"
+    code, _, wrong = shop.cli("free", "ord.shop.7")
+    assert code == 1 and "ord.shop.7: nothing holds this order" in wrong
+    for verb in ("free", "erase"):
+        code, told, wrong = shop.cli(verb, "ord.shop.999", "--json")
+        assert code == 1 and not told and "ord.shop.999: no order has this id" in wrong, verb
+    code, told, _ = shop.cli("erase", "ord.shop.7", "--by", "ann", "--json")
+    assert code == 0 and json.loads(told)["status"] == "erased"
     everything = [path for path in shop.data.rglob("*") if path.is_file()]
     shop.until(
         lambda: not any(b"ada@example.com" in path.read_bytes() for path in everything if path.exists()), "her address is still there"

@@ -67,7 +67,7 @@ def test_what_is_genuine_but_unusable_is_kept_and_shown(shop, case):
     assert shop.hook(body, event) == (200, b"ok")
     letter = shop.letter(event)
     assert (letter["code"], letter["system"], letter["owner"]) == (code, "shop", "operations") and letter["next"]
-    kept = json.loads(shop.cli("deadletters", "show", str(letter["id"]))[1])
+    kept = json.loads(shop.cli("deadletters", "show", str(letter["id"]), "--json")[1])
     assert kept["raw"] == body.decode(errors="replace"), "byte for byte, as far as it can be shown"
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from mainstay.landscape import OWN_API, Finding, Misdeclared, Offer, Setting, check, places, read
+from mainstay.model.secrets import Secret
 
 CLEAN = """\
 [shop]
@@ -112,7 +113,7 @@ OFFERS = {
     "store": Offer(
         connector="store", title="Store", signs=True, commands=frozenset({"SetLevel", "SetPrice", "ConfirmFulfilment"}),
         brings={"event": frozenset({"order", "price"}), "poll": frozenset({"order"})},
-        settings=(Setting("token", True, True, {"type": "string"}), Setting("domain", True, False, {"type": "string"}), Setting("page")),
+        settings=(Setting("token", Secret, True), Setting("domain", required=True), Setting("page")),
     ),
     "market": Offer(
         connector="market", title="Market", commands=frozenset({"SetLevel"}),

@@ -2,11 +2,14 @@
 
 import tomllib
 from itertools import combinations
+from typing import Annotated
 
 import pytest
 from jsonschema import Draft202012Validator
+from msgspec import Meta
 
 from mainstay.landscape import OWN_API, QUESTIONS, Answers, Offer, Setting, check, demo, places, read, schema, write
+from mainstay.model.secrets import Secret
 
 VENDORS = {"shop": "shopify", "amazon": "amazon", "payments": "stripe", "erp": "tryton", "warehouse": "shipstation"}
 
@@ -23,11 +26,12 @@ OFFERS = {
     "api": OWN_API,
     "shopify": offer(
         "shopify", SHOPIFY, "SetLevel SetPrice ConfirmFulfilment CancelOrder",
-        Setting("shop", True, False, {"type": "string", "examples": ["acme.myshopify.com"]}),
-        Setting("token", True, True, {"type": "string"}), Setting("secrets", True, True, {"type": "array"}),
-        Setting("page", schema={"type": "integer"}),
+        Setting("shop", Annotated[str, Meta(examples=["acme.myshopify.com"])], True),
+        Setting("token", Secret, True), Setting("secrets", tuple[Secret, ...], True), Setting("page", int),
     ),
-    "amazon": offer("amazon", {"event": "order", "poll": "order settlement"}, "SetLevel ConfirmFulfilment", Setting("secret", True, True)),
+    "amazon": offer(
+        "amazon", {"event": "order", "poll": "order settlement"}, "SetLevel ConfirmFulfilment", Setting("secret", Secret, True),
+    ),
     "stripe": offer("stripe", {"event": "payment refund", "poll": "payment settlement"}, "CapturePayment VoidPayment RefundPayment"),
     "tryton": offer("tryton", {"poll": "inventory product"}, "PostSale", signs=False),
     "shipstation": offer("shipstation", {"event": "fulfilment", "poll": "fulfilment inventory"}, "ReleaseOrder CancelRelease", signs=False),

@@ -37,7 +37,9 @@ def test_what_is_no_reference_is_refused_without_being_repeated(text):
 
 
 def test_settings_keep_their_plain_values_and_hide_their_secrets():
-    offer = Offer(connector="store", title="Store", settings=(Setting("token", secret=True), Setting("keys", secret=True), Setting("shop")))
+    offer = Offer(
+        connector="store", title="Store", settings=(Setting("token", Secret), Setting("keys", tuple[Secret, ...]), Setting("shop"))
+    )
     values = {"token": "env:A", "keys": ["env:A", "env:B"], "shop": "env:not-resolved", "page": 3}
     resolved = resolve_settings(values, offer, {"A": "one", "B": "two"}, read_file)
     assert resolved == {"token": Secret("one"), "keys": [Secret("one"), Secret("two")], "shop": "env:not-resolved", "page": 3}

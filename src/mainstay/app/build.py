@@ -78,26 +78,30 @@ def offer(connector: type[Connector]) -> Offer:
         brings["poll"] = frozenset(by_poll)
     return Offer(
         connector=manifest.name, title=manifest.title, brings=brings, commands=frozenset(sink.command for sink in manifest.sinks),
-        settings=tuple(_settings(connector)), signs=bool(manifest.signature),
+        settings=settings(connector), signs=bool(manifest.signature),
     )  # fmt: skip
 
 
-def _settings(connector: type[Connector]) -> list[Setting]:
-    found = []
-    for field in msgspec.structs.fields(connector.Settings):
-        secret = "Secret" in str(field.type)
-        schema = {"type": "string", "description": "By reference: env:NAME or file:PATH."} if secret else _schema(field.type)
-        found.append(Setting(field.encode_name, field.required, secret, schema))
-    return found
+def settings(connector: type[Connector]) -> tuple[Setting, ...]:
+    """What the connector must and may be told."""
+    return tuple(Setting(field.encode_name, field.type, field.required) for field in msgspec.structs.fields(connector.Settings))
 
 
-def _schema(kind: Any) -> dict[str, Any]:
-    return msgspec.json.schema(kind)
+def declared(path: Path) -> str:
+    """The text of mainstay.toml. Raises Halt."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise Halt(f"there is no {path}; `mainstay init` writes a mainstay.toml") from None
+    except UnicodeDecodeError as error:
+        raise Halt(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except OSError as error:
+        raise Halt(f"{path} cannot be read ({error.strerror}); --config names the file mainstay.toml") from None
 
 
 def open_house(path: Path) -> House:
     """Read mainstay.toml and build its connectors. Raises Misdeclared, Reject or Halt with what to write instead."""
-    text = path.read_text()
+    text = declared(path)
     landscape = read(text, str(path))
     folder = path.resolve().parent
     known = offers()

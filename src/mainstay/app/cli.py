@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,23 @@ CONFIG = click.option(
     "--config", "-c", type=click.Path(path_type=Path), default=Path("mainstay.toml"), show_default=True, help="The declared shop."
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+BY = click.option("--by", default=lambda: os.environ.get("USER", ""), help="Who does it.")
+
+
+def _id_of_an_order(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+    if not re.fullmatch(r"ord\.[a-z][a-z0-9_-]*\.[A-Za-z0-9_~-]+", text):
+        raise click.BadParameter(f"{text!r} is not the id of an order, such as ord.shop.17; `mainstay order` shows it for any number")
+    return text
+
+
+def _pairs(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    wrong = [one for one in texts if "=" not in one]
+    if wrong:
+        raise click.BadParameter(f"{wrong[0]!r} says no value; write NAME=VALUE, such as currency=EUR")
+    return dict(one.split("=", 1) for one in texts)
+
+
+ORDER_ID = click.argument("order_id", callback=_id_of_an_order)
 
 
 class Cli(click.Group):
@@ -37,8 +53,10 @@ class Cli(click.Group):
             click.echo(str(wrong), err=True)
         except Failure as failure:
             click.echo(f"mainstay: {failure.why}", err=True)
-        except FileNotFoundError as missing:
-            click.echo(f"mainstay: there is no {missing.filename}; `mainstay init` writes a mainstay.toml", err=True)
+        except OSError as failed:
+            if failed.filename is None:  # not a file that somebody named: a bug
+                raise
+            click.echo(f"mainstay: {failed.filename}: {failed.strerror}", err=True)
         sys.exit(2)
 
 
@@ -76,7 +94,7 @@ def role(name: str, config: Path) -> None:
 
     house = open_house(config)
     house.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    run(name, house, lambda: None)
+    run(name, house, lambda: click.echo("ready"))
 
 
 @main.command()
@@ -85,7 +103,7 @@ def up(config: Path) -> None:
     """Run everything on this machine until stopped by signal."""
     from mainstay.app.up import up as run_all
 
-    sys.exit(run_all(config))
+    sys.exit(run_all(config, click.echo))
 
 
 @main.command()
@@ -95,6 +113,7 @@ def status(config: Path, as_json: bool) -> None:
     """How things stand: orders, effects under way, lag, dead letters, the books."""
     from mainstay.app.build import open_house
     from mainstay.app.meters import backlog, read_snapshot
+    from mainstay.app.show import status_text
     from mainstay.flows import journey
 
     house = open_house(config)
@@ -102,7 +121,7 @@ def status(config: Path, as_json: bool) -> None:
     found = journey.status(state)
     found["lag"] = backlog(house.data)
     found["dispatch"] = read_snapshot(house.data, "dispatch")
-    show(found, as_json)
+    show(found, as_json, status_text(found))
 
 
 @main.command()
@@ -150,13 +169,14 @@ def stock(sku: str, config: Path, as_json: bool) -> None:
 def order(number: str, config: Path, as_json: bool) -> None:
     """One order by any of its numbers, with what blocks it."""
     from mainstay.app.build import open_house
+    from mainstay.app.show import order_text
     from mainstay.flows import journey
 
     state = _state(open_house(config).data)
     found = [one for entity in journey.find(state, number) if (one := journey.order(state, entity))]
     if not found:
         raise click.ClickException(f"no order is known by {number!r} in any system")
-    show(found[0], as_json)
+    show(found[0], as_json, order_text(found[0]))
 
 
 @main.command()
@@ -168,6 +188,7 @@ def verify(config: Path, as_json: bool) -> None:
     from mainstay.flows.rebuild import verify as run
 
     house = open_house(config)
+    _state(house.data).close()
     with tempfile.TemporaryDirectory(dir=house.data) as scratch:
         verdict = run(house.data / "state.db", Path(scratch) / "state.db", shop(house))
     total = sum(verdict.rows.values())
@@ -180,15 +201,16 @@ def verify(config: Path, as_json: bool) -> None:
 @click.argument("connector")
 @click.argument("topic")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the connector.")
+@click.option("--set", "settings", multiple=True, callback=_pairs, metavar="NAME=VALUE", help="A setting of the connector.")
 @click.option("--personal", is_flag=True, help="Also print the personal data that would go to the vault.")
-def translate(connector: str, topic: str, file: Path, settings: tuple[str, ...], personal: bool) -> None:
+def translate(connector: str, topic: str, file: Path, settings: dict[str, str], personal: bool) -> None:
     """The canonical events for a payload, as JSON lines; or the reason why not, and exit 3."""
     from mainstay.app.inspect import translator
     from mainstay.model.failures import Reject
 
+    read = translator(connector, settings)
     try:
-        said = translator(connector, dict(one.split("=", 1) for one in settings))(topic, file.read_bytes())
+        said = read(topic, file.read_bytes())
     except Reject as why:
         click.echo(json.dumps({"rejected": why.code, "why": why.why}))
         sys.exit(3)
@@ -266,62 +288,91 @@ def list_letters(config: Path, as_json: bool) -> None:
 @deadletters.command("show")
 @click.argument("number", type=int)
 @CONFIG
-def show_letter(number: int, config: Path) -> None:
+@JSON
+def show_letter(number: int, config: Path, as_json: bool) -> None:
     """One dead letter with its raw message."""
     from mainstay.app.build import open_house
     from mainstay.app.inspect import letter
+    from mainstay.app.show import letter_text
 
-    show(letter(open_house(config), number), False)
+    house = open_house(config)
+    _state(house.data).close()
+    found = letter(house, number)
+    show(found, as_json, letter_text(found))
 
 
 @deadletters.command("retry")
 @click.argument("number", type=int)
-@click.option("--by", default=lambda: os.environ.get("USER", ""), help="Who does it.")
+@BY
 @CONFIG
-def retry_letter(number: int, by: str, config: Path) -> None:
+@JSON
+def retry_letter(number: int, by: str, config: Path, as_json: bool) -> None:
     """Try it again, with today's mapping."""
-    show(_post(config, f"/v1/deadletters/{number}/retry", {"by": by}), True)
+    from mainstay.app.operate import act
+
+    done = act(config, f"deadletters/{number}/retry", by)
+    show(done, as_json, f"dead letter {number}: {done['detail']}")
 
 
 @deadletters.command("suppress")
 @click.argument("number", type=int)
 @click.option("--reason", required=True, help="Why nothing is to be done; it stays with the letter.")
-@click.option("--by", default=lambda: os.environ.get("USER", ""), help="Who does it.")
+@BY
 @CONFIG
-def suppress_letter(number: int, reason: str, by: str, config: Path) -> None:
+@JSON
+def suppress_letter(number: int, reason: str, by: str, config: Path, as_json: bool) -> None:
     """Close it with a reason."""
-    show(_post(config, f"/v1/deadletters/{number}/suppress", {"by": by, "reason": reason}), True)
+    from mainstay.app.operate import act
+
+    done = act(config, f"deadletters/{number}/suppress", by, reason)
+    show(done, as_json, f"dead letter {number}: {done['detail']}")
 
 
 @main.command()
-@click.argument("order_id")
-@click.option("--by", default=lambda: os.environ.get("USER", ""), help="Who does it.")
+@ORDER_ID
+@BY
 @CONFIG
-def free(order_id: str, by: str, config: Path) -> None:
+@JSON
+def free(order_id: str, by: str, config: Path, as_json: bool) -> None:
     """Lift the holds of ORDER_ID (ord.shop.17): you have looked at their cause and accept it."""
-    show(_post(config, f"/v1/orders/{order_id}/free", {"by": by}), True)
+    from mainstay.app.operate import act
+
+    done = act(config, f"orders/{order_id}/free", by)
+    show(done, as_json, f"{done['order']} is {done['status']}; no longer held for {', '.join(done['lifted'])}")
 
 
 @main.command()
-@click.argument("order_id")
-@click.option("--by", default=lambda: os.environ.get("USER", ""), help="Who does it.")
+@ORDER_ID
+@BY
 @CONFIG
-def erase(order_id: str, by: str, config: Path) -> None:
+@JSON
+def erase(order_id: str, by: str, config: Path, as_json: bool) -> None:
     """Erase the personal data of the buyer of ORDER_ID (ord.shop.17), from the vault and from every archived message."""
-    show(_post(config, f"/v1/orders/{order_id}/erase", {"by": by}), True)
+    from mainstay.app.operate import act
+
+    show(act(config, f"orders/{order_id}/erase", by), as_json, f"the personal data of the buyer of {order_id} is erased")
 
 
 @main.command()
-@click.option("--history", type=click.Path(path_type=Path), help="Folder of order history in the shape of Olist's dataset.")
-@click.option("--orders", default=2_000, show_default=True, help="How many orders to play.")
-@click.option("--rate", default=6_000.0, show_default=True, help="Orders per minute.")
+@click.option(
+    "--history",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of order history in the shape of Olist's dataset.",
+)
+@click.option("--orders", type=click.IntRange(min=1), default=2_000, show_default=True, help="How many orders to play.")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), default=6_000.0, show_default=True, help="Orders per minute.")
 @click.option(
     "--faults", type=click.Choice(["none", "normal", "storm"]), default="normal", show_default=True, help="How bad the weather is."
 )
 @click.option("--seed", default=7, show_default=True, help="The dice of story and faults.")
 @click.option("--headless", is_flag=True, help="No live view.")
-@click.option("--report", "report_file", type=click.Path(path_type=Path), help="Write the report to FILE (.json) and FILE's .html page.")
-@click.option("--keep", type=click.Path(path_type=Path), help="Keep the shop, its store and its log in this folder.")
+@click.option(
+    "--report",
+    "report_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the report to FILE (.json) and FILE's .html page.",
+)
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep the shop, its store and its log in this folder.")
 @click.option("--plant", default="", help="Plant a bug that the report must show: lose-one, double-capture, oversell, unbalance.")
 @JSON
 def demo(headless: bool, report_file: Path | None, as_json: bool, **told: Any) -> None:
@@ -338,14 +389,16 @@ def demo(headless: bool, report_file: Path | None, as_json: bool, **told: Any) -
 @main.command()
 @CONFIG
 @click.option("--defaults", is_flag=True, help="Ask nothing; write the shop of the demo.")
-def init(config: Path, defaults: bool) -> None:
+@JSON
+def init(config: Path, defaults: bool, as_json: bool) -> None:
     """Write a commented mainstay.toml from a few answers."""
     from mainstay.app.first_steps import ask
 
     if config.exists():
         raise click.ClickException(f"{config} exists already; move it away first, or name another with --config")
-    config.write_text(ask(defaults))
-    click.echo(f"{config} is written. Next: set the secrets that it names, then `mainstay check` and `mainstay up`.")
+    config.write_text(ask(defaults), encoding="utf-8")
+    text = f"{config} is written. Next: set the secrets that it names, then `mainstay check` and `mainstay up`."
+    show({"written": str(config)}, as_json, text)
 
 
 @main.group()
@@ -376,7 +429,7 @@ def new_connector(name: str, into: Path) -> None:
 
 @connector.command("check")
 @click.argument("name")
-@click.option("--seeds", default=3, show_default=True, help="Dice of the faulty worlds that it is put through.")
+@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Dice of the faulty worlds that it is put through.")
 @JSON
 def check_connector(name: str, seeds: int, as_json: bool) -> None:
     """Put a connector through the conformance suite with its twin; exit 1 when a check fails."""
@@ -402,7 +455,7 @@ def bench(name: str, as_json: bool, quick: bool) -> None:
 
 @main.command()
 @click.option("--seed", type=int, help="Replay one seed and tell its history.")
-@click.option("--seeds", default=1_000, show_default=True, help="How many seeds to play, from 0.")
+@click.option("--seeds", type=click.IntRange(min=1), default=1_000, show_default=True, help="How many seeds to play, from 0.")
 @click.option("--scenario", default="", help='Only histories of one kind, such as "flash sale".')
 @JSON
 def sim(seed: int | None, seeds: int, scenario: str, as_json: bool) -> None:
@@ -421,24 +474,6 @@ def _state(data: Path) -> Any:
     if not (data / "state.db").exists():
         raise Halt(f"there is no store in {data} yet; `mainstay up` makes it")
     return State(data / "state.db", write=False)
-
-
-def _post(config: Path, path: str, body: dict[str, str]) -> Any:
-    """Ask the running Mainstay."""
-    from mainstay.app.build import OPERATOR, open_house, tokens
-    from mainstay.model.failures import Halt
-
-    house = open_house(config)
-    server = house.landscape.server
-    headers = {"authorization": f"Bearer {tokens(house)[OPERATOR].reveal()}", "content-type": "application/json"}
-    request = urllib.request.Request(f"http://{server.listen}:{server.port}{path}", json.dumps(body).encode(), headers, method="POST")
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        return json.load(error)
-    except urllib.error.URLError as error:
-        raise Halt(f"Mainstay does not answer on {server.listen}:{server.port} ({error.reason}); start it with `mainstay up`") from None
 
 
 if __name__ == "__main__":

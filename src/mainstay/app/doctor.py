@@ -10,6 +10,7 @@ import apsw
 from msgspec import Struct
 
 from mainstay.app.inspect import findings
+from mainstay.model.failures import Halt
 from mainstay.storage.database import SQLITE_MIN, connect
 
 FREE_BYTES_MIN = 1_000_000_000
@@ -56,7 +57,10 @@ def _private(data: Path) -> Finding:
 
 
 def _store(path: Path) -> Finding:
-    connection = connect(path, write=False, schema="")
+    try:
+        connection = connect(path, write=False, schema="")
+    except Halt as refused:
+        return Finding(path.name, False, refused.why)
     mode, result = connection.pragma("journal_mode"), connection.pragma("quick_check")
     connection.close()
     return Finding(path.name, mode == "wal" and result == "ok", f"journal {mode}, check {result}")

@@ -10,7 +10,7 @@ import msgspec
 
 from mainstay import connectors
 from mainstay.app import build
-from mainstay.contract.connector import Settings, settings_of
+from mainstay.contract.connector import Connector, settings_of
 from mainstay.flows.ask import statements_of
 from mainstay.landscape import Finding, Misdeclared, check, places, read
 from mainstay.model import events
@@ -26,23 +26,21 @@ def translator(name: str, given: Mapping[str, str]) -> Callable[[str, bytes], li
     if name == "api":
         return statements_of
     kind = connectors.find(name)
-    return kind(settings_of(kind, {**stand_ins(kind.Settings), **given})).translate
+    return kind(settings_of(kind, {**stand_ins(kind), **given})).translate
 
 
-def stand_ins(settings: type[Settings]) -> dict[str, Any]:
+STAND_IN: Mapping[str, Any] = {"string": "none", "array": [], "object": {}}  # by JSON type; all others: 1
+
+
+def stand_ins(connector: type[Connector]) -> dict[str, Any]:
     """A value for every required setting: enough to translate, never to connect."""
     found: dict[str, Any] = {}
-    for field in msgspec.structs.fields(settings):
-        if field.required:
-            found[field.encode_name] = "none" if "Secret" in str(field.type) else _example(field.type)
-        elif field.name == "currency":
-            found[field.encode_name] = "USD"
+    for one in build.settings(connector):
+        if one.required:
+            found[one.name] = one.schema.get("examples", [STAND_IN.get(str(one.schema.get("type")), 1)])[0]
+        elif one.name == "currency":
+            found[one.name] = "USD"
     return found
-
-
-def _example(kind: Any) -> Any:
-    schema = msgspec.json.schema(kind)
-    return schema.get("examples", ["none" if schema.get("type") == "string" else 1])[0]
 
 
 def contracts() -> dict[str, Any]:
@@ -64,7 +62,7 @@ def _members(union: Any) -> tuple[type[Any], ...]:
 
 def findings(config: Path) -> list[Finding]:
     """What `mainstay check` finds."""
-    text = config.read_text()
+    text = build.declared(config)
     try:
         landscape = read(text, str(config))
     except Misdeclared as wrong:  # no landscape at all: what keeps it from being one is what is found

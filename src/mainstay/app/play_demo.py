@@ -14,8 +14,16 @@ from mainstay.app.page import page
 from mainstay.app.show_demo import LiveView, summary
 
 
+def check_writable(*files: Path) -> None:
+    """Before the play, which takes minutes. Raises OSError."""
+    for file in files:
+        file.open("ab").close()
+
+
 def perform(demo: Demo, *, headless: bool, report_file: Path | None, quiet: bool) -> dict[str, Any]:
     """Play, show, report. The page stands beside the JSON file."""
+    if report_file is not None:
+        check_writable(report_file, report_file.with_suffix(".html"))
     console = Console()
     samples: list[dict[str, Any]] = []
 

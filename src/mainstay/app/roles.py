@@ -30,6 +30,7 @@ from mainstay.flows.intake import Intake
 from mainstay.flows.operate import Operators
 from mainstay.flows.propagate import Propagate
 from mainstay.flows.world import World
+from mainstay.model.failures import Halt
 from mainstay.model.times import SECOND
 from mainstay.storage.archive import Archive, raw_of
 from mainstay.storage.bell import POLL_S, Bell, Ringer
@@ -42,6 +43,7 @@ TIMERS_MAX = 64
 SNAPSHOT_S = 0.5
 PRUNE_S = 5.0
 ANSWERS_KEPT = 10_000  # receipts: whoever still waits for an older answer has long been told to ask again
+BACKLOG = 2_048  # connections that wait to be accepted
 IDLE_MERGE = 2_000  # unmerged cross-references that an idle moment is used for
 
 log = structlog.get_logger("roles")
@@ -105,11 +107,12 @@ class Core:
             inbox.close()
 
 
-def run_core(house: House, stop: Callable[[], bool]) -> None:
+def run_core(house: House, stop: Callable[[], bool], ready: Callable[[], None]) -> None:
     """The core process. On stop it finishes what has arrived."""
     core = Core(house)
     bell, edge, dispatch = Bell(house.data, "core"), Ringer(house.data, "edge"), Ringer(house.data, "dispatch")
     snapped = 0
+    ready()
     try:
         while True:
             bell.drain()
@@ -134,9 +137,9 @@ def run_core(house: House, stop: Callable[[], bool]) -> None:
 async def run_dispatch(house: House, stop: asyncio.Event, ready: Callable[[], None]) -> None:
     """The dispatch process."""
     core = Ringer(house.data, "core")
-    bell = Bell(house.data, "dispatch")
     transport = Http()
     outcomes = Outcomes(house.data / "outcomes.db", clock, core.ring)
+    bell = Bell(house.data, "dispatch")  # once the store is ours: a second process would take the bell of the first
     state = await _wait_for_state(house.data, stop)
     propagate = Propagate(state, build.channel_policies(house), build.by_sku(house), build.pricing(house))
     plan = build.plan(house, build.scales(house))
@@ -203,8 +206,8 @@ class Front:
 async def run_edge(house: House, stop: asyncio.Event, ready: Callable[[], None]) -> None:
     """The edge process."""
     core = Ringer(house.data, "core")
-    bell = Bell(house.data, "edge")
     inbox = Inbox(house.data / "inbox.db")
+    bell = Bell(house.data, "edge")
     state = await _wait_for_state(house.data, stop)
     recorder = Recorder(inbox, clock, core.ring)
     waiters = Waiters(state)
@@ -216,7 +219,7 @@ async def run_edge(house: House, stop: asyncio.Event, ready: Callable[[], None])
     api = Api(state, outcomes, recorder, waiters, build.tokens(house), build.channel_policies(house), meters.text, meters.not_ready)
     config = uvicorn.Config(
         Front(door, api.application()), loop="none", http="httptools", access_log=False, log_level="warning", lifespan="off",
-        server_header=False, date_header=False, proxy_headers=False, timeout_graceful_shutdown=5, limit_concurrency=4_000, backlog=2_048,
+        server_header=False, date_header=False, proxy_headers=False, timeout_graceful_shutdown=5, limit_concurrency=4_000, backlog=BACKLOG,
     )  # fmt: skip
     listener = listening(server.listen, server.port)
     web = uvicorn.Server(config)
@@ -253,11 +256,18 @@ async def _edge_upkeep(archive: Archive, state: State) -> None:
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """A listening socket; the error names the port."""
+    """A listening socket. Raises Halt where the address cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
+    try:
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise Halt(
+            f"Mainstay cannot listen on {host}:{port} ({error.strerror}); stop what listens there, or set `listen` or `port` in [server]"
+        ) from None
     listener.setblocking(False)
     return listener
 
@@ -268,8 +278,7 @@ def run(role: str, house: House, ready: Callable[[], None]) -> None:
         stopped: list[int] = []
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: stopped.append(1))
-        ready()
-        run_core(house, lambda: bool(stopped))
+        run_core(house, lambda: bool(stopped), ready)
         return
     import uvloop
 

@@ -22,6 +22,53 @@ def journey_text(found: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def order_text(found: dict[str, Any]) -> str:
+    """One order: where it stands, what blocks it, what came of what was asked."""
+    lines = [f"{found['order']}  {found['number']}: {found['status']}, {found['total']}, due {found['due']}"]
+    if found["blocker"]:
+        lines.append(f"  blocked by {found['blocker']['what']} ({found['blocker']['whose']}): {found['blocker']['detail']}")
+    lines += [f"  held for {what}: {why}" for what, why in found["holds"].items()]
+    lines += [f"  {line['quantity']:>4}  {line['sku'] or 'no SKU'}  at {line['price']}" for line in found["lines"]]
+    for kind in ("payments", "parcels", "refunds"):
+        for key, one in found[kind].items():
+            lines.append("  " + " ".join([f"{kind[:-1]} {key} at {one['system']}: {one['status']}", *one.get("tracking", ())]))
+    lines += [
+        f"  {one['system']} was asked to {one['command']}: {one['outcome']} {one.get('why', '')}".rstrip()
+        for one in found["effects"].values()
+    ]
+    return "\n".join(lines + ([f"  invoice {found['invoice']}"] if found["invoice"] else []))
+
+
+def status_text(found: dict[str, Any]) -> str:
+    """How things stand, a line for each thing to look at."""
+    dispatch, lag = found["dispatch"], found["lag"]
+    behind = {**lag, "effects": dispatch.get("waiting", 0), "early statements": found["early"], "proposals": found["proposals"]}
+    lines = [
+        f"orders        {_counts(found['orders'])}",
+        f"reservations  {_counts(found['reservations'])}",
+        f"dead letters  {_counts(found['dead_letters'])}",
+        f"waiting       {_counts(behind)}",
+    ]
+    for name, one in dispatch.get("systems", {}).items():
+        paused = f", paused: {one['reason']}" if one["breaker"] == "open" else ""
+        calls, failures = sum(one["calls"].values()), sum(one["failures"].values())
+        lines.append(f"  {name}: {calls} calls, {failures} failures, {one['waiting']} waiting{paused}")
+    late = {flow: one for flow, one in dispatch.get("flows", {}).items() if one["late"]}
+    lines += [f"late          {flow}: {one['behind_s']} s behind, of {one['within_s']:.0f}; {one['owner']}" for flow, one in late.items()]
+    lines += ["books", *(f"  {name:<24}{balance:>14}" for name, balance in found["accounts"].items() if balance.strip("-0."))]
+    return "\n".join(lines)
+
+
+def letter_text(found: dict[str, Any]) -> str:
+    """A dead letter: its cause first, its raw message last."""
+    lines = [f"{name}: {value}" for name, value in found.items() if name != "raw" and value not in ("", None)]
+    return "\n".join([*lines, "", found["raw"] or "no raw message is kept for it"])
+
+
+def _counts(values: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in values.items() if count) or "none"
+
+
 def stock_text(found: dict[str, Any]) -> str:
     """A SKU's stock and the explanation of each channel's number."""
     lines = [f"{found['sku']}  {found['title']}"]

@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from mainstay.app.build import House, check_ready, open_house
-from mainstay.app.meters import STALE_S
+from mainstay.app.meters import STALE_S, read_snapshot
+from mainstay.app.roles import listening
+from mainstay.storage.database import Lock, connect
 
 ROLES = ("core", "dispatch", "edge")  # the order in which they start; they stop in reverse
 RESTART_S_MIN, RESTART_S_MAX = 0.2, 10.0
 STOP_S_MAX = 20.0
+LOOK_S = 1.0  # how often it looks whether a system has gone or come back
+CANNOT = 2  # how a process ends that has said what a person must do first: starting it again changes nothing
 
 log = structlog.get_logger("up")
+Say = Callable[[str], None]
 
 
 class Role:
-    """One child process."""
+    """One child process. It says on its standard output when it is ready."""
 
-    def __init__(self, name: str, config: Path, output: Path | None) -> None:
-        self.name, self.config, self.output = name, config, output
+    def __init__(self, name: str, config: Path) -> None:
+        self.name, self.config = name, config
         self.failures = 0
         self.next_at = 0.0
         self.started_at = 0.0
+        self.ready = False  # it has worked once
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        stderr = None if self.output is None else self.output.open("ab")
         command = [sys.executable, "-m", "mainstay.app.cli", "role", self.name, "--config", str(self.config)]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr)
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        assert self.process.stdout is not None
+        os.set_blocking(self.process.stdout.fileno(), False)
         self.started_at = time.monotonic()
-        if stderr is not None:
-            stderr.close()
 
     def watch(self) -> None:
         """Start it again when it died, more slowly the more often it does."""
@@ -45,13 +53,18 @@ class Role:
             if now >= self.next_at:
                 self.start()
             return
+        assert self.process.stdout is not None
+        self.ready = bool(self.process.stdout.read()) or self.ready
         code = self.process.poll()
         if code is None:
             if self.failures and now - self.started_at > STALE_S:
                 self.failures = 0
             return
+        if code == CANNOT and not self.ready:
+            raise Cannot
         log.error("process_died", role=self.name, code=code)
         self.failures += 1
+        self.process.stdout.close()
         self.process = None
         self.next_at = now + min(RESTART_S_MAX, RESTART_S_MIN * 2**self.failures)
 
@@ -67,21 +80,80 @@ class Role:
             self.process.wait()
 
 
-def up(config: Path, output: Path | None = None) -> int:
-    """Run until SIGTERM or SIGINT."""
-    house: House = open_house(config)
+class Cannot(Exception):
+    """A process cannot start, and has said why."""
+
+
+class Watch:
+    """Says which systems have gone and which are back, once each."""
+
+    def __init__(self, data: Path, say: Say) -> None:
+        self.data, self.say = data, say
+        self.gone: set[str] = set()
+        self._looked_at = 0.0
+
+    def look(self) -> None:
+        now = time.monotonic()
+        if now - self._looked_at < LOOK_S:
+            return
+        self._looked_at = now
+        self.compare(read_snapshot(self.data, "dispatch").get("systems", {}))
+
+    def compare(self, systems: Mapping[str, Any]) -> None:
+        """`systems` as dispatch tells of them: name -> breaker, reason …"""
+        for name, one in systems.items():
+            if one["breaker"] == "open" and name not in self.gone:
+                self.gone.add(name)
+                self.say(f"{name} cannot be worked with, its messages are kept: {one['reason']}")
+            elif one["breaker"] == "closed" and name in self.gone:
+                self.gone.remove(name)
+                self.say(f"{name} is back")
+
+
+def up(config: Path, say: Say) -> int:
+    """Run until SIGTERM or SIGINT; 2 where a process cannot start. `say` is told what people want to know. Raises Halt, Misdeclared."""
+    house = open_house(config)
     check_ready(house)
     house.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = Lock(house.data)
+    check_free(house)
     stopped: list[int] = []
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopped.append(1))
-    roles = [Role(name, config, output) for name in ROLES]
+    roles = [Role(name, config) for name in ROLES]
+    watch = Watch(house.data, say)
+    greeted = False
     try:
         while not stopped:
             for role in roles:
                 role.watch()
+            if not greeted and all(role.ready for role in roles):
+                greeted = True
+                say(greeting(house))
+            if greeted:
+                watch.look()
             time.sleep(0.1)
+    except Cannot:
+        return CANNOT
     finally:
         for role in reversed(roles):
             role.stop()
+        lock.release()
     return 0
+
+
+def check_free(house: House) -> None:
+    """Refuse to start where another Mainstay runs, or on a store that this one cannot read. Raises Halt."""
+    for name in ("state", "outcomes", "inbox"):
+        path = house.data / f"{name}.db"
+        Lock(path).release()
+        if path.exists():
+            connect(path, write=False, schema=name).close()
+    listening(house.landscape.server.listen, house.landscape.server.port).close()
+
+
+def greeting(house: House) -> str:
+    """Where it listens, and what it stands between."""
+    server = house.landscape.server
+    systems = ", ".join(f"{name} ({one.connector})" for name, one in house.landscape.systems.items())
+    return f"ready on http://{server.listen}:{server.port}, between {systems}"

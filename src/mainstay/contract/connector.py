@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from mainstay.contract.talk import Call, Repeat, Reply, Talk, judge
 from mainstay.model.commands import Command
@@ -136,6 +136,10 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A connector's settings in `mainstay.toml`. Field types and Meta(description=…) make the docs, the schema and the masking."""
+
+
+Url = Annotated[str, Meta(extra_json_schema={"format": "uri"})]  # a setting that is an https address
+SystemName = Annotated[str, Meta(extra_json_schema={"format": "system"})]  # a setting that names another system of the shop
 
 
 class Connector:

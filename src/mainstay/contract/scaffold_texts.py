@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from mainstay.contract import signatures
 from mainstay.contract.connector import (
-    Budget, Connector, Delivery, Done, Feed, Manifest, Outcome, Page, Row, Session, Settings, Sink, Topic, read,
+    Budget, Connector, Delivery, Done, Feed, Manifest, Outcome, Page, Row, Session, Settings, Sink, Topic, Url, read,
 )  # fmt: skip
 from mainstay.contract.talk import Call, Repeat, Talk, as_json
 from mainstay.model.commands import Command, ConfirmFulfilment, RefundPayment, SetLevel
@@ -32,7 +32,7 @@ PAID: dict[str, PaymentStatus] = {"open": "pending", "paid": "captured", "sent":
 class TinyShopSettings(Settings, frozen=True, kw_only=True):
     """How to reach one shop."""
 
-    url: Annotated[str, Meta(description="Base URL of the API.", examples=["https://acme.tinyshop.example"])]
+    url: Annotated[Url, Meta(description="Base URL of the API.", examples=["https://acme.tinyshop.example"])]
     token: Annotated[Secret, Meta(description="API token.")]
     webhook_secrets: Annotated[tuple[Secret, ...], Meta(description="Signing secrets; two while one is being replaced.")]
 

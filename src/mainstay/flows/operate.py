@@ -89,21 +89,27 @@ class Operators:
         self.world.log(receipt.at, "letter", number, [event])
         self._answer(receipt, 200, {"id": number, "status": how, "detail": detail})
 
-    def _order(self, uid: str) -> OrderState | None:
+    def _order(self, receipt: Receipt) -> OrderState | None:
+        """The order that a receipt is about; None where there is none, and that is answered."""
         world = self.world
-        found = named(uid)
-        if found is None or f"{found[1]}/{found[0]}" not in world.words:
-            return None
-        key = world.key(found[1], found[0], found[2])
-        number = world.store.find([key]).get(key, 0)
-        world.load_orders([number])
-        return world.orders.get(number)
+        found = named(receipt.key)
+        state = None
+        if found is not None and f"{found[1]}/{found[0]}" in world.words:
+            key = world.key(found[1], found[0], found[2])
+            number = world.store.find([key]).get(key, 0)
+            world.load_orders([number])
+            state = world.orders.get(number)
+        if state is None:
+            self._answer(receipt, 404, {"code": "not_found", "detail": "no order has this id"})
+        return state
 
     def _free(self, receipt: Receipt, ask: Ask) -> None:
         """Lift the holds of an order: a person has looked at their cause and accepts it."""
-        state = self._order(receipt.key)
-        if state is None or not state.holds:
-            self._answer(receipt, 404, {"code": "not_found", "detail": "no order of this id is held"})
+        state = self._order(receipt)
+        if state is None:
+            return
+        if not state.holds:
+            self._answer(receipt, 404, {"code": "not_found", "detail": "nothing holds this order"})
             return
         freed = [Freed(reason=reason, by=ask.request.by, waived=True) for reason in state.holds]
         self.intake.turns.advance(state, receipt, freed)
@@ -112,8 +118,10 @@ class Operators:
     def _erase(self, receipt: Receipt, ask: Ask) -> None:
         """Delete a person's row in the vault; the archives destroy the keys of their receipts when they see the event."""
         world = self.world
-        state = self._order(receipt.key)
-        if state is None or not state.subject:
+        state = self._order(receipt)
+        if state is None:
+            return
+        if not state.subject:
             self._answer(receipt, 404, {"code": "not_found", "detail": "no personal data is kept for this order"})
             return
         event: AnyEvent = Erased(by=ask.request.by)

@@ -62,7 +62,7 @@ FINDINGS: Mapping[str, Kind] = {
     # names and people
     "name-reserved": Kind("error", "A system is called mainstay, which means Mainstay itself."),
     "connector-unknown": Kind("error", "A system names a connector that is not installed."),
-    "system-unknown": Kind("error", "A channel, flow or rule names a system that is not declared."),
+    "system-unknown": Kind("error", "A channel, flow, rule or setting names a system that is not declared."),
     "system-unused": Kind("warning", "A system that no channel, flow or rule mentions."),
     "object-unknown": Kind("error", "A flow or rule names an object that does not exist."),
     "group-unknown": Kind("error", "A rule names a field group that its object does not have."),

@@ -16,7 +16,7 @@ OWNER = "operations"
 LATENCY: Mapping[str, Latency] = {  # all others: same-day
     "order": "real-time", "inventory": "real-time", "payment": "real-time", "fulfilment": "real-time", "settlement": "finance-close",
 }  # fmt: skip
-SIGNING = ("webhook_secrets",)  # optional, but without them every delivery is refused
+NEEDED = ("webhook_secrets", "location")  # optional, but without them every delivery is refused, and no level is read
 _EMPTY: Mapping[str, Any] = {"integer": 1, "number": 1.0, "boolean": False, "array": [], "object": {}}
 
 
@@ -184,9 +184,8 @@ def _systems(plan: _Plan) -> Iterator[str]:
         environment = plan.answers.environment
         fields = {"connector": offer.connector, "owner": OWNER} | ({"environment": environment} if environment != "production" else {})
         yield from _table(f"systems.{name}", fields)
-        given = plan.answers.settings.get(name, {})
-        given = {**plan.provider(offer), **plan.answers.settings.get(name, {})}
-        needed = [one for one in offer.settings if one.required or one.name in given or offer.asks or one.name in SIGNING]
+        given = {"currency": plan.answers.currency, **plan.provider(offer), **plan.answers.settings.get(name, {})}
+        needed = [one for one in offer.settings if one.required or one.name in given or offer.asks or one.name in NEEDED]
         if needed:
             yield ""
             yield from _table(f"systems.{name}.settings", {one.name: given.get(one.name, _sample(name, one)) for one in needed})

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+import msgspec
+from msgspec import Meta, Struct
 
 from mainstay.landscape.declared import OBJECTS, Latency, Pattern
+from mainstay.model.secrets import Secret
 
 TELLS: Mapping[str, tuple[str, str]] = {  # command -> the object and field group that its receiver is told of
     "ReleaseOrder": ("order", "lines"),
@@ -25,12 +27,32 @@ ANSWERS = frozenset({"CancelOrder"})  # told to the system that the order came f
 
 
 class Setting(Struct, frozen=True):
-    """One setting of a connector; `schema` is the JSON Schema of its value."""
+    """One setting as its connector declares it: `kind` is the type of its value, with description, examples and limits."""
 
     name: str
+    kind: Any = str
     required: bool = False
-    secret: bool = False
-    schema: Mapping[str, Any] = {}
+
+    @property
+    def secret(self) -> bool:
+        """Is it a secret, or does it hold some?"""
+        return self._described()[1]
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of what the file holds; a secret stands there as its reference."""
+        return self._described()[0]
+
+    def _described(self) -> tuple[dict[str, Any], bool]:
+        hidden = []
+
+        def referred(kind: type) -> dict[str, Any]:
+            if kind is not Secret:
+                raise NotImplementedError(f"no setting can be a {kind}")
+            hidden.append(kind)
+            return {"type": "string", "pattern": "^(env|file):.", "description": "By reference: env:NAME or file:PATH."}
+
+        return msgspec.json.schema(self.kind, schema_hook=referred), bool(hidden)
 
 
 class Offer(Struct, frozen=True, kw_only=True):
@@ -64,5 +86,5 @@ def objects_of(commands: Iterable[str]) -> frozenset[str]:
 OWN_API = Offer(
     connector="api", title="Your own system, calling Mainstay's API", brings={"direct": frozenset(OBJECTS)},
     takes=frozenset(OBJECTS), signs=True, asks=True, latency="checkout-blocking",
-    settings=(Setting("token", secret=True, schema={"type": "string", "description": "Bearer token that it calls with."}),),
+    settings=(Setting("token", Annotated[Secret, Meta(description="Bearer token that it calls with.")]),),
 )  # fmt: skip

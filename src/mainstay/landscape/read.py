@@ -14,6 +14,7 @@ from msgspec.structs import FieldInfo, fields
 from mainstay.landscape.declared import Landscape
 from mainstay.landscape.findings import Finding, KeyPath, Misdeclared, nearest
 from mainstay.landscape.places import places
+from mainstay.model.secrets import Secret
 
 _LINE = re.compile(r"\(at line (\d+), column \d+\)")
 
@@ -25,7 +26,7 @@ def read(text: str, path: str) -> Landscape:
     except tomllib.TOMLDecodeError as error:
         raise Misdeclared([_syntax(text, path, str(error))]) from None
     locate = places(text)
-    found = [Finding(code, path, locate(key), wrong, instead) for code, key, wrong, instead in _doubts(Landscape, plain, ())]
+    found = [Finding(code, path, locate(key), wrong, instead) for code, key, wrong, instead in doubts(Landscape, plain, ())]
     if found:
         raise Misdeclared(found)
     return msgspec.convert(plain, Landscape)
@@ -41,7 +42,7 @@ def _syntax(text: str, path: str, error: str) -> Finding:
 _Doubt = tuple[str, KeyPath, str, str]
 
 
-def _doubts(kind: Any, value: Any, path: KeyPath) -> Iterator[_Doubt]:
+def doubts(kind: Any, value: Any, path: KeyPath) -> Iterator[_Doubt]:
     """Everything in `value` that does not fit `kind`: structs and tables are walked, so that one error does not hide the next."""
     if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, Struct):
         yield from _doubts_of_struct(kind, value, path)
@@ -49,7 +50,7 @@ def _doubts(kind: Any, value: Any, path: KeyPath) -> Iterator[_Doubt]:
         key_kind, member_kind = get_args(kind)
         for name, member in value.items():
             yield from _name_doubts(key_kind, name, (*path, name))
-            yield from _doubts(member_kind, member, (*path, name))
+            yield from doubts(member_kind, member, (*path, name))
     else:
         yield from _value_doubts(kind, value, path)
 
@@ -59,7 +60,7 @@ def _doubts_of_struct(kind: type[Struct], value: Mapping[str, Any], path: KeyPat
     where = f"[{'.'.join(map(str, path))}]" if path else "the top of the file"
     for name, member in value.items():
         if name in known:
-            yield from _doubts(known[name].type, member, (*path, name))
+            yield from doubts(known[name].type, member, (*path, name))
         else:
             yield "key-unknown", (*path, name), f'"{name}" means nothing in {where}.', f"{nearest(name, known)}, or leave it out"
     for name in (name for name, one in known.items() if one.required and name not in value):
@@ -87,10 +88,17 @@ def _name_doubts(kind: Any, name: str, path: KeyPath) -> Iterator[_Doubt]:
 
 def _value_doubts(kind: Any, value: Any, path: KeyPath) -> Iterator[_Doubt]:
     try:
-        msgspec.convert(value, kind)
+        msgspec.convert(value, kind, dec_hook=_referred)
     except msgspec.ValidationError as error:
         wrong = f"{'.'.join(map(str, path))}: {str(error).partition(' - at ')[0]}."
         yield "value-wrong", path, wrong, _wanted(kind) or _about(kind) or "a value of that type"
+
+
+def _referred(kind: type, value: Any) -> Secret:
+    """What a secret looks like in the file: a text that refers to it."""
+    if kind is not Secret or not isinstance(value, str):
+        raise TypeError("Expected a text that refers to a secret, env:NAME or file:PATH")
+    return Secret(value)
 
 
 def _wanted(kind: Any) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mainstay.landscape.findings import Finding, KeyPath, nearest
+from mainstay.landscape.offers import Setting
+from mainstay.landscape.read import doubts
 from mainstay.landscape.secrets import is_reference
 from mainstay.landscape.survey import Findings, Survey
 from mainstay.model.money import DECIMALS
@@ -61,12 +63,39 @@ def settings(survey: Survey) -> Findings:
             if key not in known:
                 wrong = f'{offer.title} has no setting "{key}".'
                 yield survey.finding("setting-unknown", ("systems", name, "settings", key), wrong, nearest(key, known))
+            else:
+                yield from _value(survey, ("systems", name, "settings", key), known[key], system.settings[key])
         for key, setting in known.items():
             if setting.required and key not in system.settings:
                 sample = f'"env:{name.upper()}_{key.upper()}"'.replace("-", "_") if setting.secret else '"…"'
                 wrong = f'System "{name}" lacks the setting "{key}", which {offer.title} needs.'
                 instead = f"`{key} = {sample}` in `[systems.{name}.settings]`"
                 yield survey.finding("setting-missing", ("systems", name, "settings"), wrong, instead)
+
+
+def _value(survey: Survey, path: KeyPath, setting: Setting, value: Any) -> Findings:
+    """Is it of the connector's type; and an address, or the name of a system, where that is what the connector takes it for?"""
+    found = list(doubts(setting.kind, value, path))
+    for code, key, wrong, instead in found:
+        yield survey.finding(code, key, wrong, instead)
+    form, where = setting.schema.get("format"), ".".join(map(str, path))
+    if found or not value:
+        return
+    if form == "uri" and not _is_address(value):
+        wrong = f'{where}: "{value}" is no address that can be called.'
+        yield survey.finding("value-wrong", path, wrong, f'`{setting.name} = "https://…"`, with the host of your account')
+    elif form == "system" and value not in survey.shop.systems:
+        yield survey.finding(
+            "system-unknown", path, f'{where}: "{value}" is not one of the [systems].', nearest(value, survey.shop.systems)
+        )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("https", "http") and bool(parts.hostname)
 
 
 def secrets(survey: Survey) -> Findings:

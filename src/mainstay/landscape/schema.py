@@ -19,17 +19,20 @@ def schema(offers: Mapping[str, Offer]) -> dict[str, Any]:
     whole["title"] = "mainstay.toml"
     parts = whole["$defs"]
     parts["System"]["properties"]["connector"]["enum"] = sorted(offers)
-    parts["System"]["allOf"] = [_settings_of(name, offers[name]) for name in sorted(offers)]
+    parts["System"]["allOf"] = [_settings_of(name, offers[name], parts) for name in sorted(offers)]
     parts["Flow"]["properties"]["object"]["enum"] = list(OBJECTS)
     parts["Landscape"]["properties"]["ownership"] = _ownership(parts["Landscape"]["properties"]["ownership"])
     return whole
 
 
-def _settings_of(name: str, offer: Offer) -> dict[str, Any]:
-    """If the connector is this one, its settings are these. A secret's value is a reference."""
+def _settings_of(name: str, offer: Offer, parts: dict[str, Any]) -> dict[str, Any]:
+    """If the connector is this one, its settings are these. Their own parts join those of the file, where references look for them."""
+    properties = {one.name: one.schema for one in offer.settings}
+    for schema in properties.values():
+        parts.update(schema.pop("$defs", {}))
     settings = {
         "type": "object",
-        "properties": {one.name: dict(one.schema) for one in offer.settings},
+        "properties": properties,
         "required": [one.name for one in offer.settings if one.required],
         "additionalProperties": False,
     }

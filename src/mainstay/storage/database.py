@@ -29,6 +29,7 @@ def connect(path: Path, *, write: bool, schema: str) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE if write else apsw.SQLITE_OPEN_READONLY
     connection = apsw.Connection(str(path), flags=flags)
     connection.set_busy_timeout(BUSY_MS)
+    refuse_newer(connection)
     if write:
         connection.pragma("page_size", PAGE_BYTES[schema])
         connection.pragma("journal_mode", "wal")
@@ -57,12 +58,20 @@ def scrub(connection: apsw.Connection) -> bool:
     return True
 
 
-def migrate(connection: apsw.Connection, schema: str) -> None:
-    """Bring a file to the present schema: numbered, forward only."""
+def refuse_newer(connection: apsw.Connection) -> None:
+    """What a newer version wrote is neither read nor changed. Raises Halt."""
     version = connection.pragma("user_version")
     if version > SCHEMA_VERSION:
-        raise Halt(f"{connection.filename} was written by a newer Mainstay (schema {version}, this one knows {SCHEMA_VERSION})")
-    if version == 0:
+        name = connection.filename
+        connection.close()
+        raise Halt(
+            f"{name} was written by a newer Mainstay (schema {version}, this one knows {SCHEMA_VERSION}); install that version again"
+        )
+
+
+def migrate(connection: apsw.Connection, schema: str) -> None:
+    """Bring a file to the present schema: numbered, forward only."""
+    if connection.pragma("user_version") == 0:
         with connection:
             connection.execute(text(f"{schema}_schema.sql"))
             connection.pragma("user_version", SCHEMA_VERSION)

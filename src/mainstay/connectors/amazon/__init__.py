@@ -69,13 +69,17 @@ class AmazonSettings(contract.Settings, frozen=True, kw_only=True, forbid_unknow
     client: Annotated[str, Meta(description="Client id of the application (Login with Amazon).")]
     client_secret: Annotated[Secret, Meta(description="Client secret of the application.")]
     refresh_token: Annotated[Secret, Meta(description="The seller's refresh token for the application.")]
-    queue_url: Annotated[str, Meta(description="URL of the SQS queue that notifications go to; empty: orders are only polled.")] = ""
+    queue_url: Annotated[
+        contract.Url, Meta(description="URL of the SQS queue that notifications go to; empty: orders are only polled.")
+    ] = ""
     queue_region: Annotated[str, Meta(description="AWS region of the queue.")] = "eu-west-1"
     access_key: Annotated[str, Meta(description="AWS access key that may read the queue.")] = ""
     secret_key: Annotated[Secret, Meta(description="Its secret key.")] = Secret("")
     since: Annotated[str, Meta(description="How far back the first poll goes.")] = "2025-01-01T00:00:00Z"
-    url: Annotated[str, Meta(description="Base URL of the API for the seller's region.")] = "https://sellingpartnerapi-eu.amazon.com"
-    auth_url: Annotated[str, Meta(description="Base URL of Login with Amazon.")] = "https://api.amazon.com"
+    url: Annotated[contract.Url, Meta(description="Base URL of the API for the seller's region.")] = (
+        "https://sellingpartnerapi-eu.amazon.com"
+    )
+    auth_url: Annotated[contract.Url, Meta(description="Base URL of Login with Amazon.")] = "https://api.amazon.com"
 
 
 MANIFEST = Manifest(

@@ -30,6 +30,7 @@ from mainstay.contract.connector import (
     Settings,
     Sink,
     Topic,
+    Url,
     read,
 )
 from mainstay.contract.talk import Call, Repeat, Reply, Talk, judge
@@ -54,7 +55,7 @@ class ShipStationSettings(Settings, frozen=True, kw_only=True):
     secret: Annotated[Secret, Meta(description="API secret.")]
     hook_secret: Annotated[Secret, Meta(description="Last part of the webhook's URL; whoever knows it may hint, and no more.")] = Secret("")
     currency: Annotated[str, Meta(description="Currency of the account's shipping costs.", examples=["USD"])] = "USD"
-    url: Annotated[str, Meta(description="Base URL of the API.")] = "https://ssapi.shipstation.com"
+    url: Annotated[Url, Meta(description="Base URL of the API.")] = "https://ssapi.shipstation.com"
 
 
 class _Shipments(Struct):

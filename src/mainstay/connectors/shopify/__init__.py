@@ -88,9 +88,9 @@ class ShopifySettings(contract.Settings, frozen=True, kw_only=True, forbid_unkno
     webhook_secret_old: Annotated[Secret | None, Meta(description="The secret before, while it is being rotated.")] = None
     location: Annotated[str, Meta(description="Id of the location whose levels are read, and set unless the command names one.")] = ""
     currency: Annotated[str, Meta(description="The shop's currency: product prices come without one.", examples=["EUR"])] = ""
-    payment_system: Annotated[str, Meta(description="The system that a payment intent's id belongs to.")] = "stripe"
+    payment_system: Annotated[contract.SystemName, Meta(description="The system that a payment intent's id belongs to.")] = "stripe"
     page_rows: Annotated[int, Meta(ge=1, le=50, description="Orders per page. Fewer where Shopify says MAX_COST_EXCEEDED.")] = 25
-    url: Annotated[str, Meta(description="Base URL instead of the shop's own.")] = ""
+    url: Annotated[contract.Url, Meta(description="Base URL instead of the shop's own.")] = ""
 
 
 MANIFEST = Manifest(

@@ -26,6 +26,7 @@ from mainstay.contract.connector import (
     Settings,
     Sink,
     Topic,
+    Url,
     read,
 )
 from mainstay.contract.talk import Call, Repeat, Reply, Talk, judge
@@ -77,7 +78,7 @@ class StripeSettings(Settings, frozen=True, kw_only=True):
     webhook_secrets: Annotated[tuple[Secret, ...], Meta(description="Signing secrets of the endpoint; two while one is being rolled.")] = ()
     order_key: Annotated[str, Meta(description="The metadata key that holds the order's id.")] = "order"
     system_key: Annotated[str, Meta(description="The metadata key that names the system whose order it is.")] = "system"
-    url: Annotated[str, Meta(description="Base URL of the API.")] = "https://api.stripe.com"
+    url: Annotated[Url, Meta(description="Base URL of the API.")] = "https://api.stripe.com"
 
 
 class _Peek(Struct):

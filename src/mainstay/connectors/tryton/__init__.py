@@ -25,6 +25,7 @@ from mainstay.contract.connector import (
     Settings,
     Sink,
     Topic,
+    Url,
     read,
 )
 from mainstay.contract.talk import Call, Repeat, Reply, Talk, judge
@@ -40,7 +41,7 @@ SESSION_S = 240.0  # Tryton forgets a session after 300 s without a call
 class TrytonSettings(Settings, frozen=True, kw_only=True):
     """How to reach one company of one Tryton database."""
 
-    url: Annotated[str, Meta(description="Base URL of the server.", examples=["https://erp.acme.example"])]
+    url: Annotated[Url, Meta(description="Base URL of the server.", examples=["https://erp.acme.example"])]
     database: Annotated[str, Meta(description="Name of the database.")]
     login: Annotated[str, Meta(description="The user that Mainstay works as.")]
     password: Annotated[Secret, Meta(description="The user's password.")]
