@@ -88,12 +88,26 @@ url = "{warehouse}"
 """
 OWNERSHIP = """[ownership.inventory.on_hand]
 create = {stock}
+[ownership.inventory.listing]
+create = ["mainstay"]
+consume = {channels}
 [ownership.order.all]
 create = {channels}
+consume = {back}
 [ownership.order.invoice]
 create = {stock}
 [ownership.fulfilment.all]
 create = {parcels}
+consume = {channels}
+"""
+FLOW = """[flows.{object}-from-{source}]
+object = "{object}"
+source = "{source}"
+targets = {targets}
+pattern = "{pattern}"
+latency = "real-time"
+owner = "operations"
+runbook = "runbooks.md"
 """
 
 
@@ -103,9 +117,18 @@ def landscape(shops: Mapping[str, str], amazons: Mapping[str, str], back: Mappin
     parts += [SHOP.format(name=name, url=url, domain=domain(name)) for name, url in shops.items()]
     parts += [AMAZON.format(name=name, url=url) for name, url in amazons.items()]
     parts += [BACK.format(**back)] if back else []
+    channels, told = [*shops, *amazons], ["warehouse", "erp"] if back else ["mainstay"]
     stock, parcels = (["erp"], ["warehouse"]) if back else ([], [])
-    parts.append(OWNERSHIP.format(stock=json.dumps(stock), parcels=json.dumps(parcels), channels=json.dumps([*shops, *amazons])))
+    systems = {"stock": stock, "parcels": parcels, "channels": channels, "back": told if back else []}
+    parts.append(OWNERSHIP.format(**{name: json.dumps(some) for name, some in systems.items()}))
+    parts += [_flow("order", name, told, "event" if name in shops else "poll") for name in channels]
+    parts += [_flow("inventory", "mainstay", channels, "direct")]
+    parts += [_flow("inventory", "erp", ["mainstay"], "poll"), _flow("fulfilment", "warehouse", channels, "event")] if back else []
     return "".join(parts)
+
+
+def _flow(obj: str, source: str, targets: list[str], pattern: str) -> str:
+    return FLOW.format(object=obj, source=source, targets=json.dumps(targets), pattern=pattern)
 
 
 def domain(name: str) -> str:

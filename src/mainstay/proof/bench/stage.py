@@ -38,8 +38,9 @@ POLICY = Policy(
 OWNERSHIP = """
 shop = { name = "Bench", currency = "USD" }
 systems.shop = { connector = "shopify", owner = "operations" }
+systems.warehouse = { connector = "shipstation", owner = "operations" }
 ownership.order.all = { create = ["shop"] }
-ownership.fulfilment.all = { create = ["shop"] }
+ownership.fulfilment.all = { create = ["shop", "warehouse"] }
 ownership.refund.all = { create = ["shop"] }
 """
 
