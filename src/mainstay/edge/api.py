@@ -18,7 +18,7 @@ from mainstay.edge.problems import as_problem, problem
 from mainstay.edge.record import Overloaded, Recorder
 from mainstay.flows import journey
 from mainstay.flows.ask import OrderAnswer, OrderRequest, ReservationAnswer, ReserveRequest
-from mainstay.flows.operate import LetterRequest
+from mainstay.flows.operate import EraseRequest, LetterRequest
 from mainstay.model.cards import holds_card
 from mainstay.model.secrets import Secret
 from mainstay.stock.view import ChannelPolicy
@@ -94,7 +94,7 @@ class Api:
             Endpoint("POST", "/v1/orders", "Hand over an order of a channel of your own", self.order, OrderRequest, OrderAnswer, 201),
             Endpoint("GET", "/v1/orders/{id}", "One order, with what blocks it", self.show_order),
             Endpoint("POST", "/v1/orders/{id}/free", "Lift an order's holds: a person accepts their cause", self.free_order, LetterRequest),
-            Endpoint("POST", "/v1/orders/{id}/erase", "Erase the personal data of an order's buyer", self.erase_order, LetterRequest),
+            Endpoint("POST", "/v1/erase", "Erase a person: an order's buyer, a customer, an e-mail address", self.erase, EraseRequest),
             Endpoint("GET", "/v1/trace/{id}", "The whole journey of any number of any system", self.show_trace),
             Endpoint("GET", "/v1/stock/{sku}", "What there is of a SKU, and how each channel's number came about", self.show_stock),
             Endpoint("GET", "/v1/status", "How things stand", self.show_status),
@@ -228,15 +228,14 @@ class Api:
         return await self._letter(request, who, body, "operator/suppress")
 
     async def free_order(self, request: Request, who: str, body: LetterRequest) -> tuple[int, bytes]:
-        return await self._on_order(request, who, body, "operator/free")
-
-    async def erase_order(self, request: Request, who: str, body: LetterRequest) -> tuple[int, bytes]:
-        return await self._on_order(request, who, body, "operator/erase")
-
-    async def _on_order(self, request: Request, who: str, body: LetterRequest, topic: str) -> tuple[int, bytes]:
         if who != "operator":
-            raise Problem(403, "forbidden", "this is for people; use the operators' token")
-        return await self._decided("operator", topic, request.path_params["id"], msgspec.json.encode(body))
+            raise Problem(403, "forbidden", "holds are lifted by people; use the operators' token")
+        return await self._decided("operator", "operator/free", request.path_params["id"], msgspec.json.encode(body))
+
+    async def erase(self, request: Request, who: str, body: EraseRequest) -> tuple[int, bytes]:
+        if who != "operator":
+            raise Problem(403, "forbidden", "persons are erased by people; use the operators' token")
+        return await self._decided("operator", "operator/erase", "", msgspec.json.encode(body))
 
     async def _letter(self, request: Request, who: str, body: LetterRequest, topic: str) -> tuple[int, bytes]:
         if who != "operator":

@@ -15,6 +15,7 @@ from mainstay.model.events import (
     Answered,
     AnyEvent,
     Asked,
+    CustomerListed,
     Deallocated,
     Early,
     Heard,
@@ -229,6 +230,12 @@ class Apply:
             world.link(world.key(state.channel, "reservation", state.key), number)
         stock.fold(event, world.level, at)
         world.tell.update(stock.freed_or_taken(event))
+
+    # --- customers ---------------------------------------------------------------------------------------------------
+    def to_customer(self, subject: int, event: AnyEvent, at: int) -> None:
+        """A customer has a subject from now on."""
+        assert isinstance(event, CustomerListed)
+        self.world.link(self.world.key(event.system, "customer", event.customer), subject)
 
     # --- what waits or is only kept ----------------------------------------------------------------------------------
     def to_early(self, number: int, event: AnyEvent, at: int) -> None:

@@ -17,7 +17,7 @@ from mainstay.flows import buyers
 from mainstay.flows.apply import Apply
 from mainstay.flows.claims import Claims
 from mainstay.flows.items import ON_ITEMS, Items
-from mainstay.flows.letters import Letters
+from mainstay.flows.letters import Letters, bug_of
 from mainstay.flows.shop import Shop
 from mainstay.flows.statements import Statement, skus_of, statement
 from mainstay.flows.turns import Turns
@@ -41,9 +41,10 @@ from mainstay.model.seen import (
 )
 from mainstay.orders import decide as orders
 from mainstay.storage.database import STORE_FAILED
-from mainstay.storage.inbox import OUTCOMES_FROM, Receipt
+from mainstay.storage.inbox import OUTCOMES_FROM, UNCLAIMED, Receipt
 from mainstay.storage.state import Key
 
+IMPERSONAL = ON_ITEMS | {Hint}  # a receipt that says nothing else is nobody's
 ON_ORDERS = frozenset({
     OrderSeen, PaymentSeen, RefundSeen, FulfilmentSeen, ReturnSeen, DisputeSeen, InvoiceSeen, SettlementLineSeen,
 })  # fmt: skip
@@ -98,7 +99,7 @@ class Intake:
     def _condemn(self, source: str, receipt: Receipt, bug: Exception, now: int) -> None:
         log.exception("bug", system=receipt.system, topic=receipt.topic, receipt=receipt.seq)
         world = self.world
-        self._refuse(receipt, Reject(f"{type(bug).__name__}: {bug}", "bug"))
+        self._refuse(receipt, bug_of(bug))
         world.counters[f"position/{source}"] = receipt.seq
         self._hand_over(source, [receipt])
         world.commit(now)
@@ -149,7 +150,8 @@ class Intake:
         except Reject as rejected:
             return rejected
         except Exception as bug:  # one message that we cannot read stops only itself, and says so
-            return Reject(f"{type(bug).__name__}: {bug}", "bug")
+            log.exception("bug", system=receipt.system, topic=receipt.topic, receipt=receipt.seq)
+            return bug_of(bug)
 
     def _load(self, batch: list[tuple[Receipt, Any]]) -> None:
         world = self.world
@@ -166,12 +168,12 @@ class Intake:
                 for one in found:
                     keys += one.keys
                     skus += skus_of(one.said)
-                    if one.person is not None and one.person.id:
-                        keys.append(world.key(receipt.system, "customer", one.person.id))
+                    keys += buyers.keys_of(world, receipt.system, one.said, one.person)
         world.look_up(keys)
         world.load_skus(skus)
         numbers += world.links.values()
         world.load_orders(numbers)
+        world.load_erased({*numbers, *(world.orders[number].subject for number in numbers if number in world.orders)})
         world.load_reservations(numbers)
         items = [world.item_of[sku] for sku in skus if sku in world.item_of]
         items += [item for number in numbers if (state := world.orders.get(number)) is not None for item in state.items]
@@ -204,6 +206,8 @@ class Intake:
             result, number = self.take_one(counts)
             outcomes.append(result)
             about = about or number
+        if not about and not IMPERSONAL.issuperset(type(one.said) for one in said):
+            about = UNCLAIMED
         self.subjects.append((receipt.seq, about))
         return "applied" if "applied" in outcomes else outcomes[0] if outcomes else "noted"
 
@@ -221,7 +225,7 @@ class Intake:
             self.apply.to_hint(receipt.seq, heard, receipt.at)
             self.world.log(receipt.at, "hint", receipt.seq, [heard])
             return "applied", 0
-        return "noted", buyers.keep(self.world, receipt.system, one.person, 0) if kind is CustomerSeen else 0
+        return "noted", buyers.meet(self.apply, receipt, said, one.person) if kind is CustomerSeen else 0
 
     def _order(self, one: Statement) -> tuple[str, int]:
         world, said, receipt = self.world, one.said, one.receipt
@@ -242,10 +246,8 @@ class Intake:
         mark = fingerprint(receipt.system, receipt.topic, receipt.key) if receipt.key else 0
         if not orders.newer(state, said):
             return ("duplicate" if mark in state.marks else "stale"), state.subject
-        buyer, customer = state.subject, ""
-        if one.person is not None:
-            buyer = buyers.keep(world, receipt.system, one.person, state.id) or buyer
-            customer = one.person.id
+        buyer = buyers.keep(world, receipt.system, one.person, state)
+        customer = one.person.id if one.person is not None else ""
         heard = Heard(system=receipt.system, said=said, mark=mark, subject=buyer, customer=customer, receipt=receipt.seq)
         awaited = one.keys if state.order is None and world.waiting else []
         self.turns.hear(state, receipt, heard)
@@ -264,7 +266,9 @@ class Intake:
     # --- answers of other systems, time-outs -------------------------------------------------------------------------
     def _outcome(self, receipt: Receipt, outcome: Outcome) -> None:
         state = self.world.orders.get(outcome.entity)
-        self.subjects.append((receipt.seq, state.subject if state else 0))
+        subject = state.subject if state else 0
+        self.subjects.append((receipt.seq, subject))
+        outcome = msgspec.structs.replace(outcome, why=buyers.discreet(self.world, outcome.why, subject))
         effect = state.effects.get(outcome.key) if state is not None else None
         if state is None or effect is None:
             if outcome.outcome == "rejected":
@@ -295,7 +299,7 @@ class Intake:
                 due, kind, entity = timers[0]
                 log.exception("bug", timer=kind, entity=entity)
                 lost = Receipt(0, due, "mainstay", f"timer/{kind}", str(entity), b"")
-                self.letters.park(lost, Reject(f"{type(bug).__name__}: {bug}", "bug"))
+                self.letters.park(lost, bug_of(bug))
                 self.world.batch.timers_done.append((due, kind, entity))
                 self.world.commit(now)
             for one in timers if len(timers) > 1 else ():
@@ -321,6 +325,7 @@ class Intake:
         world.commit(now)
 
     def _refuse(self, receipt: Receipt, why: Reject) -> None:
+        self.subjects.append((receipt.seq, UNCLAIMED))
         self.count(receipt, self.letters.refuse(receipt, why, asked=receipt.topic in self.readers))
 
     def count(self, receipt: Receipt, outcome: str) -> None:

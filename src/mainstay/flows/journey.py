@@ -9,6 +9,7 @@ import apsw
 import msgspec
 
 from mainstay.catalog.view import item as item_view
+from mainstay.flows.buyers import with_address
 from mainstay.flows.propagate import served, shelves_of
 from mainstay.flows.world import order_of
 from mainstay.model.events import Answered, AnyEvent, Asked, Heard, Moved, decode
@@ -55,11 +56,8 @@ def _by_key(state: State, space: str, text: str) -> list[int]:
 
 
 def _by_email(state: State, email: str) -> list[int]:
-    """A scan: asked seldom, and an index would be personal data in yet another place."""
-    wanted = msgspec.json.encode({"email": email})[1:-1]
-    subjects = {subject for subject, body in state.connection.execute("SELECT subject, body FROM vault") if wanted in unpack(body)}
-    if not subjects:
-        return []
+    """Orders of the people who have this address: a scan, as it is asked seldom."""
+    subjects = with_address(state, email)
     sql = "SELECT id FROM orders WHERE subject IN (SELECT value FROM json_each(?)) LIMIT ?"
     return [number for (number,) in rows(state.connection, sql, (msgspec.json.encode(sorted(subjects)).decode(), FOUND_MAX))]
 

@@ -139,7 +139,7 @@ def _replay_order(apply: Apply, seq: int, at: int, number: int, events: list[Any
     state.updated_at = world.changed_orders[number] = at
 
 
-_OTHERS = {"letter": "to_letter", "early": "to_early", "proposal": "to_proposal", "hint": "to_hint"}
+_OTHERS = {"letter": "to_letter", "early": "to_early", "proposal": "to_proposal", "hint": "to_hint", "customer": "to_customer"}
 
 
 def compare(live: State, rebuilt: State) -> Verdict:

@@ -199,6 +199,13 @@ class EarlyEnded(Event, frozen=True, tag="EarlyEnded"):
     """What it waited for has arrived."""
 
 
+class CustomerListed(Event, frozen=True, tag="CustomerListed"):
+    """A customer of a system was heard of before any order of theirs, and got a subject, which stands for the person."""
+
+    system: str
+    customer: str  # their id there
+
+
 class Erased(Event, frozen=True, tag="Erased"):
     """A person's data was deleted: their row in the vault and the keys of their receipts."""
 
@@ -226,6 +233,7 @@ AnyEvent = (
     | Proposed
     | Early
     | EarlyEnded
+    | CustomerListed
     | Erased
 )
 

@@ -179,16 +179,20 @@ ON CONFLICT (id) DO UPDATE SET status = excluded.status, body = excluded.body;
 INSERT INTO proposal (id, at, body) VALUES (?, ?, ?);
 
 -- name: save_person
--- The personal data of a subject, as last stated.
-INSERT INTO vault (subject, body) VALUES (?, ?) ON CONFLICT (subject) DO UPDATE SET body = excluded.body;
+-- The personal data of a subject, as last stated. Who was erased stays erased.
+INSERT INTO vault (subject, body) VALUES (?, ?) ON CONFLICT (subject) DO UPDATE SET body = excluded.body WHERE length(vault.body) > 0;
 
 -- name: load_people
 -- Personal data by subject.
-SELECT subject, body FROM vault WHERE subject IN (SELECT value FROM json_each(?));
+SELECT subject, body FROM vault WHERE length(body) > 0 AND subject IN (SELECT value FROM json_each(?));
+
+-- name: load_erased
+-- Those of a list of subjects that were erased.
+SELECT subject FROM vault WHERE length(body) = 0 AND subject > 0 AND subject IN (SELECT value FROM json_each(?));
 
 -- name: erase_person
--- Delete a subject's personal data.
-DELETE FROM vault WHERE subject = ?;
+-- Delete a subject's personal data, and remember that it was.
+INSERT INTO vault (subject, body) VALUES (?, x'') ON CONFLICT (subject) DO UPDATE SET body = x'';
 
 -- name: add_answer
 -- What the callers that waited for a batch are told.
@@ -233,6 +237,10 @@ INSERT INTO handled (seq, source, subjects) VALUES (?, ?, ?);
 -- name: handled_from
 -- Batches that the archive has not taken over yet.
 SELECT seq, subjects FROM handled WHERE seq > ? AND source = ? ORDER BY seq LIMIT ?;
+
+-- name: all_handled
+-- Whose receipts the last batches held, as far as they are kept.
+SELECT subjects FROM handled ORDER BY seq;
 
 -- name: drop_handled
 -- Batches whose receipts are archived.

@@ -139,8 +139,8 @@ CREATE TABLE proposal (  -- what a system said of what another owns
 ) STRICT;
 
 CREATE TABLE vault (  -- personal data: here, and nowhere else in this file
-    subject INTEGER PRIMARY KEY,
-    body    BLOB NOT NULL
+    subject INTEGER PRIMARY KEY,  -- negative: the customer's own record, so that it never replaces the address that an order brought
+    body    BLOB NOT NULL         -- empty: erased, and stays so
 ) STRICT;
 
 CREATE TABLE answer (  -- what the callers that waited for a batch are told
