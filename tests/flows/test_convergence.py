@@ -115,6 +115,30 @@ def test_the_log_alone_gives_the_state_back(tmp_path, seed):
     assert verdict.rows["orders"] == 24 and verdict.rows["transfer"] > 20
 
 
+@pytest.mark.parametrize(
+    "since", [{"payment_us": 5 * 60_000_000}, {"behind": frozenset()}, {"main": "cellar"}], ids=lambda since: next(iter(since))
+)
+def test_the_log_proves_itself_whatever_is_declared_since(tmp_path, since):
+    """A shorter time-out, an ERP that is gone: what was folded under the old settings is rebuilt under them, and the new ones count from now."""
+    core = Core(tmp_path / "state.db", batch=9)
+    a_busy_day(core, 1)
+    core.say("shop", an_order("99", payments=("pi_99",)))
+    core.flush()
+    declared = msgspec.structs.replace(core.shop, **since)
+    assert verify(core.path, tmp_path / "rebuilt.db", declared).identical
+    core.state.close()
+    core.shop = declared
+    core.open()
+    for sku in "ABC":
+        core.count(sku, 40)
+    core.say("shop", an_order("100", payments=("pi_100",)))
+    core.flush()
+    assert core.rows("SELECT count(*) FROM event WHERE kind = 'settings'") == [(2,)], "once each, not with every batch"
+    for shop in (declared, msgspec.structs.replace(declared, payment_us=1, behind=frozenset({"shop"}), main="elsewhere")):
+        verdict = verify(core.path, tmp_path / f"again-{shop.payment_us}.db", shop)
+        assert verdict.identical, verdict.differences
+
+
 CHANGES = {
     "orders": "UPDATE orders SET body = CAST(substr(body, 1, 40) || char(1) || substr(body, 42) AS BLOB)",
     "stock": "UPDATE stock SET on_hand = on_hand + 1",

@@ -27,6 +27,7 @@ from mainstay.model.events import (
     Refused,
     ReservationEnded,
     Reserved,
+    SettingsChanged,
     Shipped,
     Short,
 )
@@ -58,11 +59,15 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Apply:
-    """Applies events to a World. `payment_us` and `main` come from the landscape and are part of what a rebuild needs."""
+    """Applies events to a World. `settings` hold until the log says otherwise."""
 
-    def __init__(self, world: World, *, payment_us: int, main: str, behind: frozenset[str] = frozenset()) -> None:
-        self.world, self.payment_us, self.behind = world, payment_us, behind
-        self.main = main
+    def __init__(self, world: World, settings: SettingsChanged) -> None:
+        self.world, self.settings = world, settings
+
+    def to_settings(self, _number: int, event: AnyEvent, _at: int) -> None:
+        """The shop is declared differently from here on."""
+        assert isinstance(event, SettingsChanged)
+        self.settings = event
 
     # --- orders ------------------------------------------------------------------------------------------------------
     def to_order(self, state: OrderState, event: AnyEvent, at: int, seq: int) -> None:
@@ -83,7 +88,7 @@ class Apply:
         elif kind is Answered:
             self._answered(state, event)  # type: ignore[arg-type]
         if kind is Moved and event.move == "place" and not is_paid(state):  # type: ignore[union-attr]
-            world.timer(at + self.payment_us, "payment", state.id)
+            world.timer(at + self.settings.payment_us, "payment", state.id)
         if short_before is not None or state.short:
             self._queue(state, short_before or {})
 
@@ -176,7 +181,7 @@ class Apply:
         elif type(said) is StockCounted:
             level = world.level(item, self.location(said.location))
             world.tell.add(item)
-            stock.counted(said, level, behind=event.system in self.behind)
+            stock.counted(said, level, behind=event.system in self.settings.behind)
             self._named(item, event.system, said)
         elif type(said) is StockMoved:
             world.tell.add(item)
@@ -200,7 +205,7 @@ class Apply:
 
     def location(self, name: str) -> int:
         """The number of a location, below 256; a shop that names none has one, called main."""
-        text = f"location/{name or self.main}"
+        text = f"location/{name or self.settings.main}"
         found = self.world.words.get(text)
         if found is not None:
             return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
+from zlib import crc32
 
 import msgspec
 import structlog
@@ -61,7 +62,9 @@ class Intake:
 
     def __init__(self, world: World, shop: Shop) -> None:
         self.world, self.shop = world, shop
-        self.apply = Apply(world, payment_us=shop.payment_us, main=shop.main, behind=shop.behind)
+        self.settings = shop.settings()
+        self._settled = crc32(_encode(self.settings))
+        self.apply = Apply(world, self.settings)
         self.readers: dict[str, Reader] = {}
         self.handlers: dict[str, Handler] = {}
         self.turns = Turns(self.apply, shop)
@@ -107,6 +110,8 @@ class Intake:
     def _take(self, source: str, receipts: Sequence[Receipt], now: int) -> None:
         world = self.world
         self.subjects = []
+        if receipts:
+            self._settle(receipts[0].at)
         batch = [(receipt, self._translate(receipt)) for receipt in receipts]
         self._load(batch)
         for receipt, found in batch:
@@ -125,6 +130,12 @@ class Intake:
             world.counters[f"position/{source}"] = receipts[-1].seq
             self._hand_over(source, receipts)
         world.commit(now)
+
+    def _settle(self, at: int) -> None:
+        """Write the settings that folding needs into the log, where they are not those that it had last."""
+        if self.world.counters.get("settings") != self._settled:
+            self.world.counters["settings"] = self._settled
+            self.world.log(at, "settings", 0, [self.settings])
 
     def _hand_over(self, source: str, receipts: Sequence[Receipt]) -> None:
         """Tell the archives whose receipts these were, and whose earlier ones turned out to be."""
@@ -307,6 +318,7 @@ class Intake:
 
     def _expire(self, timers: Sequence[tuple[int, str, int]], now: int) -> None:
         world = self.world
+        self._settle(timers[0][0])
         world.load_orders(entity for _, kind, entity in timers if kind == "payment")
         for due, kind, entity in timers:
             receipt = Receipt(0, due, "mainstay", f"timer/{kind}", "", b"")

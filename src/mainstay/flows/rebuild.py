@@ -84,7 +84,7 @@ def replay(live: State, rebuilt: State, shop: Shop) -> int:
     for text, number in live.words().items():
         world.name(text, number)
     world.commit(0)
-    apply = Apply(world, payment_us=shop.payment_us, main=shop.main, behind=shop.behind)
+    apply = Apply(world, shop.settings())  # they hold only for a log that began before settings stood in it
     after = 0
     while page := live.rows("events_from", (after, ROWS_MAX)):
         for seq, at, kind, entity, body in page:
@@ -139,7 +139,14 @@ def _replay_order(apply: Apply, seq: int, at: int, number: int, events: list[Any
     state.updated_at = world.changed_orders[number] = at
 
 
-_OTHERS = {"letter": "to_letter", "early": "to_early", "proposal": "to_proposal", "hint": "to_hint", "customer": "to_customer"}
+_OTHERS = {
+    "letter": "to_letter",
+    "early": "to_early",
+    "proposal": "to_proposal",
+    "hint": "to_hint",
+    "customer": "to_customer",
+    "settings": "to_settings",
+}
 
 
 def compare(live: State, rebuilt: State) -> Verdict:

@@ -206,6 +206,14 @@ class CustomerListed(Event, frozen=True, tag="CustomerListed"):
     customer: str  # their id there
 
 
+class SettingsChanged(Event, frozen=True, tag="SettingsChanged"):
+    """What folding needs of the shop as declared, from here on: so that a log proves itself without it. Sets are sorted."""
+
+    payment_us: int  # after which an order that is not paid is cancelled
+    main: str  # the location of whoever names none
+    behind: tuple[str, ...] = ()  # counters that learn of shipments from us
+
+
 class Erased(Event, frozen=True, tag="Erased"):
     """A person's data was deleted: their row in the vault and the keys of their receipts."""
 
@@ -234,6 +242,7 @@ AnyEvent = (
     | Early
     | EarlyEnded
     | CustomerListed
+    | SettingsChanged
     | Erased
 )
 
