@@ -119,7 +119,7 @@ def test_the_log_alone_gives_the_state_back(tmp_path, seed):
     "since", [{"payment_us": 5 * 60_000_000}, {"behind": frozenset()}, {"main": "cellar"}], ids=lambda since: next(iter(since))
 )
 def test_the_log_proves_itself_whatever_is_declared_since(tmp_path, since):
-    """A shorter time-out, an ERP that is gone: what was folded under the old settings is rebuilt under them, and the new ones count from now."""
+    """A shorter time-out, an ERP that is gone: what was folded under the old settings is rebuilt under them."""
     core = Core(tmp_path / "state.db", batch=9)
     a_busy_day(core, 1)
     core.say("shop", an_order("99", payments=("pi_99",)))

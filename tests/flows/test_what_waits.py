@@ -7,6 +7,7 @@ from mainstay.flows import journey
 from mainstay.flows.rebuild import verify
 from mainstay.model.failures import Reject
 from mainstay.model.objects import Person, Reference, Variant
+from mainstay.model.outcome import TOPIC, Outcome
 from mainstay.model.seen import CustomerSeen, FulfilmentSeen, Hint, ProductSeen, RefundSeen, StockCounted, StockMoved
 from mainstay.model.times import DAY
 from mainstay.storage.inbox import UNCLAIMED
@@ -110,7 +111,31 @@ def test_two_people_retry_at_once_and_one_of_them_does_it(tmp_path):
 def test_retried_when_its_bytes_are_gone(proved):
     number = parked(proved)
     proved.receipts.clear()
-    assert act(proved, "retry", number)[1]["detail"] == "its raw bytes are gone"
+    status, answer = act(proved, "retry", number)
+    assert status == 409 and "its raw bytes are gone" in answer["detail"]
+    assert [one["id"] for one in letters(proved)] == [number], "nothing was done, so it stays open"
+
+
+def test_retried_while_it_still_waits(proved):
+    proved.count("A", 5)
+    proved.say("psp", a_payment())
+    proved.wait(DAY)
+    ((number,),) = proved.rows("SELECT id FROM letter")
+    status, answer = act(proved, "retry", number)
+    assert status == 409 and "still not arrived" in answer["detail"]
+    assert [one["id"] for one in letters(proved)] == [number] and proved.rows("SELECT count(*) FROM early") == [(1,)]
+    proved.say("shop", an_order(payments=("pi_1",)))
+    assert proved.order().status == "released"
+    assert act(proved, "retry", number)[0] == 200 and letters(proved) == []
+
+
+def test_an_effect_of_which_nothing_is_left_to_ask(proved):
+    """A level that a channel refused: the next change tells it anew."""
+    body = msgspec.json.encode(Outcome(key="level.shop.A", entity=0, outcome="rejected", system="shop", why="no such item"))
+    proved.receive("mainstay", TOPIC, "level.shop.A", body)
+    ((number,),) = proved.rows("SELECT id FROM letter")
+    assert act(proved, "retry", number)[0] == 409 and [one["id"] for one in letters(proved)] == [number]
+    assert act(proved, "suppress", number, reason="it is sold out")[0] == 200
 
 
 def test_suppressed_with_a_reason_that_stays(proved):

@@ -8,12 +8,13 @@ taken over is written down (flows.letters).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import msgspec
 import structlog
 
+from mainstay.customers.words import cleaned
 from mainstay.flows import buyers
 from mainstay.flows.apply import Apply
 from mainstay.flows.claims import Claims
@@ -46,6 +47,7 @@ from mainstay.storage.inbox import OUTCOMES_FROM, UNCLAIMED, Receipt
 from mainstay.storage.state import Key
 
 IMPERSONAL = ON_ITEMS | {Hint}  # a receipt that says nothing else is nobody's
+TIMER = "timer/"  # the topic of a time-out is this and its kind
 ON_ORDERS = frozenset({
     OrderSeen, PaymentSeen, RefundSeen, FulfilmentSeen, ReturnSeen, DisputeSeen, InvoiceSeen, SettlementLineSeen,
 })  # fmt: skip
@@ -55,6 +57,13 @@ _encode = msgspec.json.Encoder().encode
 
 Handler = Callable[[Receipt, Any], None]
 Reader = Callable[[Receipt], Any]  # gives what the handler gets; has `keys` and `skus` to load
+
+
+class Again(NamedTuple):
+    """What came of trying something once more; `nothing`: it stands as it stood."""
+
+    detail: str
+    nothing: bool = False
 
 
 class Intake:
@@ -190,16 +199,18 @@ class Intake:
         items += [item for number in numbers if (state := world.orders.get(number)) is not None for item in state.items]
         world.load_stock(items)
 
-    def again(self, receipt: Receipt) -> str:
-        """Take one receipt once more, with today's mapping; says how it went."""
+    def again(self, receipt: Receipt) -> Again:
+        """Take one receipt once more, with today's mapping."""
         found = self._translate(receipt)
         if isinstance(found, Reject):
             self.letters.park(receipt, found)
-            return f"parked again: {found.why}"
+            return Again(f"parked again: {cleaned(found.why)}")
         self._load([(receipt, found)])
-        self._statements(receipt, found)
+        ended = self._statements(receipt, found)
         self.turns.finish()
-        return "taken"
+        if ended == "early":
+            return Again("what it speaks of has still not arrived, and it is taken by itself when it does", nothing=True)
+        return Again("taken")
 
     # --- one receipt -------------------------------------------------------------------------------------------------
     def _statements(self, receipt: Receipt, said: list[Statement]) -> str:
@@ -309,9 +320,9 @@ class Intake:
             if len(timers) == 1:
                 due, kind, entity = timers[0]
                 log.exception("bug", timer=kind, entity=entity)
-                lost = Receipt(0, due, "mainstay", f"timer/{kind}", str(entity), b"")
+                lost = Receipt(0, due, "mainstay", TIMER + kind, str(entity), b"")
                 self.letters.park(lost, bug_of(bug))
-                self.world.batch.timers_done.append((due, kind, entity))
+                self._rung(timers)
                 self.world.commit(now)
             for one in timers if len(timers) > 1 else ():
                 self.expire([one], now)
@@ -321,20 +332,34 @@ class Intake:
         self._settle(timers[0][0])
         world.load_orders(entity for _, kind, entity in timers if kind == "payment")
         for due, kind, entity in timers:
-            receipt = Receipt(0, due, "mainstay", f"timer/{kind}", "", b"")
-            if kind == "payment":
-                state = world.orders[entity]
-                if state.status in ("placed", "held") and not orders.is_paid(state) and not state.cancel:
-                    self.turns.advance(state, receipt, [CancelAsked(by="mainstay", reason="not paid in time")])
-            elif kind == "early":
-                self.waiting.overdue(receipt, entity)
-            else:
-                self.handlers[receipt.topic](Receipt(entity, due, "mainstay", receipt.topic, "", b""), None)
-            world.batch.timers_done.append((due, kind, entity))
-            if self.turns.woken:
-                self.turns.wake(receipt)
-        world.counters["clock"] = max(world.counters.get("clock", 0), timers[-1][0])
+            self._ring(kind, entity, due)
+        self._rung(timers)
         world.commit(now)
+
+    def _rung(self, timers: Sequence[tuple[int, str, int]]) -> None:
+        """These are done with, and a rebuild knows how far time has come."""
+        self.world.batch.timers_done += timers
+        self.world.counters["clock"] = max(self.world.counters.get("clock", 0), timers[-1][0])
+
+    def _ring(self, kind: str, entity: int, at: int) -> None:
+        """The time has come to look at something."""
+        receipt = Receipt(0, at, "mainstay", TIMER + kind, "", b"")
+        if kind == "payment":
+            state = self.world.orders[entity]
+            if state.status in ("placed", "held") and not orders.is_paid(state) and not state.cancel:
+                self.turns.advance(state, receipt, [CancelAsked(by="mainstay", reason="not paid in time")])
+        elif kind == "early":
+            self.waiting.overdue(receipt, entity)
+        else:
+            self.handlers[receipt.topic](Receipt(entity, at, "mainstay", receipt.topic, "", b""), None)
+        if self.turns.woken:
+            self.turns.wake(receipt)
+
+    def ring_again(self, kind: str, entity: int, at: int) -> Again:
+        """Look once more at what a time-out concerned, after a bug."""
+        self.world.load_orders([entity] if kind == "payment" else [])
+        self._ring(kind, entity, at)
+        return Again("looked at again")
 
     def _refuse(self, receipt: Receipt, why: Reject) -> None:
         self.subjects.append((receipt.seq, UNCLAIMED))

@@ -12,10 +12,11 @@ from msgspec import Meta, Struct
 from mainstay.customers.words import theirs
 from mainstay.flows import buyers
 from mainstay.flows.ask import Ask
-from mainstay.flows.intake import Intake
+from mainstay.flows.intake import TIMER, Again, Intake
 from mainstay.model.events import AnyEvent, Erased, Freed, LetterClosed, Parked
 from mainstay.model.identity import named
 from mainstay.model.objects import Person
+from mainstay.model.outcome import TOPIC
 from mainstay.model.state import OrderState
 from mainstay.storage.inbox import UNCLAIMED, Receipt
 
@@ -53,11 +54,16 @@ class Operators:
         parked = self._open(receipt)
         if parked is None:
             return
-        if parked.key and parked.topic == "mainstay/outcome":
-            detail = self._ask_again(receipt, parked)
+        if parked.topic == TOPIC:
+            done = self._ask_again(receipt, parked)
+        elif parked.topic.startswith(TIMER):
+            done = self.intake.ring_again(parked.topic.removeprefix(TIMER), int(parked.key), receipt.at)
         else:
-            detail = self._take_again(receipt, parked)
-        self._close(receipt, ask.request, "retry", detail)
+            done = self._take_again(receipt, parked)
+        if done.nothing:
+            self._answer(receipt, 409, {"code": "nothing_done", "detail": f"{done.detail}; the letter stays open"})
+        else:
+            self._close(receipt, ask.request, "retry", done.detail)
 
     def _suppress(self, receipt: Receipt, ask: Ask) -> None:
         if self._open(receipt) is not None:
@@ -73,23 +79,23 @@ class Operators:
             return None
         return msgspec.json.decode(found[0][-1], type=Parked)
 
-    def _take_again(self, receipt: Receipt, parked: Parked) -> str:
+    def _take_again(self, receipt: Receipt, parked: Parked) -> Again:
         """An inbound message: translate its kept bytes once more, with the mapping of today."""
         old = self.raw(parked.system, parked.receipt)
         if old is None:
-            return "its raw bytes are gone"
+            return Again("its raw bytes are gone, as when its person was erased: suppress it", nothing=True)
         again = Receipt(old.seq, receipt.at, old.system, old.topic, old.key, old.body)
         return self.intake.again(again)
 
-    def _ask_again(self, receipt: Receipt, parked: Parked) -> str:
+    def _ask_again(self, receipt: Receipt, parked: Parked) -> Again:
         """An effect that was rejected: ask it once more, under a key that says so."""
         self.world.load_orders([parked.about])
         state = self.world.orders.get(parked.about)
         effect = state.effects.get(parked.key) if state is not None else None
         if state is None or effect is None or effect.outcome != "rejected":
-            return "nothing is left to ask"
+            return Again("nothing is left to ask: suppress it", nothing=True)
         self.intake.turns.ask_again(state, parked.key, receipt)
-        return "asked again"
+        return Again("asked again")
 
     def _close(self, receipt: Receipt, request: LetterRequest, how: str, detail: str) -> None:
         number = int(receipt.key)

@@ -13,7 +13,7 @@ CREATE TABLE counter (  -- last number given out, by what is numbered; and posit
 CREATE TABLE event (  -- the log: one row for each receipt and entity; everything else in this file is a fold over it
     seq    INTEGER PRIMARY KEY,
     at     INTEGER NOT NULL,  -- UTC microseconds at which the receipt came in
-    kind   TEXT NOT NULL,     -- order, reservation, item, letter, subject
+    kind   TEXT NOT NULL,     -- whose row it is: order, reservation, item, letter, customer, settings …
     entity INTEGER NOT NULL,
     body   BLOB NOT NULL      -- JSON list of events, packed where it is long
 ) STRICT;
