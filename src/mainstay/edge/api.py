@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.applications import Starlette
@@ -27,6 +27,7 @@ from mainstay.storage.inbox import InboxReader
 from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
+Found = TypeVar("Found")
 DECISION_S_MAX = 10.0
 KEY_CHARS_MAX = 200
 BODY_BYTES_MAX = 2_000_000
@@ -194,30 +195,46 @@ class Api:
         return await self._decided(self._channel(who), "api/order", f"{body.external}:{body.version}", msgspec.json.encode(body))
 
     # --- questions ---------------------------------------------------------------------------------------------------
+    async def _aside(self, question: Callable[[State, InboxReader], Found]) -> Found:
+        """Answer a question in a thread, with connections of its own: one that takes long holds up no acknowledgement."""
+        return await asyncio.to_thread(self._answered, question)
+
+    def _answered(self, question: Callable[[State, InboxReader], Found]) -> Found:
+        state, outcomes = State(self.state.path, write=False), InboxReader(self.outcomes.path)
+        try:
+            return question(state, outcomes)
+        finally:
+            state.close()
+            outcomes.close()
+
     async def show_order(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
-        found = [one for number in journey.find(self.state, request.path_params["id"]) if (one := journey.order(self.state, number))]
+        name = request.path_params["id"]
+        found = await self._aside(lambda state, _: [one for number in journey.find(state, name) if (one := journey.order(state, number))])
         if not found:
             raise Problem(404, "not_found", "no order is known by this id in any system")
         return 200, msgspec.json.encode(found[0])
 
     async def show_trace(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
-        found = journey.trace(self.state, self.outcomes.open(), request.path_params["id"])
+        name = request.path_params["id"]
+        found = await self._aside(lambda state, outcomes: journey.trace(state, outcomes.open(), name))
         if not found:
             raise Problem(404, "not_found", "nothing is known by this number in any system")
         return 200, msgspec.json.encode(found)
 
     async def show_stock(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
         sku = request.path_params["sku"]
-        found = journey.stock(self.state, sku, self.policies, self.outcomes.told(journey.item_of(self.state, sku)))
+        found = await self._aside(
+            lambda state, outcomes: journey.stock(state, sku, self.policies, outcomes.told(journey.item_of(state, sku)))
+        )
         if found is None:
             raise Problem(404, "not_found", "no product has this SKU")
         return 200, msgspec.json.encode(found)
 
     async def show_status(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
-        return 200, msgspec.json.encode(journey.status(self.state))
+        return 200, msgspec.json.encode(await self._aside(lambda state, _: journey.status(state)))
 
     async def show_letters(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
-        return 200, msgspec.json.encode(journey.letters(self.state))
+        return 200, msgspec.json.encode(await self._aside(lambda state, _: journey.letters(state)))
 
     async def retry_letter(self, request: Request, who: str, body: LetterRequest) -> tuple[int, bytes]:
         return await self._letter(request, who, body, "operator/retry")

@@ -31,8 +31,10 @@ from mainstay.model.events import (
     Shipped,
     Short,
 )
+from mainstay.model.objects import Reference
 from mainstay.model.seen import (
     DisputeSeen,
+    FulfilmentSeen,
     Hint,
     OrderSeen,
     PaymentSeen,
@@ -98,22 +100,11 @@ class Apply:
             self._post(state, seq)
 
     def _link_heard(self, state: OrderState, event: Heard) -> None:
-        world, said = self.world, event.said
-        if type(said) is OrderSeen:
-            if state.order is None:
-                world.link(world.key(state.system, "order", state.external), state.id)
-            for alias in said.aliases:
-                world.link(world.key(alias.system or event.system, alias.kind, alias.id), state.id)
-            for payment in said.order.payments:
-                world.link(world.key(payment.system or event.system, payment.kind, payment.id), state.id)
-            if event.subject and event.customer:
-                world.link(world.key(event.system, "customer", event.customer), event.subject)
-        elif type(said) is PaymentSeen:
-            world.link(world.key(event.system, "payment", said.external), state.id)
-            for alias in said.aliases:
-                world.link(world.key(alias.system or event.system, alias.kind, alias.id), state.id)
-        else:
-            world.link(world.key(event.system, _KINDS.get(type(said).__name__, "document"), said.external), state.id)
+        world = self.world
+        for name in names_of(event):
+            world.link(world.key(name.system, name.kind, name.id), state.id)
+        if event.subject and event.customer:
+            world.link(world.key(event.system, "customer", event.customer), event.subject)
 
     def _intend(self, state: OrderState, event: Asked, at: int) -> None:
         self.intend(event.system, state.id, command(state, event, at), at)
@@ -283,6 +274,19 @@ class Apply:
         world.batch.letters.append((number, since, status, code, owner, about, body))
 
 
+def names_of(event: Heard) -> list[Reference]:
+    """The ids by which others know an order, as far as a statement says them. Each names its system."""
+    said, system = event.said, event.system
+    found = [Reference(_KINDS.get(type(said).__name__, "document"), said.external, system)]
+    if type(said) is OrderSeen or type(said) is PaymentSeen:
+        found += [Reference(alias.kind, alias.id, alias.system or system) for alias in said.aliases]
+    if type(said) is OrderSeen:
+        found += [Reference(paid.kind, paid.id, paid.system or system) for paid in said.order.payments]
+    if type(said) is FulfilmentSeen:
+        found += [Reference("tracking", number, system) for number in said.tracking]
+    return found
+
+
 def _moves_money(state: OrderState, event: AnyEvent) -> bool:
     if isinstance(event, Heard):
         return isinstance(event.said, MONEY_SAID)
@@ -292,6 +296,7 @@ def _moves_money(state: OrderState, event: AnyEvent) -> bool:
 
 
 _KINDS = {
+    "OrderSeen": "order", "PaymentSeen": "payment",
     "RefundSeen": "refund", "FulfilmentSeen": "fulfilment", "ReturnSeen": "return", "DisputeSeen": "dispute", "InvoiceSeen": "invoice",
     "SettlementLineSeen": "settlement-line",
 }  # fmt: skip

@@ -23,8 +23,12 @@ INSERT INTO event (seq, at, kind, entity, body) VALUES (?, ?, ?, ?, ?);
 SELECT seq, at, kind, entity, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?;
 
 -- name: events_of
--- The log of one entity.
-SELECT seq, at, kind, entity, body FROM event WHERE entity = ? ORDER BY seq;
+-- The log of one entity. Hints, early statements and settings are numbered apart.
+SELECT seq, at, kind, entity, body FROM event WHERE entity = ? AND kind NOT IN ('hint', 'early', 'settings') ORDER BY seq;
+
+-- name: reserved_with
+-- Rows of the log that may hold a reservation's own event: those that came one after the other share the row of the first.
+SELECT at, body FROM event WHERE kind = 'reservations' AND entity > ?1 - 256 AND entity <= ?1 ORDER BY seq;
 
 -- name: find_xrefs
 -- Entities of a list of [space, their id] pairs, as far as they are merged already.
@@ -46,10 +50,6 @@ INSERT OR IGNORE INTO xref (space, ext, entity) SELECT space, ext, entity FROM x
 -- name: clear_new_xrefs
 -- After the merge.
 DELETE FROM xref_new;
-
--- name: xrefs_of
--- Every id by which others know an entity.
-SELECT space, ext FROM xref WHERE entity = ?1 UNION SELECT space, ext FROM xref_new WHERE entity = ?1;
 
 -- name: load_orders
 -- Orders by number, each with the row of the log that holds its source's last statement.
