@@ -9,7 +9,7 @@ import pytest
 from mainstay.flows.ask import AskedLine, ReserveRequest
 from mainstay.flows.rebuild import COMPARED, verify
 from mainstay.model.objects import Reference
-from mainstay.model.seen import RefundSeen
+from mainstay.model.seen import RefundSeen, StockCounted
 from mainstay.storage.packing import unpack
 from tests.flows.conftest import Core, a_parcel, a_payment, an_order
 
@@ -146,7 +146,28 @@ CHANGES = {
     "intent": "UPDATE intent SET at = at + 1 WHERE id = 1",
     "xref": "UPDATE xref_new SET entity = entity + 1 WHERE n = 2",
     "timer": "DELETE FROM timer",
+    "word": "UPDATE word SET text = 'location/elsewhere' WHERE text = 'location/main'",
 }
+
+
+def test_names_that_were_only_asked_for_are_no_difference(tmp_path):
+    core = Core(tmp_path / "state.db")
+    core.say("psp", RefundSeen(external="re_1", version=1, of=Reference("charge", "nobody"), currency="EUR", amount=1))
+    core.flush()
+    assert ("psp/charge",) in core.rows("SELECT text FROM word")
+    assert verify(core.path, tmp_path / "rebuilt.db", core.shop).identical
+
+
+def test_two_locations_keep_their_numbers(tmp_path):
+    """A count that is refused as stale gives none out."""
+    core = Core(tmp_path / "state.db")
+    for at, location in ((5, "east"), (4, "east"), (5, "west"), (6, "east")):
+        core.say("erp", StockCounted(external=f"c{at}", at=at, item="i-A", sku="A", quantity=at, location=location))
+    core.say("erp", StockCounted(external="x", at=1, item="i-unknown", quantity=1, location="north"))
+    core.flush()
+    assert core.rows("SELECT text FROM word WHERE text LIKE 'location/%' ORDER BY id") == [("location/east",), ("location/west",)]
+    verdict = verify(core.path, tmp_path / "rebuilt.db", core.shop)
+    assert verdict.identical, verdict.differences
 
 
 @pytest.mark.parametrize("table", CHANGES)
