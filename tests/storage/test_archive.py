@@ -87,8 +87,9 @@ def test_numbers_go_on_after_the_newest_receipts_were_a_person_s_who_is_erased(s
     """A number that is given out twice would be behind the core's position, and never be read."""
     store.tell("shop", an_order("1"), ZEB, source=source)
     store.handle()
-    store.record("operator", "operator/erase", "ord.shop.1", b"{}", "outcomes" if source == "inbox" else "inbox")
+    store.record("operator", "operator/erase", "", b'{"who":"ord.shop.1"}', "outcomes" if source == "inbox" else "inbox")
     store.handle()
+    assert store.core.rows("SELECT count(*) FROM event WHERE kind = 'subject'") == [(1,)]
     for name, inbox in store.inboxes.items():
         archives.Archive(store.data, inbox, name).step(store.core.state, all_of_it=True)
     last = store.inboxes[source].last

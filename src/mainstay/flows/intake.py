@@ -8,6 +8,7 @@ taken over is written down (flows.letters).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -81,6 +82,7 @@ class Intake:
         self.claims = Claims(world, shop.admission)
         self.items = Items(self.turns, self.letters, self.claims)
         self.waiting = Waiting(self.apply, shop, self.letters)
+        self.batch: Sequence[Receipt] = ()  # that is being taken
         self.subjects: list[tuple[int, int]] = []  # (receipt, subject) of the batch, for the archive
 
     # --- a batch -----------------------------------------------------------------------------------------------------
@@ -118,7 +120,7 @@ class Intake:
 
     def _take(self, source: str, receipts: Sequence[Receipt], now: int) -> None:
         world = self.world
-        self.subjects = []
+        self.batch, self.subjects = receipts, []
         if receipts:
             self._settle(receipts[0].at)
         batch = [(receipt, self._translate(receipt)) for receipt in receipts]
@@ -193,7 +195,7 @@ class Intake:
         world.load_skus(skus)
         numbers += world.links.values()
         world.load_orders(numbers)
-        world.load_erased({*numbers, *(world.orders[number].subject for number in numbers if number in world.orders)})
+        world.load_erased(chain(numbers, (world.orders[number].subject for number in numbers if number in world.orders)))
         world.load_reservations(numbers)
         items = [world.item_of[sku] for sku in skus if sku in world.item_of]
         items += [item for number in numbers if (state := world.orders.get(number)) is not None for item in state.items]

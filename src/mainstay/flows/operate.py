@@ -169,7 +169,7 @@ class Operators:
         claims = dict.fromkeys(self.sealed(), UNCLAIMED)
         for (body,) in world.store.rows("all_handled"):
             claims |= dict(_claims(body))
-        claims |= dict.fromkeys(range(world.counters.get("position/inbox", 0) + 1, receipt.seq), UNCLAIMED)
+        claims |= {one.seq: UNCLAIMED for one in self.intake.batch if one.seq < receipt.seq}
         claims |= dict(self.intake.subjects)
         return [seq for seq, subject in claims.items() if subject == UNCLAIMED]
 
