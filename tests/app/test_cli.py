@@ -114,7 +114,7 @@ def test_an_order_and_the_status_are_told_in_words(finished):
         (("deadletters", "suppress", "1"), 2, "--reason"),
         (("connector", "check", "nope"), 2, "no subject is known for 'nope'"),
         (("free", "#2001"), 2, "'#2001' is not the id of an order"),
-        (("erase", "a b"), 2, "'a b' is not the id of an order"),
+        (("erase", "a b"), 2, "'a b' is not the id of an order (ord.shop.17) or a customer"),
     ],
 )
 def test_what_cannot_be_answered_says_what_and_what_next(finished, words, code, said):

@@ -194,6 +194,13 @@ def test_an_edit_asks_for_the_whole_order(connector: Shopify) -> None:
     assert said.event == Hint(external="6200000001", version=at, at=at, feed="order")
 
 
+def test_a_redaction_is_the_customers(connector: Shopify) -> None:
+    """The body as documented: https://shopify.dev/docs/apps/build/compliance/privacy-law-compliance"""
+    body = b'{"shop_id": 1, "shop_domain": "a.myshopify.com", "customer": {"id": 7, "email": "a@b.example"}, "orders_to_redact": [3]}'
+    (said,) = connector.translate("customers/redact", body)
+    assert said.event == CustomerSeen(external="7", deleted=True) and said.person is None
+
+
 @pytest.mark.parametrize("topic", ["products/delete", "customers/delete"])
 def test_what_was_deleted(connector: Shopify, topic: str) -> None:
     event = connector.translate(topic, b'{"id": 7}')[0].event
@@ -218,7 +225,8 @@ def test_what_was_deleted(connector: Shopify, topic: str) -> None:
         ("fulfillments/create", b'{"id":1,"order_id":2,"status":"lost","created_at":"x","updated_at":"x"}', "unknown_word"),
         ("disputes/create", changed("dispute.json", order_id=None), "id_missing"),
         ("inventory_levels/update", changed("inventory_level.json", available=None), "not_business"),
-        ("customers/redact", b"{}", "not_business"),
+        ("customers/redact", b"{}", "schema"),
+        ("customers/data_request", b"{}", "not_business"),
         ("carts/dance", b"{}", "unknown_topic"),
     ],
 )

@@ -95,7 +95,7 @@ class Core:
         self.intake = Intake(self.world, self.shop)
         Desk(self.intake)
         self.receipts: dict[int, Receipt] = getattr(self, "receipts", {})
-        Operators(self.intake, lambda _system, seq: self.receipts.get(seq))
+        Operators(self.intake, lambda _system, seq: self.receipts.get(seq), list)
 
     def receive(self, system: str, topic: str, key: str, body: bytes) -> int:
         self.seq += 1

@@ -9,7 +9,7 @@ import pytest
 from mainstay.flows.ask import AskedLine, ReserveRequest
 from mainstay.flows.rebuild import COMPARED, verify
 from mainstay.model.objects import Reference
-from mainstay.model.seen import RefundSeen
+from mainstay.model.seen import RefundSeen, StockCounted
 from mainstay.storage.packing import unpack
 from tests.flows.conftest import Core, a_parcel, a_payment, an_order
 
@@ -115,6 +115,30 @@ def test_the_log_alone_gives_the_state_back(tmp_path, seed):
     assert verdict.rows["orders"] == 24 and verdict.rows["transfer"] > 20
 
 
+@pytest.mark.parametrize(
+    "since", [{"payment_us": 5 * 60_000_000}, {"behind": frozenset()}, {"main": "cellar"}], ids=lambda since: next(iter(since))
+)
+def test_the_log_proves_itself_whatever_is_declared_since(tmp_path, since):
+    """A shorter time-out, an ERP that is gone: what was folded under the old settings is rebuilt under them."""
+    core = Core(tmp_path / "state.db", batch=9)
+    a_busy_day(core, 1)
+    core.say("shop", an_order("99", payments=("pi_99",)))
+    core.flush()
+    declared = msgspec.structs.replace(core.shop, **since)
+    assert verify(core.path, tmp_path / "rebuilt.db", declared).identical
+    core.state.close()
+    core.shop = declared
+    core.open()
+    for sku in "ABC":
+        core.count(sku, 40)
+    core.say("shop", an_order("100", payments=("pi_100",)))
+    core.flush()
+    assert core.rows("SELECT count(*) FROM event WHERE kind = 'settings'") == [(2,)], "once each, not with every batch"
+    for shop in (declared, msgspec.structs.replace(declared, payment_us=1, behind=frozenset({"shop"}), main="elsewhere")):
+        verdict = verify(core.path, tmp_path / f"again-{shop.payment_us}.db", shop)
+        assert verdict.identical, verdict.differences
+
+
 CHANGES = {
     "orders": "UPDATE orders SET body = CAST(substr(body, 1, 40) || char(1) || substr(body, 42) AS BLOB)",
     "stock": "UPDATE stock SET on_hand = on_hand + 1",
@@ -122,7 +146,28 @@ CHANGES = {
     "intent": "UPDATE intent SET at = at + 1 WHERE id = 1",
     "xref": "UPDATE xref_new SET entity = entity + 1 WHERE n = 2",
     "timer": "DELETE FROM timer",
+    "word": "UPDATE word SET text = 'location/elsewhere' WHERE text = 'location/main'",
 }
+
+
+def test_names_that_were_only_asked_for_are_no_difference(tmp_path):
+    core = Core(tmp_path / "state.db")
+    core.say("psp", RefundSeen(external="re_1", version=1, of=Reference("charge", "nobody"), currency="EUR", amount=1))
+    core.flush()
+    assert ("psp/charge",) in core.rows("SELECT text FROM word")
+    assert verify(core.path, tmp_path / "rebuilt.db", core.shop).identical
+
+
+def test_two_locations_keep_their_numbers(tmp_path):
+    """A count that is refused as stale gives none out."""
+    core = Core(tmp_path / "state.db")
+    for at, location in ((5, "east"), (4, "east"), (5, "west"), (6, "east")):
+        core.say("erp", StockCounted(external=f"c{at}", at=at, item="i-A", sku="A", quantity=at, location=location))
+    core.say("erp", StockCounted(external="x", at=1, item="i-unknown", quantity=1, location="north"))
+    core.flush()
+    assert core.rows("SELECT text FROM word WHERE text LIKE 'location/%' ORDER BY id") == [("location/east",), ("location/west",)]
+    verdict = verify(core.path, tmp_path / "rebuilt.db", core.shop)
+    assert verdict.identical, verdict.differences
 
 
 @pytest.mark.parametrize("table", CHANGES)

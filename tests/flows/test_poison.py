@@ -61,3 +61,18 @@ def test_a_broken_timer_stops_only_itself(core, broken):
     core.intake.expire([(due[0][0], "payment", 999_999), *due], due[-1][0])
     assert [core.order(number).status for number in "13"] == ["cancelled", "cancelled"]
     assert core.rows("SELECT code FROM letter") == [("bug",)]
+
+
+def test_a_broken_timer_can_be_tried_again_when_the_bug_is_gone(core, broken, monkeypatch, tmp_path):
+    core.count("A", 50)
+    monkeypatch.undo()
+    core.say("shop", an_order("2", payments=("pi_2",)))
+    due = core.rows("SELECT due, kind, entity FROM timer WHERE kind = 'payment'")
+    monkeypatch.setattr(decide, "settle", lambda state, policy: 1 / 0)
+    core.intake.expire(due, due[0][0])
+    monkeypatch.undo()
+    ((letter,),) = core.rows("SELECT id FROM letter WHERE code = 'bug'")
+    assert core.order("2").status == "placed", "nothing was done"
+    core.receive("operator", "operator/retry", str(letter), b"{}")
+    assert core.order("2").status == "cancelled" and core.rows("SELECT status FROM letter") == [("retried",)]
+    assert verify(core.path, tmp_path / "rebuilt.db", core.shop).identical

@@ -10,7 +10,7 @@ import pytest
 from mainstay.flows.operate import Operators
 from mainstay.model.objects import Person
 from mainstay.model.seen import SeenEvent
-from mainstay.storage.archive import Archive, raw_of
+from mainstay.storage.archive import Archive, raw_of, unclaimed
 from mainstay.storage.database import scrub
 from mainstay.storage.inbox import Inbox, InboxReader
 from tests.flows.conftest import Core
@@ -26,7 +26,7 @@ class Store:
         self.inboxes = {name: Inbox(data / f"{name}.db") for name in ("inbox", "outcomes")}
         self.readers = {name: InboxReader(data / f"{name}.db") for name in self.inboxes}
         self.core = Core(data / "state.db")
-        Operators(self.core.intake, lambda system, seq: raw_of(data, self.readers, system, seq))
+        Operators(self.core.intake, lambda system, seq: raw_of(data, self.readers, system, seq), lambda: unclaimed(data))
         self.archives = {name: Archive(data, inbox, name) for name, inbox in self.inboxes.items()}
         self.now = NOW
 
@@ -47,7 +47,7 @@ class Store:
 
     def erase(self, uid: str) -> None:
         """All that the three processes do about it."""
-        self.record("operator", "operator/erase", uid, b'{"by":"ann"}')
+        self.record("operator", "operator/erase", "", msgspec.json.encode({"who": uid, "by": "ann"}))
         self.handle()
         self.archive()
         self.archive()  # the next look empties the write-ahead logs

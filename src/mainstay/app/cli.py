@@ -30,6 +30,12 @@ def _id_of_an_order(_context: click.Context, _parameter: click.Parameter, text: 
     return text
 
 
+def _who_is_meant(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+    if not re.fullmatch(r"(ord|cus)\.[a-z][a-z0-9_-]*\.[A-Za-z0-9_~-]+|[^\s@]+@[^\s@]+", text):
+        raise click.BadParameter(f"{text!r} is not the id of an order (ord.shop.17) or a customer (cus.shop.81), nor an e-mail address")
+    return text
+
+
 def _pairs(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
     wrong = [one for one in texts if "=" not in one]
     if wrong:
@@ -310,7 +316,7 @@ def retry_letter(number: int, by: str, config: Path, as_json: bool) -> None:
     """Try it again, with today's mapping."""
     from mainstay.app.operate import act
 
-    done = act(config, f"deadletters/{number}/retry", by)
+    done = act(config, f"deadletters/{number}/retry", by=by)
     show(done, as_json, f"dead letter {number}: {done['detail']}")
 
 
@@ -324,7 +330,7 @@ def suppress_letter(number: int, reason: str, by: str, config: Path, as_json: bo
     """Close it with a reason."""
     from mainstay.app.operate import act
 
-    done = act(config, f"deadletters/{number}/suppress", by, reason)
+    done = act(config, f"deadletters/{number}/suppress", by=by, reason=reason)
     show(done, as_json, f"dead letter {number}: {done['detail']}")
 
 
@@ -337,20 +343,20 @@ def free(order_id: str, by: str, config: Path, as_json: bool) -> None:
     """Lift the holds of ORDER_ID (ord.shop.17): you have looked at their cause and accept it."""
     from mainstay.app.operate import act
 
-    done = act(config, f"orders/{order_id}/free", by)
+    done = act(config, f"orders/{order_id}/free", by=by)
     show(done, as_json, f"{done['order']} is {done['status']}; no longer held for {', '.join(done['lifted'])}")
 
 
 @main.command()
-@ORDER_ID
+@click.argument("who", callback=_who_is_meant)
 @BY
 @CONFIG
 @JSON
-def erase(order_id: str, by: str, config: Path, as_json: bool) -> None:
-    """Erase the personal data of the buyer of ORDER_ID (ord.shop.17), from the vault and from every archived message."""
+def erase(who: str, by: str, config: Path, as_json: bool) -> None:
+    """Erase a person from vault and messages. WHO is an order (ord.shop.17), a customer (cus.shop.81) or an e-mail address."""
     from mainstay.app.operate import act
 
-    show(act(config, f"orders/{order_id}/erase", by), as_json, f"the personal data of the buyer of {order_id} is erased")
+    show(act(config, "erase", who=who, by=by), as_json, f"{who} is erased")
 
 
 @main.command()

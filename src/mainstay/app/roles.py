@@ -32,7 +32,7 @@ from mainstay.flows.propagate import Propagate
 from mainstay.flows.world import World
 from mainstay.model.failures import Halt
 from mainstay.model.times import SECOND
-from mainstay.storage.archive import Archive, raw_of
+from mainstay.storage.archive import Archive, raw_of, unclaimed
 from mainstay.storage.bell import POLL_S, Bell, Ringer
 from mainstay.storage.database import scrub
 from mainstay.storage.inbox import Inbox, InboxReader
@@ -59,7 +59,7 @@ class Core:
         self.inboxes = {"inbox": InboxReader(data / "inbox.db"), "outcomes": InboxReader(data / "outcomes.db")}
         self.intake = Intake(self.world, build.shop(house))
         Desk(self.intake)
-        Operators(self.intake, lambda system, seq: raw_of(data, self.inboxes, system, seq))
+        Operators(self.intake, lambda system, seq: raw_of(data, self.inboxes, system, seq), lambda: unclaimed(data))
         self.batches = 0
         self._pruned = clock()
         self._scrubbed = 0

@@ -1,16 +1,13 @@
-"""Which subject stands for a buyer. Pure: look-ups are handed in, numbers are given out by the caller."""
+"""Which subject stands for a buyer. Pure: look-ups are handed in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from mainstay.model.objects import Person
+from collections.abc import Collection
 
 
-def subject_of(person: Person, known: Callable[[str], int], order: int, new: Callable[[], int]) -> int:
-    """All orders that carry the same customer id of one system share a subject; a guest's order is a subject of its own.
+def subject_of(customer: int, order: int, erased: Collection[int]) -> int:
+    """All orders that carry the same customer id of one system share the customer's subject; a guest's order is a subject of its own.
 
-    `known` gives the subject of a customer id, or 0; `order` is the order that the person came with, or 0.
+    `customer` is the subject of the customer id that came with the order, or 0. Who buys again after an erasure is somebody new.
     """
-    subject = known(person.id) if person.id else 0
-    return subject or order or new()
+    return customer if customer and customer not in erased else order

@@ -259,8 +259,9 @@ class Lanes:
     def _end(self, task: Task, how: str, failure: Failure | None = None, references: dict[str, str] | None = None) -> None:
         attempt = task.attempt
         attempt.status = "done" if how == "done" else "rejected"
+        attempt.why = ""  # it may tell of a person: it goes into the outcome only, which is sealed with what is theirs
         if failure is not None:
-            attempt.code, attempt.why = failure.code, failure.why
+            attempt.code = failure.code
         self.outcomes.attempt(task.id, attempt)
         if not isinstance(task.command, Fetch) or how != "done":
             self._tell(task, how, failure, references)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.applications import Starlette
@@ -18,7 +18,7 @@ from mainstay.edge.problems import as_problem, problem
 from mainstay.edge.record import Overloaded, Recorder
 from mainstay.flows import journey
 from mainstay.flows.ask import OrderAnswer, OrderRequest, ReservationAnswer, ReserveRequest
-from mainstay.flows.operate import LetterRequest
+from mainstay.flows.operate import EraseRequest, LetterRequest
 from mainstay.model.cards import holds_card
 from mainstay.model.secrets import Secret
 from mainstay.stock.view import ChannelPolicy
@@ -27,6 +27,7 @@ from mainstay.storage.inbox import InboxReader
 from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
+Found = TypeVar("Found")
 DECISION_S_MAX = 10.0
 KEY_CHARS_MAX = 200
 BODY_BYTES_MAX = 2_000_000
@@ -94,7 +95,7 @@ class Api:
             Endpoint("POST", "/v1/orders", "Hand over an order of a channel of your own", self.order, OrderRequest, OrderAnswer, 201),
             Endpoint("GET", "/v1/orders/{id}", "One order, with what blocks it", self.show_order),
             Endpoint("POST", "/v1/orders/{id}/free", "Lift an order's holds: a person accepts their cause", self.free_order, LetterRequest),
-            Endpoint("POST", "/v1/orders/{id}/erase", "Erase the personal data of an order's buyer", self.erase_order, LetterRequest),
+            Endpoint("POST", "/v1/erase", "Erase a person: an order's buyer, a customer, an e-mail address", self.erase, EraseRequest),
             Endpoint("GET", "/v1/trace/{id}", "The whole journey of any number of any system", self.show_trace),
             Endpoint("GET", "/v1/stock/{sku}", "What there is of a SKU, and how each channel's number came about", self.show_stock),
             Endpoint("GET", "/v1/status", "How things stand", self.show_status),
@@ -194,30 +195,46 @@ class Api:
         return await self._decided(self._channel(who), "api/order", f"{body.external}:{body.version}", msgspec.json.encode(body))
 
     # --- questions ---------------------------------------------------------------------------------------------------
+    async def _aside(self, question: Callable[[State, InboxReader], Found]) -> Found:
+        """Answer a question in a thread, with connections of its own: one that takes long holds up no acknowledgement."""
+        return await asyncio.to_thread(self._answered, question)
+
+    def _answered(self, question: Callable[[State, InboxReader], Found]) -> Found:
+        state, outcomes = State(self.state.path, write=False), InboxReader(self.outcomes.path)
+        try:
+            return question(state, outcomes)
+        finally:
+            state.close()
+            outcomes.close()
+
     async def show_order(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
-        found = [one for number in journey.find(self.state, request.path_params["id"]) if (one := journey.order(self.state, number))]
+        name = request.path_params["id"]
+        found = await self._aside(lambda state, _: [one for number in journey.find(state, name) if (one := journey.order(state, number))])
         if not found:
             raise Problem(404, "not_found", "no order is known by this id in any system")
         return 200, msgspec.json.encode(found[0])
 
     async def show_trace(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
-        found = journey.trace(self.state, self.outcomes.open(), request.path_params["id"])
+        name = request.path_params["id"]
+        found = await self._aside(lambda state, outcomes: journey.trace(state, outcomes.open(), name))
         if not found:
             raise Problem(404, "not_found", "nothing is known by this number in any system")
         return 200, msgspec.json.encode(found)
 
     async def show_stock(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
         sku = request.path_params["sku"]
-        found = journey.stock(self.state, sku, self.policies, self.outcomes.told(journey.item_of(self.state, sku)))
+        found = await self._aside(
+            lambda state, outcomes: journey.stock(state, sku, self.policies, outcomes.told(journey.item_of(state, sku)))
+        )
         if found is None:
             raise Problem(404, "not_found", "no product has this SKU")
         return 200, msgspec.json.encode(found)
 
     async def show_status(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
-        return 200, msgspec.json.encode(journey.status(self.state))
+        return 200, msgspec.json.encode(await self._aside(lambda state, _: journey.status(state)))
 
     async def show_letters(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
-        return 200, msgspec.json.encode(journey.letters(self.state))
+        return 200, msgspec.json.encode(await self._aside(lambda state, _: journey.letters(state)))
 
     async def retry_letter(self, request: Request, who: str, body: LetterRequest) -> tuple[int, bytes]:
         return await self._letter(request, who, body, "operator/retry")
@@ -228,15 +245,14 @@ class Api:
         return await self._letter(request, who, body, "operator/suppress")
 
     async def free_order(self, request: Request, who: str, body: LetterRequest) -> tuple[int, bytes]:
-        return await self._on_order(request, who, body, "operator/free")
-
-    async def erase_order(self, request: Request, who: str, body: LetterRequest) -> tuple[int, bytes]:
-        return await self._on_order(request, who, body, "operator/erase")
-
-    async def _on_order(self, request: Request, who: str, body: LetterRequest, topic: str) -> tuple[int, bytes]:
         if who != "operator":
-            raise Problem(403, "forbidden", "this is for people; use the operators' token")
-        return await self._decided("operator", topic, request.path_params["id"], msgspec.json.encode(body))
+            raise Problem(403, "forbidden", "holds are lifted by people; use the operators' token")
+        return await self._decided("operator", "operator/free", request.path_params["id"], msgspec.json.encode(body))
+
+    async def erase(self, request: Request, who: str, body: EraseRequest) -> tuple[int, bytes]:
+        if who != "operator":
+            raise Problem(403, "forbidden", "persons are erased by people; use the operators' token")
+        return await self._decided("operator", "operator/erase", "", msgspec.json.encode(body))
 
     async def _letter(self, request: Request, who: str, body: LetterRequest, topic: str) -> tuple[int, bytes]:
         if who != "operator":

@@ -15,6 +15,7 @@ from mainstay.model.events import (
     Answered,
     AnyEvent,
     Asked,
+    CustomerListed,
     Deallocated,
     Early,
     Heard,
@@ -26,11 +27,14 @@ from mainstay.model.events import (
     Refused,
     ReservationEnded,
     Reserved,
+    SettingsChanged,
     Shipped,
     Short,
 )
+from mainstay.model.objects import Reference
 from mainstay.model.seen import (
     DisputeSeen,
+    FulfilmentSeen,
     Hint,
     OrderSeen,
     PaymentSeen,
@@ -57,11 +61,15 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Apply:
-    """Applies events to a World. `payment_us` and `main` come from the landscape and are part of what a rebuild needs."""
+    """Applies events to a World. `settings` hold until the log says otherwise."""
 
-    def __init__(self, world: World, *, payment_us: int, main: str, behind: frozenset[str] = frozenset()) -> None:
-        self.world, self.payment_us, self.behind = world, payment_us, behind
-        self.main = main
+    def __init__(self, world: World, settings: SettingsChanged) -> None:
+        self.world, self.settings = world, settings
+
+    def to_settings(self, _number: int, event: AnyEvent, _at: int) -> None:
+        """The shop is declared differently from here on."""
+        assert isinstance(event, SettingsChanged)
+        self.settings = event
 
     # --- orders ------------------------------------------------------------------------------------------------------
     def to_order(self, state: OrderState, event: AnyEvent, at: int, seq: int) -> None:
@@ -82,7 +90,7 @@ class Apply:
         elif kind is Answered:
             self._answered(state, event)  # type: ignore[arg-type]
         if kind is Moved and event.move == "place" and not is_paid(state):  # type: ignore[union-attr]
-            world.timer(at + self.payment_us, "payment", state.id)
+            world.timer(at + self.settings.payment_us, "payment", state.id)
         if short_before is not None or state.short:
             self._queue(state, short_before or {})
 
@@ -92,22 +100,11 @@ class Apply:
             self._post(state, seq)
 
     def _link_heard(self, state: OrderState, event: Heard) -> None:
-        world, said = self.world, event.said
-        if type(said) is OrderSeen:
-            if state.order is None:
-                world.link(world.key(state.system, "order", state.external), state.id)
-            for alias in said.aliases:
-                world.link(world.key(alias.system or event.system, alias.kind, alias.id), state.id)
-            for payment in said.order.payments:
-                world.link(world.key(payment.system or event.system, payment.kind, payment.id), state.id)
-            if event.subject and event.customer:
-                world.link(world.key(event.system, "customer", event.customer), event.subject)
-        elif type(said) is PaymentSeen:
-            world.link(world.key(event.system, "payment", said.external), state.id)
-            for alias in said.aliases:
-                world.link(world.key(alias.system or event.system, alias.kind, alias.id), state.id)
-        else:
-            world.link(world.key(event.system, _KINDS.get(type(said).__name__, "document"), said.external), state.id)
+        world = self.world
+        for name in names_of(event):
+            world.link(world.key(name.system, name.kind, name.id), state.id)
+        if event.subject and event.customer:
+            world.link(world.key(event.system, "customer", event.customer), event.subject)
 
     def _intend(self, state: OrderState, event: Asked, at: int) -> None:
         self.intend(event.system, state.id, command(state, event, at), at)
@@ -175,7 +172,7 @@ class Apply:
         elif type(said) is StockCounted:
             level = world.level(item, self.location(said.location))
             world.tell.add(item)
-            stock.counted(said, level, behind=event.system in self.behind)
+            stock.counted(said, level, behind=event.system in self.settings.behind)
             self._named(item, event.system, said)
         elif type(said) is StockMoved:
             world.tell.add(item)
@@ -199,7 +196,7 @@ class Apply:
 
     def location(self, name: str) -> int:
         """The number of a location, below 256; a shop that names none has one, called main."""
-        text = f"location/{name or self.main}"
+        text = f"location/{name or self.settings.main}"
         found = self.world.words.get(text)
         if found is not None:
             return found
@@ -229,6 +226,12 @@ class Apply:
             world.link(world.key(state.channel, "reservation", state.key), number)
         stock.fold(event, world.level, at)
         world.tell.update(stock.freed_or_taken(event))
+
+    # --- customers ---------------------------------------------------------------------------------------------------
+    def to_customer(self, subject: int, event: AnyEvent, at: int) -> None:
+        """A customer has a subject from now on."""
+        assert isinstance(event, CustomerListed)
+        self.world.link(self.world.key(event.system, "customer", event.customer), subject)
 
     # --- what waits or is only kept ----------------------------------------------------------------------------------
     def to_early(self, number: int, event: AnyEvent, at: int) -> None:
@@ -271,6 +274,19 @@ class Apply:
         world.batch.letters.append((number, since, status, code, owner, about, body))
 
 
+def names_of(event: Heard) -> list[Reference]:
+    """The ids by which others know an order, as far as a statement says them. Each names its system."""
+    said, system = event.said, event.system
+    found = [Reference(_KINDS.get(type(said).__name__, "document"), said.external, system)]
+    if type(said) is OrderSeen or type(said) is PaymentSeen:
+        found += [Reference(alias.kind, alias.id, alias.system or system) for alias in said.aliases]
+    if type(said) is OrderSeen:
+        found += [Reference(paid.kind, paid.id, paid.system or system) for paid in said.order.payments]
+    if type(said) is FulfilmentSeen:
+        found += [Reference("tracking", number, system) for number in said.tracking]
+    return found
+
+
 def _moves_money(state: OrderState, event: AnyEvent) -> bool:
     if isinstance(event, Heard):
         return isinstance(event.said, MONEY_SAID)
@@ -280,6 +296,7 @@ def _moves_money(state: OrderState, event: AnyEvent) -> bool:
 
 
 _KINDS = {
+    "OrderSeen": "order", "PaymentSeen": "payment",
     "RefundSeen": "refund", "FulfilmentSeen": "fulfilment", "ReturnSeen": "return", "DisputeSeen": "dispute", "InvoiceSeen": "invoice",
     "SettlementLineSeen": "settlement-line",
 }  # fmt: skip

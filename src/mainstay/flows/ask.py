@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from mainstay.flows import buyers
 from mainstay.flows.apply import TOGETHER
 from mainstay.flows.intake import Intake
 from mainstay.flows.statements import statement
@@ -21,7 +22,7 @@ from mainstay.model.seen import FulfilmentSeen, OrderSeen, Said
 from mainstay.model.state import ReservationState
 from mainstay.model.times import SECOND, iso
 from mainstay.stock.decide import reserve
-from mainstay.storage.inbox import Receipt
+from mainstay.storage.inbox import UNCLAIMED, Receipt
 from mainstay.storage.state import Key
 
 LINES_MAX = 500
@@ -117,6 +118,8 @@ class Desk:
         keys = [self.world.key(receipt.system, "order", request.external)]
         if request.order.reservation:
             keys.append(self._reservation_key(receipt.system, request.order.reservation))
+        if request.person is not None:
+            keys += buyers.keys_of(self.world, receipt.system, request.order, request.person)
         return Ask(request, keys, [line.sku for line in request.order.lines])
 
     def _reservation_key(self, channel: str, reservation: str) -> Key:
@@ -212,6 +215,7 @@ class Desk:
             short = self._shortfall(receipt, request, ask)
             if short:
                 uid = shown("order", receipt.system, request.external)
+                self.intake.subjects.append((receipt.seq, UNCLAIMED))
                 self._answer(receipt, 409, OrderAnswer(order=uid, status="refused", short=short))
                 self.intake.count(receipt, "refused")
                 return
@@ -228,7 +232,7 @@ class Desk:
     def _shortfall(self, receipt: Receipt, request: OrderRequest, ask: Ask) -> tuple[Shortfall, ...]:
         world = self.world
         held: dict[int, int] = {}
-        if len(ask.keys) > 1:
+        if request.order.reservation:
             reservation = world.reservations.get(world.links.get(ask.keys[1], 0))
             if reservation is not None and reservation.status == "reserved":
                 for share in reservation.shares:

@@ -2,20 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import msgspec
 
 from mainstay.customers.decide import subject_of
+from mainstay.customers.words import cleaned
+from mainstay.flows.apply import Apply
 from mainstay.flows.world import World
+from mainstay.model.events import CustomerListed
 from mainstay.model.objects import Person
-from mainstay.storage.packing import pack
+from mainstay.model.seen import CustomerSeen
+from mainstay.model.state import OrderState
+from mainstay.storage.inbox import Receipt
+from mainstay.storage.packing import pack, unpack
+from mainstay.storage.state import Key, State
+
+_person = msgspec.json.Decoder(Person)
 
 
-def keep(world: World, system: str, person: Person | None, order: int) -> int:
-    """Keep personal data of a system's buyer; the subject that stands for it, or 0. `order` is the order that it came with, or 0."""
-    if person is None:
-        return 0
-    number = subject_of(
-        person, lambda customer: world.links.get(world.key(system, "customer", customer), 0), order, lambda: world.number("entity")
-    )
-    world.batch.people.append((number, pack(msgspec.json.encode(person))))
-    return number
+def keys_of(world: World, system: str, said: Any, person: Person | None) -> list[Key]:
+    """The cross-reference of the customer whom a statement speaks of, or that came with it."""
+    customer = said.external if type(said) is CustomerSeen else person.id if person is not None else ""
+    return [world.key(system, "customer", customer)] if customer else []
+
+
+def keep(world: World, system: str, person: Person | None, order: OrderState) -> int:
+    """Keep the personal data that came with an order; the subject that stands for its buyer, or 0. Who was erased stays erased."""
+    if person is None or order.subject in world.erased:
+        return order.subject
+    customer = world.links.get(world.key(system, "customer", person.id), 0) if person.id else 0
+    subject = subject_of(customer, order.id, world.erased)
+    world.batch.people.append((subject, pack(msgspec.json.encode(person))))
+    return subject
+
+
+def meet(apply: Apply, receipt: Receipt, said: CustomerSeen, person: Person | None) -> int:
+    """Keep a customer's own record; the subject, which is the one of their orders. The record never replaces an order's address."""
+    world = apply.world
+    subject = world.links.get(world.key(receipt.system, "customer", said.external))
+    if subject is None:
+        subject = world.number("entity")
+        listed = CustomerListed(system=receipt.system, customer=said.external)
+        apply.to_customer(subject, listed, receipt.at)
+        world.log(receipt.at, "customer", subject, [listed])
+    if person is not None:
+        world.batch.people.append((-subject, pack(msgspec.json.encode(person))))
+    return subject
+
+
+def known(world: World, subjects: Iterable[int]) -> list[Person]:
+    """What the vault holds of these subjects, with what this batch has yet to write."""
+    wanted = {row for subject in subjects if subject for row in (subject, -subject)}
+    stored = world.store.load("load_people", sorted(wanted)) if wanted else []
+    return [_person.decode(unpack(body)) for row, body in (*stored, *world.batch.people) if row in wanted]
+
+
+def with_address(state: State, email: str) -> set[int]:
+    """The subjects with this e-mail address. A scan: asked seldom, and an index would be personal data in yet another place."""
+    return at_address(state.connection.execute("SELECT subject, body FROM vault WHERE length(body) > 0"), email)
+
+
+def at_address(people: Iterable[tuple[int, bytes]], email: str) -> set[int]:
+    """The subjects of those rows of the vault that hold this e-mail address."""
+    wanted = msgspec.json.encode({"email": email})[1:-1].lower()
+    return {abs(row) for row, body in people if wanted in unpack(body).lower()}
+
+
+def discreet(world: World, why: str, subject: int) -> str:
+    """What another system gave as its reason, as it may stand in the log: without the person whom it is about."""
+    for person in known(world, (subject,)) if why else ():
+        why = cleaned(why, person)
+    return cleaned(why)

@@ -8,16 +8,19 @@ taken over is written down (flows.letters).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
+from zlib import crc32
 
 import msgspec
 import structlog
 
+from mainstay.customers.words import cleaned
 from mainstay.flows import buyers
 from mainstay.flows.apply import Apply
 from mainstay.flows.claims import Claims
 from mainstay.flows.items import ON_ITEMS, Items
-from mainstay.flows.letters import Letters
+from mainstay.flows.letters import Letters, bug_of
 from mainstay.flows.shop import Shop
 from mainstay.flows.statements import Statement, skus_of, statement
 from mainstay.flows.turns import Turns
@@ -41,9 +44,11 @@ from mainstay.model.seen import (
 )
 from mainstay.orders import decide as orders
 from mainstay.storage.database import STORE_FAILED
-from mainstay.storage.inbox import OUTCOMES_FROM, Receipt
+from mainstay.storage.inbox import OUTCOMES_FROM, UNCLAIMED, Receipt
 from mainstay.storage.state import Key
 
+IMPERSONAL = ON_ITEMS | {Hint}  # a receipt that says nothing else is nobody's
+TIMER = "timer/"  # the topic of a time-out is this and its kind
 ON_ORDERS = frozenset({
     OrderSeen, PaymentSeen, RefundSeen, FulfilmentSeen, ReturnSeen, DisputeSeen, InvoiceSeen, SettlementLineSeen,
 })  # fmt: skip
@@ -55,12 +60,21 @@ Handler = Callable[[Receipt, Any], None]
 Reader = Callable[[Receipt], Any]  # gives what the handler gets; has `keys` and `skus` to load
 
 
+class Again(NamedTuple):
+    """What came of trying something once more; `nothing`: it stands as it stood."""
+
+    detail: str
+    nothing: bool = False
+
+
 class Intake:
     """The core's work on receipts. `handlers` take the receipts of further topics (reservations, operators)."""
 
     def __init__(self, world: World, shop: Shop) -> None:
         self.world, self.shop = world, shop
-        self.apply = Apply(world, payment_us=shop.payment_us, main=shop.main, behind=shop.behind)
+        self.settings = shop.settings()
+        self._settled = crc32(_encode(self.settings))
+        self.apply = Apply(world, self.settings)
         self.readers: dict[str, Reader] = {}
         self.handlers: dict[str, Handler] = {}
         self.turns = Turns(self.apply, shop)
@@ -68,6 +82,7 @@ class Intake:
         self.claims = Claims(world, shop.admission)
         self.items = Items(self.turns, self.letters, self.claims)
         self.waiting = Waiting(self.apply, shop, self.letters)
+        self.batch: Sequence[Receipt] = ()  # that is being taken
         self.subjects: list[tuple[int, int]] = []  # (receipt, subject) of the batch, for the archive
 
     # --- a batch -----------------------------------------------------------------------------------------------------
@@ -98,14 +113,16 @@ class Intake:
     def _condemn(self, source: str, receipt: Receipt, bug: Exception, now: int) -> None:
         log.exception("bug", system=receipt.system, topic=receipt.topic, receipt=receipt.seq)
         world = self.world
-        self._refuse(receipt, Reject(f"{type(bug).__name__}: {bug}", "bug"))
+        self._refuse(receipt, bug_of(bug))
         world.counters[f"position/{source}"] = receipt.seq
         self._hand_over(source, [receipt])
         world.commit(now)
 
     def _take(self, source: str, receipts: Sequence[Receipt], now: int) -> None:
         world = self.world
-        self.subjects = []
+        self.batch, self.subjects = receipts, []
+        if receipts:
+            self._settle(receipts[0].at)
         batch = [(receipt, self._translate(receipt)) for receipt in receipts]
         self._load(batch)
         for receipt, found in batch:
@@ -124,6 +141,12 @@ class Intake:
             world.counters[f"position/{source}"] = receipts[-1].seq
             self._hand_over(source, receipts)
         world.commit(now)
+
+    def _settle(self, at: int) -> None:
+        """Write the settings that folding needs into the log, where they are not those that it had last."""
+        if self.world.counters.get("settings") != self._settled:
+            self.world.counters["settings"] = self._settled
+            self.world.log(at, "settings", 0, [self.settings])
 
     def _hand_over(self, source: str, receipts: Sequence[Receipt]) -> None:
         """Tell the archives whose receipts these were, and whose earlier ones turned out to be."""
@@ -149,7 +172,8 @@ class Intake:
         except Reject as rejected:
             return rejected
         except Exception as bug:  # one message that we cannot read stops only itself, and says so
-            return Reject(f"{type(bug).__name__}: {bug}", "bug")
+            log.exception("bug", system=receipt.system, topic=receipt.topic, receipt=receipt.seq)
+            return bug_of(bug)
 
     def _load(self, batch: list[tuple[Receipt, Any]]) -> None:
         world = self.world
@@ -166,27 +190,29 @@ class Intake:
                 for one in found:
                     keys += one.keys
                     skus += skus_of(one.said)
-                    if one.person is not None and one.person.id:
-                        keys.append(world.key(receipt.system, "customer", one.person.id))
+                    keys += buyers.keys_of(world, receipt.system, one.said, one.person)
         world.look_up(keys)
         world.load_skus(skus)
         numbers += world.links.values()
         world.load_orders(numbers)
+        world.load_erased(chain(numbers, (world.orders[number].subject for number in numbers if number in world.orders)))
         world.load_reservations(numbers)
         items = [world.item_of[sku] for sku in skus if sku in world.item_of]
         items += [item for number in numbers if (state := world.orders.get(number)) is not None for item in state.items]
         world.load_stock(items)
 
-    def again(self, receipt: Receipt) -> str:
-        """Take one receipt once more, with today's mapping; says how it went."""
+    def again(self, receipt: Receipt) -> Again:
+        """Take one receipt once more, with today's mapping."""
         found = self._translate(receipt)
         if isinstance(found, Reject):
             self.letters.park(receipt, found)
-            return f"parked again: {found.why}"
+            return Again(f"parked again: {cleaned(found.why)}")
         self._load([(receipt, found)])
-        self._statements(receipt, found)
+        ended = self._statements(receipt, found)
         self.turns.finish()
-        return "taken"
+        if ended == "early":
+            return Again("what it speaks of has still not arrived, and it is taken by itself when it does", nothing=True)
+        return Again("taken")
 
     # --- one receipt -------------------------------------------------------------------------------------------------
     def _statements(self, receipt: Receipt, said: list[Statement]) -> str:
@@ -204,6 +230,8 @@ class Intake:
             result, number = self.take_one(counts)
             outcomes.append(result)
             about = about or number
+        if not about and not IMPERSONAL.issuperset(type(one.said) for one in said):
+            about = UNCLAIMED
         self.subjects.append((receipt.seq, about))
         return "applied" if "applied" in outcomes else outcomes[0] if outcomes else "noted"
 
@@ -221,7 +249,7 @@ class Intake:
             self.apply.to_hint(receipt.seq, heard, receipt.at)
             self.world.log(receipt.at, "hint", receipt.seq, [heard])
             return "applied", 0
-        return "noted", buyers.keep(self.world, receipt.system, one.person, 0) if kind is CustomerSeen else 0
+        return "noted", buyers.meet(self.apply, receipt, said, one.person) if kind is CustomerSeen else 0
 
     def _order(self, one: Statement) -> tuple[str, int]:
         world, said, receipt = self.world, one.said, one.receipt
@@ -242,10 +270,8 @@ class Intake:
         mark = fingerprint(receipt.system, receipt.topic, receipt.key) if receipt.key else 0
         if not orders.newer(state, said):
             return ("duplicate" if mark in state.marks else "stale"), state.subject
-        buyer, customer = state.subject, ""
-        if one.person is not None:
-            buyer = buyers.keep(world, receipt.system, one.person, state.id) or buyer
-            customer = one.person.id
+        buyer = buyers.keep(world, receipt.system, one.person, state)
+        customer = one.person.id if one.person is not None else ""
         heard = Heard(system=receipt.system, said=said, mark=mark, subject=buyer, customer=customer, receipt=receipt.seq)
         awaited = one.keys if state.order is None and world.waiting else []
         self.turns.hear(state, receipt, heard)
@@ -264,7 +290,9 @@ class Intake:
     # --- answers of other systems, time-outs -------------------------------------------------------------------------
     def _outcome(self, receipt: Receipt, outcome: Outcome) -> None:
         state = self.world.orders.get(outcome.entity)
-        self.subjects.append((receipt.seq, state.subject if state else 0))
+        subject = state.subject if state else 0
+        self.subjects.append((receipt.seq, subject))
+        outcome = msgspec.structs.replace(outcome, why=buyers.discreet(self.world, outcome.why, subject))
         effect = state.effects.get(outcome.key) if state is not None else None
         if state is None or effect is None:
             if outcome.outcome == "rejected":
@@ -294,33 +322,49 @@ class Intake:
             if len(timers) == 1:
                 due, kind, entity = timers[0]
                 log.exception("bug", timer=kind, entity=entity)
-                lost = Receipt(0, due, "mainstay", f"timer/{kind}", str(entity), b"")
-                self.letters.park(lost, Reject(f"{type(bug).__name__}: {bug}", "bug"))
-                self.world.batch.timers_done.append((due, kind, entity))
+                lost = Receipt(0, due, "mainstay", TIMER + kind, str(entity), b"")
+                self.letters.park(lost, bug_of(bug))
+                self._rung(timers)
                 self.world.commit(now)
             for one in timers if len(timers) > 1 else ():
                 self.expire([one], now)
 
     def _expire(self, timers: Sequence[tuple[int, str, int]], now: int) -> None:
         world = self.world
+        self._settle(timers[0][0])
         world.load_orders(entity for _, kind, entity in timers if kind == "payment")
         for due, kind, entity in timers:
-            receipt = Receipt(0, due, "mainstay", f"timer/{kind}", "", b"")
-            if kind == "payment":
-                state = world.orders[entity]
-                if state.status in ("placed", "held") and not orders.is_paid(state) and not state.cancel:
-                    self.turns.advance(state, receipt, [CancelAsked(by="mainstay", reason="not paid in time")])
-            elif kind == "early":
-                self.waiting.overdue(receipt, entity)
-            else:
-                self.handlers[receipt.topic](Receipt(entity, due, "mainstay", receipt.topic, "", b""), None)
-            world.batch.timers_done.append((due, kind, entity))
-            if self.turns.woken:
-                self.turns.wake(receipt)
-        world.counters["clock"] = max(world.counters.get("clock", 0), timers[-1][0])
+            self._ring(kind, entity, due)
+        self._rung(timers)
         world.commit(now)
 
+    def _rung(self, timers: Sequence[tuple[int, str, int]]) -> None:
+        """These are done with, and a rebuild knows how far time has come."""
+        self.world.batch.timers_done += timers
+        self.world.counters["clock"] = max(self.world.counters.get("clock", 0), timers[-1][0])
+
+    def _ring(self, kind: str, entity: int, at: int) -> None:
+        """The time has come to look at something."""
+        receipt = Receipt(0, at, "mainstay", TIMER + kind, "", b"")
+        if kind == "payment":
+            state = self.world.orders[entity]
+            if state.status in ("placed", "held") and not orders.is_paid(state) and not state.cancel:
+                self.turns.advance(state, receipt, [CancelAsked(by="mainstay", reason="not paid in time")])
+        elif kind == "early":
+            self.waiting.overdue(receipt, entity)
+        else:
+            self.handlers[receipt.topic](Receipt(entity, at, "mainstay", receipt.topic, "", b""), None)
+        if self.turns.woken:
+            self.turns.wake(receipt)
+
+    def ring_again(self, kind: str, entity: int, at: int) -> Again:
+        """Look once more at what a time-out concerned, after a bug."""
+        self.world.load_orders([entity] if kind == "payment" else [])
+        self._ring(kind, entity, at)
+        return Again("looked at again")
+
     def _refuse(self, receipt: Receipt, why: Reject) -> None:
+        self.subjects.append((receipt.seq, UNCLAIMED))
         self.count(receipt, self.letters.refuse(receipt, why, asked=receipt.topic in self.readers))
 
     def count(self, receipt: Receipt, outcome: str) -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apsw
 import msgspec
 
 from mainstay.catalog.view import item as item_view
+from mainstay.flows.apply import names_of
+from mainstay.flows.buyers import with_address
 from mainstay.flows.propagate import served, shelves_of
 from mainstay.flows.world import order_of
-from mainstay.model.events import Answered, AnyEvent, Asked, Heard, Moved, decode
+from mainstay.model.events import Answered, AnyEvent, Asked, CustomerListed, Heard, Moved, Refused, Reserved, Share, decode
 from mainstay.model.failures import CODES
 from mainstay.model.identity import named
 from mainstay.model.money import major
+from mainstay.model.objects import Reference
 from mainstay.model.seen import StockCounted, StockMoved
 from mainstay.model.state import ItemState, ReservationState
 from mainstay.model.times import iso
@@ -26,6 +29,7 @@ from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
 _items = msgspec.json.Decoder(ItemState)
+_reserved = msgspec.json.Decoder(list[tuple[int, Reserved | Refused]]).decode
 FOUND_MAX = 20
 
 
@@ -33,33 +37,25 @@ def find(state: State, text: str) -> list[int]:
     """Entities that any system knows by this number, id or e-mail address."""
     ours = named(text)
     if ours is not None:
-        hit = _by_key(state, f"{ours[1]}/{ours[0]}", ours[2])
+        hit = _by_key(state, [f"{ours[1]}/{ours[0]}"], ours[2])
         if hit:
             return hit
-    found: dict[int, None] = {}
-    for space in state.words():
-        if "/" in space and not space.startswith("location/"):
-            found.update(dict.fromkeys(_by_key(state, space, text)))
+    spaces = [space for space in state.words() if not space.startswith("location/")]
+    found = dict.fromkeys(_by_key(state, spaces, text))
     if not found and "@" in text:
         found.update(dict.fromkeys(_by_email(state, text)))
     return list(found)[:FOUND_MAX]
 
 
-def _by_key(state: State, space: str, text: str) -> list[int]:
-    number = state.words().get(space)
-    if number is None:
-        return []
+def _by_key(state: State, spaces: Sequence[str], text: str) -> list[int]:
+    numbers = state.words()
     ext: int | str = int(text) if text.isdecimal() and text.isascii() and len(text) < 19 and (text[0] != "0" or text == "0") else text
-    found = state.find([(number, ext)])
-    return list(found.values())
+    return list(state.find([(numbers[space], ext) for space in spaces if space in numbers]).values())
 
 
 def _by_email(state: State, email: str) -> list[int]:
-    """A scan: asked seldom, and an index would be personal data in yet another place."""
-    wanted = msgspec.json.encode({"email": email})[1:-1]
-    subjects = {subject for subject, body in state.connection.execute("SELECT subject, body FROM vault") if wanted in unpack(body)}
-    if not subjects:
-        return []
+    """Orders of the people who have this address: a scan, as it is asked seldom."""
+    subjects = with_address(state, email)
     sql = "SELECT id FROM orders WHERE subject IN (SELECT value FROM json_each(?)) LIMIT ?"
     return [number for (number,) in rows(state.connection, sql, (msgspec.json.encode(sorted(subjects)).decode(), FOUND_MAX))]
 
@@ -100,53 +96,94 @@ def trace(state: State, outcomes: apsw.Connection | None, text: str) -> list[dic
 
 
 def _journey(state: State, outcomes: apsw.Connection | None, number: int) -> dict[str, Any]:
-    words = {value: key for key, value in state.words().items()}
-    steps = []
-    kinds = set()
-    for _, at, kind, _, body in state.rows("events_of", (number,)):
-        kinds.add(kind)
-        steps += [{"at": iso(at), **told(event)} for event in decode(unpack(body))]
-    known_as = [{"as": words[space], "id": str(ext)} for space, ext in rows_of(state, number)]
+    """What the log says of one entity: its steps, and every id that they name. No table is scanned for it."""
+    log = _log_of(state, number)
+    kinds = {kind for _, kind, _ in log}
     kind = "order" if "order" in kinds else next(iter(sorted(kinds)), "")
-    waiting = []
-    if outcomes is not None and kind == "order":
-        intents = rows(state.connection, "SELECT id, system, body FROM intent WHERE entity = ? ORDER BY id", (number,))
-        waiting = [attempt for intent in intents if (attempt := _attempt(outcomes, *intent)) is not None]
-    return {"entity": number, "kind": kind, "known_as": known_as, "now": order(state, number), "steps": steps, "waiting": waiting}
-
-
-def rows_of(state: State, number: int) -> list[tuple[int, int | str]]:
-    """Every cross-reference of an entity."""
-    return [(space, ext) for space, ext in state.rows("xrefs_of", (number,))]
-
-
-def _attempt(outcomes: apsw.Connection, intent: int, system: str, body: bytes) -> dict[str, Any] | None:
-    found = rows(outcomes, "SELECT status, tries, next_at, code, why FROM attempt WHERE intent = ?", (intent,))
-    if not found or found[0][0] in ("done", "rejected"):
-        return None
-    status, tries, next_at, code, why = found[0]
-    command = msgspec.json.decode(unpack(body))
+    units = Units(state, [event for _, _, event in log])
     return {
-        "command": command["command"],
-        "system": system,
-        "status": status,
-        "tries": tries,
-        "next_at": iso(next_at),
-        "code": code,
-        "why": why,
+        "entity": number,
+        "kind": kind,
+        "known_as": [{"as": f"{name.system}/{name.kind}", "id": name.id} for name in _names(state, number, log)],
+        "now": order(state, number),
+        "steps": [{**told(event, units), "at": iso(at)} for at, _, event in log],
+        "waiting": _waiting(state, outcomes, number) if outcomes is not None and kind == "order" else [],
     }
 
 
-def told(event: AnyEvent) -> dict[str, Any]:
+def _log_of(state: State, number: int) -> list[tuple[int, str, AnyEvent]]:
+    """(when, kind, event) of one entity, in the order of the log."""
+    found: list[tuple[int, str, AnyEvent]] = []
+    for at, body in state.rows("reserved_with", (number,)):
+        found += [(at, "reservation", event) for entity, event in _reserved(unpack(body)) if entity == number]
+    for _, at, kind, _, body in state.rows("events_of", (number,)):
+        if kind != "reservations":
+            found += [(at, kind, event) for event in decode(unpack(body))]
+    return found
+
+
+def _names(state: State, number: int, log: list[tuple[int, str, AnyEvent]]) -> list[Reference]:
+    """Every id by which others know an entity, once, in the order in which they were learnt."""
+    found: list[Reference] = []
+    asked: dict[str, str] = {}
+    for _, kind, event in log:
+        if isinstance(event, Heard) and kind == "order":
+            found += names_of(event)
+            found += [Reference("customer", event.customer, event.system)] if event.customer else []
+        elif isinstance(event, Asked):
+            asked[event.key] = event.system
+        elif isinstance(event, Answered):
+            found += [Reference(what, name, asked[event.key]) for what, name in event.references.items() if event.key in asked]
+        elif isinstance(event, Reserved | Refused):
+            found.append(Reference("reservation", event.key, event.channel))
+        elif isinstance(event, CustomerListed):
+            found.append(Reference("customer", event.customer, event.system))
+    for _, body in state.load("load_items", [number]):
+        found += [Reference("item", name, system) for system, name in _items.decode(body).ids.items()]
+    return list(dict.fromkeys(found))
+
+
+def _waiting(state: State, outcomes: apsw.Connection, number: int) -> list[dict[str, Any]]:
+    """The effects of an order that are under way, with what keeps them. Only what has not ended is looked through."""
+    sql = "SELECT intent, status, tries, next_at, code, why FROM attempt WHERE status NOT IN ('done', 'rejected')"
+    attempts = {intent: rest for intent, *rest in rows(outcomes, sql)}
+    found = []
+    for intent, _, system, entity, body in state.load("load_intents", sorted(attempts)):
+        if entity == number:
+            status, tries, next_at, code, why = attempts[intent]
+            what = {"command": msgspec.json.decode(unpack(body))["command"], "system": system, "status": status}
+            found.append({**what, "tries": tries, "next_at": iso(next_at), "code": code, "why": why})
+    return found
+
+
+class Units:
+    """Says units as people do: how many of which SKU, and where."""
+
+    def __init__(self, state: State, events: Sequence[AnyEvent]) -> None:
+        items = {share.item for event in events for name in _SHARES for share in getattr(event, name, ())}
+        items |= {row[0] for event in events for name in _MISSING for row in getattr(event, name, ())}
+        self._skus = {number: _items.decode(body).sku for number, body in state.load("load_items", sorted(items))}
+        self._places = {number: text.removeprefix("location/") for text, number in state.words().items() if text.startswith("location/")}
+
+    def shares(self, shares: Sequence[Share]) -> list[str]:
+        return [f"{share.quantity} {self._skus.get(share.item)} at {self._places.get(share.location)}" for share in shares]
+
+    def missing(self, rows: Sequence[tuple[int, ...]]) -> list[str]:
+        """(item, units), or (item, wanted, available)."""
+        return [f"{units} {self._skus.get(item)}" + "".join(f", {there} available" for there in rest) for item, units, *rest in rows]
+
+
+_SHARES = ("shares", "beyond")
+_MISSING = ("missing", "short")
+_TIMES = ("due", "expires")
+
+
+def told(event: AnyEvent, units: Units) -> dict[str, Any]:
     """One event in a few words."""
     if isinstance(event, Heard):
         said = msgspec.to_builtins(event.said)
-        short = {
-            key: said[key]
-            for key in ("external", "status", "captured", "authorised", "amount", "tracking", "quantity", "delta")
-            if key in said
-        }
-        return {"what": f"{event.system} said {said['event']}", **short}
+        names = ("external", "status", "captured", "authorised", "amount", "tracking", "quantity", "delta")
+        return {"what": f"{event.system} said {said['event']}", **{name: said[name] for name in names if name in said}}
     if isinstance(event, Asked):
         amount = {"amount": event.amount} if event.amount else {}
         return {"what": f"{event.system} was asked to {event.command}", "key": event.key, **amount}
@@ -155,6 +192,9 @@ def told(event: AnyEvent) -> dict[str, Any]:
     if isinstance(event, Moved):
         return {"what": f"moved: {event.move}"}
     plain = msgspec.to_builtins(event)
+    plain |= {name: units.shares(getattr(event, name)) for name in _SHARES if name in plain}
+    plain |= {name: units.missing(getattr(event, name)) for name in _MISSING if name in plain}
+    plain |= {name: iso(plain[name]) for name in _TIMES if name in plain}
     return {"what": plain.pop("event"), **plain}
 
 
@@ -167,11 +207,11 @@ def stock(state: State, sku: str, policies: Mapping[str, ChannelPolicy], told_no
     shelves = shelves_of(state, [item])
     body = state.load("load_items", [item])
     names = _items.decode(body[0][1])
-    moves = []
+    moves, units = [], Units(state, ())
     for _, at, _, _, events in state.rows("events_of", (item,))[-10:]:
         for event in decode(unpack(events)):
             if isinstance(event, Heard) and isinstance(event.said, StockCounted | StockMoved):
-                moves.append({"at": iso(at), **told(event)})
+                moves.append({**told(event, units), "at": iso(at)})
     return {
         "sku": sku,
         **item_view(names),

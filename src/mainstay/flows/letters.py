@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 from mainstay.catalog.fold import names_in
+from mainstay.customers.words import cleaned
 from mainstay.flows.apply import Apply
 from mainstay.flows.shop import Shop
 from mainstay.model.events import Parked, Proposed
 from mainstay.model.failures import Reject
 from mainstay.model.outcome import TOPIC, Outcome
 from mainstay.storage.inbox import Receipt
+
+
+def bug_of(bug: Exception) -> Reject:
+    """Which bug, and where. Not its text, which may quote the message: the message is kept, and can be translated again."""
+    place = traceback.extract_tb(bug.__traceback__)[-1]
+    return Reject(f"{type(bug).__name__} in {place.name} ({place.filename.rpartition('/')[2]}, line {place.lineno})", "bug")
 
 
 class Letters:
@@ -23,7 +31,7 @@ class Letters:
         """Answer or keep a receipt that cannot be taken; how it ended. `asked`: somebody waits for the answer."""
         if asked:
             status = {"not_found": 404, "bug": 500}.get(why.code, 422)
-            self.world.answers.append((receipt.seq, status, {"code": why.code, "detail": why.why}))
+            self.world.answers.append((receipt.seq, status, {"code": why.code, "detail": cleaned(why.why)}))
         if why.code in ("not_business", "not_declared"):
             return "noted"
         if asked and why.code != "bug":
@@ -34,12 +42,12 @@ class Letters:
     def park(self, receipt: Receipt, why: Reject) -> None:
         """A message became a dead letter."""
         self._write(receipt.at, Parked(
-            system=receipt.system, topic=receipt.topic, code=why.code, why=why.why, owner=self.shop.owner(receipt.system),
+            system=receipt.system, topic=receipt.topic, code=why.code, why=cleaned(why.why), owner=self.shop.owner(receipt.system),
             receipt=receipt.seq, key=receipt.key,
         ))  # fmt: skip
 
     def rejected(self, receipt: Receipt, outcome: Outcome, about: int) -> None:
-        """An effect was refused by the system that was asked for it; `about` is its order."""
+        """An effect was refused by the system that was asked for it, of the order `about`; no text of `outcome` tells of a person."""
         self._write(receipt.at, Parked(
             system=outcome.system, topic=TOPIC, code=outcome.code or "rejected", why=outcome.why,
             owner=self.shop.owner(outcome.system), receipt=receipt.seq, key=outcome.key, about=about,

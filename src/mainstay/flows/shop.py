@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from mainstay.landscape import Admission
+from mainstay.model.events import SettingsChanged
 from mainstay.model.seen import Said
 from mainstay.orders.decide import Policy
 
@@ -28,3 +29,7 @@ class Shop(Struct, frozen=True, kw_only=True):
     behind: frozenset[str] = frozenset()  # counters that learn of shipments from us
     locations: Mapping[str, frozenset[str]] = {}  # the stock locations that serve a system's orders, where not all do
     deaf: frozenset[tuple[str, str]] = frozenset()  # (system, topic) of deliveries that no flow brings by event
+
+    def settings(self) -> SettingsChanged:
+        """What of it folding needs."""
+        return SettingsChanged(payment_us=self.payment_us, main=self.main, behind=tuple(sorted(self.behind)))

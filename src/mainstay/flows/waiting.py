@@ -30,8 +30,10 @@ class Waiting:
     def keep(self, one: Statement) -> None:
         """Keep a statement until its order arrives."""
         world, receipt = self.world, one.receipt
-        n = world.number("early")
         space, ext = one.keys[-1] if len(one.keys) > 1 and type(one.said) is not PaymentSeen else one.keys[0]
+        if any(_early.decode(body).receipt == receipt.seq for _, body in world.waiting.get((space, ext), ())):
+            return  # a person has tried its letter again
+        n = world.number("early")
         early = Early(
             system=receipt.system, topic=receipt.topic, key=receipt.key, receipt=receipt.seq, space=space, ext=ext,
             due=receipt.at + self.shop.early_us, said=one.said,

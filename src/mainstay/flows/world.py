@@ -53,11 +53,12 @@ class World:
         self.item_of: dict[str, int] = {}
         self.levels: dict[int, Level] = {}
         self.shelves: dict[int, tuple[Level, ...]] = {}
+        self.erased: set[int] = set()  # subjects, as far as batches spoke of them
         self.reset()
 
     def reset(self) -> None:
         """Forget everything and begin from the store: at the start, and after a commit that failed."""
-        for held in (self.orders, self.reservations, self.items, self.item_of, self.levels, self.shelves):
+        for held in (self.orders, self.reservations, self.items, self.item_of, self.levels, self.shelves, self.erased):
             held.clear()
         self.counters = self.store.counters()
         self.words = self.store.words()
@@ -150,6 +151,11 @@ class World:
         if missing:
             for number, body, heard in self.store.load("load_orders", missing):
                 self.orders[number] = order_of(body, heard)
+
+    def load_erased(self, subjects: Iterable[int]) -> None:
+        """Learn which of these subjects were erased; costs nothing before the first erasure."""
+        if self.counters.get("erased"):
+            self.erased.update(subject for (subject,) in self.store.load("load_erased", subjects))
 
     def load_reservations(self, numbers: Iterable[int]) -> None:
         missing = [number for number in dict.fromkeys(numbers) if number not in self.reservations]

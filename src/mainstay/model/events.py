@@ -199,6 +199,21 @@ class EarlyEnded(Event, frozen=True, tag="EarlyEnded"):
     """What it waited for has arrived."""
 
 
+class CustomerListed(Event, frozen=True, tag="CustomerListed"):
+    """A customer of a system was heard of before any order of theirs, and got a subject, which stands for the person."""
+
+    system: str
+    customer: str  # their id there
+
+
+class SettingsChanged(Event, frozen=True, tag="SettingsChanged"):
+    """What folding needs of the shop as declared, from here on: so that a log proves itself without it. Sets are sorted."""
+
+    payment_us: int  # after which an order that is not paid is cancelled
+    main: str  # the location of whoever names none
+    behind: tuple[str, ...] = ()  # counters that learn of shipments from us
+
+
 class Erased(Event, frozen=True, tag="Erased"):
     """A person's data was deleted: their row in the vault and the keys of their receipts."""
 
@@ -226,6 +241,8 @@ AnyEvent = (
     | Proposed
     | Early
     | EarlyEnded
+    | CustomerListed
+    | SettingsChanged
     | Erased
 )
 

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from mainstay.model.failures import Reject
 
 SKU_CHARS_MAX = 120
-PREFIXES = {"order": "ord", "reservation": "rsv", "release": "rel", "letter": "dl"}
+PREFIXES = {"order": "ord", "reservation": "rsv", "release": "rel", "letter": "dl", "customer": "cus"}
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 PLAIN_CHARS_MAX = 40
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mainstay.model.events import Erased, decode
 from mainstay.storage.database import connect, rows, scrub
-from mainstay.storage.inbox import OUTCOMES_FROM, Inbox, InboxReader, Receipt
+from mainstay.storage.inbox import OUTCOMES_FROM, UNCLAIMED, Inbox, InboxReader, Receipt
 from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
@@ -51,26 +51,31 @@ class Archive:
     def _move(self, state: State, *, all_of_it: bool) -> int:
         batches = state.rows("handled_from", (self._handled, self.source, BATCHES_MAX))
         pairs = [pair for _, body in batches for pair in _subjects.decode(body)]
-        if not batches or (len(pairs) < WAIT_ROWS and not all_of_it):
-            return 0
         subjects = dict(pairs)
+        erased = {subject for (subject,) in state.load("load_erased", set(subjects.values()))}
+        if not batches or (len(pairs) < WAIT_ROWS and not all_of_it and not erased):
+            return 0
         numbers = msgspec.json.encode(sorted(subjects)).decode()
         found = rows(
             self.inbox.connection,
             "SELECT seq, at, system, topic, key, body FROM receipt WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq", (numbers,),
         )  # fmt: skip
-        seals = self._append([Receipt(*row) for row in found], subjects)
+        receipts = [Receipt(*row) for row in found]
+        seals = self._append([one for one in receipts if subjects[one.seq] not in erased], subjects)
+        seals += [(one.seq, subjects[one.seq], 0, 0, self._segment, b"") for one in receipts if subjects[one.seq] in erased]
         self._handled = batches[-1][0]
         with self.inbox.connection as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO seal (seq, subject, place, length, segment, key) VALUES (?, ?, ?, ?, ?, ?)", seals
             )
             connection.executemany(  # archived before it was known whose they are
-                "UPDATE seal SET subject = ? WHERE seq = ? AND subject = 0", [(subject, seq) for seq, subject in pairs if subject]
+                "UPDATE seal SET subject = ?, key = CASE WHEN ? THEN x'' ELSE key END WHERE seq = ? AND subject <= 0",
+                [(subject, subject in erased, seq) for seq, subject in pairs if subject > 0],
             )
             connection.execute("DELETE FROM receipt WHERE seq IN (SELECT value FROM json_each(?))", (numbers,))
             marks = (("archived", str(self._handled)), ("segment", str(self._segment)))
             connection.executemany("INSERT OR REPLACE INTO mark (name, value) VALUES (?, ?)", marks)
+        self._scrubbed = self._scrubbed and not erased
         return len(seals)
 
     def _append(self, receipts: list[Receipt], subjects: Mapping[int, int]) -> list[tuple[int, int, int, int, int, bytes]]:
@@ -136,6 +141,17 @@ def raw_of(data: Path, inboxes: Mapping[str, InboxReader], system: str, seq: int
     source = "outcomes" if seq >= OUTCOMES_FROM else "inbox"
     found = inboxes[source].one(seq)
     return found or archived(data, source, seq)
+
+
+def unclaimed(data: Path) -> list[int]:
+    """Numbers of the archived receipts that may be a person's, and nobody knows whose."""
+    found: list[int] = []
+    for source in ("inbox", "outcomes"):
+        if (data / f"{source}.db").exists():
+            connection = connect(data / f"{source}.db", write=False, schema="inbox")
+            found += [seq for (seq,) in rows(connection, "SELECT seq FROM seal WHERE subject = ? AND key <> x''", (UNCLAIMED,))]
+            connection.close()
+    return found
 
 
 def archived(data: Path, source: str, seq: int) -> Receipt | None:

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from mainstay.storage.database import Lock, connect, rows
 
+UNCLAIMED = -1  # whose a receipt is, where it may be a person's and nobody knows which one's
 OUTCOMES_FROM = 1 << 40  # receipts of outcomes.db are numbered from here: a number alone says which file it is in
 
 

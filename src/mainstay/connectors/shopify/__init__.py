@@ -46,7 +46,6 @@ NOT_BUSINESS = {
     "app/uninstalled": "The app was removed from the shop: its token is gone.",
     "shop/update": "The shop's own settings changed.",
     "customers/data_request": "A customer asked what is known of them: a person answers.",
-    "customers/redact": "A customer is to be forgotten: erase the subject.",
     "shop/redact": "The shop is to be forgotten, 48 hours after the app was removed.",
 }
 
@@ -176,6 +175,7 @@ class Shopify(Connector):
             "customers/create": records.from_customer,
             "customers/update": records.from_customer,
             "customers/delete": records.from_deleted_customer,
+            "customers/redact": records.from_redacted_customer,
             "disputes/create": records.from_dispute,
             "disputes/update": records.from_dispute,
             ORDER_NODE: lambda body: nodes.from_order(body, system),

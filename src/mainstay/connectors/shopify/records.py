@@ -43,6 +43,10 @@ class _Gone(Struct, gc=False):
     id: int
 
 
+class _Redacted(Struct, gc=False):
+    customer: _Gone
+
+
 class _Level(Struct, gc=False):
     inventory_item_id: int
     location_id: int
@@ -165,6 +169,11 @@ def from_customer(body: bytes) -> list[Said]:
 
 def from_deleted_customer(body: bytes) -> list[Said]:
     return [Said(CustomerSeen(external=str(read(body, _Gone).id), deleted=True))]
+
+
+def from_redacted_customer(body: bytes) -> list[Said]:
+    """A customer is to be forgotten. The message names them, so it is theirs; a person erases them."""
+    return [Said(CustomerSeen(external=str(read(body, _Redacted).customer.id), deleted=True))]
 
 
 def from_dispute(body: bytes) -> list[Said]:

@@ -28,7 +28,7 @@ from mainstay.model.secrets import Secret
 from mainstay.model.times import SECOND
 from mainstay.proof.sim.wires import Wires
 from mainstay.stock.view import ChannelPolicy
-from mainstay.storage.archive import raw_of
+from mainstay.storage.archive import raw_of, unclaimed
 from mainstay.storage.inbox import Inbox, InboxReader
 from mainstay.storage.state import State
 
@@ -87,7 +87,7 @@ class Machine:
         self.world = World(self.state)
         self.intake = Intake(self.world, fittings.shop)
         Desk(self.intake)
-        Operators(self.intake, lambda system, seq: raw_of(place, self.readers, system, seq))
+        Operators(self.intake, lambda system, seq: raw_of(place, self.readers, system, seq), lambda: unclaimed(place))
         self.recorder = Recorder(self.inbox, self.clock, self._ring)
         self.waiters = Waiters(self.state)
         hooks = {name: one for name, one in fittings.connectors.items() if one.manifest.topics}

@@ -23,8 +23,12 @@ INSERT INTO event (seq, at, kind, entity, body) VALUES (?, ?, ?, ?, ?);
 SELECT seq, at, kind, entity, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?;
 
 -- name: events_of
--- The log of one entity.
-SELECT seq, at, kind, entity, body FROM event WHERE entity = ? ORDER BY seq;
+-- The log of one entity. Hints, early statements and settings are numbered apart.
+SELECT seq, at, kind, entity, body FROM event WHERE entity = ? AND kind NOT IN ('hint', 'early', 'settings') ORDER BY seq;
+
+-- name: reserved_with
+-- Rows of the log that may hold a reservation's own event: those that came one after the other share the row of the first.
+SELECT at, body FROM event WHERE kind = 'reservations' AND entity > ?1 - 256 AND entity <= ?1 ORDER BY seq;
 
 -- name: find_xrefs
 -- Entities of a list of [space, their id] pairs, as far as they are merged already.
@@ -46,10 +50,6 @@ INSERT OR IGNORE INTO xref (space, ext, entity) SELECT space, ext, entity FROM x
 -- name: clear_new_xrefs
 -- After the merge.
 DELETE FROM xref_new;
-
--- name: xrefs_of
--- Every id by which others know an entity.
-SELECT space, ext FROM xref WHERE entity = ?1 UNION SELECT space, ext FROM xref_new WHERE entity = ?1;
 
 -- name: load_orders
 -- Orders by number, each with the row of the log that holds its source's last statement.
@@ -179,16 +179,20 @@ ON CONFLICT (id) DO UPDATE SET status = excluded.status, body = excluded.body;
 INSERT INTO proposal (id, at, body) VALUES (?, ?, ?);
 
 -- name: save_person
--- The personal data of a subject, as last stated.
-INSERT INTO vault (subject, body) VALUES (?, ?) ON CONFLICT (subject) DO UPDATE SET body = excluded.body;
+-- The personal data of a subject, as last stated. Who was erased stays erased.
+INSERT INTO vault (subject, body) VALUES (?, ?) ON CONFLICT (subject) DO UPDATE SET body = excluded.body WHERE length(vault.body) > 0;
 
 -- name: load_people
 -- Personal data by subject.
-SELECT subject, body FROM vault WHERE subject IN (SELECT value FROM json_each(?));
+SELECT subject, body FROM vault WHERE length(body) > 0 AND subject IN (SELECT value FROM json_each(?));
+
+-- name: load_erased
+-- Those of a list of subjects that were erased.
+SELECT subject FROM vault WHERE length(body) = 0 AND subject > 0 AND subject IN (SELECT value FROM json_each(?));
 
 -- name: erase_person
--- Delete a subject's personal data.
-DELETE FROM vault WHERE subject = ?;
+-- Delete a subject's personal data, and remember that it was.
+INSERT INTO vault (subject, body) VALUES (?, x'') ON CONFLICT (subject) DO UPDATE SET body = x'';
 
 -- name: add_answer
 -- What the callers that waited for a batch are told.
@@ -233,6 +237,10 @@ INSERT INTO handled (seq, source, subjects) VALUES (?, ?, ?);
 -- name: handled_from
 -- Batches that the archive has not taken over yet.
 SELECT seq, subjects FROM handled WHERE seq > ? AND source = ? ORDER BY seq LIMIT ?;
+
+-- name: all_handled
+-- Whose receipts the last batches held, as far as they are kept.
+SELECT subjects FROM handled ORDER BY seq;
 
 -- name: drop_handled
 -- Batches whose receipts are archived.

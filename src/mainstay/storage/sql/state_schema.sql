@@ -13,7 +13,7 @@ CREATE TABLE counter (  -- last number given out, by what is numbered; and posit
 CREATE TABLE event (  -- the log: one row for each receipt and entity; everything else in this file is a fold over it
     seq    INTEGER PRIMARY KEY,
     at     INTEGER NOT NULL,  -- UTC microseconds at which the receipt came in
-    kind   TEXT NOT NULL,     -- order, reservation, item, letter, subject
+    kind   TEXT NOT NULL,     -- whose row it is: order, reservation, item, letter, customer, settings …
     entity INTEGER NOT NULL,
     body   BLOB NOT NULL      -- JSON list of events, packed where it is long
 ) STRICT;
@@ -139,8 +139,8 @@ CREATE TABLE proposal (  -- what a system said of what another owns
 ) STRICT;
 
 CREATE TABLE vault (  -- personal data: here, and nowhere else in this file
-    subject INTEGER PRIMARY KEY,
-    body    BLOB NOT NULL
+    subject INTEGER PRIMARY KEY,  -- negative: the customer's own record, so that it never replaces the address that an order brought
+    body    BLOB NOT NULL         -- empty: erased, and stays so
 ) STRICT;
 
 CREATE TABLE answer (  -- what the callers that waited for a batch are told
