@@ -204,6 +204,13 @@ def an_api_order(external: str, units: int = 1, sku: str = "A", **more) -> dict:
     return {"external": external, "order": order}
 
 
+def test_a_currency_that_is_none_is_the_callers(shop):
+    before = shop.ask("GET", "/v1/deadletters", who="operator")[1]
+    status, told = shop.ask("POST", "/v1/orders", an_api_order("xxq-1", currency="XXQ"))
+    assert (status, told["code"]) == (422, "currency") and "'XXQ' is not a currency of ISO 4217" in told["detail"]
+    assert shop.ask("GET", "/v1/deadletters", who="operator")[1] == before, "it is no bug of ours"
+
+
 def test_the_document_is_openapi_and_every_schema_is_valid(shop):
     document = endpoints(shop)
     assert document["openapi"] == "3.1.0" and document["info"]["title"] == "Mainstay"
