@@ -45,7 +45,7 @@ class ReserveRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class OrderRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of POST /v1/orders: an order of a channel of your own. `handed_over` says that the buyer has the goods already.
 
-    Reject `currency` where its currency is none.
+    A currency that ISO 4217 does not know is refused (Reject `currency`).
     """
 
     external: Annotated[str, Meta(min_length=1, max_length=250)]
