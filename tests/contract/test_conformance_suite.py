@@ -1,9 +1,11 @@
 """The suite itself: the scaffolded TinyShop passes it, and each check catches a broken copy of it."""
 
 import importlib
+import os
 import random
 import subprocess
 import sys
+import tomllib
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -255,6 +257,28 @@ def test_the_scaffolds_own_test_is_a_test(package):
     )
     assert run.returncode == 0, run.stdout[-2000:]
     assert "24 passed" in run.stdout
+
+
+def test_an_installed_package_is_listed_and_examined(package):
+    """As pip leaves it: the entry points of its pyproject.toml stand beside it."""
+    groups = tomllib.loads(TEXTS["pyproject.toml"])["project"]["entry-points"]
+    told = package / "src" / "mainstay_tinyshop-0.1.0.dist-info"
+    told.mkdir()
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: mainstay-tinyshop\nVersion: 0.1.0\n")
+    points = [f"[{group}]\n" + "".join(f"{name} = {where}\n" for name, where in held.items()) for group, held in groups.items()]
+    (told / "entry_points.txt").write_text("\n".join(points))
+
+    def cli(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "mainstay.app.cli", "connector", *words]
+        environment = {**os.environ, "PYTHONPATH": str(package / "src")}
+        return subprocess.run(command, cwd=package, capture_output=True, text=True, check=False, env=environment)
+
+    assert "tinyshop" in cli("list").stdout
+    checked = cli("check", "tinyshop", "--seeds", "1", "--json")
+    verdicts = msgspec.json.decode(checked.stdout)
+    assert checked.returncode == 0 and {one["check"] for one in verdicts} == {check.name for check in CHECKS}, checked.stderr
+    again = cli("new", "tinyshop", "--into", "again")
+    assert again.returncode == 2 and "there is a connector 'tinyshop' already" in again.stderr
 
 
 @pytest.mark.parametrize("name", ["", "a", "Etsy", "et-sy", "../x", "1st"])

@@ -1,6 +1,7 @@
 """The real server on a real port: bad bodies become dead letters, the API is what it documents, and nothing leaks."""
 
 import json
+import re
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -205,6 +206,13 @@ def an_api_order(external: str, units: int = 1, sku: str = "A", **more) -> dict:
     return {"external": external, "order": order}
 
 
+def test_a_currency_that_is_none_is_the_callers(shop):
+    before = shop.ask("GET", "/v1/deadletters", who="operator")[1]
+    status, told = shop.ask("POST", "/v1/orders", an_api_order("xxq-1", currency="XXQ"))
+    assert (status, told["code"]) == (422, "currency") and "'XXQ' is not a currency of ISO 4217" in told["detail"]
+    assert shop.ask("GET", "/v1/deadletters", who="operator")[1] == before, "it is no bug of ours"
+
+
 def test_the_document_is_openapi_and_every_schema_is_valid(shop):
     document = endpoints(shop)
     assert document["openapi"] == "3.1.0" and document["info"]["title"] == "Mainstay"
@@ -398,6 +406,22 @@ def test_health_and_metrics_need_no_token(shop):
     assert status == 200 and kind.startswith("text/plain")
     names = {line.split()[2] for line in body.decode().splitlines() if line.startswith("# TYPE")}
     assert {"mainstay_inbox_lag_receipts", "mainstay_edge_accepted_total", "mainstay_edge_refused_total", "mainstay_breaker_open"} <= names
+
+
+def test_what_only_grows_is_a_counter(shop):
+    kinds = dict(line.split()[2:4] for line in shop.call("GET", "/metrics")[1].decode().splitlines() if line.startswith("# TYPE"))
+    totals = {name: kind for name, kind in kinds.items() if name.endswith("_total")}
+    assert {"mainstay_edge_accepted_total", "mainstay_edge_refused_total", "mainstay_call_failures_total"} <= set(totals)
+    assert set(totals.values()) == {"counter"}
+
+
+def test_open_letters_are_counted_by_code_and_owner(shop):
+    shop.hook(b"broken", "counted-1")
+    shop.letter("counted-1")
+    told = shop.call("GET", "/metrics")[1].decode()
+    assert 'mainstay_dead_letters_open{code="json_syntax",owner="operations"}' in told
+    (oldest,) = re.findall(r'mainstay_dead_letters_oldest_seconds\{code="json_syntax",owner="operations"\} ([\d.]+)', told)
+    assert 0 < float(oldest) < 600
 
 
 def test_what_was_refused_is_counted(shop):

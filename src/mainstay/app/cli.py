@@ -442,7 +442,7 @@ def check_connector(name: str, seeds: int, as_json: bool) -> None:
     from mainstay.app.first_steps import examined
 
     verdicts, text = examined(name, seeds)
-    show(verdicts, as_json, text)
+    show([one._asdict() for one in verdicts], as_json, text)
     sys.exit(0 if all(one.passed for one in verdicts) else 1)
 
 

@@ -32,7 +32,7 @@ from mainstay.flows.rebuild import verify
 from mainstay.model.failures import Halt
 from mainstay.model.times import SECOND
 from mainstay.proof import plants
-from mainstay.proof.books import MUST_BE_ZERO, believed, compare, is_named
+from mainstay.proof.books import MUST_BE_ZERO, believed, compare, is_named, itemised
 from mainstay.proof.history import CURRENCY, Story, tell
 from mainstay.proof.play import Cast, Play
 from mainstay.proof.town import Town
@@ -320,7 +320,7 @@ class _Stage:
         house = build.open_house(self.config)
         propagate = Propagate(state, build.channel_policies(house), build.by_sku(house))
         figures, cases = compare(self.cast, self.play.counters, self.story, state, propagate.shown)
-        now = journey.status(state)
+        now, letters = journey.status(state), journey.letters(state)
         state.close()
         verdict = verify(self.data / "state.db", self.folder / "rebuilt.db", build.shop(house))
         channels = dispatch.get("channels", {})
@@ -333,21 +333,35 @@ class _Stage:
         placed = figures["orders"]["placed"]
         return {
             **figures,
+            "shoppers": self.shoppers(placed),
             "faults": self.fired(),
-            "dead_letters": {"open": sum(now["dead_letters"].values()), "by_cause": now["dead_letters"]},
+            "dead_letters": {
+                "open": sum(now["dead_letters"].values()), "by_cause": now["dead_letters"],
+                "cases": itemised([f"{one['code']} at {one['system']}: {one['why']}; owner {one['owner']}" for one in letters]),
+            },
             "orders_per_min": round(placed / played_s * 60),
             "duration_s": round((self.finished - self.started) / SECOND, 1),
             "settled": settled,
             "under_way": {} if settled else self.left,
             "turned_away": dict(self.play.turned_away),
             "repaired": sum(self.play.retried.values()),
-            "failed_calls": self.play.counters.failed[:20],
+            "failed_calls": itemised(self.play.counters.failed),
             "verify": {"identical": verdict.identical, "events": verdict.events, "differences": verdict.differences},
             "cases": cases,
             "story": {"source": self.story.source, "rules": self.story.rules, "skipped": dict(self.story.skipped)},
             "settings": {"orders": self.demo.orders, "rate_per_min": self.demo.rate, "faults": self.demo.faults, "seed": self.demo.seed,
                          "time_factor": TIME_FACTOR, "plant": self.demo.plant},
         }  # fmt: skip
+
+    def shoppers(self, placed: int) -> dict[str, int]:
+        """How each shopper of the story ended; nobody may be left over."""
+        assert self.play is not None
+        counters = self.play.counters
+        ended = {
+            "placed": placed, "refused": counters.refused, "turned_away": sum(self.play.turned_away.values()),
+            "given_back": counters.given_back, "failed": len(counters.failed),
+        }  # fmt: skip
+        return {**ended, "unaccounted": self.play.played - sum(ended.values())}
 
     async def strike(self) -> None:
         self.stop()
@@ -380,4 +394,5 @@ def free_port() -> int:
 def good(report: dict[str, Any]) -> bool:
     """Is everything zero that must be, at every fault level?"""
     must = [report[room][name] for room, names in MUST_BE_ZERO.items() for name in names]
+    must.append(report["shoppers"]["unaccounted"])
     return not any(must) and report["verify"]["identical"] and report["settled"] and not report["failed_calls"]

@@ -16,7 +16,7 @@ from mainstay.storage.database import SQLITE_MIN, connect
 FREE_BYTES_MIN = 1_000_000_000
 
 
-class Finding(Struct, frozen=True):
+class Inspection(Struct, frozen=True):
     """One thing that was looked at."""
 
     what: str
@@ -24,15 +24,15 @@ class Finding(Struct, frozen=True):
     detail: str
 
 
-def examine(config: Path) -> list[Finding]:
+def examine(config: Path) -> list[Inspection]:
     """Everything that must be so."""
     from mainstay.app.build import open_house
 
     version = apsw.sqlite_lib_version()
     old = tuple(int(part) for part in version.split(".")) < SQLITE_MIN
-    found = [Finding("sqlite", not old, f"{version} (3.51.3 or newer is needed: earlier ones can corrupt a WAL)")]
+    found = [Inspection("sqlite", not old, f"{version} (3.51.3 or newer is needed: earlier ones can corrupt a WAL)")]
     errors = [one for one in findings(config) if one.severity == "error"]
-    found.append(Finding("landscape", not errors, f"{len(errors)} errors; `mainstay check` explains them"))
+    found.append(Inspection("landscape", not errors, f"{len(errors)} errors; `mainstay check` explains them"))
     if errors:
         return found
     house = open_house(config)
@@ -41,26 +41,26 @@ def examine(config: Path) -> list[Finding]:
     found += [_store(house.data / f"{name}.db") for name in ("inbox", "state", "outcomes") if (house.data / f"{name}.db").exists()]
     server = house.landscape.server
     public = server.listen not in ("127.0.0.1", "::1", "localhost")
-    found.append(Finding("listening", not public or server.url.startswith("https://"), f"on {server.listen}; public only behind https"))
+    found.append(Inspection("listening", not public or server.url.startswith("https://"), f"on {server.listen}; public only behind https"))
     return found
 
 
-def _disk(data: Path) -> Finding:
+def _disk(data: Path) -> Inspection:
     free = os.statvfs(data)
     size = free.f_bavail * free.f_frsize
-    return Finding("disk", size > FREE_BYTES_MIN, f"{size // 1_000_000} MB free in {data}")
+    return Inspection("disk", size > FREE_BYTES_MIN, f"{size // 1_000_000} MB free in {data}")
 
 
-def _private(data: Path) -> Finding:
+def _private(data: Path) -> Inspection:
     mode = stat.S_IMODE(data.stat().st_mode)
-    return Finding("folder", not mode & 0o077, f"{data} has mode {mode:o}; others must not read it (chmod 700)")
+    return Inspection("folder", not mode & 0o077, f"{data} has mode {mode:o}; others must not read it (chmod 700)")
 
 
-def _store(path: Path) -> Finding:
+def _store(path: Path) -> Inspection:
     try:
         connection = connect(path, write=False, schema="")
     except Halt as refused:
-        return Finding(path.name, False, refused.why)
+        return Inspection(path.name, False, refused.why)
     mode, result = connection.pragma("journal_mode"), connection.pragma("quick_check")
     connection.close()
-    return Finding(path.name, mode == "wal" and result == "ok", f"journal {mode}, check {result}")
+    return Inspection(path.name, mode == "wal" and result == "ok", f"journal {mode}, check {result}")

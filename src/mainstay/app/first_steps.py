@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import msgspec
 
 from mainstay import connectors, landscape
 from mainstay.app import build
-from mainstay.contract.conformance import Verdict, examine, report
+from mainstay.contract.conformance import Subject, Verdict, examine, report
 from mainstay.contract.scaffold import scaffold
+from mainstay.landscape import OWN_API
 from mainstay.model.failures import Reject
 from mainstay.proof.drivers import SUBJECTS, subject
 
@@ -50,7 +52,9 @@ def manifests() -> list[dict[str, Any]]:
 
 
 def begin(name: str, into: Path) -> list[Path]:
-    """Write the beginnings of a connector; refuses to overwrite."""
+    """Write the beginnings of a connector; refuses to overwrite, and to hide a connector that is there."""
+    if name == OWN_API.connector or name in connectors.names():
+        raise Reject(f"there is a connector {name!r} already; choose another name, such as {name}2", "schema")
     texts = {into / path: text for path, text in scaffold(name).items()}
     there = [str(path) for path in texts if path.exists()]
     if there:
@@ -62,10 +66,16 @@ def begin(name: str, into: Path) -> list[Path]:
 
 
 def examined(name: str, seeds: int) -> tuple[list[Verdict], str]:
-    """The conformance suite on one of our connectors; a third party runs `contract.conformance.examine` on its own subject."""
-    if name not in SUBJECTS:
-        raise Reject(
-            f"no subject is known for {name!r}; there are: {', '.join(SUBJECTS)}. Yours runs contract.conformance.examine", "not_found"
-        )
-    verdicts = examine(subject(name), random.Random, range(1, seeds + 1))
+    """The conformance suite on a connector: one of ours, or one whose package is installed."""
+    verdicts = examine(_subject(name), random.Random, range(1, seeds + 1))
     return verdicts, report(verdicts)
+
+
+def _subject(name: str) -> Subject:
+    theirs = {point.name: point for point in entry_points(group="mainstay.subjects")}
+    if name in theirs:
+        return theirs[name].load()()  # type: ignore[no-any-return]
+    if name not in SUBJECTS:
+        known = ", ".join(sorted({*SUBJECTS, *theirs}))
+        raise Reject(f"nothing is known to examine {name!r} with; there are: {known}. Install the package that has it", "not_found")
+    return subject(name)

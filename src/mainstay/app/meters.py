@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from mainstay.app.build import clock
@@ -72,29 +73,37 @@ def snapshot(dispatch: Dispatch) -> dict[str, Any]:
 class Meters(Collector):
     """The edge's view over all processes of this machine."""
 
-    def __init__(self, data: Path, door: Door, recorder: Recorder) -> None:
-        self.data, self.door, self.recorder = data, door, recorder
+    def __init__(self, data: Path, door: Door, recorder: Recorder, letters: Callable[[], dict[tuple[str, str], tuple[int, int]]]) -> None:
+        self.data, self.door, self.recorder, self.letters = data, door, recorder, letters
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
     def text(self) -> bytes:
         return generate_latest(self._registry)
 
-    def describe(self) -> list[GaugeMetricFamily]:
+    def describe(self) -> list[Metric]:
         return []
 
-    def collect(self) -> list[GaugeMetricFamily]:
-        dispatch = read_snapshot(self.data, "dispatch")
+    def collect(self) -> list[Metric]:
+        now, dispatch = clock(), read_snapshot(self.data, "dispatch")
         lag = GaugeMetricFamily("mainstay_inbox_lag_receipts", "Receipts that the core has not handled yet.", labels=["inbox"])
         for inbox, behind in backlog(self.data).items():
             lag.add_metric([inbox], behind)
-        accepted = GaugeMetricFamily("mainstay_edge_accepted_total", "Deliveries made durable since the start.")
+        age = GaugeMetricFamily("mainstay_inbox_lag_seconds", "Age of the oldest receipt that the core has not handled.", labels=["inbox"])
+        for inbox, seconds in oldest_s(self.data, now).items():
+            age.add_metric([inbox], seconds)
+        letters = GaugeMetricFamily("mainstay_dead_letters_open", "Dead letters that nobody has dealt with.", labels=["code", "owner"])
+        wait = GaugeMetricFamily("mainstay_dead_letters_oldest_seconds", "Age of the oldest open dead letter.", labels=["code", "owner"])
+        for (code, owner), (count, since) in self.letters().items():
+            letters.add_metric([code, owner], count)
+            wait.add_metric([code, owner], max(0, now - since) / SECOND)
+        accepted = CounterMetricFamily("mainstay_edge_accepted", "Deliveries made durable since the start.")
         accepted.add_metric([], self.recorder.accepted)
-        refused = GaugeMetricFamily("mainstay_edge_refused_total", "Deliveries refused at the door.", labels=["system", "code"])
+        refused = CounterMetricFamily("mainstay_edge_refused", "Deliveries refused at the door.", labels=["system", "code"])
         for (system, code), count in self.door.refused.items():
             refused.add_metric([system, code], count)
         waiting = GaugeMetricFamily("mainstay_intents_waiting", "Effects that have not ended.", labels=["system"])
-        failures = GaugeMetricFamily("mainstay_call_failures_total", "Failed calls, by code.", labels=["system", "code"])
+        failures = CounterMetricFamily("mainstay_call_failures", "Failed calls, by code.", labels=["system", "code"])
         breaker = GaugeMetricFamily("mainstay_breaker_open", "1 while calls to the system pause.", labels=["system"])
         for system, one in dispatch.get("systems", {}).items():
             waiting.add_metric([system], one["waiting"])
@@ -110,7 +119,7 @@ class Meters(Collector):
         for flow, one in dispatch.get("flows", {}).items():
             delay.add_metric([flow], one["behind_s"])
             late.add_metric([flow, one["owner"]], one["late"])
-        return [lag, accepted, refused, waiting, failures, breaker, spread, delay, late]
+        return [lag, age, letters, wait, accepted, refused, waiting, failures, breaker, spread, delay, late]
 
     def not_ready(self) -> str:
         """Why the machine is not ready; empty when it is."""
@@ -124,15 +133,27 @@ class Meters(Collector):
 
 def backlog(data: Path) -> dict[str, int]:
     """Receipts of each inbox that the core has not handled yet."""
+    return {name: reader.behind(position) for name, reader, position in _inboxes(data)}
+
+
+def oldest_s(data: Path, now: int) -> dict[str, float]:
+    """For how many seconds the core has left the oldest unhandled receipt of each inbox; `now` in microseconds."""
+    found = {}
+    for name, reader, position in _inboxes(data):
+        waiting = reader.after(position, 1)
+        found[name] = max(0, now - waiting[0].at) / SECOND if waiting else 0.0
+    return found
+
+
+def _inboxes(data: Path) -> Iterator[tuple[str, InboxReader, int]]:
+    """Each inbox with the core's position in it; none before there is a store."""
     try:
         state = State(data / "state.db", write=False)
     except Exception:
-        return {}
+        return
     counters = state.counters()
     state.close()
-    found = {}
     for name in ("inbox", "outcomes"):
         reader = InboxReader(data / f"{name}.db")
-        found[name] = reader.behind(counters.get(f"position/{name}", 0))
+        yield name, reader, counters.get(f"position/{name}", 0)
         reader.close()
-    return found

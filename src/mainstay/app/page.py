@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from mainstay.app.show_demo import MUST_BE_ZERO
+from mainstay.app.show_demo import ZEROS, ended, itemised
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem; color: #1c2430; background: #fff; }
@@ -24,12 +24,18 @@ def page(report: dict[str, Any], samples: list[dict[str, Any]]) -> str:
         f"<p>{escape(report['story']['source'])}; {report['orders_per_min']} orders per minute; everything had ended after "
         f"{report['duration_s']} s. All figures are computed from the outside systems' own books.</p>",
         "<h2>What must be zero</h2>", _zeros(report),
+        "<h2>How the shoppers' visits ended</h2>", _table(ended(report)),
         "<h2>Orders by status, over time</h2>", _lines(samples),
         "<h2>Where they ended</h2>", _bars(report["statuses"]),
         "<h2>How fast stock reached each channel (p99, ms)</h2>",
         _bars({name: round(one["propagation_ms"]["p99"]) for name, one in report["stock"]["by_channel"].items()}),
         "<h2>Faults that really happened</h2>", _bars(report["faults"]),
-        "<h2>Cases</h2>", _cases(report["cases"]),
+        "<h2>Effects</h2>", _table({
+            "in the receivers' books": report["effects"]["sent"], "repeated at their receiver": report["effects"]["repeated_at_receiver"],
+            "with an unknown outcome at the end": report["effects"]["unknown_open"],
+        }),
+        "<h2>Dead letters</h2>", _table({"repaired by the demo's operator": report["repaired"], **report["dead_letters"]["by_cause"]}),
+        "<h2>Cases</h2>", _cases(itemised(report)),
         "<h2>The rules of the story</h2>", "<ul>" + "".join(f"<li>{escape(rule)}</li>" for rule in report["story"]["rules"]) + "</ul>",
     ]  # fmt: skip
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Mainstay demo</title><style>{STYLE}</style>'
@@ -37,12 +43,17 @@ def page(report: dict[str, Any], samples: list[dict[str, Any]]) -> str:
 
 
 def _zeros(report: dict[str, Any]) -> str:
-    rows = [(words, report[part][name], report[part][name] == 0) for part, name, words in MUST_BE_ZERO]
+    rows = [(words, report[part][name], report[part][name] == 0) for part, name, words in ZEROS]
     rows.append(("state rebuilt from the log is identical", report["verify"]["identical"], report["verify"]["identical"]))
     body = "".join(
         f'<tr><td class="{"ok" if fine else "bad"}">{"ok" if fine else "BAD"}</td><td>{escape(words)}</td><td class="n">{value}</td></tr>'
         for words, value, fine in rows
     )
+    return f"<table>{body}</table>"
+
+
+def _table(values: dict[str, int]) -> str:
+    body = "".join(f'<tr><td>{escape(name)}</td><td class="n">{value}</td></tr>' for name, value in values.items())
     return f"<table>{body}</table>"
 
 
@@ -89,5 +100,6 @@ def _cases(cases: dict[str, list[str]]) -> str:
     if not cases:
         return "<p>Nothing to itemise.</p>"
     return "".join(
-        f"<h3>{escape(name)}</h3><ul>" + "".join(f"<li>{escape(case)}</li>" for case in found) + "</ul>" for name, found in cases.items()
+        f"<h3>{escape(name.replace('_', ' '))}</h3><ul>" + "".join(f"<li>{escape(case)}</li>" for case in found) + "</ul>"
+        for name, found in cases.items()
     )

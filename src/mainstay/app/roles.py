@@ -25,6 +25,7 @@ from mainstay.delivery.outcomes import Outcomes
 from mainstay.edge.api import Api, Waiters
 from mainstay.edge.receive import Door, Receive, Scope, Send
 from mainstay.edge.record import Recorder
+from mainstay.flows import journey
 from mainstay.flows.ask import Desk
 from mainstay.flows.intake import Intake
 from mainstay.flows.operate import Operators
@@ -214,7 +215,7 @@ async def run_edge(house: House, stop: asyncio.Event, ready: Callable[[], None])
     hooks: dict[str, Connector] = {name: one for name, one in house.connectors.items() if one.manifest.topics}
     server = house.landscape.server
     door = Door(hooks, recorder, clock, server.max_body_bytes)
-    meters = Meters(house.data, door, recorder)
+    meters = Meters(house.data, door, recorder, lambda: journey.open_letters(state))
     outcomes = InboxReader(house.data / "outcomes.db")
     api = Api(state, outcomes, recorder, waiters, build.tokens(house), build.channel_policies(house), meters.text, meters.not_ready)
     config = uvicorn.Config(

@@ -11,20 +11,47 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-MUST_BE_ZERO = (
+ZEROS = (
     ("orders", "lost", "orders lost"),
     ("orders", "duplicated", "orders doubled"),
     ("orders", "stuck_unnamed", "orders stuck without a name"),
+    ("orders", "shipped_unpaid", "orders shipped that nobody has paid"),
+    ("orders", "phantom", "orders that nobody placed"),
     ("stock", "oversold_units_asked_first", "units oversold where we are asked first"),
     ("stock", "negative_commits", "commits with negative stock"),
+    ("stock", "levels_wrong", "levels that a channel shows wrongly at the end"),
+    ("stock", "on_hand_differs", "SKUs of which our shelf and the ERP differ"),
     ("money", "captured_twice", "payments captured twice"),
     ("money", "unbalanced_entries", "unbalanced accounts"),
     ("money", "unexplained_minor_units", "minor units unexplained"),
+    ("money", "authorisations_left", "authorisations left open"),
     ("erp", "missing_sales", "shipped orders missing in the ERP"),
     ("erp", "doubled_sales", "sales doubled in the ERP"),
     ("erp", "total_mismatches", "invoices with another total"),
     ("effects", "repeated_at_receiver", "effects repeated at their receiver"),
+    ("effects", "unconfirmed_shipments", "units shipped that their channel was not told of"),
+    ("shoppers", "unaccounted", "shoppers of the story unaccounted for"),
 )
+SHOPPERS = {  # how a shopper's visit can end
+    "placed": "ordered",
+    "refused": "refused before the sale: too little was there (channels that ask first)",
+    "turned_away": "turned away by the marketplace's own listing",
+    "given_back": "gave their reservation back",
+    "failed": "met a call that failed",
+}
+
+
+def ended(report: dict[str, Any]) -> dict[str, int]:
+    """Shoppers by how their visit ended, in words."""
+    return {words: count for name, words in SHOPPERS.items() if (count := report["shoppers"][name])}
+
+
+def itemised(report: dict[str, Any]) -> dict[str, list[str]]:
+    """Everything that is above zero, case by case, with its cause."""
+    found = {**report["cases"], "dead letters": report["dead_letters"]["cases"], "failed calls": report["failed_calls"]}
+    found["differences of the rebuilt state"] = report["verify"]["differences"]
+    found["still under way when the time was up"] = [f"{what}: {count}" for what, count in report["under_way"].items()]
+    return {name: cases for name, cases in found.items() if cases}
 
 
 class LiveView:
@@ -80,7 +107,7 @@ def panel(now: dict[str, Any]) -> Panel:
 def summary(report: dict[str, Any], console: Console) -> None:
     """The report in a terminal."""
     table = Table(title="From the outside systems' own books", title_justify="left", box=None, show_header=False)
-    for part, name, words in MUST_BE_ZERO:
+    for part, name, words in ZEROS:
         value = report[part][name]
         table.add_row(Text("ok" if value == 0 else "BAD", style="green" if value == 0 else "bold red"), words, str(value))
     identical = report["verify"]["identical"]
@@ -88,10 +115,9 @@ def summary(report: dict[str, Any], console: Console) -> None:
     table.add_row(Text("ok" if identical else "BAD", style="green" if identical else "bold red"), words, str(identical))
     console.print(table)
     stock, spread = report["stock"], report["stock"]["propagation_ms"]
-    console.print(
-        f"{report['orders']['placed']} orders placed, {stock['refused_asked_first']} refused before they were sold (asked first), "
-        f"{sum(report['turned_away'].values())} turned away by a marketplace's own listing."
-    )
+    console.print(f"Played from {report['story']['source']}: {sum(ended(report).values())} shoppers.")
+    for words, count in ended(report).items():
+        console.print(f"  {count:>6} {words}")
     console.print(f"{stock['oversold_units_autonomous']} units sold twice by channels that sell on their own, each named.")
     console.print(
         f"Stock reached the channels in {spread['p50']:.0f} ms (p50), {spread['p99']:.0f} ms (p99), not counting vendors' rate limits."
@@ -99,11 +125,12 @@ def summary(report: dict[str, Any], console: Console) -> None:
     faults = ", ".join(f"{count} {kind}" for kind, count in report["faults"].items())
     console.print(f"Faults: {faults or 'none'}. {report['repaired']} dead letters repaired, {report['dead_letters']['open']} open.")
     console.print(f"{report['orders_per_min']} orders per minute, {report['duration_s']} s until everything had ended.")
-    if report["under_way"]:
-        console.print(f"[bold red]Still under way when the time was up:[/bold red] {report['under_way']}")
-    for name, cases in report["cases"].items():
-        console.print(f"[bold]{name}[/bold]")
-        for case in cases[:5]:
-            console.print(f"  {case}")
+    console.print(
+        f"{report['effects']['sent']} effects stand in the receivers' books, {report['effects']['unknown_open']} have an unknown outcome."
+    )
+    for name, cases in itemised(report).items():
+        console.print(Text(name.replace("_", " "), style="bold"))
+        for case in cases:
+            console.print(Text(f"  {case}"))
     for rule in report["story"]["rules"]:
         console.print(f"[dim]{rule}[/dim]")

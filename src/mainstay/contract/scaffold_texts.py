@@ -312,17 +312,22 @@ DRIVER = '''\
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from mainstay.contract.conformance import Dice, latest
-from mainstay.contract.connector import Row
+from mainstay.contract.conformance import Dice, Subject, latest
+from mainstay.contract.connector import Row, settings_of
 from mainstay.model.commands import Command, ConfirmFulfilment, RefundPayment, SetLevel
 from mainstay.model.money import minor
 from mainstay.model.seen import OrderSeen, Said
+from mainstay.twins.imitation import Weather
 
+from . import TinyShop
 from .twin import TinyShopTwin
+
+SETTINGS = {"url": "https://tinyshop.example", "token": "tiny-token", "webhook_secrets": ["tiny-hush"]}
 
 STATES = ("open", "paid", "sent", "void")
 PAID = {"open": "pending", "paid": "captured", "sent": "captured", "void": "voided"}
@@ -368,6 +373,17 @@ class TinyShopDriver:
     def garble(self, row: Row) -> Row | None:
         order: dict[str, Any] = msgspec.json.decode(row.body)
         return Row(row.topic, row.key, msgspec.json.encode(order | {"state": "hologram"}))
+
+
+def subject() -> Subject:
+    """What the conformance suite examines; `mainstay connector check tinyshop` finds it once the package is installed."""
+    return Subject(
+        name="tinyshop",
+        connector=lambda: TinyShop(settings_of(TinyShop, SETTINGS)),
+        twin=lambda dice, rates: TinyShopTwin(dice, Weather(rates)),
+        driver=TinyShopDriver(),
+        sources={"__init__.py": Path(__file__).with_name("__init__.py").read_text()},
+    )
 '''
 
 TEST = '''\
@@ -378,34 +394,21 @@ from pathlib import Path
 
 import mainstay_tinyshop
 import pytest
-from mainstay_tinyshop import TinyShop
-from mainstay_tinyshop.driver import TinyShopDriver
-from mainstay_tinyshop.twin import TinyShopTwin
+from mainstay_tinyshop.driver import subject
 
-from mainstay.contract.conformance import CHECKS, Subject, examine, report
-from mainstay.contract.connector import settings_of
-from mainstay.twins.imitation import Weather
+from mainstay.contract.conformance import CHECKS, examine, report
 
 FOLDER = Path(mainstay_tinyshop.__file__).parent
-SETTINGS = {"url": "https://tinyshop.example", "token": "tiny-token", "webhook_secrets": ["tiny-hush"]}
-
-SUBJECT = Subject(
-    name="tinyshop",
-    connector=lambda: TinyShop(settings_of(TinyShop, SETTINGS)),
-    twin=lambda dice, rates: TinyShopTwin(dice, Weather(rates)),
-    driver=TinyShopDriver(),
-    sources={"__init__.py": (FOLDER / "__init__.py").read_text()},
-)
 
 
 @pytest.mark.parametrize("check", [check.name for check in CHECKS])
 def test_conformance(check):
-    verdicts = examine(SUBJECT, random.Random, only=[check])
+    verdicts = examine(subject(), random.Random, only=[check])
     assert all(verdict.passed for verdict in verdicts), report(verdicts)
 
 
 def test_the_sample():
-    (said,) = SUBJECT.connector().translate("order.changed", (FOLDER / "samples/order.changed.json").read_bytes())
+    (said,) = subject().connector().translate("order.changed", (FOLDER / "samples/order.changed.json").read_bytes())
     assert (said.event.external, said.event.version, said.event.order.payment) == ("T1", 2, "captured")
     assert (said.event.order.total, said.event.order.lines[0].price) == (3998, 1999)
 '''
@@ -456,6 +459,9 @@ dependencies = ["mainstay"]
 
 [project.entry-points."mainstay.connectors"]
 tinyshop = "mainstay_tinyshop:TinyShop"
+
+[project.entry-points."mainstay.subjects"]
+tinyshop = "mainstay_tinyshop.driver:subject"
 
 [tool.hatch.build.targets.wheel]
 packages = ["src/mainstay_tinyshop"]

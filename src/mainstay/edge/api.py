@@ -20,6 +20,7 @@ from mainstay.flows import journey
 from mainstay.flows.ask import OrderAnswer, OrderRequest, ReservationAnswer, ReserveRequest
 from mainstay.flows.operate import EraseRequest, LetterRequest
 from mainstay.model.cards import holds_card
+from mainstay.model.failures import Reject
 from mainstay.model.secrets import Secret
 from mainstay.stock.view import ChannelPolicy
 from mainstay.storage.bell import POLL_S
@@ -150,6 +151,8 @@ class Api:
             return msgspec.json.decode(raw or b"{}", type=endpoint.body)
         except msgspec.ValidationError as error:
             raise Problem(422, "schema", str(error)) from None
+        except Reject as why:
+            raise Problem(422, why.code, why.why) from None
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise Problem(400, "json_syntax", f"the body is not JSON: {error}") from None
 

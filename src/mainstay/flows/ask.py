@@ -17,6 +17,7 @@ from mainstay.flows.statements import statement
 from mainstay.model.events import Refused, ReservationEnded, Reserved
 from mainstay.model.failures import Reject
 from mainstay.model.identity import named, shown, sku
+from mainstay.model.money import decimals
 from mainstay.model.objects import Noun, Order, Person, Reference, UnitsOf
 from mainstay.model.seen import FulfilmentSeen, OrderSeen, Said
 from mainstay.model.state import ReservationState
@@ -43,13 +44,19 @@ class ReserveRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class OrderRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Body of POST /v1/orders: an order of a channel of your own. `handed_over` says that the buyer has the goods already."""
+    """Body of POST /v1/orders: an order of a channel of your own. `handed_over` says that the buyer has the goods already.
+
+    A currency that ISO 4217 does not know is refused (Reject `currency`).
+    """
 
     external: Annotated[str, Meta(min_length=1, max_length=250)]
     order: Order
     version: int = 0
     person: Person | None = None
     handed_over: bool = False
+
+    def __post_init__(self) -> None:
+        decimals(self.order.currency)
 
 
 class Shortfall(Noun, frozen=True):

@@ -256,6 +256,12 @@ def status(state: State) -> dict[str, Any]:
     }
 
 
+def open_letters(state: State) -> dict[tuple[str, str], tuple[int, int]]:
+    """How many open dead letters there are by (code, owner), and since when the oldest waits, in microseconds."""
+    sql = "SELECT code, owner, count(*), min(at) FROM letter WHERE status = 'open' GROUP BY code, owner"
+    return {(code, owner): (count, since) for code, owner, count, since in rows(state.connection, sql)}
+
+
 def letters(state: State, held_as: str = "open", most: int = 200) -> list[dict[str, Any]]:
     """Dead letters, newest first: cause, owner, next action."""
     sql = "SELECT id, at, code, owner, about, body FROM letter WHERE status = ? ORDER BY id DESC LIMIT ?"

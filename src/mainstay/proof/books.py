@@ -43,15 +43,20 @@ class Placed(Struct):
 
 
 class Findings(Struct):
-    """What was found, and the first cases of each, by name."""
+    """What was found, and the cases of each, by name."""
 
     figures: dict[str, int] = field(default_factory=dict)
     cases: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, name: str, units: int, case: str) -> None:
         self.figures[name] = self.figures.get(name, 0) + units
-        if len(self.cases.setdefault(name, [])) < ITEMISED_MAX:
-            self.cases[name].append(case)
+        self.cases.setdefault(name, []).append(case)
+
+
+def itemised(cases: list[str]) -> list[str]:
+    """The first cases, and how many more there are."""
+    more = len(cases) - ITEMISED_MAX
+    return [*cases[:ITEMISED_MAX], f"… and {more} more"] if more > 0 else cases
 
 
 def placed(cast: Cast, counters: Counters) -> list[Placed]:
@@ -141,7 +146,7 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
         "named": dict(Counter(found_by.what for one in belief.values() if (found_by := blocker(one)) is not None)),
         "statuses": dict(Counter(one.status for one in belief.values())),
     }
-    return result, found.cases
+    return result, {name: itemised(cases) for name, cases in found.cases.items()}
 
 
 MUST_BE_ZERO: dict[str, tuple[str, ...]] = {  # at every fault level

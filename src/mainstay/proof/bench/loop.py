@@ -34,7 +34,7 @@ SHOPS, MARKETS = ("shop_a", "shop_b"), ("market_a", "market_b")
 
 def run(quick: bool) -> dict[str, Any]:
     """Propagation in ms for each channel, calm and with one channel stalled; orders that came through; last values."""
-    seconds, reps = (4.0, 1) if quick else (15.0, 3)
+    seconds, reps = (4.0, 1) if quick else (15.0, 5)
     runs: dict[str, list[dict[str, Any]]] = {"": [], "shop_b": []}
     for _ in range(reps):
         for stalled_, found in runs.items():

@@ -1,0 +1,41 @@
+"""The page of figures says which budgets are met and which are missed."""
+
+from mainstay.proof.bench import BENCHES
+from mainstay.proof.figures import BUDGETS, page
+
+MACHINE = {"cpu": "a small one", "cores": 2, "system": "Linux", "python": "3.11", "sqlite": "3.54.1"}
+
+
+def result(bench: str, **more: object) -> dict:
+    """What a benchmark hands in, as far as the page reads it."""
+    return {"bench": bench, "work": "some work", "rate": 1, "spread": [1, 2], "ratios": {}, "correct": True, "machine": MACHINE, **more}
+
+
+def test_every_benchmark_has_budgets():
+    assert set(BUDGETS) == set(BENCHES) and all(BUDGETS.values())
+
+
+def test_what_is_missed_is_named_first_and_in_its_row():
+    rows = {"row_writes_per_order": {"orders": 1.0, "all": 17.1}, "bytes_per_order": 3585}
+    text = page([result("orders", rate=4_496, **rows)], "2026-11-21")
+    assert "**Missed:**\n\n- orders: 17.1, and ≤ 10 rows written for an order is due\n\n" in text
+    assert "| ≤ 10 rows written for an order | 17.1 | **missed** |" in text
+    assert "| ≤ 4,096 bytes stored for an order | 3,585 | met |" in text
+    assert "| ≥ 3,000 orders a second | 4,496 | met |" in text
+    assert "| ≥ 1.2 times pydantic + one SQLite commit per order, intake alone | — | not measured |" in text
+
+
+def test_a_ratio_below_its_budget_is_missed():
+    text = page([result("saga", ratios={"DBOS, 64 started at once": 43.93, "one at a time / DBOS one at a time": 5.05})], "2026-11-21")
+    assert "| ≥ 100 times DBOS, 64 started at once | 43.93 | **missed** |" in text
+    assert "| ≥ 5 times one at a time / DBOS one at a time | 5.05 | met |" in text
+
+
+def test_a_run_that_was_not_correct_keeps_nothing():
+    text = page([result("restart", correct=False, first_acknowledgement_s=1.5, backlog_gone_s=2.0)], "2026-11-21")
+    assert "| ≤ 3 s to the first acknowledgement | — | not measured |" in text and "correct: NO" in text
+
+
+def test_where_nothing_is_missed_it_says_so():
+    told = page([result("restart", first_acknowledgement_s=1.5, backlog_gone_s=2.0)], "2026-11-21")
+    assert "Every budget that was measured is met." in told
