@@ -1,6 +1,7 @@
 """The three processes of one machine: stopped, killed and started again while a shop talks to them. What was acknowledged is there."""
 
 import json
+import subprocess
 import threading
 
 import pytest
@@ -29,6 +30,12 @@ def known(shop) -> set[str]:
 def identical(shop) -> bool:
     code, told, wrong = shop.cli("verify", "--json")
     return code == 0 and json.loads(told)["identical"], told + wrong
+
+
+def alive(process: int) -> bool:
+    """Does it run? What has ended and only waits for its parent to notice does not."""
+    found = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False).stdout.strip()
+    return bool(found) and not found.startswith("Z")
 
 
 class Talker(threading.Thread):
@@ -96,6 +103,24 @@ def test_killed_while_it_works_it_is_started_again_and_nothing_is_lost(shop, rol
     shop.until(lambda: shop.call("GET", "/ready")[0] == 200, "it is not ready again")
     assert shop.stop() == 0
     assert identical(shop)[0]
+
+
+def test_when_the_supervisor_is_killed_its_processes_stop_by_themselves(shop):
+    """Within about a second, and by their drain: another `mainstay up` takes over at once, and nothing is lost."""
+    talker = Talker(shop, 1_000)
+    talker.start()
+    shop.until(lambda: len(talker.acknowledged) > 60, "nothing is acknowledged")
+    children = [role for name in ("edge", "core", "dispatch") if (role := shop.role(name))]
+    assert len(children) == 3
+    shop.up.kill()
+    shop.up.wait()
+    shop.until(lambda: not any(alive(child) for child in children), "they still run", within_s=3)
+    assert shop.log().count("supervisor_gone") == 3
+    shop.start()
+    talker.enough.set()
+    talker.join(30)
+    shop.settled()
+    assert set(talker.acknowledged) <= known(shop) and identical(shop)[0]
 
 
 def test_a_second_process_on_the_same_file_is_refused(shop):

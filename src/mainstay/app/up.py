@@ -1,10 +1,15 @@
-"""The supervisor: starts the three processes of one machine, restarts what dies, stops all of them by signal, in order."""
+"""The supervisor: starts the three processes of one machine, restarts what dies, stops all of them by signal, in order.
+
+The processes hold the end of a pipe that only the supervisor keeps open: when it is gone, however it died, they stop too.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -21,22 +26,19 @@ log = structlog.get_logger("up")
 
 
 class Role:
-    """One child process."""
+    """One child process. `lifeline` is the end of the pipe that it listens at."""
 
-    def __init__(self, name: str, config: Path, output: Path | None) -> None:
-        self.name, self.config, self.output = name, config, output
+    def __init__(self, name: str, config: Path, lifeline: int) -> None:
+        self.name, self.config, self.lifeline = name, config, lifeline
         self.failures = 0
         self.next_at = 0.0
         self.started_at = 0.0
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        stderr = None if self.output is None else self.output.open("ab")
-        command = [sys.executable, "-m", "mainstay.app.cli", "role", self.name, "--config", str(self.config)]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr)
+        command = [sys.executable, "-m", "mainstay.app.cli", "role", self.name, "--supervised", "--config", str(self.config)]
+        self.process = subprocess.Popen(command, stdin=self.lifeline)
         self.started_at = time.monotonic()
-        if stderr is not None:
-            stderr.close()
 
     def watch(self) -> None:
         """Start it again when it died, more slowly the more often it does."""
@@ -67,7 +69,19 @@ class Role:
             self.process.wait()
 
 
-def up(config: Path, output: Path | None = None) -> int:
+def stop_with_supervisor() -> None:
+    """In a child: when the pipe at our standard input ends, ask ourselves to stop, as the supervisor would have. A thread that waits
+    for one read costs nothing, and is the same on Linux and macOS."""
+
+    def wait() -> None:
+        os.read(0, 1)  # not sys.stdin: its lock would be held when the interpreter ends
+        log.error("supervisor_gone", doing="finish what is under way, then stop")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def up(config: Path) -> int:
     """Run until SIGTERM or SIGINT."""
     house: House = open_house(config)
     check_ready(house)
@@ -75,7 +89,8 @@ def up(config: Path, output: Path | None = None) -> int:
     stopped: list[int] = []
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopped.append(1))
-    roles = [Role(name, config, output) for name in ROLES]
+    lifeline, held = os.pipe()
+    roles = [Role(name, config, lifeline) for name in ROLES]
     try:
         while not stopped:
             for role in roles:
@@ -84,4 +99,6 @@ def up(config: Path, output: Path | None = None) -> int:
     finally:
         for role in reversed(roles):
             role.stop()
+        os.close(held)
+        os.close(lifeline)
     return 0
