@@ -25,6 +25,7 @@ SAMPLES = Path(build.__file__).parents[1] / "connectors" / "shopify" / "samples"
 SHOP_SECRET, OTHER_SECRET, STRIPE_SECRET, HOOK_SECRET = "canary-shop-secret", "canary-other-secret", "canary-whsec", "canary-path"
 TOKENS = {"operator": "canary-operator-token", "till": "canary-till-token", "kiosk": "canary-kiosk-token"}
 READY_S = 30.0
+JSON = "application/json"
 
 
 def free_port() -> int:
@@ -132,12 +133,12 @@ class Running:
         finally:
             connection.close()
 
-    def ask(self, method: str, path: str, body: Any = None, who: str = "till", key: str = "") -> tuple[int, Any]:
-        """The API, as a channel or as an operator."""
-        headers = {"authorization": f"Bearer {TOKENS.get(who, who)}", **({"idempotency-key": key} if key else {})}
+    def ask(self, method: str, path: str, body: Any = None, who: str = "till", key: str = "", kind: str = JSON) -> tuple[int, Any]:
+        """The API, as a channel or as an operator. `kind` is the content type."""
+        headers = {"authorization": f"Bearer {TOKENS.get(who, who)}", "content-type": kind, **({"idempotency-key": key} if key else {})}
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-        status, answer, kind = self.call(method, path, raw, headers)
-        assert (kind == "application/problem+json") == (status >= 400), (status, kind)
+        status, answer, told = self.call(method, path, raw, headers)
+        assert (told == "application/problem+json") == (status >= 400), (status, told)
         return status, json.loads(answer)
 
     def hook(self, body: bytes, event: str, topic: str = "orders/create", **more: str) -> tuple[int, bytes]:

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import subprocess
 import threading
 import time
 
@@ -32,6 +33,12 @@ def known(shop) -> set[str]:
 def identical(shop) -> bool:
     code, told, wrong = shop.cli("verify", "--json")
     return code == 0 and json.loads(told)["identical"], told + wrong
+
+
+def alive(process: int) -> bool:
+    """Does it run? What has ended and only waits for its parent to notice does not."""
+    found = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False).stdout.strip()
+    return bool(found) and not found.startswith("Z")
 
 
 class Talker(threading.Thread):
@@ -101,6 +108,24 @@ def test_killed_while_it_works_it_is_started_again_and_nothing_is_lost(shop, rol
     assert identical(shop)[0]
 
 
+def test_when_the_supervisor_is_killed_its_processes_stop_by_themselves(shop):
+    """Within about a second, and by their drain: another `mainstay up` takes over at once, and nothing is lost."""
+    talker = Talker(shop, 1_000)
+    talker.start()
+    shop.until(lambda: len(talker.acknowledged) > 60, "nothing is acknowledged")
+    children = [role for name in ("edge", "core", "dispatch") if (role := shop.role(name))]
+    assert len(children) == 3
+    shop.up.kill()
+    shop.up.wait()
+    shop.until(lambda: not any(alive(child) for child in children), "they still run", within_s=3)
+    assert shop.log().count("supervisor_gone") == 3
+    shop.start()
+    talker.enough.set()
+    talker.join(30)
+    shop.settled()
+    assert set(talker.acknowledged) <= known(shop) and identical(shop)[0]
+
+
 def test_a_second_process_on_the_same_file_is_refused(shop):
     """And the first one goes on."""
     code, _, wrong = shop.cli("role", "core", "--config", str(shop.config))
@@ -143,7 +168,7 @@ def test_a_store_of_a_newer_version_is_neither_written_nor_read(shop):
 
 
 def test_a_process_that_cannot_start_is_not_started_again(tmp_path):
-    role = Role("core", tmp_path / "nowhere.toml")
+    role = Role("core", tmp_path / "nowhere.toml", subprocess.DEVNULL)
     with pytest.raises(Cannot):
         for _ in range(300):
             role.watch()

@@ -106,7 +106,7 @@ class Desk:
         """Start, or start again after a crash, with what is in the file."""
         self.outcomes = Outcomes(self.folder / "outcomes.db", self.clock, self._ring)
         transport: Transport = self
-        self.connection = Connection("paper", self.connector, transport, self.clock)
+        self.connection = Connection("paper", self.connector, transport, self.outcomes, self.clock)
         self.lanes = Lanes(self.connection, self.outcomes, self.dice, self.fill, self._ended, {"CapturePayment": 120.0})
 
     def clock(self) -> int:

@@ -1,6 +1,7 @@
 """Effects: in order for each order, side by side otherwise, never doubled by a lost answer, and over when their outcome is durable."""
 
 import asyncio
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -228,6 +229,28 @@ def test_calls_stay_within_the_budget(tmp_path, run):
     moments = [at for at, _, _ in desk.calls]
     assert all(later - at >= (5 - 4) / 2.0 - 0.01 for at, later in zip(moments, moments[5:], strict=False))
     assert 18 <= moments[-1] <= 20 and desk.connection.starved_us > 15 * SECOND
+
+
+def test_what_was_spent_before_a_crash_is_spent_after_it(tmp_path, run):
+    """Killed right after its calls, before anything else was committed: the next process knows that the bucket is empty."""
+    desk = Desk(tmp_path, run.loop, answer=lambda path, body: asyncio.Event().wait(), budgets=(Budget("b", "token", 4, 0.5),))
+
+    async def until_killed(calls: int) -> None:
+        working = asyncio.ensure_future(desk.lanes.run())
+        while len(desk.calls) < calls:
+            await asyncio.sleep(0.0001)
+        desk.outcomes.inbox.close()  # as a kill does: nothing is flushed
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+    for crash in range(3):
+        for number in range(1, 7):
+            desk.add(10 * crash + number, a_cancel(f"k{crash}.{number}"), entity=number)
+        run(until_killed(4 + 2 * crash))
+        desk.open()
+    moments = [at for at, _, _ in desk.calls]
+    assert len([at for at in moments if at < 1]) == 4 and moments[4] >= 1.9
+    assert all(later - at >= 1.9 for at, later in pairwise(moments[4:])), "one call every two seconds, then"
 
 
 # --- bugs --------------------------------------------------------------------------------------------------------------

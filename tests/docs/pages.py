@@ -130,6 +130,8 @@ def wrong_request(words: Sequence[str], endpoints: Sequence[Endpoint]) -> str:
         if one.method == method and re.fullmatch(re.sub(r"{\w+}", "[^/]+", one.path), path):
             if one.key and not any(word.startswith("Idempotency-Key: ") for word in words):
                 return f"{method} {path} needs an Idempotency-Key"
+            if "-d" in options and "Content-Type: application/json" not in words:
+                return f"{method} {path} needs Content-Type: application/json"
             return _wrong_body(one, options.get("-d", "{}"))
     return f"the API has no {method} {path}"
 

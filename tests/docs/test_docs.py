@@ -28,6 +28,7 @@ from tests.docs.pages import (
 
 ABSENT: Any = None
 ENDPOINTS = Api(ABSENT, ABSENT, ABSENT, ABSENT, {}, {}, bytes, str).endpoints
+AS_JSON = "-H 'Content-Type: application/json'"
 PAGES = [pytest.param(page, id=str(page.relative_to(ROOT))) for page in pages()]
 HOW_TO = (
     "connect-your-shop", "run-the-demo", "reservations", "dead-letters", "stock-numbers", "verify-and-erase", "write-a-connector",
@@ -134,8 +135,9 @@ def test_commands_are_found_in_both_kinds_of_blocks():
         ("curl $MAINSTAY/v1/status", ""),
         ("curl -X POST $MAINSTAY/v1/status", "no POST /v1/status"),
         ("curl -X POST $MAINSTAY/v1/reservations -d '{}'", "needs an Idempotency-Key"),
-        ("curl -X POST $MAINSTAY/v1/reservations -H 'Idempotency-Key: 1' -d '{\"lines\": []}'", "length >= 1"),
-        ('curl -X POST $MAINSTAY/v1/deadletters/7/retry -d \'{"who": "me"}\'', "unknown field `who`"),
+        ("curl -X POST $MAINSTAY/v1/deadletters/7/retry -d '{}'", "needs Content-Type"),
+        (f"curl -X POST $MAINSTAY/v1/reservations -H 'Idempotency-Key: 1' {AS_JSON} -d '{{\"lines\": []}}'", "length >= 1"),
+        (f'curl -X POST $MAINSTAY/v1/deadletters/7/retry {AS_JSON} -d \'{{"who": "me"}}\'', "unknown field `who`"),
     ],
 )
 def test_a_request_that_would_be_refused_is_named(line, said):

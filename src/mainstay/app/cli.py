@@ -92,12 +92,16 @@ def show(value: Any, as_json: bool, text: str | None = None) -> None:
 
 @main.command(hidden=True)
 @click.argument("name", type=click.Choice(["edge", "core", "dispatch"]))
+@click.option("--supervised", is_flag=True, help="Stop when standard input ends.")
 @CONFIG
-def role(name: str, config: Path) -> None:
+def role(name: str, supervised: bool, config: Path) -> None:
     """Run one process; `up` starts them."""
     from mainstay.app.build import open_house
     from mainstay.app.roles import run
+    from mainstay.app.up import stop_with_supervisor
 
+    if supervised:
+        stop_with_supervisor()
     house = open_house(config)
     house.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     run(name, house, lambda: click.echo("ready"))

@@ -1,4 +1,7 @@
-"""The supervisor: starts the three processes of one machine, restarts what dies, stops all of them by signal, in order."""
+"""The supervisor: starts the three processes of one machine, restarts what dies, stops all of them by signal, in order.
+
+The processes hold the end of a pipe that only the supervisor keeps open: when it is gone, however it died, they stop too.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -29,10 +33,10 @@ Say = Callable[[str], None]
 
 
 class Role:
-    """One child process. It says on its standard output when it is ready."""
+    """One child process. `lifeline` is the end of the pipe that it listens at; it says on its standard output when it is ready."""
 
-    def __init__(self, name: str, config: Path) -> None:
-        self.name, self.config = name, config
+    def __init__(self, name: str, config: Path, lifeline: int) -> None:
+        self.name, self.config, self.lifeline = name, config, lifeline
         self.failures = 0
         self.next_at = 0.0
         self.started_at = 0.0
@@ -40,8 +44,8 @@ class Role:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "mainstay.app.cli", "role", self.name, "--config", str(self.config)]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        command = [sys.executable, "-m", "mainstay.app.cli", "role", self.name, "--supervised", "--config", str(self.config)]
+        self.process = subprocess.Popen(command, stdin=self.lifeline, stdout=subprocess.PIPE)
         assert self.process.stdout is not None
         os.set_blocking(self.process.stdout.fileno(), False)
         self.started_at = time.monotonic()
@@ -110,6 +114,18 @@ class Watch:
                 self.say(f"{name} is back")
 
 
+def stop_with_supervisor() -> None:
+    """In a child: when the pipe at our standard input ends, ask ourselves to stop, as the supervisor would have. A thread that waits
+    for one read costs nothing, and is the same on Linux and macOS."""
+
+    def wait() -> None:
+        os.read(0, 1)  # not sys.stdin: its lock would be held when the interpreter ends
+        log.error("supervisor_gone", doing="finish what is under way, then stop")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def up(config: Path, say: Say) -> int:
     """Run until SIGTERM or SIGINT; 2 where a process cannot start. `say` is told what people want to know. Raises Halt, Misdeclared."""
     house = open_house(config)
@@ -120,7 +136,8 @@ def up(config: Path, say: Say) -> int:
     stopped: list[int] = []
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopped.append(1))
-    roles = [Role(name, config) for name in ROLES]
+    lifeline, held = os.pipe()
+    roles = [Role(name, config, lifeline) for name in ROLES]
     watch = Watch(house.data, say)
     greeted = False
     try:
@@ -138,6 +155,8 @@ def up(config: Path, say: Say) -> int:
     finally:
         for role in reversed(roles):
             role.stop()
+        os.close(held)
+        os.close(lifeline)
         lock.release()
     return 0
 

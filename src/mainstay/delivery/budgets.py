@@ -1,22 +1,44 @@
-"""Rate budgets: a vendor's limits as buckets that all calls of an account share. Pure arithmetic over handed-in time."""
+"""Rate budgets: a vendor's limits as buckets that all calls of an account share. Pure arithmetic over handed-in time.
+
+A restart begins at the floors: what each bucket holds at the very least. Before a call takes a bucket below its floor, the floor is
+lowered and made durable, by some flow in advance, so that a busy bucket is written once a second and a slow one with each call.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
 
 from mainstay.contract.connector import Budget, Measured
 from mainstay.contract.talk import Call
 from mainstay.model.times import SECOND
 
-START_LEVEL = 0.5  # of the capacity: after a restart nobody knows what was spent just before
+FLOOR_S = 1.0  # how much flow a floor lies below the level when it is set
+
+
+class Floor(Struct, frozen=True, array_like=True):
+    """The least that a bucket held `at` a moment, and what flows back each second. Below zero: what it would hold if it could owe."""
+
+    level: float
+    per_s: float
+    at: int
+
+    def risen(self, capacity: float, now: int) -> float:
+        """The least that it holds now."""
+        return min(capacity, self.level + max(0, now - self.at) / SECOND * self.per_s)
 
 
 class Budgets:
-    """The buckets of one account. `scale` is 1 in real life; twins that live faster say how much."""
+    """The buckets of one account. `floors` are those of an earlier process; a bucket without one was never used, and is full.
 
-    def __init__(self, declared: Sequence[Budget], now: int, scale: float = 1.0) -> None:
+    `scale` is 1 in real life; twins that live faster say how much.
+    """
+
+    def __init__(self, declared: Sequence[Budget], now: int, scale: float = 1.0, floors: Mapping[str, Floor] = {}) -> None:
         self._declared = [budget for budget in declared if budget.kind != "concurrency"]
-        self._levels = {budget.name: budget.capacity * START_LEVEL for budget in self._declared}
+        self.floors = {one.name: floors.get(one.name) or Floor(one.capacity, one.per_s * scale, now) for one in self._declared}
+        self._levels = {one.name: max(0.0, self.floors[one.name].risen(one.capacity, now)) for one in self._declared}
         self._flows = {budget.name: budget.per_s * scale for budget in self._declared}
         self._at = dict.fromkeys(self._levels, now)
         self.concurrent = int(min((b.capacity for b in declared if b.kind == "concurrency"), default=0))
@@ -36,6 +58,14 @@ class Budgets:
             for budget in mine:
                 self._levels[budget.name] -= min(self._cost(budget, call), budget.capacity)
         return longest
+
+    def lowered(self, now: int) -> bool:
+        """Whether the last call took a bucket below its floor: then the floors have changed, and must be durable before it is made."""
+        sunk = [one for one in self._declared if self._refill(one, now) < self.floors[one.name].risen(one.capacity, now)]
+        for one in sunk:
+            flow = self._flows[one.name]
+            self.floors[one.name] = Floor(self._levels[one.name] - FLOOR_S * flow, flow, now)
+        return bool(sunk)
 
     def learn(self, measured: Sequence[Measured], now: int) -> None:
         """Correct a bucket by what an answer said: others spend from the same account."""

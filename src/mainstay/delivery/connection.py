@@ -7,16 +7,21 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
 
+import msgspec
+
 from mainstay.contract.connector import Connector, Session
 from mainstay.contract.talk import Call, Reply, Talk, lost
-from mainstay.delivery.budgets import Budgets
+from mainstay.delivery.budgets import Budgets, Floor
+from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.retry import BREAKER_FAILURES, Breaker
 from mainstay.model.failures import Failure, Halt, Retry
 from mainstay.model.times import SECOND
+from mainstay.storage.database import STORE_FAILED
 
 T = TypeVar("T")
 CONCURRENT = 8  # calls in flight to one system, unless its budgets say less
 SESSION_MARGIN = 0.9
+_floors = msgspec.json.Decoder(dict[str, Floor])
 
 
 class Lost(Exception):
@@ -36,11 +41,13 @@ class Transport(Protocol):
 
 
 class Connection:
-    """Performs the calls of one system. `clock` gives UTC microseconds."""
+    """Performs the calls of one system. `outcomes` remembers what its budgets hold; `clock` gives UTC microseconds."""
 
-    def __init__(self, name: str, connector: Connector, transport: Transport, clock: Callable[[], int], scale: float = 1.0) -> None:
-        self.name, self.connector, self.transport, self.clock = name, connector, transport, clock
-        self.budgets = Budgets(connector.manifest.budgets, clock(), scale)
+    def __init__(
+        self, name: str, connector: Connector, transport: Transport, outcomes: Outcomes, clock: Callable[[], int], scale: float = 1.0
+    ) -> None:
+        self.name, self.connector, self.transport, self.outcomes, self.clock = name, connector, transport, outcomes, clock
+        self.budgets = Budgets(connector.manifest.budgets, clock(), scale, _floors.decode(outcomes.mark(f"budgets/{name}") or "{}"))
         self.breaker = Breaker()
         self.calls: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
@@ -129,8 +136,17 @@ class Connection:
 
     async def _within_budget(self, call: Call) -> None:
         wait = self.budgets.wait(call, self.clock())
-        if not wait:
-            return
+        if wait:
+            await self._starve(call, wait)
+        if self.budgets.lowered(self.clock()):
+            try:
+                self.outcomes.remember(f"budgets/{self.name}", msgspec.json.encode(self.budgets.floors).decode())
+                self.outcomes.flush()
+            except STORE_FAILED as failed:
+                raise Retry(f"{call.operation}: what it spends cannot be written down: {failed}") from None
+
+    async def _starve(self, call: Call, wait: int) -> None:
+        """Wait for the vendor's rate budget, `wait` microseconds at first."""
         if not self._starving:
             self._starved_at = self.clock()
         self._starving += 1

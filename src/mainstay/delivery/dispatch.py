@@ -70,7 +70,8 @@ class Dispatch:
     ) -> None:
         self.state, self.outcomes, self.plan = state, outcomes, plan
         self.connections = {
-            name: Connection(name, connector, transport, clock, plan.scale.get(name, 1.0)) for name, connector in plan.connectors.items()
+            name: Connection(name, connector, transport, outcomes, clock, plan.scale.get(name, 1.0))
+            for name, connector in plan.connectors.items()
         }
         self.lanes = {
             name: Lanes(one, outcomes, dice, self._fill, self._ended, plan.urgent.get(name, {})) for name, one in self.connections.items()

@@ -14,13 +14,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mainstay.edge.openapi import Endpoint, document
-from mainstay.edge.problems import as_problem, problem
+from mainstay.edge.problems import Problem, as_problem, problem
 from mainstay.edge.record import Overloaded, Recorder
+from mainstay.edge.strict import read, refuse_card
 from mainstay.flows import journey
 from mainstay.flows.ask import OrderAnswer, OrderRequest, ReservationAnswer, ReserveRequest
 from mainstay.flows.operate import EraseRequest, LetterRequest
-from mainstay.model.cards import holds_card
-from mainstay.model.failures import Reject
 from mainstay.model.secrets import Secret
 from mainstay.stock.view import ChannelPolicy
 from mainstay.storage.bell import POLL_S
@@ -32,14 +31,6 @@ Found = TypeVar("Found")
 DECISION_S_MAX = 10.0
 KEY_CHARS_MAX = 200
 BODY_BYTES_MAX = 2_000_000
-
-
-class Problem(Exception):
-    """An error answer."""
-
-    def __init__(self, status: int, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status, self.code, self.detail = status, code, detail
 
 
 _answers = msgspec.json.Decoder(list[tuple[int, int, msgspec.Raw]]).decode
@@ -146,20 +137,12 @@ class Api:
             raw += part
             if len(raw) > BODY_BYTES_MAX:
                 raise Problem(413, "payload_too_large", f"at most {BODY_BYTES_MAX} bytes are accepted")
-        _no_card(bytes(raw))
-        try:
-            return msgspec.json.decode(raw or b"{}", type=endpoint.body)
-        except msgspec.ValidationError as error:
-            raise Problem(422, "schema", str(error)) from None
-        except Reject as why:
-            raise Problem(422, why.code, why.why) from None
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            raise Problem(400, "json_syntax", f"the body is not JSON: {error}") from None
+        return read(bytes(raw), request.headers.get("content-type", ""), endpoint.body)
 
     async def _decided(self, system: str, topic: str, key: str, body: bytes) -> tuple[int, bytes]:
         """Record a request as a receipt and wait for the decision on it. No answer in time says only that: the receipt stands."""
-        _no_card(key.encode())
-        _no_card(body)
+        refuse_card(key.encode())
+        refuse_card(body)
         receipt = await self.recorder.record(system, topic, key, body)
         future = self.waiters.expect(receipt)
         try:
@@ -280,11 +263,6 @@ class Api:
 
     async def _openapi(self, request: Request) -> Response:
         return Response(msgspec.json.encode(document(self.endpoints)), media_type="application/json")
-
-
-def _no_card(asked: bytes) -> None:
-    if holds_card(asked):
-        raise Problem(422, "pan_not_accepted", "a card number stands in this request; send the payment provider's token instead")
 
 
 async def _missing(request: Request, error: Exception) -> Response:

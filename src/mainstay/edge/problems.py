@@ -10,6 +10,14 @@ TITLES = {
 }  # fmt: skip
 
 
+class Problem(Exception):
+    """An error answer."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail = status, code, detail
+
+
 def problem(status: int, code: str, detail: str, **more: object) -> bytes:
     """The body of an error answer."""
     return msgspec.json.encode(

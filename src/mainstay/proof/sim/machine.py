@@ -176,7 +176,7 @@ class Machine:
     async def ask(self, who: str, method: str, path: str, body: object, key: str = "") -> tuple[int, Any]:
         """A call of the API by a channel or an operator; status 0 where nobody answers."""
         token = self.fittings.tokens[who].reveal()
-        headers = {"authorization": f"Bearer {token}", **({"idempotency-key": key} if key else {})}
+        headers = {"authorization": f"Bearer {token}", "content-type": "application/json", **({"idempotency-key": key} if key else {})}
         status, answer = await self._asgi(self.api, method, path, headers, msgspec.json.encode(body))
         return status, msgspec.json.decode(answer) if answer else None
 
