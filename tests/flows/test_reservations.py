@@ -1,12 +1,13 @@
 """Channels that ask first: they are never promised what is not there, and a promise ends exactly once."""
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mainstay.flows.rebuild import verify
 from mainstay.model.times import SECOND
-from tests.flows.conftest import T0, Core, a_parcel, an_order
+from tests.flows.conftest import T0, Core, a_parcel, a_payment, an_order
 
 HOLD_S = 60
 ENDED = (HOLD_S + 1) * SECOND  # reservations end within the second that follows their time
@@ -173,6 +174,24 @@ def test_two_orders_for_the_last_unit(proved):
     proved.count("A", 1)
     assert [sell(proved, str(n), ("A", 1))[0] for n in (1, 2)] == [201, 409]
     assert proved.level("A")["allocated"] == 1
+
+
+def test_goods_that_were_handed_over_never_go_to_the_warehouse_whatever_else_waits_in_their_batch(tmp_path):
+    """Another order's payment is early and comes with its order in the same batch: what a receipt says is still taken as a whole."""
+    core = Core(tmp_path / "state.db", batch=50)
+    core.count("A", 5)
+    core.flush()
+    core.say("psp", a_payment("pi_9"))
+    core.flush()
+    order = {"number": "1001", "currency": "EUR", "placed_at": core.now, "total": 1000, "payment": "captured",
+             "lines": [{"id": "1", "sku": "A", "quantity": 1, "price": 1000}]}  # fmt: skip
+    sold = {"external": "1001", "version": 1, "order": order, "handed_over": True}
+    core.receive("till", "api/order", "1001:1", msgspec.json.encode(sold))
+    core.say("shop", an_order("9", payments=("pi_9",)))
+    core.flush()
+    asked = [(one["command"], one.get("release", "")) for one in core.intents()]
+    assert ("ReleaseOrder", "rel.till.1001.1") not in asked and ("PostSale", "") in asked
+    assert core.order("9").payments["pi_9"].authorised, "what had waited is heard too"
 
 
 def test_goods_that_were_handed_over_leave_at_once_and_never_go_to_the_warehouse(proved):

@@ -231,7 +231,7 @@ class Desk:
             world.look_up(one.keys)
             _, subject = self.intake.take_one(one)
             self.intake.subjects.append((receipt.seq, subject))
-        self.intake.turns.finish()
+        self.intake.end()
         state = world.orders[world.links[ask.keys[0]]]
         self._answer(receipt, 200 if known else 201, OrderAnswer(order=state.uid, status=state.status))
         self.intake.count(receipt, "duplicate" if known else "applied")

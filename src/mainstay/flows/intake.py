@@ -84,6 +84,7 @@ class Intake:
         self.waiting = Waiting(self.apply, shop, self.letters)
         self.batch: Sequence[Receipt] = ()  # that is being taken
         self.subjects: list[tuple[int, int]] = []  # (receipt, subject) of the batch, for the archive
+        self.awaited: list[Key] = []  # by which early statements may wait for an order that has just come
 
     # --- a batch -----------------------------------------------------------------------------------------------------
     def take(self, source: str, receipts: Sequence[Receipt], now: int) -> None:
@@ -108,7 +109,7 @@ class Intake:
         """Nothing of a batch that failed stays in memory."""
         self.world.reset()
         self.turns.forget()
-        self.subjects = []
+        self.subjects, self.awaited = [], []
 
     def _condemn(self, source: str, receipt: Receipt, bug: Exception, now: int) -> None:
         log.exception("bug", system=receipt.system, topic=receipt.topic, receipt=receipt.seq)
@@ -134,7 +135,7 @@ class Intake:
                 self.count(receipt, self._statements(receipt, found))
             else:
                 self.handlers[receipt.topic](receipt, found)
-            self.turns.finish()
+            self.end()
             if self.turns.woken:
                 self.turns.wake(receipt)
         if receipts:
@@ -209,27 +210,30 @@ class Intake:
             return Again(f"parked again: {cleaned(found.why)}")
         self._load([(receipt, found)])
         ended = self._statements(receipt, found)
-        self.turns.finish()
+        self.end()
         if ended == "early":
             return Again("what it speaks of has still not arrived, and it is taken by itself when it does", nothing=True)
         return Again("taken")
 
     # --- one receipt -------------------------------------------------------------------------------------------------
     def _statements(self, receipt: Receipt, said: list[Statement]) -> str:
-        """Take what a receipt says; how it ended."""
-        outcomes = []
+        """Take what a receipt says, first all that it says of an order: nothing is decided in between. How it ended."""
+        outcomes, proposed = [], []
         about = 0
-        for one in said:
+        for one in sorted(said, key=lambda one: type(one.said) not in ON_ORDERS):
             counts, reason = self.claims.sift(one)
             if reason:
-                self.turns.finish()
-                self.letters.propose(receipt, one.said, reason)
+                proposed.append((one.said, reason))
             if counts is None:
                 outcomes.append("proposed")
                 continue
             result, number = self.take_one(counts)
             outcomes.append(result)
             about = about or number
+        if proposed:
+            self.end()
+            for what, why in proposed:
+                self.letters.propose(receipt, what, why)
         if not about and not IMPERSONAL.issuperset(type(one.said) for one in said):
             about = UNCLAIMED
         self.subjects.append((receipt.seq, about))
@@ -273,16 +277,16 @@ class Intake:
         buyer = buyers.keep(world, receipt.system, one.person, state)
         customer = one.person.id if one.person is not None else ""
         heard = Heard(system=receipt.system, said=said, mark=mark, subject=buyer, customer=customer, receipt=receipt.seq)
-        awaited = one.keys if state.order is None and world.waiting else []
+        if state.order is None and world.waiting:
+            self.awaited += one.keys
         self.turns.hear(state, receipt, heard)
-        if awaited:
-            self.turns.finish()
-            self._late(awaited)
         return "applied", buyer
 
-    def _late(self, keys: list[Key]) -> None:
-        """The order is here: take the statements that came before it."""
-        for early in self.waiting.come(keys):
+    def end(self) -> None:
+        """A receipt has said all: decide what follows, then take the statements that came before the order that it brought."""
+        self.turns.finish()
+        awaited, self.awaited = self.awaited, []
+        for early in self.waiting.come(awaited):
             _, about = self.take_one(early)
             self.subjects.append((early.receipt.seq, about))
             self.turns.finish()

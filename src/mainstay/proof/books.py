@@ -176,7 +176,8 @@ def _of(figures: Mapping[str, int], *names: str) -> dict[str, int]:
 
 def _left(one: Placed, parcels: Mapping[str, Counter[str]]) -> Counter[str]:
     """Units of an order that are with the buyer or on their way."""
-    return Counter(one.units) if one.handed_over else parcels.get(one.uid, Counter())
+    left = parcels.get(one.uid, Counter())
+    return left + Counter(one.units) if one.handed_over else left
 
 
 def _orders(found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], left: Mapping[str, Counter[str]]) -> None:
