@@ -188,6 +188,12 @@ def test_a_secret_is_not_repeated_in_a_finding(findings, clean):
     assert "shpat_0123" not in "".join(map(str, found))
 
 
+def test_a_system_may_not_be_called_as_people_are(findings, clean):
+    """Its token would pass for theirs."""
+    found = findings(clean + '[systems.operator]\nconnector = "api"\nowner = "ops"\n')
+    assert "name-reserved" in {one.code for one in found}
+
+
 def test_a_list_of_secrets_is_checked_one_by_one(findings, clean):
     found = findings(clean.replace('"env:SHOP_TOKEN"', '["env:GOOD", "env:OLD"]'), secrets=lambda reference: reference != "env:OLD")
     assert [one.wrong for one in found if one.code == "secret-missing"] == [

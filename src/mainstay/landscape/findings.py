@@ -60,7 +60,7 @@ FINDINGS: Mapping[str, Kind] = {
     "name-malformed": Kind("error", "A name of a system, owner, channel or flow that cannot stand in an id."),
     "value-wrong": Kind("error", "A value of the wrong type or outside its limits."),
     # names and people
-    "name-reserved": Kind("error", "A system is called mainstay, which means Mainstay itself."),
+    "name-reserved": Kind("error", "A system is called mainstay or operator: Mainstay itself, and the people who call its API."),
     "connector-unknown": Kind("error", "A system names a connector that is not installed."),
     "system-unknown": Kind("error", "A channel, flow, rule or setting names a system that is not declared."),
     "system-unused": Kind("warning", "A system that no channel, flow or rule mentions."),
