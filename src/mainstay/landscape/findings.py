@@ -111,6 +111,7 @@ FINDINGS: Mapping[str, Kind] = {
     "url-missing": Kind("warning", "A flow waits for events, but there is no url that they could be sent to."),
     "setting-unknown": Kind("error", "A setting that the connector does not have."),
     "setting-missing": Kind("error", "A setting that the connector needs is not there."),
+    "placeholder": Kind("error", "A value is still the … that `init` writes where it cannot know it."),
     "secret-in-plain-text": Kind("error", "A secret is written into the file."),
     "secret-missing": Kind("error", "A secret is referred to but is not there."),
     "test-settings-in-production": Kind("warning", "A production system has settings of a test account or a local address."),
