@@ -46,7 +46,7 @@ class Running:
     def declare(self) -> None:
         """mainstay.toml as `init` writes it, and its secrets in files."""
         nowhere = f"http://127.0.0.1:{free_port()}"
-        shop = {"token": "file:shop-token", "currency": "EUR", "payment_system": "payments", "url": nowhere}
+        shop = {"token": "file:shop-token", "currency": "EUR", "location": "1", "payment_system": "payments", "url": nowhere}
         settings: dict[str, dict[str, Any]] = {
             "shop": {**shop, "shop": "acme.myshopify.com", "webhook_secret": "file:shop-secret"},
             "other": {**shop, "shop": "other.myshopify.com", "webhook_secret": "file:other-secret"},

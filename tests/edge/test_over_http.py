@@ -169,13 +169,38 @@ def test_without_a_good_token_nothing_is_answered(shop, authorization):
             assert (status, kind, json.loads(body)["code"]) == (401, "application/problem+json", "token_invalid"), path
 
 
-def test_a_channel_is_no_operator_and_an_operator_is_no_channel(shop):
-    for path in ("/v1/deadletters/1/retry", "/v1/deadletters/1/suppress", "/v1/orders/ord.shop.1/free"):
-        assert shop.ask("POST", path, {"reason": "because"}, who="till")[0] == 403, path
-    assert shop.ask("POST", "/v1/erase", {"who": "ord.shop.1"}, who="till")[0] == 403
-    lines = {"lines": [{"sku": "A", "quantity": 1}]}
-    assert shop.ask("POST", "/v1/reservations", lines, who="operator", key="k")[0] == 403
-    assert shop.ask("POST", "/v1/orders", an_api_order("403"), who="operator")[0] == 403
+def test_every_call_takes_the_tokens_that_it_says_and_no_other(shop):
+    """Each call of the document, with each kind of token; which are for whom is written here by hand."""
+    for_channels = {"/v1/reservations", "/v1/reservations/{id}/confirm", "/v1/reservations/{id}/release", "/v1/orders"}
+    for_both = {"/v1/orders/{id}", "/v1/trace/{id}"}
+    for path, methods in endpoints(shop)["paths"].items():
+        for method, operation in methods.items():
+            answers = {who: shop.ask(method.upper(), path.replace("{", "").replace("}", ""), {}, who) for who in TOKENS}
+            refused = {who: answer["code"] for who, (status, answer) in answers.items() if status == 403}
+            for_people = dict.fromkeys(("till", "kiosk"), "forbidden")
+            assert refused == ({"operator": "not_a_channel"} if path in for_channels else {} if path in for_both else for_people), path
+            assert ("operators' token" in operation["description"]) == (path not in for_channels), path
+
+
+def test_a_channel_sees_its_own_orders_and_reservations_and_no_others(shop):
+    stock_up(shop, "MINE", 9)
+    assert shop.hook(an_order(5151, name="#5151", email="own@example.com"), "own-5151")[0] == 200
+    shop.settled()
+    person = {"email": "own@example.com", "name": "Ada"}
+    for who, number in (("till", "5151"), ("kiosk", "6161")):
+        assert shop.ask("POST", "/v1/orders", {**an_api_order(number, sku="MINE"), "person": person}, who)[0] == 201
+    reserved = {"lines": [{"sku": "MINE", "quantity": 1}]}
+    assert shop.ask("POST", "/v1/reservations", reserved, "kiosk", key="hers")[0] == 201
+    (order,) = shop.ask("GET", "/v1/trace/5151", who="till")[1]
+    assert order["now"]["order"] == "ord.till.5151" == shop.ask("GET", "/v1/orders/5151", who="till")[1]["order"]
+    assert len(shop.ask("GET", "/v1/trace/5151", who="operator")[1]) == 2, "the shop has an order of that number too"
+    assert [one["now"]["order"] for one in shop.ask("GET", "/v1/trace/own@example.com", who="kiosk")[1]] == ["ord.kiosk.6161"]
+    assert shop.ask("GET", "/v1/trace/rsv.kiosk.hers", who="kiosk")[1][0]["kind"] == "reservation"
+    for number in ("ord.kiosk.6161", "6161", "ord.shop.5151", "rsv.kiosk.hers", "hers"):
+        for path in ("/v1/trace", "/v1/orders"):
+            status, problem = shop.ask("GET", f"{path}/{number}", who="till")
+            assert (status, problem["code"]) == (404, "not_found"), f"{path}/{number}"
+            assert problem == shop.ask("GET", f"{path}/nobody-has-this", who="till")[1], "nor whether it exists"
 
 
 def test_one_channel_does_not_get_another_s_reservation(shop):

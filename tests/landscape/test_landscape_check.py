@@ -1,5 +1,7 @@
 """Every kind of finding has an example that shows it: the clean shop with one thing made wrong."""
 
+import re
+
 import pytest
 
 from mainstay.landscape import FINDINGS
@@ -135,6 +137,7 @@ BROKEN = {
     "url-missing": ('url = "https://mainstay.acme.example"\n', "", "[server]", '`url = "https://…"`'),
     "setting-unknown": ('domain = "acme.example"', 'domain = "acme.example"\npages = 4', "pages = 4", '"page"'),
     "setting-missing": ('token = "env:SHOP_TOKEN"\n', "", "[systems.shop.settings]", '`token = "env:SHOP_TOKEN"`'),
+    "placeholder": ('domain = "acme.example"', 'domain = "…"', 'domain = "…"', "the real value of `domain`"),
     "secret-in-plain-text": ('"env:SHOP_TOKEN"', '"shpat_0123"', 'token = "shpat_0123"', '`token = "env:SHOP_TOKEN"`'),
     "secret-missing": ("env:SHOP_TOKEN", "env:ABSENT", 'token = "env:ABSENT"', "`export ABSENT=…`"),
     "test-settings-in-production": ('domain = "acme.example"', 'domain = "http://127.0.0.1:9000"', "domain =", '`environment = "test"`'),
@@ -186,6 +189,33 @@ def test_errors_do_not_hide_each_other(findings, clean):
 def test_a_secret_is_not_repeated_in_a_finding(findings, clean):
     found = findings(clean.replace('"env:SHOP_TOKEN"', '"shpat_0123"'))
     assert "shpat_0123" not in "".join(map(str, found))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "where"),
+    [
+        ('contact = "ops@acme.example"', 'contact = "…"', "owners.ops.contact"),
+        ('url = "https://mainstay.acme.example"', 'url = "https://…"', "server.url"),
+        ('"env:SHOP_TOKEN"', '"…"', "systems.shop.settings.token"),
+        ('"env:SHOP_TOKEN"', '["env:SHOP_TOKEN", "…"]', "systems.shop.settings.token.1"),
+    ],
+)
+def test_a_placeholder_is_found_wherever_it_was_left(findings, clean, before, after, where):
+    assert before in clean
+    found = findings(clean.replace(before, after, 1))
+    assert [one.wrong for one in found if one.code == "placeholder"] == [f"{where} is still the … that stands for a value of yours."]
+
+
+def test_a_runbook_that_is_a_placeholder_is_found(findings, clean):
+    assert 'runbook = "' in clean
+    found = findings(re.sub(r'runbook = "[^"]*"', 'runbook = "…"', clean, count=1))
+    assert "placeholder" in {one.code for one in found}
+
+
+def test_a_system_may_not_be_called_as_people_are(findings, clean):
+    """Its token would pass for theirs."""
+    found = findings(clean + '[systems.operator]\nconnector = "api"\nowner = "ops"\n')
+    assert "name-reserved" in {one.code for one in found}
 
 
 def test_a_list_of_secrets_is_checked_one_by_one(findings, clean):

@@ -23,10 +23,10 @@ def test_from_a_file_without_its_last_line_break():
     assert resolve("file:keys/api", {}, read_file).reveal() == "s3cret"
 
 
-@pytest.mark.parametrize("reference", ["env:ABSENT", "file:absent", "file:empty", "env:EMPTY"])
+@pytest.mark.parametrize("reference", ["env:ABSENT", "file:absent", "file:empty", "env:EMPTY", "env:OPEN"])
 def test_nothing_there_stops_the_connection_and_names_the_reference(reference):
     with pytest.raises(Halt, match=reference):
-        resolve(reference, {"EMPTY": ""}, read_file)
+        resolve(reference, {"EMPTY": "", "OPEN": "…"}, read_file)
 
 
 @pytest.mark.parametrize("text", ["shpat_0123", "env:0TWO WORDS", "file: x", "ENV:X", "sk_live_1"])

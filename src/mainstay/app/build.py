@@ -19,6 +19,7 @@ from mainstay.flows.ask import statements_of
 from mainstay.flows.shop import Shop
 from mainstay.landscape import (
     LATENCIES,
+    OPERATOR,
     OWN_API,
     Admission,
     Flow,
@@ -36,8 +37,6 @@ from mainstay.model.secrets import Secret
 from mainstay.model.times import SECOND
 from mainstay.orders.decide import Policy
 from mainstay.stock.view import ChannelPolicy
-
-OPERATOR = "operator"
 
 
 class House(Struct, frozen=True):
@@ -138,12 +137,13 @@ def has_secret(folder: Path) -> Callable[[str], bool]:
 
 
 def tokens(house: House) -> dict[str, Secret]:
-    """API tokens by whom they speak for: the operators, and each channel that calls the API."""
-    found = {OPERATOR: secret(house, house.landscape.server.api_token)}
-    for name, system in house.landscape.systems.items():
-        if system.connector == "api" and "token" in system.settings:
-            found[name] = secret(house, system.settings["token"])
-    return found
+    """API tokens by whom they speak for: each channel that calls the API, then the operators. One that two share is the channel's."""
+    found = {
+        name: secret(house, system.settings["token"])
+        for name, system in house.landscape.systems.items()
+        if system.connector == "api" and "token" in system.settings
+    }
+    return found | {OPERATOR: secret(house, house.landscape.server.api_token)}
 
 
 def shop(house: House) -> Shop:

@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from mainstay.app.build import OPERATOR, open_house, tokens
+from mainstay.app.build import open_house, tokens
+from mainstay.landscape import OPERATOR
 from mainstay.model.failures import Halt
 
 ANSWER_S_MAX = 30

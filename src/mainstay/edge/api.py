@@ -20,6 +20,7 @@ from mainstay.edge.strict import read, refuse_card
 from mainstay.flows import journey
 from mainstay.flows.ask import OrderAnswer, OrderRequest, ReservationAnswer, ReserveRequest
 from mainstay.flows.operate import EraseRequest, LetterRequest
+from mainstay.landscape import OPERATOR
 from mainstay.model.secrets import Secret
 from mainstay.stock.view import ChannelPolicy
 from mainstay.storage.bell import POLL_S
@@ -31,6 +32,7 @@ Found = TypeVar("Found")
 DECISION_S_MAX = 10.0
 KEY_CHARS_MAX = 200
 BODY_BYTES_MAX = 2_000_000
+NOT_YOURS = "no order and no reservation of this channel is known by this number"
 
 
 _answers = msgspec.json.Decoder(list[tuple[int, int, msgspec.Raw]]).decode
@@ -61,7 +63,7 @@ class Waiters:
 
 
 class Api:
-    """Builds the Starlette application. `tokens` maps a token to the system that it speaks for; "operator" is people."""
+    """Builds the Starlette application. `tokens` are kept by whom they speak for: a channel, or OPERATOR."""
 
     def __init__(
         self, state: State, outcomes: InboxReader, recorder: Recorder, waiters: Waiters, tokens: Mapping[str, Secret],
@@ -71,30 +73,39 @@ class Api:
         self.tokens, self.policies, self.metrics, self.ready = tokens, policies, metrics, ready
         self.endpoints = (
             Endpoint(
-                "POST",
-                "/v1/reservations",
-                "Reserve units before selling them: all lines or none",
-                self.reserve,
-                ReserveRequest,
-                ReservationAnswer,
-                201,
-                key=True,
+                "POST", "/v1/reservations", "channel", "Reserve units before selling them: all lines or none", self.reserve,
+                ReserveRequest, ReservationAnswer, 201, key=True,
             ),
             Endpoint(
-                "POST", "/v1/reservations/{id}/confirm", "Turn a reservation into an order", self.confirm, OrderRequest, OrderAnswer, 201
+                "POST", "/v1/reservations/{id}/confirm", "channel", "Turn a reservation into an order", self.confirm, OrderRequest,
+                OrderAnswer, 201,
             ),
-            Endpoint("POST", "/v1/reservations/{id}/release", "Give reserved units back", self.release, None, ReservationAnswer, 200),
-            Endpoint("POST", "/v1/orders", "Hand over an order of a channel of your own", self.order, OrderRequest, OrderAnswer, 201),
-            Endpoint("GET", "/v1/orders/{id}", "One order, with what blocks it", self.show_order),
-            Endpoint("POST", "/v1/orders/{id}/free", "Lift an order's holds: a person accepts their cause", self.free_order, LetterRequest),
-            Endpoint("POST", "/v1/erase", "Erase a person: an order's buyer, a customer, an e-mail address", self.erase, EraseRequest),
-            Endpoint("GET", "/v1/trace/{id}", "The whole journey of any number of any system", self.show_trace),
-            Endpoint("GET", "/v1/stock/{sku}", "What there is of a SKU, and how each channel's number came about", self.show_stock),
-            Endpoint("GET", "/v1/status", "How things stand", self.show_status),
-            Endpoint("GET", "/v1/deadletters", "What could not be handled, why, and whose it is", self.show_letters),
-            Endpoint("POST", "/v1/deadletters/{id}/retry", "Try a dead letter again", self.retry_letter, LetterRequest),
-            Endpoint("POST", "/v1/deadletters/{id}/suppress", "Close a dead letter with a reason", self.suppress_letter, LetterRequest),
-        )
+            Endpoint(
+                "POST", "/v1/reservations/{id}/release", "channel", "Give reserved units back", self.release, None, ReservationAnswer
+            ),
+            Endpoint(
+                "POST", "/v1/orders", "channel", "Hand over an order of a channel of your own", self.order, OrderRequest, OrderAnswer, 201
+            ),
+            Endpoint("GET", "/v1/orders/{id}", "either", "One order, with what blocks it", self.show_order),
+            Endpoint("GET", "/v1/trace/{id}", "either", "The whole journey of any number of any system", self.show_trace),
+            Endpoint(
+                "POST", "/v1/orders/{id}/free", "operator", "Lift an order's holds: a person accepts their cause", self.free_order,
+                LetterRequest,
+            ),
+            Endpoint(
+                "POST", "/v1/erase", "operator", "Erase a person: an order's buyer, a customer, an e-mail address", self.erase, EraseRequest
+            ),
+            Endpoint(
+                "GET", "/v1/stock/{sku}", "operator", "What there is of a SKU, and how each channel's number came about", self.show_stock
+            ),
+            Endpoint("GET", "/v1/status", "operator", "How things stand", self.show_status),
+            Endpoint("GET", "/v1/deadletters", "operator", "What could not be handled, why, and whose it is", self.show_letters),
+            Endpoint("POST", "/v1/deadletters/{id}/retry", "operator", "Try a dead letter again", self.retry_letter, LetterRequest),
+            Endpoint(
+                "POST", "/v1/deadletters/{id}/suppress", "operator", "Close a dead letter with a reason", self.suppress_letter,
+                LetterRequest,
+            ),
+        )  # fmt: skip
 
     def application(self) -> Starlette:
         routes = [Route(one.path, self._guarded(one), methods=[one.method]) for one in self.endpoints]
@@ -109,6 +120,7 @@ class Api:
         async def run(request: Request) -> Response:
             try:
                 who = self._who(request)
+                _admit(who, endpoint)
                 body = await self._body(request, endpoint)
                 status, answer = await endpoint.run(request, who, body)
                 if status >= 400:
@@ -157,17 +169,12 @@ class Api:
         finally:
             self.waiters.forget(receipt)
 
-    def _channel(self, who: str) -> str:
-        if who == "operator":
-            raise Problem(403, "not_a_channel", "this token belongs to people; a channel calls with the token of its own system")
-        return who
-
     # --- channels that ask first -------------------------------------------------------------------------------------
     async def reserve(self, request: Request, who: str, body: ReserveRequest) -> tuple[int, bytes]:
         key = request.headers.get("idempotency-key", "")
         if not key or len(key) > KEY_CHARS_MAX:
             raise Problem(400, "idempotency_key_missing", f"send an Idempotency-Key of 1 to {KEY_CHARS_MAX} characters; a retry repeats it")
-        return await self._decided(self._channel(who), "api/reserve", key, msgspec.json.encode(body))
+        return await self._decided(who, "api/reserve", key, msgspec.json.encode(body))
 
     async def confirm(self, request: Request, who: str, body: OrderRequest) -> tuple[int, bytes]:
         named = msgspec.structs.replace(body.order, reservation=request.path_params["id"])
@@ -175,10 +182,10 @@ class Api:
 
     async def release(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
         reservation = request.path_params["id"]
-        return await self._decided(self._channel(who), "api/release", reservation, reservation.encode())
+        return await self._decided(who, "api/release", reservation, reservation.encode())
 
     async def order(self, request: Request, who: str, body: OrderRequest) -> tuple[int, bytes]:
-        return await self._decided(self._channel(who), "api/order", f"{body.external}:{body.version}", msgspec.json.encode(body))
+        return await self._decided(who, "api/order", f"{body.external}:{body.version}", msgspec.json.encode(body))
 
     # --- questions ---------------------------------------------------------------------------------------------------
     async def _aside(self, question: Callable[[State, InboxReader], Found]) -> Found:
@@ -195,16 +202,19 @@ class Api:
 
     async def show_order(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
         name = request.path_params["id"]
-        found = await self._aside(lambda state, _: [one for number in journey.find(state, name) if (one := journey.order(state, number))])
+        known = await self._aside(lambda state, _: [one for number in journey.find(state, name) if (one := journey.order(state, number))])
+        found = [one for one in known if who in (OPERATOR, one["system"])]
         if not found:
-            raise Problem(404, "not_found", "no order is known by this id in any system")
+            raise Problem(404, "not_found", "no order is known by this id in any system" if who == OPERATOR else NOT_YOURS)
         return 200, msgspec.json.encode(found[0])
 
     async def show_trace(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
         name = request.path_params["id"]
         found = await self._aside(lambda state, outcomes: journey.trace(state, outcomes.open(), name))
+        if who != OPERATOR:
+            found = [one for one in found if _is_of(who, one)]
         if not found:
-            raise Problem(404, "not_found", "nothing is known by this number in any system")
+            raise Problem(404, "not_found", "nothing is known by this number in any system" if who == OPERATOR else NOT_YOURS)
         return 200, msgspec.json.encode(found)
 
     async def show_stock(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
@@ -231,22 +241,16 @@ class Api:
         return await self._letter(request, who, body, "operator/suppress")
 
     async def free_order(self, request: Request, who: str, body: LetterRequest) -> tuple[int, bytes]:
-        if who != "operator":
-            raise Problem(403, "forbidden", "holds are lifted by people; use the operators' token")
-        return await self._decided("operator", "operator/free", request.path_params["id"], msgspec.json.encode(body))
+        return await self._decided(who, "operator/free", request.path_params["id"], msgspec.json.encode(body))
 
     async def erase(self, request: Request, who: str, body: EraseRequest) -> tuple[int, bytes]:
-        if who != "operator":
-            raise Problem(403, "forbidden", "persons are erased by people; use the operators' token")
-        return await self._decided("operator", "operator/erase", "", msgspec.json.encode(body))
+        return await self._decided(who, "operator/erase", "", msgspec.json.encode(body))
 
     async def _letter(self, request: Request, who: str, body: LetterRequest, topic: str) -> tuple[int, bytes]:
-        if who != "operator":
-            raise Problem(403, "forbidden", "dead letters are for people; use the operators' token")
         number = request.path_params["id"]
         if not number.isdecimal():
             raise Problem(404, "not_found", "a dead letter's id is a number")
-        return await self._decided("operator", topic, number, msgspec.json.encode(body))
+        return await self._decided(who, topic, number, msgspec.json.encode(body))
 
     # --- for machines ------------------------------------------------------------------------------------------------
     async def _health(self, request: Request) -> Response:
@@ -263,6 +267,20 @@ class Api:
 
     async def _openapi(self, request: Request) -> Response:
         return Response(msgspec.json.encode(document(self.endpoints)), media_type="application/json")
+
+
+def _admit(who: str, endpoint: Endpoint) -> None:
+    if endpoint.callers == "channel" and who == OPERATOR:
+        raise Problem(403, "not_a_channel", "this token belongs to people; a channel calls with the token of its own system")
+    if endpoint.callers == "operator" and who != OPERATOR:
+        raise Problem(403, "forbidden", "this is for people; use the operators' token")
+
+
+def _is_of(channel: str, found: Mapping[str, Any]) -> bool:
+    """Is what a trace found the channel's own order or reservation?"""
+    if found["now"]:
+        return bool(found["now"]["system"] == channel)
+    return any(known["as"] == f"{channel}/reservation" for known in found["known_as"])
 
 
 async def _missing(request: Request, error: Exception) -> Response:

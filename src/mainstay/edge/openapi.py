@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -11,12 +11,20 @@ from starlette.requests import Request
 
 from mainstay import __version__
 
+# Whose token an operation takes.
+CALLERS = {
+    "channel": "With a channel's own token.",
+    "operator": "With the operators' token.",
+    "either": "A channel's token finds what is the channel's own; the operators' token finds everything.",
+}
+
 
 class Endpoint(Struct, frozen=True):
-    """One operation of the API. `key`: it wants an Idempotency-Key."""
+    """One operation of the API. `callers` is one of CALLERS; `key`: it wants an Idempotency-Key."""
 
     method: str
     path: str
+    callers: Literal["channel", "operator", "either"]
     summary: str
     run: Callable[[Request, str, Any], Awaitable[tuple[int, bytes]]]
     body: type[Any] | None = None
@@ -60,6 +68,7 @@ def _operation(one: Endpoint, by_type: dict[type, Any]) -> dict[str, Any]:
     content = {"application/json": {"schema": by_type[one.answer]}} if one.answer else {"application/json": {}}
     operation: dict[str, Any] = {
         "summary": one.summary,
+        "description": CALLERS[one.callers],
         "operationId": one.run.__name__,
         "responses": {str(one.status): {"description": "Done", "content": content}, "default": problem},
     }

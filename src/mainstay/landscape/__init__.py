@@ -2,7 +2,21 @@
 
 from mainstay.landscape.admit import GROUPS, Admission, Admitted, Claim, Proposal, newer, speaks
 from mainstay.landscape.check import check
-from mainstay.landscape.declared import FAILURE_MODES, OBJECTS, Channel, Flow, Landscape, Orders, Owner, Pattern, Rule, Server, Shop, System
+from mainstay.landscape.declared import (
+    FAILURE_MODES,
+    OBJECTS,
+    OPERATOR,
+    Channel,
+    Flow,
+    Landscape,
+    Orders,
+    Owner,
+    Pattern,
+    Rule,
+    Server,
+    Shop,
+    System,
+)
 from mainstay.landscape.findings import FINDINGS, Finding, Misdeclared
 from mainstay.landscape.init import QUESTIONS, Answers, demo, write
 from mainstay.landscape.offers import OWN_API, TELLS, Offer, Setting
@@ -13,7 +27,7 @@ from mainstay.landscape.secrets import resolve, resolve_settings
 from mainstay.landscape.traffic import LATENCIES, Traffic
 
 __all__ = [
-    "FAILURE_MODES", "FINDINGS", "GROUPS", "LATENCIES", "OBJECTS", "OWN_API", "QUESTIONS", "TELLS",
+    "FAILURE_MODES", "FINDINGS", "GROUPS", "LATENCIES", "OBJECTS", "OPERATOR", "OWN_API", "QUESTIONS", "TELLS",
     "Admission", "Admitted", "Answers", "Channel", "Claim", "Finding", "Flow", "Landscape", "Misdeclared", "Offer", "Orders", "Owner",
     "Pattern", "Proposal", "Rule", "Server", "Setting", "Shop", "System", "Traffic",
     "check", "demo", "newer", "places", "read", "resolve", "resolve_settings", "schema", "speaks", "write",

@@ -14,6 +14,8 @@ OBJECTS = (
     "fulfilment", "return", "refund", "loyalty", "content", "analytics-event", "settlement",
 )  # fmt: skip
 MAINSTAY = "mainstay"  # as source or target: Mainstay itself
+PLACEHOLDER = "…"  # what `init` writes where it cannot know the value
+OPERATOR = "operator"  # whom the token of people speaks for; other tokens speak for their system
 FAILURE_MODES = ("rejected", "outcome_unknown", "connection_halted", "unknown_word", "totals_mismatch", "oversold", "expired")
 
 

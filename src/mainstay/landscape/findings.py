@@ -60,7 +60,7 @@ FINDINGS: Mapping[str, Kind] = {
     "name-malformed": Kind("error", "A name of a system, owner, channel or flow that cannot stand in an id."),
     "value-wrong": Kind("error", "A value of the wrong type or outside its limits."),
     # names and people
-    "name-reserved": Kind("error", "A system is called mainstay, which means Mainstay itself."),
+    "name-reserved": Kind("error", "A system is called mainstay or operator: Mainstay itself, and the people who call its API."),
     "connector-unknown": Kind("error", "A system names a connector that is not installed."),
     "system-unknown": Kind("error", "A channel, flow, rule or setting names a system that is not declared."),
     "system-unused": Kind("warning", "A system that no channel, flow or rule mentions."),
@@ -111,6 +111,7 @@ FINDINGS: Mapping[str, Kind] = {
     "url-missing": Kind("warning", "A flow waits for events, but there is no url that they could be sent to."),
     "setting-unknown": Kind("error", "A setting that the connector does not have."),
     "setting-missing": Kind("error", "A setting that the connector needs is not there."),
+    "placeholder": Kind("error", "A value is still the … that `init` writes where it cannot know it."),
     "secret-in-plain-text": Kind("error", "A secret is written into the file."),
     "secret-missing": Kind("error", "A secret is referred to but is not there."),
     "test-settings-in-production": Kind("warning", "A production system has settings of a test account or a local address."),

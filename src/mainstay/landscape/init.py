@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from mainstay.landscape.admit import EVERY, GROUPS, SHARED
-from mainstay.landscape.declared import MAINSTAY, OBJECTS, Flow, Latency, Pattern, Rule
+from mainstay.landscape.declared import MAINSTAY, OBJECTS, PLACEHOLDER, Flow, Latency, Pattern, Rule
 from mainstay.landscape.offers import Offer, Setting
 
 OWNER = "operations"
@@ -197,7 +197,7 @@ def _sample(system: str, setting: Setting) -> Any:
     if setting.secret:
         reference = "env:" + f"{system}_{setting.name}".upper().replace("-", "_")
         return [reference] if kind == "array" else reference
-    return next(iter(setting.schema.get("examples", [])), _EMPTY.get(kind, "…"))
+    return next(iter(setting.schema.get("examples", [])), _EMPTY.get(kind, PLACEHOLDER))
 
 
 def _ownership(plan: _Plan) -> Iterator[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from mainstay.landscape.admit import EVERY, GROUPS
-from mainstay.landscape.declared import FAILURE_MODES, MAINSTAY, OBJECTS
+from mainstay.landscape.declared import FAILURE_MODES, MAINSTAY, OBJECTS, OPERATOR
 from mainstay.landscape.findings import KeyPath, nearest
 from mainstay.landscape.survey import Findings, Survey
 
+_TAKEN = {MAINSTAY: "Mainstay itself", OPERATOR: "the people who call the API"}
 _CONTACT = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|(https?|slack|tel|mailto):\S+")
 _RUNBOOK = re.compile(r"https?://[^\s/]+\S*|[\w][\w./-]*\.(md|html)(#[\w.-]+)?")
 
@@ -18,8 +19,8 @@ def connectors(survey: Survey) -> Findings:
         if system.connector not in survey.offers:
             wrong = f'System "{name}" names connector "{system.connector}", which is not installed.'
             yield survey.finding("connector-unknown", ("systems", name, "connector"), wrong, nearest(system.connector, survey.offers))
-        if name == MAINSTAY:
-            wrong = 'A system is called "mainstay", but that name means Mainstay itself.'
+        if name in _TAKEN:
+            wrong = f'A system is called "{name}", but that name means {_TAKEN[name]}.'
             yield survey.finding("name-reserved", ("systems", name), wrong, "`[systems.shop]`, or another name")
 
 

@@ -8,6 +8,9 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
+
+from mainstay.landscape.declared import PLACEHOLDER
 from mainstay.landscape.findings import Finding, KeyPath, nearest
 from mainstay.landscape.offers import Setting
 from mainstay.landscape.read import doubts
@@ -96,6 +99,22 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in ("https", "http") and bool(parts.hostname)
+
+
+def placeholders(survey: Survey) -> Findings:
+    for path, text in _leaves(msgspec.to_builtins(survey.shop), ()):
+        if text.removeprefix("https://") == PLACEHOLDER:
+            wrong = f"{'.'.join(map(str, path))} is still the {PLACEHOLDER} that stands for a value of yours."
+            yield survey.finding("placeholder", path, wrong, f"the real value of `{path[-1]}`, or leave the line out if it may be missing")
+
+
+def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    """Every text of the landscape with where it stands."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict | list):
+        for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _leaves(one, (*path, key))
 
 
 def secrets(survey: Survey) -> Findings:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mainstay.landscape.declared import PLACEHOLDER
 from mainstay.landscape.offers import Offer
 from mainstay.model.failures import Halt, Reject
 from mainstay.model.secrets import Secret
@@ -36,6 +37,8 @@ def resolve(reference: str, env: Mapping[str, str], read_file: Callable[[str], s
             raise Halt(f"the secret {reference} cannot be read: {error.strerror or type(error).__name__}") from None
     if not text:
         raise Halt(f"the secret {reference} is empty or not set")
+    if text == PLACEHOLDER:
+        raise Halt(f"the secret {reference} is still {PLACEHOLDER}; put the real one there")
     return Secret(text)
 
 

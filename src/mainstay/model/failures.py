@@ -95,7 +95,6 @@ CODES: dict[str, Code] = {
         "Compare with the vendor's change log; adapt the mapping.",
     ),
     "id_missing": Code("The message does not say which object it speaks of.", "theirs", "Look at the raw body; ask the sender."),
-    "id_conflict": Code("The same event id came with another body.", "theirs", "The first is kept; compare both bodies."),
     "unknown_topic": Code("This connector does not know the topic.", "ours", "Unsubscribe the topic, or teach the connector."),
     "not_business": Code(
         "The message carries no order, stock, price, customer or money.", "ours", "Nothing: it is kept and may be ignored."

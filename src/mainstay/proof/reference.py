@@ -16,7 +16,7 @@ from msgspec import inspect as kinds
 from mainstay import connectors
 from mainstay.contract.connector import Connector, Manifest, Sink, Topic
 from mainstay.contract.talk import Repeat
-from mainstay.edge.openapi import Endpoint, ProblemAnswer
+from mainstay.edge.openapi import CALLERS, Endpoint, ProblemAnswer
 from mainstay.landscape import FAILURE_MODES, FINDINGS, GROUPS, OBJECTS, OWN_API, Landscape
 from mainstay.landscape.journeys import FASTEST
 from mainstay.landscape.traffic import LATENCIES
@@ -322,14 +322,15 @@ def _api(endpoints: Sequence[Endpoint]) -> Iterator[str]:
         "HTTP API",
         "What channels that ask first call, and what people and tools may read.",
         "Every call carries `Authorization: Bearer <token>`: a channel's own token speaks for that channel, the operators' token "
-        "(`server.api_token`) for people. Errors are `application/problem+json`. The OpenAPI 3.1 document is at `GET /v1/openapi.json`. "
+        "(`server.api_token`) for people. A channel reads its own orders and reservations and nothing else. "
+        "Errors are `application/problem+json`. The OpenAPI 3.1 document is at `GET /v1/openapi.json`. "
         "Without a token: `GET /health` (the process answers), `GET /ready` (the others do too), `GET /metrics` (Prometheus). "
         "Webhooks come to `POST /hooks/<system>`, or to `/hooks/<system>/<secret>` for senders that do not sign.",
     )
-    yield from table([(f"`{one.method} {one.path}`", one.summary) for one in endpoints], "call", "what it does")
+    yield from table([(f"`{one.method} {one.path}`", one.callers, one.summary) for one in endpoints], "call", "token", "what it does")
     yield ""
     for one in endpoints:
-        yield from [f"## {one.method} {one.path}", "", f"{one.summary}. Answers {one.status}.", ""]
+        yield from [f"## {one.method} {one.path}", "", f"{one.summary}. {CALLERS[one.callers]} Answers {one.status}.", ""]
         yield from [" ".join(_terms(one)), ""]
     yield from ["## Their parts", ""]
     whole = [kind for one in endpoints for kind in (one.body, one.answer) if kind is not None] + [ProblemAnswer]
