@@ -4,7 +4,7 @@ import msgspec
 
 from mainstay.flows.rebuild import verify
 from mainstay.model.objects import Person, Reference, UnitsOf
-from mainstay.model.seen import DisputeSeen, RefundSeen, SettlementLineSeen, StockMoved
+from mainstay.model.seen import DisputeSeen, RefundSeen, SettlementLineSeen, StockCounted, StockMoved
 from mainstay.orders.view import blocker
 from mainstay.storage.packing import unpack
 from tests.flows.conftest import T0, a_parcel, a_payment, an_order
@@ -67,6 +67,23 @@ def test_two_parcels(core):
     core.say("wms", a_parcel("p2", "rel.shop.1.1", [("2", 1)]))
     assert core.order().status == "shipped"
     assert intents(core) == ["ReleaseOrder", "ConfirmFulfilment", "ConfirmFulfilment", "PostSale"]
+
+
+def test_units_that_nobody_set_aside_are_taken_from_where_they_are(proved):
+    """The first location that was heard of never held A; the parcel of three took one more than was sold."""
+    proved.count("B", 1)
+    proved.say("erp", StockCounted(external="c", at=proved.now, item="i-A", sku="A", quantity=9, location="north"))
+    proved.say("shop", an_order())
+    proved.say("wms", a_parcel("p1", "rel.shop.1.1", [("1", 3)]))
+    assert proved.level("A")["on_hand"] == 6 and "shipped_beyond_allocation" in proved.order().holds
+
+
+def test_a_parcel_of_an_unknown_line_is_named(proved):
+    proved.count("A", 5)
+    proved.say("shop", an_order())
+    proved.say("wms", a_parcel("p1", "rel.shop.1.1", [("77", 1)]))
+    assert proved.order().status == "released" and proved.level("A")["on_hand"] == 5
+    assert "line 77" in blocker(proved.order()).detail
 
 
 def test_a_parcel_that_is_told_twice_leaves_once(core):

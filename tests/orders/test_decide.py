@@ -173,10 +173,31 @@ def test_units_beyond_the_allocation_are_named_and_held():
     assert case.state.status == "shipped" and "3 units" in case.state.holds["shipped_beyond_allocation"]
 
 
-def test_a_line_that_nobody_knows_is_passed_over():
+def test_a_line_that_nobody_knows_is_named_and_the_others_leave():
     case = released(lines=(("A", 2, 500),))
     case.hear(a_parcel(lines=[("no such line", 1), ("l1", 2)]))
-    assert case.state.status == "shipped" and not case.state.holds
+    assert case.state.status == "shipped"
+    assert case.state.holds == {"unknown_parcel_line": "parcel p1 held 1 units of line no such line, which the order does not have"}
+    assert blocker(case.state).what == "unknown_parcel_line"
+
+
+def test_a_parcel_of_nothing_that_is_known_ships_nothing():
+    case = released(lines=(("A", 2, 500),))
+    case.hear(a_parcel(lines=[("9", 1)]))
+    assert case.state.status == "released" and "line 9" in case.state.holds["unknown_parcel_line"]
+    case.tell(Freed(reason="unknown_parcel_line", by="ann", waived=True))
+    assert not case.state.holds, "a person has looked"
+
+
+def test_a_line_that_comes_after_its_parcel_has_left_already():
+    """The edit that brings l2 is told after the parcel with its unit: it is not sent a second time."""
+    case = released(lines=(("A", 2, 500),))
+    case.hear(a_parcel(lines=[("l1", 2), ("l2", 1)]))
+    case.hear(a_parcel(lines=[("l1", 2), ("l2", 1)], status="delivered", version=2))
+    assert "unknown_parcel_line" in case.state.holds
+    case.hear(an_order(lines=(("A", 2, 500), ("B", 1, 300)), version=2))
+    assert "unknown_parcel_line" not in case.state.holds and case.asked.count("ReleaseOrder") == 1
+    assert sum(share.shipped for share in case.state.shares if share.item == ITEMS["B"]) == 1
 
 
 def test_the_channels_echo_of_our_parcel_ships_nothing_again():

@@ -8,7 +8,7 @@ from mainstay.model.events import Allocated, Deallocated, ReservationEnded, Rese
 from mainstay.model.seen import StockCounted, StockMoved
 from mainstay.model.state import Level
 from mainstay.stock import fold as stock
-from mainstay.stock.decide import allocate, reserve
+from mainstay.stock.decide import allocate, found, reserve
 from mainstay.stock.view import ChannelPolicy, explained, listed, serving
 
 ITEMS, PLACES = (1, 2), (1, 2)
@@ -186,6 +186,13 @@ def test_without_splitting_one_location_serves():
     assert {share.location for share in shares} == {2} and missing == []
     shares, missing = allocate([(0, 1, 6)], shelves, split=False)
     assert [(share.location, share.quantity) for share in shares] == [(2, 5)] and missing == [(1, 1)]
+
+
+def test_units_that_nobody_set_aside_left_from_where_the_item_is():
+    shelves = {1: [Level(257, on_hand=9, allocated=9), Level(258, on_hand=3)], 2: [Level(513), Level(514, on_hand=2, allocated=2)], 3: []}
+    left = [Share(0, 1, 0, 2), Share(1, 2, 0, 1), Share(2, 3, 0, 1)]
+    assert [share.location for share in found(left, shelves)] == [2, 2, 1]
+    assert [share.quantity for share in found(left, shelves)] == [2, 1, 1]
 
 
 # --- what channels see -------------------------------------------------------------------------------------------------

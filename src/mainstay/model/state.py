@@ -35,6 +35,7 @@ class ParcelState(Struct, gc=False, omit_defaults=True):
     at: int = 0
     version: int = 0
     counted: bool = False  # its units are off the shelf
+    unknown: list[UnitsOf] = []  # those of lines that the order does not have: named, and taken once it has them
 
 
 class RefundState(Struct, gc=False, omit_defaults=True):

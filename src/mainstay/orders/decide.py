@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from mainstay.model.events import AnyEvent, Asked, CancelAsked, Deallocated, Freed, Held, Moved, Share, Shipped
+from mainstay.model.events import WHEREVER, AnyEvent, Asked, CancelAsked, Deallocated, Freed, Held, Moved, Share, Shipped
 from mainstay.model.money import major
 from mainstay.model.objects import UnitsOf
 from mainstay.model.seen import DisputeSeen, FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
@@ -154,9 +154,10 @@ def _release(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
 
 
 def _parcels(state: OrderState) -> Iterator[AnyEvent]:
-    """Take the units of new parcels off the shelf; what was never allocated is named."""
+    """Take the units of new parcels off the shelf; what was never allocated, or is of no line of the order, is named."""
+    numbers = _numbers(state)
     for external, parcel in list(state.parcels.items()):
-        if parcel.status not in LEFT or parcel.counted:
+        if parcel.status not in LEFT or (parcel.counted and not any(units.line in numbers for units in parcel.unknown)):
             continue
         shares, beyond = _cover(state, parcel)
         if _is_echo(state, external, parcel, bool(shares)):
@@ -174,8 +175,23 @@ def _parcels(state: OrderState) -> Iterator[AnyEvent]:
         rest = _unshipped(state) if complete else ()
         if rest:
             yield Deallocated(shares=rest, reason="not shipped")  # it was taken off the order after its release
-        if complete or state.status != "part_shipped":
+        if complete or (state.status != "part_shipped" and (shares or beyond)):
             yield Moved(move="ship" if complete else "ship_part")
+    yield from _unknown_lines(state)
+
+
+def _unknown_lines(state: OrderState) -> Iterator[AnyEvent]:
+    """Units that left under a line that the order does not have: named until an edit brings the line, or a person has looked."""
+    reason = "unknown_parcel_line"
+    parts = [
+        f"parcel {external} held {units.quantity} units of line {units.line}"
+        for external, parcel in state.parcels.items() for units in parcel.unknown
+    ]  # fmt: skip
+    detail = f"{'; '.join(parts)}, which the order does not have"
+    if parts and state.holds.get(reason) != detail and reason not in state.waived:
+        yield Held(reason=reason, detail=detail)
+    elif not parts and reason in state.holds:
+        yield Freed(reason=reason, by="the order has the line now")
 
 
 def _is_echo(state: OrderState, external: str, parcel: ParcelState, something_left: bool) -> bool:
@@ -201,11 +217,10 @@ def _unshipped(state: OrderState) -> tuple[Share, ...]:
 
 
 def _cover(state: OrderState, parcel: ParcelState) -> tuple[tuple[Share, ...], tuple[Share, ...]]:
-    """Which allocated units a parcel took; and those that it took beyond them."""
-    assert state.order is not None
-    numbers = {line.id: number for number, line in enumerate(state.order.lines)}
+    """Which allocated units a parcel took; and those that it took beyond them, from wherever they were."""
     if parcel.units:
-        todo = [(numbers[units.line], units.quantity) for units in parcel.units if units.line in numbers]
+        said, numbers = parcel.unknown if parcel.counted else parcel.units, _numbers(state)
+        todo = [(numbers[units.line], units.quantity) for units in said if units.line in numbers]
     else:  # it speaks of all that was released
         todo = [(share.line, share.released - share.shipped) for share in state.shares]
     shares: list[Share] = []
@@ -220,8 +235,13 @@ def _cover(state: OrderState, parcel: ParcelState) -> tuple[tuple[Share, ...], t
                 taken[index] += part
                 count -= part
         if count > 0:
-            beyond.append(Share(line, state.items[line], 1, count))
+            beyond.append(Share(line, state.items[line], WHEREVER, count))
     return tuple(shares), tuple(beyond)
+
+
+def _numbers(state: OrderState) -> dict[str, int]:
+    """The number of each line that the order has, by its id."""
+    return {line.id: number for number, line in enumerate(state.order.lines)} if state.order is not None else {}
 
 
 def _undo(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
