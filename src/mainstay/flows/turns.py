@@ -110,7 +110,7 @@ class Turns:
     def _allocate(self, turn: Turn) -> None:
         state = turn.state
         wants = orders.wants(state)
-        if not wants:
+        if not wants and not state.short:
             return
         shares, missing = stock.allocate(wants, self.shelves(state.system, wants), self.shop.split)
         if shares:

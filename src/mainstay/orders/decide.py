@@ -6,7 +6,7 @@ Compensation is fenced: it only undoes effects that stand in this order's own st
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -16,11 +16,12 @@ from mainstay.model.money import major
 from mainstay.model.objects import UnitsOf
 from mainstay.model.seen import DisputeSeen, FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
 from mainstay.model.state import OrderState, ParcelState
+from mainstay.orders.fold import ENDED
 from mainstay.orders.moves import BEFORE_RELEASE
 
 PAID_WORDS = frozenset({"captured", "part_refunded", "refunded"})
 DEAD_PAYMENTS = frozenset({"voided", "failed", "expired"})
-ENDED = frozenset({"done", "replaced"})
+AT_THE_WAREHOUSE = frozenset({"released", "part_shipped"})
 LEFT = frozenset({"shipped", "delivered"})
 
 
@@ -107,8 +108,7 @@ def settle(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     if state.order is None:
         return
     yield from _parcels(state)
-    if state.cancel:
-        yield from _undo(state, policy)
+    yield from _undo(state, policy) if state.cancel else _recall(state)
     if state.status == "placed" and state.holds:
         yield Moved(move="hold")
     elif state.status == "held" and not state.holds:
@@ -138,9 +138,9 @@ def _stock_moves(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
 
 def _release(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     ready = state.status == "allocated" or (state.status == "backordered" and policy.partial_shipment)
-    later = state.status in ("released", "part_shipped") and not state.cancel
+    later = state.status in AT_THE_WAREHOUSE and not state.cancel
     warehouse = policy.warehouses.get(state.system)
-    if not (ready or later) or not warehouse or state.holds:
+    if not (ready or later) or not warehouse or state.holds or not _withdrawn(state):
         return
     lines = _units(state, [(share.line, share.quantity - share.released) for share in state.shares])
     if not lines:
@@ -204,8 +204,9 @@ def _is_echo(state: OrderState, external: str, parcel: ParcelState, something_le
 
 
 def all_shipped(state: OrderState) -> bool:
-    """Has every promised unit left?"""
-    units = wanted(state)
+    """Has every promised unit left? Of a cancelled order: every unit that was ordered, so that nothing is to be undone any more."""
+    lines = state.order.lines if state.order is not None else ()
+    units = [line.quantity if line.ships else 0 for line in lines] if state.cancel else wanted(state)
     for share in state.shares:
         if share.line < len(units):
             units[share.line] -= share.shipped
@@ -245,21 +246,28 @@ def _numbers(state: OrderState) -> dict[str, int]:
 
 
 def _undo(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
-    """Compensate, as far as the world still allows: before release at once, after it by asking the warehouse, after shipping a person."""
-    if state.status in ("part_shipped", "shipped", "invoiced", "settled"):
-        if "cancelled_after_shipment" not in state.holds and "cancelled_after_shipment" not in state.waived:
-            yield Held(reason="cancelled_after_shipment", detail=state.cancel)
-        return
+    """Compensate, as far as the world still allows: before release at once, after it by asking the warehouse; for what left, a person."""
     if state.status == "cancelled":
         yield from _give_back(state, policy)  # an authorisation that came late, a capture that was under way
         return
-    if state.status in ("released", "cancelling"):
-        yield from _withdraw(state)
-        if not _withdrawn(state):
-            return
+    ended = state.status in ("shipped", "invoiced", "settled")
+    some_left = any(share.shipped for share in state.shares)
+    if (ended or some_left) and not _told(state, "cancelled_after_shipment"):
+        yield Held(reason="cancelled_after_shipment", detail=state.cancel)
+    if ended:
+        return
+    yield from _withdraw(state)
+    if not _withdrawn(state):
+        if state.status != "cancelling":
+            yield Moved(move="withdraw")
+        return
     shares = _unshipped(state)
     if shares:
         yield Deallocated(shares=shares, reason=state.cancel)
+    if some_left:  # the rest is free again; what left, and its money, is a person's
+        if state.status == "cancelling":
+            yield Moved(move="ship_part")
+        return
     yield from _give_back(state, policy)
     if state.order is not None and state.order.cancelled_at is None and policy.takes(state.system, "CancelOrder"):
         key = f"{state.uid}:cancel"
@@ -268,16 +276,52 @@ def _undo(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     yield Moved(move="cancel")
 
 
+def _told(state: OrderState, reason: str) -> bool:
+    """Does this hold stand already, or has a person accepted its cause?"""
+    return reason in state.holds or reason in state.waived
+
+
+def _recall(state: OrderState) -> Iterator[AnyEvent]:
+    """Units that were taken off the order after their release: the warehouse gives its releases back, and the rest is released anew
+    when it has answered. What left all the same is named."""
+    gone = _unwanted(state, lambda share: share.shipped)
+    if gone and not _told(state, "shipped_after_cancel") and not _told(state, "shipped_beyond_allocation"):
+        yield Held(reason="shipped_after_cancel", detail=f"{gone} units left although they were cancelled")
+    if state.status not in AT_THE_WAREHOUSE:
+        return
+    if _unwanted(state, lambda share: share.released) > gone:
+        yield from _withdraw(state)
+    elif _withdrawn(state) and all_shipped(state) and not _unshipped(state):
+        yield Moved(move="ship")  # what had not left yet was taken off
+
+
+def _unwanted(state: OrderState, count: Callable[[Share], int]) -> int:
+    """Units of the shares, counted so, that the order does not want any more."""
+    units = dict(enumerate(wanted(state)))
+    held: dict[int, int] = {}
+    for share in state.shares:
+        held[share.line] = held.get(share.line, 0) + count(share)
+    return sum(max(0, count - units.get(line, 0)) for line, count in held.items())
+
+
 def _withdraw(state: OrderState) -> Iterator[AnyEvent]:
-    if state.status == "released":
-        yield Moved(move="withdraw")
-    for key, effect in list(state.effects.items()):
+    """Ask for every release back that the warehouse may still be working on. Units that have not left are those of the newest ones."""
+    waiting = dict.fromkeys(_numbers(state), 0)
+    for of in _units(state, [(share.line, share.released - share.shipped) for share in state.shares]):
+        waiting[of.line] = of.quantity
+    for key, effect in reversed(list(state.effects.items())):
         back = f"{key}.withdraw"
-        if effect.command == "ReleaseOrder" and effect.outcome not in ("rejected", "replaced") and back not in state.effects:
+        if effect.command != "ReleaseOrder" or effect.outcome in ("rejected", "replaced") or back in state.effects:
+            continue
+        here = {units.line: min(units.quantity, waiting.get(units.line, units.quantity)) for units in effect.lines}
+        for line, units in here.items():
+            waiting[line] = waiting.get(line, units) - units
+        if any(here.values()):
             yield Asked(key=back, command="CancelRelease", system=effect.system, about=effect.about)
 
 
 def _withdrawn(state: OrderState) -> bool:
+    """Has the warehouse answered every withdrawal?"""
     return all(effect.outcome in ENDED for effect in state.effects.values() if effect.command == "CancelRelease")
 
 
@@ -368,9 +412,9 @@ def captured(state: OrderState, external: str) -> int:
 
 
 def _surplus(state: OrderState) -> tuple[Share, ...]:
-    """Allocated, not yet released units that the order no longer wants."""
+    """Allocated units that the order no longer wants, and that no warehouse works on."""
     order = state.order
-    if order is None or not state.shares or state.status not in BEFORE_RELEASE:
+    if order is None or not state.shares or state.status not in BEFORE_RELEASE | AT_THE_WAREHOUSE:
         return ()
     units = wanted(state)
     back = []

@@ -25,6 +25,7 @@ from mainstay.model.state import DisputeState, EffectState, OrderState, ParcelSt
 from mainstay.orders.moves import move
 
 ItemOf = Callable[[str], int]
+ENDED = frozenset({"done", "replaced"})  # outcomes of an effect after which nothing more is waited for
 MARKS_MAX = 64  # fingerprints kept of one order; older ones are guarded by versions
 
 
@@ -148,6 +149,11 @@ def _answered(state: OrderState, event: Answered) -> None:
     effect.outcome, effect.code, effect.why = event.outcome, event.code, event.why
     if event.references:
         effect.references = event.references
+    if effect.command == "CancelRelease" and event.outcome == "done":
+        withdrawals = [one.outcome for one in state.effects.values() if one.command == "CancelRelease"]
+        if ENDED.issuperset(withdrawals):  # the warehouse works on nothing any more
+            for share in state.shares:
+                share.released = share.shipped
     if effect.command == "PostSale" and event.outcome == "done":
         state.invoice = event.references.get("invoice", "") or state.invoice or "posted"
 
