@@ -106,7 +106,8 @@ class OrderState(Struct, gc=False, omit_defaults=True, kw_only=True):
 
 
 class Level(Struct, gc=False, array_like=True):
-    """Stock of one item at one location, in units. `deficit` names units that were promised and then counted away."""
+    """Stock of one item at one location, in units. `deficit` names units that were promised and then counted away, and with nothing on
+    hand those that left before they had come."""
 
     id: int  # item * LOCATIONS_MAX + location
     on_hand: int = 0
