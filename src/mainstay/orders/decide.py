@@ -204,13 +204,19 @@ def _is_echo(state: OrderState, external: str, parcel: ParcelState, something_le
 
 
 def all_shipped(state: OrderState) -> bool:
-    """Has every promised unit left? Of a cancelled order: every unit that was ordered, so that nothing is to be undone any more."""
-    lines = state.order.lines if state.order is not None else ()
-    units = [line.quantity if line.ships else 0 for line in lines] if state.cancel else wanted(state)
+    """Has every unit left that was to leave?"""
+    units = _to_leave(state)
     for share in state.shares:
         if share.line < len(units):
             units[share.line] -= share.shipped
     return all(count <= 0 for count in units)
+
+
+def _to_leave(state: OrderState) -> list[int]:
+    """Units of each line that may be in parcels: what is wanted; of a cancelled order all that was ordered, as it had been wanted."""
+    if state.order is None or not state.cancel:
+        return wanted(state)
+    return [line.quantity if line.ships and state.order.fulfilled_by == "merchant" else 0 for line in state.order.lines]
 
 
 def _unshipped(state: OrderState) -> tuple[Share, ...]:
@@ -222,8 +228,10 @@ def _cover(state: OrderState, parcel: ParcelState) -> tuple[tuple[Share, ...], t
     if parcel.units:
         said, numbers = parcel.unknown if parcel.counted else parcel.units, _numbers(state)
         todo = [(numbers[units.line], units.quantity) for units in said if units.line in numbers]
-    else:  # it speaks of all that was released
+    elif any(share.released for share in state.shares):  # it speaks of all that was released
         todo = [(share.line, share.released - share.shipped) for share in state.shares]
+    else:  # it is told before we released anything, or after we gave up: of all that was to leave
+        todo = list(enumerate(_to_leave(state)))
     shares: list[Share] = []
     beyond: list[Share] = []
     taken = [share.shipped for share in state.shares]
