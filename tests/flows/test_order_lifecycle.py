@@ -1,10 +1,11 @@
 """An order's way from placed to settled, and every way back."""
 
 import msgspec
+from msgspec.structs import replace
 
 from mainstay.flows.rebuild import verify
 from mainstay.model.objects import Person, Reference, UnitsOf
-from mainstay.model.seen import DisputeSeen, RefundSeen, SettlementLineSeen, StockMoved
+from mainstay.model.seen import DisputeSeen, RefundSeen, SettlementLineSeen, StockCounted, StockMoved
 from mainstay.orders.view import blocker
 from mainstay.storage.packing import unpack
 from tests.flows.conftest import T0, a_parcel, a_payment, an_order
@@ -69,6 +70,23 @@ def test_two_parcels(core):
     assert intents(core) == ["ReleaseOrder", "ConfirmFulfilment", "ConfirmFulfilment", "PostSale"]
 
 
+def test_units_that_nobody_set_aside_are_taken_from_where_they_are(proved):
+    """The first location that was heard of never held A; the parcel of three took one more than was sold."""
+    proved.count("B", 1)
+    proved.say("erp", StockCounted(external="c", at=proved.now, item="i-A", sku="A", quantity=9, location="north"))
+    proved.say("shop", an_order())
+    proved.say("wms", a_parcel("p1", "rel.shop.1.1", [("1", 3)]))
+    assert proved.level("A")["on_hand"] == 6 and "shipped_beyond_allocation" in proved.order().holds
+
+
+def test_a_parcel_of_an_unknown_line_is_named(proved):
+    proved.count("A", 5)
+    proved.say("shop", an_order())
+    proved.say("wms", a_parcel("p1", "rel.shop.1.1", [("77", 1)]))
+    assert proved.order().status == "released" and proved.level("A")["on_hand"] == 5
+    assert "line 77" in blocker(proved.order()).detail
+
+
 def test_a_parcel_that_is_told_twice_leaves_once(core):
     core.count("A", 5)
     core.say("shop", an_order())
@@ -106,6 +124,44 @@ def test_cancelled_after_release_asks_the_warehouse_first(core):
     core.answer(f"{order.uid}:release.1.withdraw", order.id)
     assert core.order().status == "cancelled" and core.level("A")["allocated"] == 0
     assert intents(core) == ["ReleaseOrder", "CancelRelease", "VoidPayment"]
+
+
+def fewer(units: int, version: int = 2, external: str = "1"):
+    """The order of two A, of which so many were taken off again."""
+    said = an_order(external, version)
+    return replace(said, order=replace(said.order, lines=(replace(said.order.lines[0], cancelled=units),)))
+
+
+def test_one_of_two_taken_off_after_release_is_free_when_the_warehouse_has_answered(proved):
+    proved.count("A", 5)
+    proved.say("shop", an_order())
+    proved.say("shop", fewer(1))
+    order = proved.order()
+    assert intents(proved) == ["ReleaseOrder", "CancelRelease"] and proved.level("A")["allocated"] == 2
+    proved.answer(f"{order.uid}:release.1.withdraw", order.id)
+    assert intents(proved)[-1] == "ReleaseOrder" and proved.level("A")["allocated"] == 1
+    proved.say("wms", a_parcel("p1", "rel.shop.1.2", [("1", 1)]))
+    assert proved.order().status == "shipped" and proved.level("A")["on_hand"] == 4 and not proved.order().holds
+
+
+def test_what_has_not_left_of_a_cancelled_order_is_free_again(proved):
+    proved.count("A", 5)
+    proved.say("shop", an_order())
+    proved.say("wms", a_parcel("p1", "rel.shop.1.1", [("1", 1)]))
+    proved.say("shop", an_order(version=2, cancelled_at=T0))
+    order = proved.order()
+    assert order.status == "cancelling" and proved.level("A")["allocated"] == 1
+    proved.answer(f"{order.uid}:release.1.withdraw", order.id)
+    assert proved.level("A") == {"on_hand": 4, "allocated": 0, "reserved": 0, "deficit": 0, "unbooked": 1}
+    assert blocker(proved.order()).what == "cancelled_after_shipment" and "PostSale" not in intents(proved)
+
+
+def test_a_shortage_that_was_taken_off_is_none(proved):
+    proved.count("A", 1)
+    proved.say("shop", an_order())
+    assert proved.order().short
+    proved.say("shop", fewer(1))
+    assert not proved.order().short and proved.rows("SELECT count(*) FROM backlog") == [(0,)]
 
 
 def test_a_parcel_that_leaves_while_we_cancel_wins(core):

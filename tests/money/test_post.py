@@ -121,6 +121,47 @@ def test_a_dispute_is_held_then_lost_or_given_back(status, inquiry, standing):
     assert books.standing() == standing
 
 
+SHOPS = ("51", RefundState("shop", "succeeded", 400))
+PROVIDERS = ("re_1", RefundState("psp", "succeeded", 400))
+
+
+@pytest.mark.parametrize(
+    "told", [[SHOPS, PROVIDERS], [PROVIDERS, SHOPS], [PROVIDERS]], ids=["shop first", "provider first", "provider only"]
+)
+@pytest.mark.parametrize("named", ["by the order", "by the provider"])
+def test_money_that_a_provider_gave_back_counts_once(told, named):
+    """The shop tells of a refund, and the provider of the same four euros."""
+    books = Books()
+    if named == "by the order":
+        paid = (Reference("payment", "pi_1", "psp"),)
+        books.state.order = Order(number="#1", currency="EUR", placed_at=0, lines=(), total=0, payments=paid)
+    else:
+        books.state.payments["pi_1"] = PaymentState("psp")
+    for external, refund in told:
+        books.state.refunds[external] = refund
+        books.post()
+    assert books.standing() == {"refunds:shop": 400, "psp:psp": -400}
+
+
+def test_a_provider_that_gave_nothing_back_yet_has_moved_nothing():
+    books = Books()
+    books.state.payments["pi_1"] = PaymentState("psp")
+    books.state.refunds.update([SHOPS])
+    books.post()
+    assert books.standing() == {}
+
+
+def test_a_refund_that_counted_before_the_payment_was_known_is_taken_back():
+    books = Books()
+    books.state.refunds.update([SHOPS])
+    books.post()
+    assert books.standing() == {"refunds:shop": 400, "psp:shop": -400}, "paid at the channel, given back by it"
+    books.state.payments["pi_1"] = PaymentState("psp")
+    books.state.refunds.update([PROVIDERS])
+    books.post()
+    assert books.standing() == {"refunds:shop": 400, "psp:psp": -400}
+
+
 @given(orders())
 def test_a_cancelled_order_nets_to_nothing(order):
     books = Books()

@@ -173,10 +173,31 @@ def test_units_beyond_the_allocation_are_named_and_held():
     assert case.state.status == "shipped" and "3 units" in case.state.holds["shipped_beyond_allocation"]
 
 
-def test_a_line_that_nobody_knows_is_passed_over():
+def test_a_line_that_nobody_knows_is_named_and_the_others_leave():
     case = released(lines=(("A", 2, 500),))
     case.hear(a_parcel(lines=[("no such line", 1), ("l1", 2)]))
-    assert case.state.status == "shipped" and not case.state.holds
+    assert case.state.status == "shipped"
+    assert case.state.holds == {"unknown_parcel_line": "parcel p1 held 1 units of line no such line, which the order does not have"}
+    assert blocker(case.state).what == "unknown_parcel_line"
+
+
+def test_a_parcel_of_nothing_that_is_known_ships_nothing():
+    case = released(lines=(("A", 2, 500),))
+    case.hear(a_parcel(lines=[("9", 1)]))
+    assert case.state.status == "released" and "line 9" in case.state.holds["unknown_parcel_line"]
+    case.tell(Freed(reason="unknown_parcel_line", by="ann", waived=True))
+    assert not case.state.holds, "a person has looked"
+
+
+def test_a_line_that_comes_after_its_parcel_has_left_already():
+    """The edit that brings l2 is told after the parcel with its unit: it is not sent a second time."""
+    case = released(lines=(("A", 2, 500),))
+    case.hear(a_parcel(lines=[("l1", 2), ("l2", 1)]))
+    case.hear(a_parcel(lines=[("l1", 2), ("l2", 1)], status="delivered", version=2))
+    assert "unknown_parcel_line" in case.state.holds
+    case.hear(an_order(lines=(("A", 2, 500), ("B", 1, 300)), version=2))
+    assert "unknown_parcel_line" not in case.state.holds and case.asked.count("ReleaseOrder") == 1
+    assert sum(share.shipped for share in case.state.shares if share.item == ITEMS["B"]) == 1
 
 
 def test_the_channels_echo_of_our_parcel_ships_nothing_again():
@@ -283,9 +304,89 @@ def test_after_release_the_warehouse_answers_first(case):
 
 def test_after_shipping_a_person_decides():
     case = released()
-    case.hear(a_parcel(lines=[("l1", 2)]))
+    case.hear(a_parcel())
     case.tell(CancelAsked(by="shop", reason="changed their mind"))
-    assert case.state.status == "part_shipped" and case.state.holds == {"cancelled_after_shipment": "changed their mind"}
+    assert case.state.status == "shipped" and case.state.holds == {"cancelled_after_shipment": "changed their mind"}
+    assert "CancelRelease" not in case.asked
+
+
+def test_what_has_not_left_yet_of_a_cancelled_order_is_withdrawn_and_freed():
+    case = released()
+    case.hear(a_parcel(lines=[("l1", 1)]))
+    case.tell(CancelAsked(by="shop", reason="changed their mind"))
+    assert case.state.status == "cancelling" and case.state.holds == {"cancelled_after_shipment": "changed their mind"}
+    assert case.asked.count("CancelRelease") == 1 and sum(share.quantity for share in case.state.shares) == 3, "still spoken for"
+    case.answer("release.1.withdraw")
+    assert case.state.status == "part_shipped" and [(one.quantity, one.shipped) for one in case.state.shares] == [(1, 1)]
+    assert "PostSale" not in case.asked and blocker(case.state).what == "cancelled_after_shipment"
+    case.tell()
+    assert case.state.status == "part_shipped" and case.asked.count("ReleaseOrder") == 1
+
+
+def test_a_part_that_leaves_while_the_order_is_cancelled_is_named_and_the_rest_is_freed(case):
+    case.hear(an_order())
+    case.tell(CancelAsked(by="ann", reason="oops"))
+    case.hear(a_parcel(lines=[("l1", 1)]))
+    assert case.state.status == "cancelling" and "cancelled_after_shipment" in case.state.holds
+    case.answer("release.1.withdraw")
+    assert case.state.status == "part_shipped" and [(one.quantity, one.shipped) for one in case.state.shares] == [(1, 1)]
+
+
+def less(units: int, version: int = 2) -> object:
+    """The order of two A, of which so many were taken off again."""
+    said = an_order(version=version)
+    (line,) = said.order.lines
+    return replace(said, order=replace(said.order, lines=(replace(line, cancelled=units),)))
+
+
+def test_units_that_are_taken_off_after_release_are_withdrawn_and_the_rest_is_released_anew(case):
+    case.hear(an_order())
+    case.hear(less(1))
+    assert case.asked == ["ReleaseOrder", "CancelRelease"] and case.state.status == "released"
+    case.tell()
+    assert case.asked == ["ReleaseOrder", "CancelRelease"], "nothing is released before the warehouse has answered"
+    case.answer("release.1.withdraw")
+    assert case.state.effects["ord.shop.1:release.2"].lines == (UnitsOf("l1", 1),)
+    assert Deallocated(shares=(Share(0, 1, 1, 1),), reason="no longer wanted") in case.events
+    case.hear(a_parcel())
+    assert case.state.status == "shipped" and not case.state.holds and sum(share.shipped for share in case.state.shares) == 1
+
+
+@pytest.mark.parametrize("first", ["cancelled", "left"])
+def test_units_that_were_taken_off_and_left_all_the_same_are_named(case, first):
+    case.hear(an_order())
+    for said in (less(1), a_parcel(lines=[("l1", 2)])) if first == "cancelled" else (a_parcel(lines=[("l1", 2)]), less(1)):
+        case.hear(said)
+    assert case.state.status == "shipped" and case.state.holds == {"shipped_after_cancel": "1 units left although they were cancelled"}
+    assert sum(share.shipped for share in case.state.shares) == 2
+
+
+def test_what_had_left_before_the_withdrawal_is_not_sent_again(case):
+    """The answer brings the parcel that had left: one of two, and one was taken off."""
+    case.hear(an_order())
+    case.hear(less(1))
+    case.hear(a_parcel(lines=[("l1", 1)]))
+    case.answer("release.1.withdraw")
+    assert case.state.status == "shipped" and case.asked.count("ReleaseOrder") == 1 and not case.state.holds
+
+
+def test_the_last_units_are_taken_off_when_the_others_have_left(case):
+    case.hear(an_order())
+    case.hear(a_parcel(lines=[("l1", 1)]))
+    case.hear(less(1))
+    assert case.state.status == "part_shipped" and case.asked[-1] == "CancelRelease"
+    case.answer("release.1.withdraw")
+    assert case.state.status == "shipped" and [(one.quantity, one.shipped) for one in case.state.shares] == [(1, 1)]
+
+
+def test_a_release_that_has_left_is_not_asked_back():
+    case = Case({"A": 1})
+    case.hear(an_order(lines=(("A", 3, 500),)))
+    case.hear(a_parcel(lines=[("l1", 1)]))
+    case.stock[1] = 2
+    case.tell()
+    case.tell(CancelAsked(by="ann", reason="oops"))
+    assert case.effects("CancelRelease") == [("2", 0)]
 
 
 def test_our_own_capture_is_refunded_and_nobody_elses():
@@ -328,7 +429,9 @@ def test_lines_that_come_and_go_after_release_stop_nothing():
     case = released()
     case.hear(an_order(lines=(("A", 2, 500),), version=2))
     case.hear(an_order(lines=(("A", 2, 500), ("C", 1, 900)), ids=("l1", "l3"), version=3))
-    assert case.state.effects["ord.shop.1:release.2"].lines == (UnitsOf("l3", 1),)
+    assert case.asked == ["ReleaseOrder", "CancelRelease"]
+    case.answer("release.1.withdraw")
+    assert case.state.effects["ord.shop.1:release.2"].lines == (UnitsOf("l1", 2), UnitsOf("l3", 1))
     case.hear(a_parcel())
     assert case.state.status == "shipped" and case.state.parcels["p1"].units == [UnitsOf("l1", 2), UnitsOf("l3", 1)]
 

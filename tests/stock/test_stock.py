@@ -1,5 +1,6 @@
 """Stock: whatever happens in whatever order, no unit is promised twice, none appears from nowhere, and a late count resurrects nothing."""
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -8,7 +9,7 @@ from mainstay.model.events import Allocated, Deallocated, ReservationEnded, Rese
 from mainstay.model.seen import StockCounted, StockMoved
 from mainstay.model.state import Level
 from mainstay.stock import fold as stock
-from mainstay.stock.decide import allocate, reserve
+from mainstay.stock.decide import allocate, found, reserve
 from mainstay.stock.view import ChannelPolicy, explained, listed, serving
 
 ITEMS, PLACES = (1, 2), (1, 2)
@@ -99,7 +100,8 @@ class Warehouse(RuleBasedStateMachine):
             at = divmod(number, 256)
             assert level.allocated == sum(share.quantity for share in self.held if (share.item, share.location) == at)
             assert level.reserved == sum(share.quantity for share in self.kept if (share.item, share.location) == at)
-            assert level.deficit == max(0, level.allocated + level.reserved - level.on_hand), "what is missing is said, no more, no less"
+            missing = max(0, level.allocated + level.reserved - level.on_hand)
+            assert level.deficit == missing or (level.on_hand == 0 and level.deficit > missing), "what is missing is said, and no less"
             assert stock.free(level) >= 0
             assert len(level.recent) <= stock.RECENT_MAX
 
@@ -144,6 +146,38 @@ def test_a_movement_that_a_count_holds_already_is_not_applied_again():
     assert level.on_hand == 13
 
 
+@pytest.mark.parametrize("promised", [0, 1])
+@given(st.permutations([5, -3, -4, 2]))
+def test_movements_end_the_same_in_any_order(promised, deltas):
+    """One unit, and nothing in sum: what left before it had come is made up by what comes."""
+    level = Level(257, on_hand=1, allocated=promised)
+    for at, delta in enumerate(deltas, 1):
+        stock.moved(StockMoved(external=f"m{at}", at=at, item="i", delta=delta), level)
+    assert (level.on_hand, level.deficit) == (1, 0)
+
+
+@given(st.permutations([("count", 4, 10), ("move", -6, 12), ("move", 5, 14), ("move", 2, 8)]))
+def test_a_count_among_movements_ends_the_same_in_any_order(told):
+    """Four at the moment 10 hold the two that came before; then six leave and five come."""
+    level = Level(257, on_hand=1)
+    for what, quantity, at in told:
+        if what == "count":
+            stock.counted(a_count(quantity, at), level, behind=False)
+        else:
+            stock.moved(StockMoved(external=f"m{at}", at=at, item="i", delta=quantity), level)
+    assert (level.on_hand, level.deficit) == (3, 0)
+
+
+def test_what_left_before_it_had_come_is_named():
+    level = Level(257, on_hand=1, allocated=1)
+    stock.moved(StockMoved(external="m", at=1, item="i", delta=-3), level)
+    assert (level.on_hand, level.deficit) == (0, 3), "one is promised and gone, two more are gone"
+    stock.fold(Deallocated(shares=(Share(0, 1, 1, 1),), reason=""), lambda *_: level, 2)
+    assert (level.on_hand, level.deficit) == (0, 2)
+    stock.moved(StockMoved(external="n", at=3, item="i", delta=5), level)
+    assert (level.on_hand, level.deficit, stock.free(level)) == (3, 0, 3)
+
+
 def test_a_counter_that_learns_of_shipments_from_us_is_not_believed_before_it_has():
     level = Level(257, on_hand=5, allocated=2)
     stock.fold(Shipped(parcel="p", shares=(Share(0, 1, 1, 2),)), lambda *_: level, 10)
@@ -186,6 +220,13 @@ def test_without_splitting_one_location_serves():
     assert {share.location for share in shares} == {2} and missing == []
     shares, missing = allocate([(0, 1, 6)], shelves, split=False)
     assert [(share.location, share.quantity) for share in shares] == [(2, 5)] and missing == [(1, 1)]
+
+
+def test_units_that_nobody_set_aside_left_from_where_the_item_is():
+    shelves = {1: [Level(257, on_hand=9, allocated=9), Level(258, on_hand=3)], 2: [Level(513), Level(514, on_hand=2, allocated=2)], 3: []}
+    left = [Share(0, 1, 0, 2), Share(1, 2, 0, 1), Share(2, 3, 0, 1)]
+    assert [share.location for share in found(left, shelves)] == [2, 2, 1]
+    assert [share.quantity for share in found(left, shelves)] == [2, 1, 1]
 
 
 # --- what channels see -------------------------------------------------------------------------------------------------

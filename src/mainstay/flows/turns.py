@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mainstay.flows.apply import Apply
 from mainstay.flows.shop import Shop
-from mainstay.model.events import Allocated, Answered, AnyEvent, Asked, Deallocated, Heard, Short
+from mainstay.model.events import Allocated, Answered, AnyEvent, Asked, Deallocated, Heard, Shipped, Short
 from mainstay.model.seen import OrderSeen
 from mainstay.model.state import OrderState
 from mainstay.orders import decide as orders
@@ -69,7 +70,7 @@ class Turns:
             self._fold(turn, event)
         self._allocate(turn)
         for event in orders.settle(state, policy):
-            self._fold(turn, event)
+            self._fold(turn, self._located(state, event) if type(event) is Shipped and event.beyond else event)
         self.apply.close(state, turn.log, turn.seq)
         state.updated_at = world.changed_orders[state.id] = turn.at
         written = world.log(turn.at, "order", state.id, turn.log)
@@ -109,7 +110,7 @@ class Turns:
     def _allocate(self, turn: Turn) -> None:
         state = turn.state
         wants = orders.wants(state)
-        if not wants:
+        if not wants and not state.short:
             return
         shares, missing = stock.allocate(wants, self.shelves(state.system, wants), self.shop.split)
         if shares:
@@ -118,9 +119,15 @@ class Turns:
             asked = state.system in self.shop.policy.asks_first
             self._fold(turn, Short(missing=tuple(missing), asked_first=asked))
 
+    def _located(self, state: OrderState, event: Shipped) -> Shipped:
+        """A parcel with units that were set aside nowhere: stock says where they were."""
+        wants = [(share.line, share.item, share.quantity) for share in event.beyond]
+        return replace(event, beyond=stock.found(event.beyond, self.shelves(state.system, wants)))
+
     def shelves(self, system: str, wants: stock.Wants) -> stock.Shelves:
         """The levels that a system's orders may be served from."""
         world, names = self.world, self.shop.locations.get(system)
+        world.load_stock(item for _, item, _ in wants)
         if names is None:
             return world.shelves
         numbers = {world.words.get(f"location/{name}") for name in names}

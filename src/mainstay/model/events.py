@@ -45,6 +45,9 @@ class Freed(Event, frozen=True, tag="Freed"):
     waived: bool = False
 
 
+WHEREVER = 0  # the location of units that left and were set aside nowhere, until stock says where they were
+
+
 class Share(Struct, array_like=True, gc=False):
     """Units of one order line that a location holds for it: [line number, item, location, allocated, released, shipped]."""
 

@@ -35,6 +35,7 @@ class ParcelState(Struct, gc=False, omit_defaults=True):
     at: int = 0
     version: int = 0
     counted: bool = False  # its units are off the shelf
+    unknown: list[UnitsOf] = []  # those of lines that the order does not have: named, and taken once it has them
 
 
 class RefundState(Struct, gc=False, omit_defaults=True):
@@ -105,7 +106,8 @@ class OrderState(Struct, gc=False, omit_defaults=True, kw_only=True):
 
 
 class Level(Struct, gc=False, array_like=True):
-    """Stock of one item at one location, in units. `deficit` names units that were promised and then counted away."""
+    """Stock of one item at one location, in units. `deficit` names units that were promised and then counted away, and with nothing on
+    hand those that left before they had come."""
 
     id: int  # item * LOCATIONS_MAX + location
     on_hand: int = 0

@@ -68,8 +68,9 @@ def targets(state: OrderState, captured: dict[str, int]) -> dict[str, int]:
             want["at_source"] = order.total - order.gift_cards - order.facilitator_tax
     for external, amount in captured.items():
         want[f"captured/{external}"] = amount
+    providers = _providers(state)
     for external, refund in state.refunds.items():
-        if refund.status == "succeeded":
+        if refund.status == "succeeded" and (not providers or refund.system in providers):
             want[f"refunded/{external}"] = refund.amount
     for external, dispute in state.disputes.items():
         if not dispute.inquiry and dispute.status in ("needs_response", "under_review", "lost"):
@@ -78,6 +79,13 @@ def targets(state: OrderState, captured: dict[str, int]) -> dict[str, int]:
     for external, fee in state.fees.items():
         want[f"fee/{external}"] = fee
     return want
+
+
+def _providers(state: OrderState) -> set[str]:
+    """Who holds the order's payments. Money goes back where it was taken: where there are any, a channel's refund tells of the same
+    money that its provider states, and does not move it a second time."""
+    named = state.order.payments if state.order is not None else ()
+    return {payment.system for payment in state.payments.values()} | {payment.system or state.system for payment in named}
 
 
 def post(state: OrderState, captured: dict[str, int]) -> list[Transfer]:

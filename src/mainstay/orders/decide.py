@@ -6,21 +6,22 @@ Compensation is fenced: it only undoes effects that stand in this order's own st
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from msgspec import Struct
 
-from mainstay.model.events import AnyEvent, Asked, CancelAsked, Deallocated, Freed, Held, Moved, Share, Shipped
+from mainstay.model.events import WHEREVER, AnyEvent, Asked, CancelAsked, Deallocated, Freed, Held, Moved, Share, Shipped
 from mainstay.model.money import major
 from mainstay.model.objects import UnitsOf
 from mainstay.model.seen import DisputeSeen, FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
 from mainstay.model.state import OrderState, ParcelState
+from mainstay.orders.fold import ENDED
 from mainstay.orders.moves import BEFORE_RELEASE
 
 PAID_WORDS = frozenset({"captured", "part_refunded", "refunded"})
 DEAD_PAYMENTS = frozenset({"voided", "failed", "expired"})
-ENDED = frozenset({"done", "replaced"})
+AT_THE_WAREHOUSE = frozenset({"released", "part_shipped"})
 LEFT = frozenset({"shipped", "delivered"})
 
 
@@ -107,8 +108,7 @@ def settle(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     if state.order is None:
         return
     yield from _parcels(state)
-    if state.cancel:
-        yield from _undo(state, policy)
+    yield from _undo(state, policy) if state.cancel else _recall(state)
     if state.status == "placed" and state.holds:
         yield Moved(move="hold")
     elif state.status == "held" and not state.holds:
@@ -138,9 +138,9 @@ def _stock_moves(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
 
 def _release(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     ready = state.status == "allocated" or (state.status == "backordered" and policy.partial_shipment)
-    later = state.status in ("released", "part_shipped") and not state.cancel
+    later = state.status in AT_THE_WAREHOUSE and not state.cancel
     warehouse = policy.warehouses.get(state.system)
-    if not (ready or later) or not warehouse or state.holds:
+    if not (ready or later) or not warehouse or state.holds or not _withdrawn(state):
         return
     lines = _units(state, [(share.line, share.quantity - share.released) for share in state.shares])
     if not lines:
@@ -154,9 +154,10 @@ def _release(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
 
 
 def _parcels(state: OrderState) -> Iterator[AnyEvent]:
-    """Take the units of new parcels off the shelf; what was never allocated is named."""
+    """Take the units of new parcels off the shelf; what was never allocated, or is of no line of the order, is named."""
+    numbers = _numbers(state)
     for external, parcel in list(state.parcels.items()):
-        if parcel.status not in LEFT or parcel.counted:
+        if parcel.status not in LEFT or (parcel.counted and not any(units.line in numbers for units in parcel.unknown)):
             continue
         shares, beyond = _cover(state, parcel)
         if _is_echo(state, external, parcel, bool(shares)):
@@ -174,8 +175,23 @@ def _parcels(state: OrderState) -> Iterator[AnyEvent]:
         rest = _unshipped(state) if complete else ()
         if rest:
             yield Deallocated(shares=rest, reason="not shipped")  # it was taken off the order after its release
-        if complete or state.status != "part_shipped":
+        if complete or (state.status != "part_shipped" and (shares or beyond)):
             yield Moved(move="ship" if complete else "ship_part")
+    yield from _unknown_lines(state)
+
+
+def _unknown_lines(state: OrderState) -> Iterator[AnyEvent]:
+    """Units that left under a line that the order does not have: named until an edit brings the line, or a person has looked."""
+    reason = "unknown_parcel_line"
+    parts = [
+        f"parcel {external} held {units.quantity} units of line {units.line}"
+        for external, parcel in state.parcels.items() for units in parcel.unknown
+    ]  # fmt: skip
+    detail = f"{'; '.join(parts)}, which the order does not have"
+    if parts and state.holds.get(reason) != detail and reason not in state.waived:
+        yield Held(reason=reason, detail=detail)
+    elif not parts and reason in state.holds:
+        yield Freed(reason=reason, by="the order has the line now")
 
 
 def _is_echo(state: OrderState, external: str, parcel: ParcelState, something_left: bool) -> bool:
@@ -188,12 +204,19 @@ def _is_echo(state: OrderState, external: str, parcel: ParcelState, something_le
 
 
 def all_shipped(state: OrderState) -> bool:
-    """Has every promised unit left?"""
-    units = wanted(state)
+    """Has every unit left that was to leave?"""
+    units = _to_leave(state)
     for share in state.shares:
         if share.line < len(units):
             units[share.line] -= share.shipped
     return all(count <= 0 for count in units)
+
+
+def _to_leave(state: OrderState) -> list[int]:
+    """Units of each line that may be in parcels: what is wanted; of a cancelled order all that was ordered, as it had been wanted."""
+    if state.order is None or not state.cancel:
+        return wanted(state)
+    return [line.quantity if line.ships and state.order.fulfilled_by == "merchant" else 0 for line in state.order.lines]
 
 
 def _unshipped(state: OrderState) -> tuple[Share, ...]:
@@ -201,13 +224,14 @@ def _unshipped(state: OrderState) -> tuple[Share, ...]:
 
 
 def _cover(state: OrderState, parcel: ParcelState) -> tuple[tuple[Share, ...], tuple[Share, ...]]:
-    """Which allocated units a parcel took; and those that it took beyond them."""
-    assert state.order is not None
-    numbers = {line.id: number for number, line in enumerate(state.order.lines)}
+    """Which allocated units a parcel took; and those that it took beyond them, from wherever they were."""
     if parcel.units:
-        todo = [(numbers[units.line], units.quantity) for units in parcel.units if units.line in numbers]
-    else:  # it speaks of all that was released
+        said, numbers = parcel.unknown if parcel.counted else parcel.units, _numbers(state)
+        todo = [(numbers[units.line], units.quantity) for units in said if units.line in numbers]
+    elif any(share.released for share in state.shares):  # it speaks of all that was released
         todo = [(share.line, share.released - share.shipped) for share in state.shares]
+    else:  # it is told before we released anything, or after we gave up: of all that was to leave
+        todo = list(enumerate(_to_leave(state)))
     shares: list[Share] = []
     beyond: list[Share] = []
     taken = [share.shipped for share in state.shares]
@@ -220,26 +244,38 @@ def _cover(state: OrderState, parcel: ParcelState) -> tuple[tuple[Share, ...], t
                 taken[index] += part
                 count -= part
         if count > 0:
-            beyond.append(Share(line, state.items[line], 1, count))
+            beyond.append(Share(line, state.items[line], WHEREVER, count))
     return tuple(shares), tuple(beyond)
 
 
+def _numbers(state: OrderState) -> dict[str, int]:
+    """The number of each line that the order has, by its id."""
+    return {line.id: number for number, line in enumerate(state.order.lines)} if state.order is not None else {}
+
+
 def _undo(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
-    """Compensate, as far as the world still allows: before release at once, after it by asking the warehouse, after shipping a person."""
-    if state.status in ("part_shipped", "shipped", "invoiced", "settled"):
-        if "cancelled_after_shipment" not in state.holds and "cancelled_after_shipment" not in state.waived:
-            yield Held(reason="cancelled_after_shipment", detail=state.cancel)
-        return
+    """Compensate, as far as the world still allows: before release at once, after it by asking the warehouse; for what left, a person."""
     if state.status == "cancelled":
         yield from _give_back(state, policy)  # an authorisation that came late, a capture that was under way
         return
-    if state.status in ("released", "cancelling"):
-        yield from _withdraw(state)
-        if not _withdrawn(state):
-            return
+    ended = state.status in ("shipped", "invoiced", "settled")
+    some_left = any(share.shipped for share in state.shares)
+    if (ended or some_left) and not _told(state, "cancelled_after_shipment"):
+        yield Held(reason="cancelled_after_shipment", detail=state.cancel)
+    if ended:
+        return
+    yield from _withdraw(state)
+    if not _withdrawn(state):
+        if state.status != "cancelling":
+            yield Moved(move="withdraw")
+        return
     shares = _unshipped(state)
     if shares:
         yield Deallocated(shares=shares, reason=state.cancel)
+    if some_left:  # the rest is free again; what left, and its money, is a person's
+        if state.status == "cancelling":
+            yield Moved(move="ship_part")
+        return
     yield from _give_back(state, policy)
     if state.order is not None and state.order.cancelled_at is None and policy.takes(state.system, "CancelOrder"):
         key = f"{state.uid}:cancel"
@@ -248,16 +284,52 @@ def _undo(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     yield Moved(move="cancel")
 
 
+def _told(state: OrderState, reason: str) -> bool:
+    """Does this hold stand already, or has a person accepted its cause?"""
+    return reason in state.holds or reason in state.waived
+
+
+def _recall(state: OrderState) -> Iterator[AnyEvent]:
+    """Units that were taken off the order after their release: the warehouse gives its releases back, and the rest is released anew
+    when it has answered. What left all the same is named."""
+    gone = _unwanted(state, lambda share: share.shipped)
+    if gone and not _told(state, "shipped_after_cancel") and not _told(state, "shipped_beyond_allocation"):
+        yield Held(reason="shipped_after_cancel", detail=f"{gone} units left although they were cancelled")
+    if state.status not in AT_THE_WAREHOUSE:
+        return
+    if _unwanted(state, lambda share: share.released) > gone:
+        yield from _withdraw(state)
+    elif _withdrawn(state) and all_shipped(state) and not _unshipped(state):
+        yield Moved(move="ship")  # what had not left yet was taken off
+
+
+def _unwanted(state: OrderState, count: Callable[[Share], int]) -> int:
+    """Units of the shares, counted so, that the order does not want any more."""
+    units = dict(enumerate(wanted(state)))
+    held: dict[int, int] = {}
+    for share in state.shares:
+        held[share.line] = held.get(share.line, 0) + count(share)
+    return sum(max(0, count - units.get(line, 0)) for line, count in held.items())
+
+
 def _withdraw(state: OrderState) -> Iterator[AnyEvent]:
-    if state.status == "released":
-        yield Moved(move="withdraw")
-    for key, effect in list(state.effects.items()):
+    """Ask for every release back that the warehouse may still be working on. Units that have not left are those of the newest ones."""
+    waiting = dict.fromkeys(_numbers(state), 0)
+    for of in _units(state, [(share.line, share.released - share.shipped) for share in state.shares]):
+        waiting[of.line] = of.quantity
+    for key, effect in reversed(list(state.effects.items())):
         back = f"{key}.withdraw"
-        if effect.command == "ReleaseOrder" and effect.outcome not in ("rejected", "replaced") and back not in state.effects:
+        if effect.command != "ReleaseOrder" or effect.outcome in ("rejected", "replaced") or back in state.effects:
+            continue
+        here = {units.line: min(units.quantity, waiting.get(units.line, units.quantity)) for units in effect.lines}
+        for line, units in here.items():
+            waiting[line] = waiting.get(line, units) - units
+        if any(here.values()):
             yield Asked(key=back, command="CancelRelease", system=effect.system, about=effect.about)
 
 
 def _withdrawn(state: OrderState) -> bool:
+    """Has the warehouse answered every withdrawal?"""
     return all(effect.outcome in ENDED for effect in state.effects.values() if effect.command == "CancelRelease")
 
 
@@ -348,9 +420,9 @@ def captured(state: OrderState, external: str) -> int:
 
 
 def _surplus(state: OrderState) -> tuple[Share, ...]:
-    """Allocated, not yet released units that the order no longer wants."""
+    """Allocated units that the order no longer wants, and that no warehouse works on."""
     order = state.order
-    if order is None or not state.shares or state.status not in BEFORE_RELEASE:
+    if order is None or not state.shares or state.status not in BEFORE_RELEASE | AT_THE_WAREHOUSE:
         return ()
     units = wanted(state)
     back = []

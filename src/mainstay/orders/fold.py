@@ -25,6 +25,7 @@ from mainstay.model.state import DisputeState, EffectState, OrderState, ParcelSt
 from mainstay.orders.moves import move
 
 ItemOf = Callable[[str], int]
+ENDED = frozenset({"done", "replaced"})  # outcomes of an effect after which nothing more is waited for
 MARKS_MAX = 64  # fingerprints kept of one order; older ones are guarded by versions
 
 
@@ -53,7 +54,7 @@ def _heard(state: OrderState, event: Heard, item_of: ItemOf) -> None:
         known = state.parcels.get(said.external)
         state.parcels[said.external] = ParcelState(
             event.system, said.status, list(said.lines), said.carrier, said.service, said.tracking, said.at, said.version,
-            known.counted if known else False,
+            known.counted if known else False, known.unknown if known else [],
         )  # fmt: skip
     elif isinstance(said, RefundSeen):
         known_refund = state.refunds.setdefault(said.external, RefundState(event.system, said.status, said.amount))
@@ -123,10 +124,11 @@ def _shipped(state: OrderState, event: Shipped) -> None:
     for share in event.beyond:
         state.shares.append(Share(share.line, share.item, share.location, share.quantity, share.quantity, share.quantity))
         state.short.pop(share.item, None)
-    parcel = state.parcels[event.parcel]
+    parcel, lines = state.parcels[event.parcel], state.order.lines if state.order is not None else ()
+    known = {line.id for line in lines}
+    parcel.unknown = [units for units in (parcel.unknown if parcel.counted else parcel.units) if units.line not in known]
     parcel.counted = True
-    if not parcel.units and state.order is not None:  # it spoke of all that was released: say what that was
-        lines = state.order.lines
+    if not parcel.units:  # it spoke of all that was released: say what that was
         parcel.units = [UnitsOf(lines[share.line].id, share.quantity) for share in event.shares if share.line < len(lines)]
 
 
@@ -147,6 +149,11 @@ def _answered(state: OrderState, event: Answered) -> None:
     effect.outcome, effect.code, effect.why = event.outcome, event.code, event.why
     if event.references:
         effect.references = event.references
+    if effect.command == "CancelRelease" and event.outcome == "done":
+        withdrawals = [one.outcome for one in state.effects.values() if one.command == "CancelRelease"]
+        if ENDED.issuperset(withdrawals):  # the warehouse works on nothing any more
+            for share in state.shares:
+                share.released = share.shipped
     if effect.command == "PostSale" and event.outcome == "done":
         state.invoice = event.references.get("invoice", "") or state.invoice or "posted"
 

@@ -8,6 +8,7 @@ from mainstay.model.events import Share
 from mainstay.model.state import LOCATIONS_MAX, Level
 from mainstay.stock.fold import free
 
+FIRST = 1  # the number of the location that was heard of first
 Wants = Sequence[tuple[int, int, int]]  # (line number, item, units)
 Shelves = Mapping[int, Sequence[Level]]  # the levels of an item, in the order in which locations are asked
 
@@ -46,6 +47,16 @@ def reserve(wants: Wants, shelves: Shelves) -> tuple[list[Share], list[tuple[int
         wanted = sum(units for _, other, units in wants if other == item)
         short.append((item, wanted, sum(free(level) for level in shelves.get(item, ()))))
     return [], short
+
+
+def found(left: Sequence[Share], shelves: Shelves) -> tuple[Share, ...]:
+    """Where units were that left although nobody had set them aside: where most of the item is free, else where most of it is."""
+    return tuple(Share(share.line, share.item, _fullest(shelves.get(share.item, ())), share.quantity) for share in left)
+
+
+def _fullest(levels: Sequence[Level]) -> int:
+    """The location that a surplus came from; of an item that is nowhere, the first one."""
+    return max(levels, key=lambda level: (free(level), level.on_hand, -level.id)).id % LOCATIONS_MAX if levels else FIRST
 
 
 def _best_location(wants: Wants, shelves: Shelves) -> int | None:

@@ -43,9 +43,7 @@ def fold(event: Any, level_of: LevelOf, at: int) -> None:
             checked(level)
     elif kind is Deallocated:
         for share in event.shares:
-            level = level_of(share.item, share.location)
-            level.allocated -= share.quantity
-            _settle_deficit(level)
+            _give_up(level_of(share.item, share.location), allocated=share.quantity)
     elif kind is Shipped:
         _shipped(event, level_of, at)
     elif kind is Reserved:
@@ -55,9 +53,7 @@ def fold(event: Any, level_of: LevelOf, at: int) -> None:
             checked(level)
     elif kind is ReservationEnded:
         for share in event.shares:
-            level = level_of(share.item, share.location)
-            level.reserved -= share.quantity
-            _settle_deficit(level)
+            _give_up(level_of(share.item, share.location), reserved=share.quantity)
 
 
 def freed_or_taken(event: Any) -> set[int]:
@@ -69,17 +65,16 @@ def freed_or_taken(event: Any) -> set[int]:
 def _shipped(event: Shipped, level_of: LevelOf, at: int) -> None:
     for share in event.shares:
         level = level_of(share.item, share.location)
-        level.allocated -= share.quantity
+        _give_up(level, allocated=share.quantity)
         _leave(level, share.quantity, at)
     for share in event.beyond:
         _leave(level_of(share.item, share.location), share.quantity, at)
 
 
 def _leave(level: Level, units: int, at: int) -> None:
-    level.on_hand = max(0, level.on_hand - units)
+    _stand(level, _standing(level) - units)
     level.unbooked += units
     _remember(level, at, -units)
-    _settle_deficit(level)
 
 
 def booked(shares: Iterable[Share], level_of: LevelOf) -> None:
@@ -98,25 +93,38 @@ def counted(said: StockCounted, level: Level, *, behind: bool) -> None:
     if said.at < level.counted_at or forgotten or (behind and level.unbooked):
         return
     later = sum(units for when, units in level.recent if when > said.at and not (behind and units < 0))
-    level.on_hand = max(0, said.quantity + later)
+    _stand(level, said.quantity + later)
     level.counted_at = said.at
-    _settle_deficit(level)
 
 
 def moved(said: StockMoved, level: Level) -> None:
     """Take over a movement that its system made: received, written off, transferred. A later count holds it already."""
     if said.at <= level.counted_at:
         return
-    level.on_hand = max(0, level.on_hand + said.delta)
+    _stand(level, _standing(level) + said.delta)
     _remember(level, said.at, said.delta)
-    _settle_deficit(level)
 
 
 def _remember(level: Level, at: int, units: int) -> None:
     level.recent = tuple(sorted([*level.recent, (at, units)])[-RECENT_MAX:])
 
 
-def _settle_deficit(level: Level) -> None:
-    """Units that were promised and are not there any more are named, so that every promise is either covered or in the deficit."""
-    level.deficit = max(0, level.allocated + level.reserved - level.on_hand)
+def _give_up(level: Level, *, allocated: int = 0, reserved: int = 0) -> None:
+    """Units are promised no more."""
+    there = _standing(level)
+    level.allocated -= allocated
+    level.reserved -= reserved
+    _stand(level, there)
+
+
+def _standing(level: Level) -> int:
+    """Units that the books have here: below zero where more left than had come, until what came is told, too."""
+    return level.on_hand or level.allocated + level.reserved - level.deficit
+
+
+def _stand(level: Level, units: int) -> None:
+    """Set what the books have. What is promised or gone beyond the shelf is named as the deficit, and the next units make it up: so
+    movements end the same in any order."""
+    level.on_hand = max(0, units)
+    level.deficit = max(0, level.allocated + level.reserved - units)
     checked(level)

@@ -50,7 +50,7 @@ CREATE TABLE stock (  -- one row for each item and location; the guard against o
     in_transit INTEGER NOT NULL CHECK (in_transit >= 0),
     damaged    INTEGER NOT NULL CHECK (damaged >= 0),
     safety     INTEGER NOT NULL CHECK (safety >= 0),
-    deficit    INTEGER NOT NULL CHECK (deficit >= 0),  -- promised, then counted away: named, never hidden
+    deficit    INTEGER NOT NULL CHECK (deficit >= 0),  -- promised, then counted away; or gone before it came: named, never hidden
     unbooked   INTEGER NOT NULL CHECK (unbooked >= 0),
     counted_at INTEGER NOT NULL,
     recent     BLOB NOT NULL,
