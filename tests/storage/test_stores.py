@@ -114,10 +114,11 @@ def test_the_sqlite_that_we_carry_is_new_enough():
     assert tuple(map(int, apsw.sqlite_lib_version().split("."))) >= database.SQLITE_MIN
 
 
-def test_a_store_of_a_newer_mainstay_is_refused(state):
-    state.connection.pragma("user_version", database.SCHEMA_VERSION + 1)
+@pytest.mark.parametrize(("by", "age"), [(1, "a newer"), (-1, "an older")])
+def test_a_store_of_another_mainstay_is_refused(state, by, age):
+    state.connection.pragma("user_version", database.SCHEMA_VERSION + by)
     state.close()
-    with pytest.raises(Halt, match="was written by a newer Mainstay"):
+    with pytest.raises(Halt, match=f"was written by {age} Mainstay"):
         State(state.path)
 
 

@@ -19,7 +19,7 @@ PAGE_BYTES = {"state": 4096, "inbox": 16384}  # three deliveries of 5 KB to a pa
 CACHE_KIB = 65_536
 BUSY_MS = 10_000
 CHECKPOINT_PAGES = 4_000
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def connect(path: Path, *, write: bool, schema: str) -> apsw.Connection:
@@ -29,7 +29,7 @@ def connect(path: Path, *, write: bool, schema: str) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE if write else apsw.SQLITE_OPEN_READONLY
     connection = apsw.Connection(str(path), flags=flags)
     connection.set_busy_timeout(BUSY_MS)
-    refuse_newer(connection)
+    refuse_other(connection)
     if write:
         connection.pragma("page_size", PAGE_BYTES[schema])
         connection.pragma("journal_mode", "wal")
@@ -58,14 +58,16 @@ def scrub(connection: apsw.Connection) -> bool:
     return True
 
 
-def refuse_newer(connection: apsw.Connection) -> None:
-    """What a newer version wrote is neither read nor changed. Raises Halt."""
+def refuse_other(connection: apsw.Connection) -> None:
+    """What another version wrote is neither read nor changed: nothing leads from schema 1 to 2. Raises Halt."""
     version = connection.pragma("user_version")
-    if version > SCHEMA_VERSION:
+    if version not in (0, SCHEMA_VERSION):
         name = connection.filename
         connection.close()
+        age = "a newer" if version > SCHEMA_VERSION else "an older"
         raise Halt(
-            f"{name} was written by a newer Mainstay (schema {version}, this one knows {SCHEMA_VERSION}); install that version again"
+            f"{name} was written by {age} Mainstay (schema {version}, this one knows {SCHEMA_VERSION}); "
+            "install that version again, or begin with an empty data folder"
         )
 
 
