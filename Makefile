@@ -26,10 +26,14 @@ proof: .venv/ready-dev  ## the slower proofs
 docs: .venv/ready-dev  ## the generated reference
 	$(BIN)/python -m mainstay.app.reference docs/reference
 
-# One environment, three sizes. Where Debian lacks ensurepip the zipapp of virtualenv's wheel makes it.
+# One environment, three sizes. Where Debian lacks ensurepip (python3-venv), the environment begins without pip and Python's own installs uv.
+UV := install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r locks/uv.txt
+
 .venv/bin/uv:
-	$(PYTHON) -m venv .venv 2>/dev/null || (rm -rf .venv && $(PYTHON) -m pip install --quiet --target .venv-boot virtualenv && PYTHONPATH=.venv-boot $(PYTHON) -m virtualenv --quiet .venv && rm -rf .venv-boot)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r locks/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Mainstay needs Python 3.11 or newer: make PYTHON=python3.12")'
+	@$(PYTHON) -m venv .venv >/dev/null 2>&1 || $(PYTHON) -m venv --clear --without-pip .venv
+	@$(BIN)/python -m pip $(UV) 2>/dev/null || $(PYTHON) -m pip --python $(BIN)/python $(UV) \
+		|| { echo "uv could not be installed: is there a network, and pip? On Debian: apt install python3-venv" >&2; exit 1; }
 
 .venv/ready: locks/core.txt pyproject.toml | .venv/bin/uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r locks/core.txt
@@ -50,4 +54,4 @@ locks: pyproject.toml  ## resolve the dependencies anew
 	uv pip compile -q --generate-hashes --no-header --no-annotate --no-emit-index-url --universal pyproject.toml --extra bench -c locks/core.txt -o locks/bench.txt
 
 clean:
-	rm -rf .venv .venv-boot .mypy_cache .ruff_cache
+	rm -rf .venv .mypy_cache .ruff_cache

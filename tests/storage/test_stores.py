@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tempfile
 from hashlib import sha256
 from importlib import resources
 
@@ -251,3 +252,26 @@ def test_a_bell_is_heard_and_a_ring_into_nothing_is_no_failure(tmp_path):
     bell.close()
     ringer.ring()
     ringer.close()
+
+
+def test_a_bell_rings_where_the_folder_for_temporary_files_has_a_long_name(tmp_path, monkeypatch):
+    """A unix socket's name has 103 bytes on macOS, whose own folder for temporary files takes half of them."""
+    long = tmp_path / ("ä" * 60)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    bell, ringer = Bell(tmp_path, "dispatch"), Ringer(tmp_path, "dispatch")
+    assert len(bell._socket.getsockname().encode()) <= 103
+    ringer.ring()
+    assert bell._socket.recv(8) == b"!"
+    bell.close()
+    ringer.close()
+
+
+def test_on_macos_the_drive_is_asked_too(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(database.sys, "platform", "darwin")
+    monkeypatch.setattr(database.fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(database.fcntl, "fcntl", lambda file, what: asked.append((file, what)))
+    with (tmp_path / "segment").open("wb") as file:
+        database.force(file.fileno())
+        assert asked == [(file.fileno(), 51)]

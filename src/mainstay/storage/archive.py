@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mainstay.model.events import Erased, decode
-from mainstay.storage.database import connect, rows, scrub
+from mainstay.storage.database import connect, force, rows, scrub
 from mainstay.storage.inbox import OUTCOMES_FROM, UNCLAIMED, Inbox, InboxReader, Receipt
 from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
@@ -98,7 +97,7 @@ class Archive:
                 seals.append((one.seq, subjects.get(one.seq, 0), place, len(sealed), self._segment, key))
                 place += len(sealed)
             file.flush()
-            os.fsync(file.fileno())
+            force(file.fileno())
         return seals
 
     def _destroy(self, state: State) -> None:

@@ -12,10 +12,15 @@ from pathlib import Path
 POLL_S = 0.05  # how long a missed ring can go unnoticed
 
 
+ADDRESS_BYTES_MAX = 103  # of a unix socket's name: macOS has 104 with the final NUL, Linux 108
+
+
 def _address(folder: Path, who: str) -> str:
-    """A short path: unix socket names have about 100 characters, data folders may have more."""
+    """A short path: data folders may be longer than a unix socket's name, and so may the folder for temporary files."""
     place = blake2b(str(folder.resolve()).encode(), digest_size=8).hexdigest()
-    return os.path.join(tempfile.gettempdir(), f"mainstay-{os.getuid()}-{place}-{who}")
+    name = f"mainstay-{os.getuid()}-{place}-{who}"
+    address = os.path.join(tempfile.gettempdir(), name)
+    return address if len(os.fsencode(address)) <= ADDRESS_BYTES_MAX else f"/tmp/{name}"
 
 
 class Bell:

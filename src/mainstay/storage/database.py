@@ -46,6 +46,14 @@ def connect(path: Path, *, write: bool, schema: str) -> apsw.Connection:
     return connection
 
 
+def force(file: int) -> None:
+    """Return when all that was written to this file is in stable storage. On macOS fsync alone leaves it in the drive's cache."""
+    if sys.platform == "darwin":
+        fcntl.fcntl(file, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(file)
+
+
 def scrub(connection: apsw.Connection) -> bool:
     """Empty the write-ahead log, in which deleted bytes outlive their row; False while a reader still looks at it."""
     connection.set_busy_timeout(0)

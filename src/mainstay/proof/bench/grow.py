@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from mainstay.proof.bench.stage import T0, Stage
 from mainstay.storage.inbox import Receipt
 
 CHUNK = 20_000
+RESIDENT_UNITS = 1 << 20 if sys.platform == "darwin" else 1 << 10  # of ru_maxrss in a MiB: bytes on macOS, KiB on Linux
 
 
 def run(quick: bool) -> dict[str, Any]:
@@ -40,7 +42,7 @@ def run(quick: bool) -> dict[str, Any]:
         result = paired({"holding many": into_full, "empty": into_empty}, "holding many", reps)
         facts["store_bytes_per_order"] = round((place / "state.db").stat().st_size / (held + count * reps))
         full.close()
-    facts["resident_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    facts["resident_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / RESIDENT_UNITS)
     return {**result, **facts}
 
 
