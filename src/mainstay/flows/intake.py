@@ -285,6 +285,8 @@ class Intake:
     def end(self) -> None:
         """A receipt has said all: decide what follows, then take the statements that came before the order that it brought."""
         self.turns.finish()
+        if not self.awaited:
+            return
         awaited, self.awaited = self.awaited, []
         for early in self.waiting.come(awaited):
             _, about = self.take_one(early)

@@ -305,11 +305,13 @@ def _recall(state: OrderState) -> Iterator[AnyEvent]:
 
 def _unwanted(state: OrderState, count: Callable[[Share], int]) -> int:
     """Units of the shares, counted so, that the order does not want any more."""
-    units = dict(enumerate(wanted(state)))
-    held: dict[int, int] = {}
+    units, surplus = wanted(state), 0
     for share in state.shares:
-        held[share.line] = held.get(share.line, 0) + count(share)
-    return sum(max(0, count - units.get(line, 0)) for line, count in held.items())
+        if share.line < len(units):
+            units[share.line] -= count(share)
+        else:
+            surplus += count(share)  # its line has vanished
+    return surplus - sum(left for left in units if left < 0)
 
 
 def _withdraw(state: OrderState) -> Iterator[AnyEvent]:
