@@ -7,7 +7,6 @@ redacted before anything is stored, and a second receipt says so.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import msgspec
 
 from mainstay.contract.connector import Connector, Delivery
+from mainstay.edge.patience import Patience
 from mainstay.edge.problems import problem
 from mainstay.edge.record import Overloaded, Recorder
 from mainstay.model.cards import notice, redacted
@@ -45,6 +45,7 @@ class Door:
 
     def __init__(self, connectors: Mapping[str, Connector], recorder: Recorder, clock: Callable[[], int], body_bytes_max: int) -> None:
         self.connectors, self.recorder, self.clock, self.body_bytes_max = connectors, recorder, clock, body_bytes_max
+        self.patience = Patience(BODY_S_MAX)
         self.refused: Counter[tuple[str, str]] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,7 +88,7 @@ class Door:
         if length.isdecimal() and int(length) > self.body_bytes_max:
             raise self._too_large()
         try:
-            async with asyncio.timeout(BODY_S_MAX):  # for all of it: a byte now and then keeps no connection open
+            with self.patience:  # for all of it: a byte now and then keeps no connection open
                 return await self._whole(receive)
         except TimeoutError:
             raise Refused(408, "too_slow", f"the body did not arrive within {BODY_S_MAX:.0f} s") from None
