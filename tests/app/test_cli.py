@@ -32,7 +32,8 @@ ABOUT_NO_SHOP = {"contracts", "connector"}
 ELSEWHERE = {  # verbs that are no questions, and where they are tried
     "bench": "they take minutes: the figures of a release", "demo": "the proof of a release",
     "sim": "tests/sim", "up": "tests/app/test_processes.py",
-    "role": "tests/app/test_processes.py", "free": "tests/app/test_processes.py", "erase": "tests/app/test_processes.py",
+    "role": "tests/app/test_processes.py", "count": "tests/app/test_processes.py",
+    "free": "tests/app/test_processes.py", "erase": "tests/app/test_processes.py",
     "deadletters retry": "tests/app/test_processes.py", "deadletters suppress": "tests/app/test_processes.py",
     "deadletters show": "below", "init": "below", "schema": "below", "translate": "below", "connector check": "below",
     "connector new": "tests/contract",

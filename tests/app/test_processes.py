@@ -215,3 +215,21 @@ def test_people_act_on_letters_orders_and_persons_from_the_command_line(shop):
         lambda: not any(b"ada@example.com" in path.read_bytes() for path in everything if path.exists()), "her address is still there"
     )
     assert shop.stop() == 0 and identical(shop)[0]
+
+
+def test_people_count_the_shelf_where_nobody_else_does(shop):
+    table = shop.folder / "stock.csv"
+    table.write_text("sku,units,location\nB-1,7,\nB-2,0,north\n")
+    code, told, _ = shop.cli("count", "A-1=5", "--file", str(table))
+    assert code == 0 and told == "3 of 3 counts taken\n"
+    for sku, units in (("A-1", 5), ("B-1", 7), ("B-2", 0)):
+        found = json.loads(shop.cli("stock", sku, "--json")[1])
+        assert sum(level["on_hand"] for level in found["levels"]) == units, found
+    for content, words, why in (
+        ("", (), "the columns are missing; write sku,units"), ("sku;units\nA;1\n", (), "the columns are sku;units; write sku,units"),
+        ("sku,units\nA-1,five\n", (), f"{table}:2: 'five' is no number of units"), ("sku,units\n", (), "say what was counted"),
+        ("sku,units\n", ("A-1=-3",), "'A-1=-3' says no number of units"),
+    ):  # fmt: skip
+        table.write_text(content)
+        code, told, wrong = shop.cli("count", *words, "--file", str(table))
+        assert code != 0 and not told and why in wrong, (content, words, wrong)

@@ -5,7 +5,6 @@ import re
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from zlib import crc32
 
 import apsw
 import pytest
@@ -172,7 +171,7 @@ def test_without_a_good_token_nothing_is_answered(shop, authorization):
 def test_every_call_takes_the_tokens_that_it_says_and_no_other(shop):
     """Each call of the document, with each kind of token; which are for whom is written here by hand."""
     for_channels = {"/v1/reservations", "/v1/reservations/{id}/confirm", "/v1/reservations/{id}/release", "/v1/orders"}
-    for_both = {"/v1/orders/{id}", "/v1/trace/{id}"}
+    for_both = {"/v1/orders/{id}", "/v1/trace/{id}", "/v1/statements"}
     for path, methods in endpoints(shop)["paths"].items():
         for method, operation in methods.items():
             answers = {who: shop.ask(method.upper(), path.replace("{", "").replace("}", ""), {}, who) for who in TOKENS}
@@ -216,15 +215,15 @@ def test_one_channel_does_not_get_another_s_reservation(shop):
 
 # --- the API -----------------------------------------------------------------------------------------------------------
 def stock_up(shop, sku: str, units: int) -> None:
-    """What there is, told by the owner of stock here: the storefront's product names the item, its level counts it."""
-    number = crc32(sku.encode())
-    stamp = "2026-03-02T12:00:00Z"
-    variant = {"id": number, "sku": sku, "inventory_item_id": number, "price": "5.00", "title": sku, "updated_at": stamp}
-    product = {"id": number, "title": sku, "status": "active", "updated_at": stamp, "variants": [variant]}
-    level = {"inventory_item_id": number, "location_id": 1, "available": units, "updated_at": stamp}
-    assert shop.hook(json.dumps(product).encode(), f"product-{sku}", "products/update")[0] == 200
-    assert shop.hook(json.dumps(level).encode(), f"level-{sku}-{units}", "inventory_levels/update")[0] == 200
-    shop.settled()
+    """What there is, told by the owner of stock here: people, who count for Mainstay."""
+    status, told = shop.ask("POST", "/v1/statements", counted(sku, units), who="operator")
+    assert status == 200 and [one["ended"] for one in told["statements"]] == ["applied"]
+
+
+def counted(sku: str, units: int, **more) -> dict:
+    """A count, now."""
+    count = {"event": "StockCounted", "external": f"count {sku}", "item": sku, "sku": sku, "quantity": units}
+    return {"statements": [{"event": {**count, "at": time.time_ns() // 1_000, **more}}]}
 
 
 def an_api_order(external: str, units: int = 1, sku: str = "A", **more) -> dict:
@@ -277,6 +276,7 @@ def test_every_documented_endpoint_answers_as_documented(shop):
         ("post", "/v1/reservations/{id}/confirm", "/v1/reservations/rsv.till.doc/confirm", order, "till", 201),
         ("post", "/v1/reservations/{id}/release", "/v1/reservations/rsv.till.doc/release", None, "till", 200),
         ("post", "/v1/orders", "/v1/orders", an_api_order("doc-2", sku="DOC"), "till", 201),
+        ("post", "/v1/statements", "/v1/statements", counted("DOC", 9), "operator", 200),
         ("get", "/v1/orders/{id}", "/v1/orders/ord.till.doc-1", None, "till", 200),
         ("post", "/v1/orders/{id}/free", "/v1/orders/ord.shop.4801/free", because, "operator", 200),
         ("post", "/v1/erase", "/v1/erase", {"who": "ord.shop.4801", "by": "ann"}, "operator", 200),
@@ -327,6 +327,14 @@ ASKED_WRONGLY = {
     "31 NUL in a name": ("POST", "/v1/orders", an_api_order("31", **{"x\0y": 1}), "till", "", 400, "nul_in_text"),
     "26 deep": ("POST", "/v1/orders", b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "till", "", 422, "schema"),
     "9 too large": ("POST", "/v1/orders", b" " * 2_000_001, "till", "", 413, "payload_too_large"),
+    "40 more than can be counted": ("POST", "/v1/statements", counted("A", 10**10), "operator", "", 422, "schema"),
+    "48 a count of tomorrow": ("POST", "/v1/statements", counted("A", 1, at=2**62), "operator", "", 422, "out_of_range"),
+    "55 a count of what cannot be seen": ("POST", "/v1/statements", counted("A\u200b", 1), "operator", "", 422, "sku_ambiguous"),
+    "61 a statement that nobody knows": ("POST", "/v1/statements", counted("A", 1, event="Hologram"), "operator", "", 422, "schema"),
+    "no statements": ("POST", "/v1/statements", {"statements": []}, "operator", "", 422, "schema"),
+    "an order past the door for orders": (
+        "POST", "/v1/statements", {"statements": [{"event": {"event": "OrderSeen", **an_api_order("past")}}]}, "till", "", 422, "schema",
+    ),
     "no such order": ("GET", "/v1/orders/ord.shop.nope", None, "till", "", 404, "not_found"),
     "nothing by this number": ("GET", "/v1/trace/nope", None, "operator", "", 404, "not_found"),
     "no such SKU": ("GET", "/v1/stock/nope", None, "operator", "", 404, "not_found"),

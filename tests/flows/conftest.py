@@ -7,11 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mainstay.flows.ask import Desk, statements_of
+from mainstay.flows.ask import Desk
 from mainstay.flows.intake import Intake
 from mainstay.flows.operate import Operators
 from mainstay.flows.rebuild import verify
 from mainstay.flows.shop import Shop
+from mainstay.flows.tell import Tell, statements_of
 from mainstay.flows.world import World
 from mainstay.landscape import Admission, read
 from mainstay.model.objects import Line, Order, Person, Reference, UnitsOf
@@ -94,6 +95,7 @@ class Core:
         self.world = World(self.state)
         self.intake = Intake(self.world, self.shop)
         Desk(self.intake)
+        Tell(self.intake)
         self.receipts: dict[int, Receipt] = getattr(self, "receipts", {})
         Operators(self.intake, lambda _system, seq: self.receipts.get(seq), list)
 

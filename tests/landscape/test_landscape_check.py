@@ -125,6 +125,12 @@ BROKEN = {
     "channel-twice": ('system = "market"', 'system = "shop" # twice', 'system = "shop" # twice', "location"),
     "channel-without-orders": ('source = "till"', 'source = "shop" # hm', "[channels.till]", 'source = "till"'),
     "cannot-ask": ("share = 0.5\ncap", "asks_first = true\ncap", "asks_first = true", "asks_first = false"),
+    "stock-owner-sells": (
+        '[ownership.inventory.available]\nupdate = ["depot"]',
+        '[ownership.inventory.available]\nupdate = ["shop"]',
+        "[ownership.inventory.available]",
+        '`create = ["mainstay"]`',
+    ),
     "shares-above-whole": ("share = 0.5\ncap", "share = 0.6\ncap", "share = 0.6", "at most 1"),
     "buffer-above-cap": ("buffer = 2", "buffer = 41", "buffer = 41", "`buffer = 20`"),
     "capture-without-provider": ("[orders]", '[orders]\ncapture = "order"', 'capture = "order"', 'connector = "stripe"'),

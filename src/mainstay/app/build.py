@@ -15,8 +15,8 @@ from mainstay import connectors
 from mainstay.contract.connector import Connector, Feed, settings_of
 from mainstay.delivery.dispatch import Plan
 from mainstay.delivery.lateness import Promise
-from mainstay.flows.ask import statements_of
 from mainstay.flows.shop import Shop
+from mainstay.flows.tell import statements_of
 from mainstay.landscape import (
     LATENCIES,
     OPERATOR,

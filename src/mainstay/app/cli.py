@@ -43,6 +43,14 @@ def _pairs(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
     return dict(one.split("=", 1) for one in texts)
 
 
+def _units(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, int]:
+    pairs = _pairs(context, parameter, texts)
+    wrong = [f"{name}={units}" for name, units in pairs.items() if not units.isdecimal()]
+    if wrong:
+        raise click.BadParameter(f"{wrong[0]!r} says no number of units; write a whole number, 0 or more, such as TSH-001=12")
+    return {name: int(units) for name, units in pairs.items()}
+
+
 ORDER_ID = click.argument("order_id", callback=_id_of_an_order)
 
 
@@ -349,6 +357,29 @@ def free(order_id: str, by: str, config: Path, as_json: bool) -> None:
 
     done = act(config, f"orders/{order_id}/free", by=by)
     show(done, as_json, f"{done['order']} is {done['status']}; no longer held for {', '.join(done['lifted'])}")
+
+
+@main.command()
+@click.argument("counts", nargs=-1, metavar="SKU=UNITS...", callback=_units)
+@click.option("--file", "-f", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="CSV: sku,units[,location].")
+@click.option("--location", default="", help="The location that SKU=UNITS speak of; nothing: the default one.")
+@CONFIG
+@JSON
+def count(counts: dict[str, int], file: Path | None, location: str, config: Path, as_json: bool) -> None:
+    """Tell what stands on the shelf now, in a shop where no ERP or warehouse counts. Exit 1 where a count does not count."""
+    from mainstay.app.operate import Count, counts_in, tell_counts
+    from mainstay.model.identity import sku
+
+    given = [Count(sku(name), units, location) for name, units in counts.items()]
+    ended = tell_counts(config, [*given, *(counts_in(file) if file else ())])
+    if not ended:
+        raise click.UsageError("say what was counted: SKU=UNITS, such as TSH-001=12, or --file stock.csv")
+    lost = [one for one in ended if one["ended"] != "applied"]
+    text = [f"{len(ended) - len(lost)} of {len(ended)} counts taken"]
+    text += [f"{one['external'].removeprefix('count.')}: {one['ended']}; {one.get('reason', '')}".rstrip("; ") for one in lost]
+    show(ended, as_json, "\n".join(text))
+    if lost:
+        sys.exit(1)
 
 
 @main.command()

@@ -11,7 +11,7 @@ import msgspec
 from mainstay import connectors
 from mainstay.app import build
 from mainstay.contract.connector import Connector, settings_of
-from mainstay.flows.ask import statements_of
+from mainstay.flows.tell import statements_of
 from mainstay.landscape import Finding, Misdeclared, check, places, read
 from mainstay.model import events
 from mainstay.model.failures import Reject

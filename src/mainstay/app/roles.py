@@ -30,6 +30,7 @@ from mainstay.flows.ask import Desk
 from mainstay.flows.intake import Intake
 from mainstay.flows.operate import Operators
 from mainstay.flows.propagate import Propagate
+from mainstay.flows.tell import Tell
 from mainstay.flows.world import World
 from mainstay.model.failures import Halt
 from mainstay.model.times import SECOND
@@ -60,6 +61,7 @@ class Core:
         self.inboxes = {"inbox": InboxReader(data / "inbox.db"), "outcomes": InboxReader(data / "outcomes.db")}
         self.intake = Intake(self.world, build.shop(house))
         Desk(self.intake)
+        Tell(self.intake)
         Operators(self.intake, lambda system, seq: raw_of(data, self.inboxes, system, seq), lambda: unclaimed(data))
         self.batches = 0
         self._pruned = clock()

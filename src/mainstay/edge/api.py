@@ -20,7 +20,8 @@ from mainstay.edge.strict import read, refuse_card
 from mainstay.flows import journey
 from mainstay.flows.ask import OrderAnswer, OrderRequest, ReservationAnswer, ReserveRequest
 from mainstay.flows.operate import EraseRequest, LetterRequest
-from mainstay.landscape import OPERATOR
+from mainstay.flows.tell import Tell, TellAnswer, TellRequest
+from mainstay.landscape import MAINSTAY, OPERATOR
 from mainstay.model.secrets import Secret
 from mainstay.stock.view import ChannelPolicy
 from mainstay.storage.bell import POLL_S
@@ -86,6 +87,7 @@ class Api:
             Endpoint(
                 "POST", "/v1/orders", "channel", "Hand over an order of a channel of your own", self.order, OrderRequest, OrderAnswer, 201
             ),
+            Endpoint("POST", "/v1/statements", "teller", "Tell what you know, in canonical statements", self.tell, TellRequest, TellAnswer),
             Endpoint("GET", "/v1/orders/{id}", "either", "One order, with what blocks it", self.show_order),
             Endpoint("GET", "/v1/trace/{id}", "either", "The whole journey of any number of any system", self.show_trace),
             Endpoint(
@@ -186,6 +188,10 @@ class Api:
 
     async def order(self, request: Request, who: str, body: OrderRequest) -> tuple[int, bytes]:
         return await self._decided(who, "api/order", f"{body.external}:{body.version}", msgspec.json.encode(body))
+
+    async def tell(self, request: Request, who: str, body: TellRequest) -> tuple[int, bytes]:
+        """People speak for Mainstay itself, where it is declared as an owner."""
+        return await self._decided(MAINSTAY if who == OPERATOR else who, Tell.topic, "", msgspec.json.encode(body))
 
     # --- questions ---------------------------------------------------------------------------------------------------
     async def _aside(self, question: Callable[[State, InboxReader], Found]) -> Found:

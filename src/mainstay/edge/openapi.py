@@ -15,6 +15,7 @@ from mainstay import __version__
 CALLERS = {
     "channel": "With a channel's own token.",
     "operator": "With the operators' token.",
+    "teller": "A system speaks with its own token; people speak for `mainstay` with the operators' token.",
     "either": "A channel's token finds what is the channel's own; the operators' token finds everything.",
 }
 
@@ -24,7 +25,7 @@ class Endpoint(Struct, frozen=True):
 
     method: str
     path: str
-    callers: Literal["channel", "operator", "either"]
+    callers: Literal["channel", "operator", "teller", "either"]
     summary: str
     run: Callable[[Request, str, Any], Awaitable[tuple[int, bytes]]]
     body: type[Any] | None = None

@@ -218,6 +218,12 @@ class Desk:
         request: OrderRequest = ask.request
         world = self.world
         known = world.links.get(ask.keys[0])
+        said = [statement(world, receipt, one.event, one.person) for one in statements(request)]
+        if reason := self.intake.claims.sift(said[0]).reason:
+            self.intake.subjects.append((receipt.seq, UNCLAIMED))
+            self._answer(receipt, 403, {"code": "not_owner", "detail": reason})
+            self.intake.count(receipt, "refused")
+            return
         if known is None and receipt.system in self.intake.shop.policy.asks_first:
             short = self._shortfall(receipt, request, ask)
             if short:
@@ -226,8 +232,7 @@ class Desk:
                 self._answer(receipt, 409, OrderAnswer(order=uid, status="refused", short=short))
                 self.intake.count(receipt, "refused")
                 return
-        for said in statements(request):
-            one = statement(world, receipt, said.event, said.person)
+        for one in said:
             world.look_up(one.keys)
             _, subject = self.intake.take_one(one)
             self.intake.subjects.append((receipt.seq, subject))
@@ -270,13 +275,6 @@ class Desk:
 
     def _answer(self, receipt: Receipt, status: int, body: Any) -> None:
         self.world.answers.append((receipt.seq, status, body))
-
-
-def statements_of(topic: str, body: bytes) -> list[Said]:
-    """The translation of one of our own channels: for `mainstay translate`, and for dead letters that are tried again."""
-    if topic != "api/order":
-        raise Reject(f"{topic!r} makes no statement by itself", "not_business")
-    return statements(order_of(body))
 
 
 def order_of(body: bytes) -> OrderRequest:

@@ -217,27 +217,29 @@ class Intake:
 
     # --- one receipt -------------------------------------------------------------------------------------------------
     def _statements(self, receipt: Receipt, said: list[Statement]) -> str:
-        """Take what a receipt says, first all that it says of an order: nothing is decided in between. How it ended."""
-        outcomes, proposed = [], []
+        """Take what a receipt says. How it ended."""
+        outcomes = [ended for _, ended, _ in self.hear(receipt, said)]
+        return "applied" if "applied" in outcomes else outcomes[0] if outcomes else "noted"
+
+    def hear(self, receipt: Receipt, said: list[Statement]) -> list[tuple[Statement, str, str]]:
+        """Take what a receipt says, first all that it says of an order: nothing is decided in between. How each statement ended, and
+        why what does not count of it does not."""
+        heard: list[tuple[Statement, str, str]] = []
         about = 0
         for one in sorted(said, key=lambda one: type(one.said) not in ON_ORDERS):
             counts, reason = self.claims.sift(one)
-            if reason:
-                proposed.append((one.said, reason))
-            if counts is None:
-                outcomes.append("proposed")
-                continue
-            result, number = self.take_one(counts)
-            outcomes.append(result)
+            ended, number = self.take_one(counts) if counts is not None else ("proposed", 0)
+            heard.append((one, ended, reason))
             about = about or number
-        if proposed:
+        if any(reason for _, _, reason in heard):
             self.end()
-            for what, why in proposed:
-                self.letters.propose(receipt, what, why)
+            for one, _, reason in heard:
+                if reason:
+                    self.letters.propose(receipt, one.said, reason)
         if not about and not IMPERSONAL.issuperset(type(one.said) for one in said):
             about = UNCLAIMED
         self.subjects.append((receipt.seq, about))
-        return "applied" if "applied" in outcomes else outcomes[0] if outcomes else "noted"
+        return heard
 
     def take_one(self, one: Statement) -> tuple[str, int]:
         """Take one statement; (how it ended, the subject that it is about)."""

@@ -4,6 +4,7 @@ from mainstay.landscape.admit import GROUPS, Admission, Admitted, Claim, Proposa
 from mainstay.landscape.check import check
 from mainstay.landscape.declared import (
     FAILURE_MODES,
+    MAINSTAY,
     OBJECTS,
     OPERATOR,
     Channel,
@@ -27,7 +28,7 @@ from mainstay.landscape.secrets import resolve, resolve_settings
 from mainstay.landscape.traffic import LATENCIES, Traffic
 
 __all__ = [
-    "FAILURE_MODES", "FINDINGS", "GROUPS", "LATENCIES", "OBJECTS", "OPERATOR", "OWN_API", "QUESTIONS", "TELLS",
+    "FAILURE_MODES", "FINDINGS", "GROUPS", "LATENCIES", "MAINSTAY", "OBJECTS", "OPERATOR", "OWN_API", "QUESTIONS", "TELLS",
     "Admission", "Admitted", "Answers", "Channel", "Claim", "Finding", "Flow", "Landscape", "Misdeclared", "Offer", "Orders", "Owner",
     "Pattern", "Proposal", "Rule", "Server", "Setting", "Shop", "System", "Traffic",
     "check", "demo", "newer", "places", "read", "resolve", "resolve_settings", "schema", "speaks", "write",

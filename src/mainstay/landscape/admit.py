@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
-from mainstay.landscape.declared import OBJECTS, Landscape, Rule
+from mainstay.landscape.declared import MAINSTAY, OBJECTS, Landscape, Rule
 from mainstay.model.seen import ProductSeen, SeenEvent, StockCounted
 
 Verb = Literal["create", "update", "consume"]
@@ -101,7 +101,7 @@ class Admission:
             self._may |= {(system, obj, group, verb) for verb, systems in verbs for system in systems}
         self._answers = {
             (system, kind, new): self._judged(system, kind, verbs)
-            for system, kind, (new, verbs) in product(landscape.systems, _SPEAKS, _VERBS.items())
+            for system, kind, (new, verbs) in product([*landscape.systems, MAINSTAY], _SPEAKS, _VERBS.items())
         }
         self.contested = frozenset(fields for fields, rule in self._rules.items() if fields[0] in SHARED and len(set(rule.updaters())) > 1)
 

@@ -16,7 +16,7 @@ RULES: tuple[Callable[[Survey], Findings], ...] = (
     ownership.unowned, ownership.owned_twice, ownership.consumers, ownership.unused,
     journeys.shapes, journeys.twice, journeys.loops, journeys.rights,
     journeys.abilities, journeys.untold, journeys.latencies, journeys.unsigned, journeys.environments,
-    selling.twice, selling.orders_in, selling.asking, selling.shares,
+    selling.twice, selling.orders_in, selling.asking, selling.stock_owners, selling.shares,
     selling.buffers, selling.capture, selling.shipping, selling.policies,
     safety.currency, safety.doors, safety.reachable, safety.settings, safety.placeholders, safety.secrets, safety.test_settings,
 )  # fmt: skip

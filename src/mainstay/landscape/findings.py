@@ -97,6 +97,7 @@ FINDINGS: Mapping[str, Kind] = {
     # channels and orders
     "channel-twice": Kind("error", "Two channels publish to the same system and location."),
     "channel-without-orders": Kind("warning", "A channel sells, but no flow brings its orders."),
+    "stock-owner-sells": Kind("error", "A channel that sells on its own is declared to own the stock."),
     "cannot-ask": Kind("error", "A channel that asks first stands on a connector that cannot ask."),
     "shares-above-whole": Kind("warning", "The parts given to channels that sell on their own sum to more than the whole."),
     "buffer-above-cap": Kind("warning", "A channel holds back more than it may ever show."),

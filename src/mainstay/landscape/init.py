@@ -97,12 +97,13 @@ class _Plan:
             return [name for name in able if name in self.channels]
         if obj not in SHARED:
             return able
-        first = self.warehouses + self.books if obj == "inventory" else self.channels
-        return sorted(able, key=lambda name: (name not in first, first.index(name) if name in first else 0))[:1]
+        if obj == "inventory":  # a channel counts only what it shows itself; where nobody else counts, people do
+            return [name for name in self.warehouses + self.books if name in able][:1] or [MAINSTAY]
+        return sorted(able, key=lambda name: (name not in self.channels, self.channels.index(name) if name in self.channels else 0))[:1]
 
     def sources(self, obj: str) -> list[str]:
         """The speakers; and of products every channel, which says what it calls them."""
-        speakers = self.speakers(obj)
+        speakers = [name for name in self.speakers(obj) if name != MAINSTAY]
         if obj != "product":
             return speakers
         others = [name for name in self.channels if name not in speakers and not self.offers[name].asks]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import fsum
 
+from mainstay.landscape.admit import EVERY
 from mainstay.landscape.findings import nearest
 from mainstay.landscape.survey import Findings, Survey
 
@@ -36,6 +37,21 @@ def asking(survey: Survey) -> Findings:
             wrong = f'Channel "{name}" asks first, but {offer.title} sells on its own.'
             instead = "`asks_first = false`, and bound it by `share` or `cap`"
             yield survey.finding("cannot-ask", ("channels", name, "asks_first"), wrong, instead)
+
+
+def stock_owners(survey: Survey) -> Findings:
+    """A channel that sells by itself counts what it shows, which its own sales have left already: taken as the shelf, they would count
+    twice, and what others sell would never leave it."""
+    for group in ("on_hand", "available"):
+        rules = survey.shop.ownership.get("inventory", {})
+        held = group if group in rules else EVERY
+        for name in rules[held].updaters() if held in rules else ():
+            selling = [one.system for one in survey.shop.channels.values() if one.system == name and not one.asks_first]
+            if selling:
+                wrong = f'"{name}" sells on its own, so its numbers are not the shelf: what the others sell is still in them.'
+                instead = 'an ERP or a warehouse; or `create = ["mainstay"]`, and tell the shelf by `mainstay count` or POST /v1/statements'
+                yield survey.finding("stock-owner-sells", ("ownership", "inventory", held), wrong, instead)
+                return
 
 
 def shares(survey: Survey) -> Findings:

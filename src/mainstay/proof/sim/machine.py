@@ -23,6 +23,7 @@ from mainstay.flows.intake import Intake
 from mainstay.flows.operate import Operators
 from mainstay.flows.propagate import Propagate
 from mainstay.flows.shop import Shop
+from mainstay.flows.tell import Tell
 from mainstay.flows.world import World
 from mainstay.model.secrets import Secret
 from mainstay.model.times import SECOND
@@ -87,6 +88,7 @@ class Machine:
         self.world = World(self.state)
         self.intake = Intake(self.world, fittings.shop)
         Desk(self.intake)
+        Tell(self.intake)
         Operators(self.intake, lambda system, seq: raw_of(place, self.readers, system, seq), lambda: unclaimed(place))
         self.recorder = Recorder(self.inbox, self.clock, self._ring)
         self.waiters = Waiters(self.state)
