@@ -68,6 +68,7 @@ def test_a_refusal_says_what_fell_short_and_stays(proved):
 
 def test_a_sku_that_nobody_knows_is_not_there(proved):
     assert reserve(proved, "cart-1", ("NEW", 1))[1]["short"] == [{"sku": "NEW", "wanted": 1, "available": 0}]
+    assert proved.rows("SELECT * FROM item") == [], "whoever asks for it does not make it a product"
 
 
 @pytest.mark.parametrize(("sku", "code"), [("   ", "schema"), ("A\u200b", "sku_ambiguous")])

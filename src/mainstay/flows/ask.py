@@ -144,9 +144,14 @@ class Desk:
             self._repeat(receipt, ask, world.reservations[number])
             return
         request: ReserveRequest = ask.request
-        wants = [
-            (n, world.item(line, receipt.at), asked.quantity) for n, (line, asked) in enumerate(zip(ask.skus, request.lines, strict=True))
-        ]
+        asked_for = zip(ask.skus, request.lines, strict=True)
+        unknown = tuple(Shortfall(sku=name, wanted=line.quantity, available=0) for name, line in asked_for if name not in world.item_of)
+        if unknown:  # nothing is kept of what nobody sells
+            uid = shown("reservation", receipt.system, receipt.key)
+            self._answer(receipt, 409, ReservationAnswer(reservation=uid, status="refused", short=unknown))
+            self.intake.count(receipt, "refused")
+            return
+        wants = [(n, world.item_of[line], asked.quantity) for n, (line, asked) in enumerate(zip(ask.skus, request.lines, strict=True))]
         shares, short = reserve(wants, self.intake.turns.shelves(receipt.system, wants))
         number = world.number("entity")
         expires = receipt.at + (request.expires_in_s * SECOND if request.expires_in_s else self.intake.shop.reservation_us)
@@ -249,13 +254,17 @@ class Desk:
             if reservation is not None and reservation.status == "reserved":
                 for share in reservation.shares:
                     held[share.item] = held.get(share.item, 0) + share.quantity
-        wants = []
+        wants, unknown = [], []
         for number, (name, line) in enumerate(zip(ask.skus, request.order.lines, strict=True)):
-            item = world.item(name, receipt.at)
+            item = world.item_of.get(name, 0)
             covered = min(held.get(item, 0), line.quantity)
             held[item] = held.get(item, 0) - covered
             if line.quantity > covered and line.ships:
                 wants.append((number, item, line.quantity - covered))
+            if not item and line.ships:
+                unknown.append(Shortfall(sku=name, wanted=line.quantity, available=0))
+        if unknown:
+            return tuple(unknown)
         _, short = reserve(wants, self.intake.turns.shelves(receipt.system, wants)) if wants else ([], [])
         return self._named(short)
 
