@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from mainstay import landscape
 from mainstay.app import build
 from mainstay.app.build import clock
 from mainstay.app.meters import backlog, read_snapshot
+from mainstay.delivery.dispatch import percentiles
 from mainstay.flows import journey
 from mainstay.flows.propagate import Propagate
 from mainstay.flows.rebuild import verify
@@ -34,6 +35,7 @@ from mainstay.model.times import SECOND
 from mainstay.proof import plants
 from mainstay.proof.books import MUST_BE_ZERO, believed, compare, is_named, itemised
 from mainstay.proof.history import CURRENCY, Story, tell
+from mainstay.proof.pace import reached
 from mainstay.proof.play import Cast, Play
 from mainstay.proof.town import Town
 from mainstay.storage.state import State
@@ -52,7 +54,7 @@ WEATHERS: dict[str, dict[str, float]] = {
     "none": {},
     "normal": {
         "throttled": 0.01, "error_before": 0.01, "error_after": 0.01, "cut_before": 0.005, "cut_after": 0.005, "partial": 0.005,
-        "duplicate": 0.05, "late": 0.03, "reordered": 0.1, "lost": 0.01,
+        "duplicate": 0.05, "late": 0.03, "reordered": 0.1, "lost": 0.01, "unsubscribed": 0.0002,
     },
     "storm": {
         "throttled": 0.05, "error_before": 0.05, "error_after": 0.05, "cut_before": 0.03, "cut_after": 0.03, "partial": 0.03,
@@ -323,10 +325,13 @@ class _Stage:
         now, letters = journey.status(state), journey.letters(state)
         state.close()
         verdict = verify(self.data / "state.db", self.folder / "rebuilt.db", build.shop(house))
-        channels = dispatch.get("channels", {})
-        spread = {name: max((one["propagation_ms"][name] for one in channels.values()), default=0.0) for name in ("p50", "p99", "max")}
-        figures["stock"]["propagation_ms"] = spread
-        figures["stock"]["by_channel"] = channels
+        waits = reached({"shop": self.cast.shop, "amazon": self.cast.amazon})
+        figures["stock"]["propagation_ms"] = _spread([wait for some in waits.values() for wait in some])
+        meters = dispatch.get("channels", {})
+        figures["stock"]["by_channel"] = {
+            name: {"propagation_ms": _spread(some), "of_which_ours_ms": meters.get(name, {}).get("propagation_ms", {})}
+            for name, some in waits.items()
+        }
         systems = dispatch.get("systems", {})
         unknown = now["orders"].get("unknown", 0) + sum(one["waiting"] for one in systems.values())
         figures["effects"] |= {"calls": sum(sum(one["calls"].values()) for one in systems.values()), "unknown_open": unknown}
@@ -396,3 +401,8 @@ def good(report: dict[str, Any]) -> bool:
     must = [report[room][name] for room, names in MUST_BE_ZERO.items() for name in names]
     must.append(report["shoppers"]["unaccounted"])
     return not any(must) and report["verify"]["identical"] and report["settled"] and not report["failed_calls"]
+
+
+def _spread(waits: Sequence[int]) -> dict[str, float]:
+    """Milliseconds, of microseconds."""
+    return dict(zip(("p50", "p99", "max"), percentiles(waits, 50, 99, 100), strict=True))

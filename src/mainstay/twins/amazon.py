@@ -83,6 +83,7 @@ class AmazonTwin(Imitation):
         self.orders: dict[str, dict[str, Any]] = {}
         self.effects: Counter[str] = Counter()
         self.level_history: list[tuple[str, int, int]] = []  # SKU, quantity, when
+        self.sale_history: list[tuple[str, int]] = []  # SKU, when
         self.price_history: list[tuple[str, int, int]] = []  # SKU, minor units, when
         self.messages: list[Message] = []
         self.feeds: dict[str, Feed] = {}
@@ -111,6 +112,7 @@ class AmazonTwin(Imitation):
             return None
         for sku, quantity in wanted.items():
             self.listings[sku].quantity -= quantity
+            self.sale_history.append((sku, now))
         amounts = (shipping_minor, discount_minor, tax_minor)
         order = self._new_order(lines, currency or self.currency, amounts, facilitator, now)
         order |= {"buyer": _buyer(buyer), "recipient": {"deliveryAddress": _address(buyer)}}

@@ -65,6 +65,7 @@ class ShopifyTwin(Imitation):
         self.orders: dict[int, dict[str, Any]] = {}
         self.effects: Counter[str] = Counter()
         self.level_history: list[tuple[str, int, int]] = []  # SKU, quantity, when
+        self.sale_history: list[tuple[str, int]] = []  # SKU, when
         self.price_history: list[tuple[str, int, int]] = []  # SKU, minor units, when
         self.subscriptions: dict[str, str] = {}
         self._answered: dict[str, tuple[bytes, Any]] = {}
@@ -92,6 +93,7 @@ class ShopifyTwin(Imitation):
             return None
         for sku, quantity in wanted.items():
             self._move(sku, -quantity, now)
+            self.sale_history.append((sku, now))
         order = self._new_order(lines, currency or self.currency, shipping_minor, discount_minor, tax_minor, now)
         order["name"] = number or f"#{1000 + len(self.orders) + 1}"
         notes = {"payment_intent": payment_intent, "mainstay_reservation": reservation}
