@@ -1,1 +1,8 @@
 """The doors: webhooks and the API. Authenticate over the raw bytes, bound, record, answer."""
+
+FACE = (
+    "api.Api", "api.Waiters",
+    "openapi.CALLERS", "openapi.Endpoint", "openapi.ProblemAnswer",
+    "receive.Door", "receive.Receive", "receive.Scope", "receive.Send",
+    "record.Recorder",
+)  # fmt: skip
