@@ -215,7 +215,7 @@ def verify(config: Path, as_json: bool) -> None:
 @click.option("--personal", is_flag=True, help="Also print the personal data that would go to the vault.")
 def translate(connector: str, topic: str, file: Path, settings: dict[str, str], personal: bool) -> None:
     """The canonical events for a payload, as JSON lines; or the reason why not, and exit 3."""
-    from mainstay.app.inspect import translator
+    from mainstay.app.workshop import translator
     from mainstay.model.failures import Reject
 
     read = translator(connector, settings)
@@ -234,7 +234,7 @@ def translate(connector: str, topic: str, file: Path, settings: dict[str, str], 
 @JSON
 def contracts(as_json: bool) -> None:
     """The JSON Schema of every canonical event."""
-    from mainstay.app.inspect import contracts as all_of_them
+    from mainstay.app.workshop import contracts as all_of_them
 
     show(all_of_them(), as_json)
 
@@ -244,7 +244,7 @@ def contracts(as_json: bool) -> None:
 @JSON
 def check(config: Path, as_json: bool) -> None:
     """Find what is wrong or ambiguous in mainstay.toml, with the line and what to write instead; exit 1 on errors."""
-    from mainstay.app.inspect import findings
+    from mainstay.app.declaration import findings
 
     found = findings(config)
     errors = [one for one in found if one.severity == "error"]
@@ -302,7 +302,7 @@ def list_letters(config: Path, as_json: bool) -> None:
 def show_letter(number: int, config: Path, as_json: bool) -> None:
     """One dead letter with its raw message."""
     from mainstay.app.build import open_house
-    from mainstay.app.inspect import letter
+    from mainstay.app.letters import letter
     from mainstay.app.show import letter_text
 
     house = open_house(config)
@@ -402,7 +402,7 @@ def demo(headless: bool, report_file: Path | None, as_json: bool, **told: Any) -
 @JSON
 def init(config: Path, defaults: bool, as_json: bool) -> None:
     """Write a commented mainstay.toml from a few answers."""
-    from mainstay.app.first_steps import ask
+    from mainstay.app.declaration import ask
 
     if config.exists():
         raise click.ClickException(f"{config} exists already; move it away first, or name another with --config")
@@ -420,7 +420,7 @@ def connector() -> None:
 @JSON
 def list_connectors(as_json: bool) -> None:
     """What can be connected."""
-    from mainstay.app.first_steps import manifests
+    from mainstay.app.workshop import manifests
 
     found = manifests()
     show(found, as_json, "\n".join(f"{one['name']:<12} {one['title']}: {one['summary']}" for one in found))
@@ -431,7 +431,7 @@ def list_connectors(as_json: bool) -> None:
 @click.option("--into", type=click.Path(path_type=Path), default=Path("."), show_default=True, help="The folder to write to.")
 def new_connector(name: str, into: Path) -> None:
     """Write the beginnings of a connector with its twin, its tests and its README."""
-    from mainstay.app.first_steps import begin
+    from mainstay.app.workshop import begin
 
     for path in begin(name, into):
         click.echo(f"wrote {path}")
@@ -443,7 +443,7 @@ def new_connector(name: str, into: Path) -> None:
 @JSON
 def check_connector(name: str, seeds: int, as_json: bool) -> None:
     """Put a connector through the conformance suite with its twin; exit 1 when a check fails."""
-    from mainstay.app.first_steps import examined
+    from mainstay.app.workshop import examined
 
     verdicts, text = examined(name, seeds)
     show([one._asdict() for one in verdicts], as_json, text)

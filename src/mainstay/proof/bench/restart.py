@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import statistics
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -14,7 +11,7 @@ from typing import Any
 
 from mainstay.proof.access import SECRETS, SHOP
 from mainstay.proof.bench import folder
-from mainstay.proof.bench.load import requests
+from mainstay.proof.bench.load import Loading, requests
 from mainstay.proof.bench.running import Running, domain, landscape
 from mainstay.proof.town import free_port
 from mainstay.storage.database import rows
@@ -70,19 +67,10 @@ def _once(place: Path, seconds: float) -> dict[str, Any]:
 
 def _load_then_kill(running: Running, seconds: float) -> int:
     """As fast as it goes, then everything dies in the middle of it; returns how many deliveries were acknowledged."""
-    arguments = [str(running.port), PATH, SECRETS["shop-secret"], str(seconds * 4), "32", "0", "0", str(int(seconds * 40_000))]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mainstay.proof.bench.load", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdin is not None and process.stdout is not None
-    process.stdout.readline()
-    process.stdin.write("go\n")
-    process.stdin.flush()
+    loading = Loading(running.port, PATH, SECRETS["shop-secret"], seconds * 4, 32, 0, int(seconds * 40_000))
     time.sleep(seconds)
     running.kill()
-    told = json.loads(process.stdout.readline())
-    process.wait(20)
-    return int(told["statuses"].get("200", 0))
+    return int(loading.told()["statuses"].get("200", 0))
 
 
 def _posted(port: int, raw: bytes) -> bool:
