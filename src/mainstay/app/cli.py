@@ -140,8 +140,9 @@ def status(config: Path, as_json: bool) -> None:
 @JSON
 def trace(number: str, config: Path, as_json: bool) -> None:
     """The whole journey of NUMBER: an order, charge, parcel, sale or e-mail address of any system."""
-    from mainstay.app.build import open_house
+    from mainstay.app.build import duties, open_house
     from mainstay.app.show import journey_text
+    from mainstay.edge.whose import with_owner
     from mainstay.flows import journey
     from mainstay.storage.inbox import InboxReader
 
@@ -149,6 +150,8 @@ def trace(number: str, config: Path, as_json: bool) -> None:
     found = journey.trace(_state(house.data), InboxReader(house.data / "outcomes.db").open(), number)
     if not found:
         raise click.ClickException(f"nothing is known by {number!r} in any system")
+    answering = duties(house)
+    found = [{**one, "now": with_owner(one["now"], answering)} if one["now"] else one for one in found]
     show(found, as_json, journey_text(found))
 
 
@@ -178,15 +181,18 @@ def stock(sku: str, config: Path, as_json: bool) -> None:
 @JSON
 def order(number: str, config: Path, as_json: bool) -> None:
     """One order by any of its numbers, with what blocks it."""
-    from mainstay.app.build import open_house
+    from mainstay.app.build import duties, open_house
     from mainstay.app.show import order_text
+    from mainstay.edge.whose import with_owner
     from mainstay.flows import journey
 
-    state = _state(open_house(config).data)
-    found = [one for entity in journey.find(state, number) if (one := journey.order(state, entity))]
-    if not found:
+    house = open_house(config)
+    state = _state(house.data)
+    known = [one for entity in journey.find(state, number) if (one := journey.order(state, entity))]
+    if not known:
         raise click.ClickException(f"no order is known by {number!r} in any system")
-    show(found[0], as_json, order_text(found[0]))
+    found = with_owner(known[0], duties(house))
+    show(found, as_json, order_text(found))
 
 
 @main.command()
@@ -288,11 +294,12 @@ def deadletters() -> None:
 def list_letters(config: Path, as_json: bool) -> None:
     """Open dead letters, newest first."""
     from mainstay.app.build import open_house
-    from mainstay.flows import journey
+    from mainstay.app.letters import listed
+    from mainstay.app.show import letters_text
 
-    found = journey.letters(_state(open_house(config).data))
-    lines = [f"{one['id']}  {one['at']}  {one['code']}  {one['system']}  owner {one['owner']}: {one['why']}" for one in found]
-    show(found, as_json, "\n".join(lines) or "no open dead letters")
+    house = open_house(config)
+    found = listed(house, _state(house.data))
+    show(found, as_json, letters_text(found))
 
 
 @deadletters.command("show")

@@ -7,10 +7,18 @@ from typing import Any
 import msgspec
 
 from mainstay.app import build
+from mainstay.edge.whose import with_runbooks
+from mainstay.flows import journey
 from mainstay.model.failures import Reject
 from mainstay.storage.archive import raw_of
 from mainstay.storage.inbox import InboxReader
 from mainstay.storage.state import State
+
+
+def listed(house: build.House, state: State) -> list[dict[str, Any]]:
+    """The open dead letters, newest first."""
+    duties = build.duties(house)
+    return [with_runbooks(one, duties) for one in journey.letters(state)]
 
 
 def letter(house: build.House, number: int) -> dict[str, Any]:
@@ -22,4 +30,5 @@ def letter(house: build.House, number: int) -> dict[str, Any]:
     body = msgspec.json.decode(found[0][-1])
     inboxes = {name: InboxReader(house.data / f"{name}.db") for name in ("inbox", "outcomes")}
     raw = raw_of(house.data, inboxes, body["system"], body["receipt"]) if body.get("receipt") else None
-    return {"id": number, "status": found[0][1], **body, "raw": raw.body.decode(errors="replace") if raw else None}
+    shown = with_runbooks({"id": number, "status": found[0][1], **body}, build.duties(house))
+    return {**shown, "raw": raw.body.decode(errors="replace") if raw else None}
