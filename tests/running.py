@@ -9,7 +9,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,18 +19,13 @@ from typing import Any
 from mainstay import landscape
 from mainstay.app import build
 from mainstay.app.meters import backlog
+from mainstay.proof.town import free_port
 
 SAMPLES = Path(build.__file__).parents[1] / "connectors" / "shopify" / "samples"
 SHOP_SECRET, OTHER_SECRET, STRIPE_SECRET, HOOK_SECRET = "canary-shop-secret", "canary-other-secret", "canary-whsec", "canary-path"
 TOKENS = {"operator": "canary-operator-token", "till": "canary-till-token", "kiosk": "canary-kiosk-token"}
 READY_S = 30.0
 JSON = "application/json"
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 class Running:

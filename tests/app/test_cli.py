@@ -92,13 +92,18 @@ def test_a_letter_is_shown_with_its_raw_message(finished):
     (number,) = (one["id"] for one in json.loads(ask(finished, "deadletters", "list", "--json")[1]) if one["code"] == "json_syntax")
     letter = json.loads(ask(finished, "deadletters", "show", str(number), "--json")[1])
     assert letter["raw"] == "broken" and letter["code"] == "json_syntax"
+    assert (letter["owner"], letter["contact"], letter["runbooks"][0]) == ("operations", "ops@shop.example", "runbooks.md#order")
+    assert "owner operations (ops@shop.example): " in (listed := ask(finished, "deadletters", "list")[1])
+    assert "; see runbooks.md#order" in listed
     told = ask(finished, "deadletters", "show", str(number))[1]
+    assert "\nrunbooks: runbooks.md#order" in told
     assert "code: json_syntax" in told and told.endswith("\nbroken\n")
 
 
 def test_an_order_and_the_status_are_told_in_words(finished):
     told = ask(finished, "order", "#7")[1]
     assert told.startswith("ord.shop.7  #7: placed, 113.48 EUR") and "\n  blocked by oversold (operations): 2 units" in told
+    assert "\n    owner operations (ops@shop.example)\n" in told
     assert "\n     3  MUG-BLUE  at " in told and "\n  refund 51 at shop: succeeded\n" in told
     told = ask(finished, "status")[1]
     assert "orders        placed 1\n" in told and "dead letters  json_syntax 1\n" in told and "\n  shop: " in told

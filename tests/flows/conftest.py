@@ -81,7 +81,7 @@ class Core:
             translate={**dict.fromkeys(systems, translate), "till": statements_of},
             policy=policy,
             admission=Admission(read(LANDSCAPE + ownership, "mainstay.toml")),
-            owner=lambda _system: "operations",
+            owner=lambda *_: "operations",
             behind=frozenset({"erp"}),
         )
         self.path, self.batch = path, batch

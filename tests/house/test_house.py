@@ -7,6 +7,7 @@ import pytest
 
 import mainstay
 from mainstay.storage.database import statements, text
+from tests.house.faces import past_faces
 from tests.house.rules import FLOOR, WAIVED, complaints
 
 ROOT = Path(mainstay.__file__).parent
@@ -14,6 +15,10 @@ ROOT = Path(mainstay.__file__).parent
 
 def test_the_house_is_in_order():
     assert complaints(ROOT) == []
+
+
+def test_no_room_reaches_past_the_face_of_another():
+    assert past_faces(ROOT) == []
 
 
 def test_waivers_are_still_needed():
@@ -26,13 +31,13 @@ def house(tmp_path):
     root = tmp_path / "mainstay"
     for room in FLOOR:
         (root / room).mkdir(parents=True)
-        (root / room / "__init__.py").write_text(f'"""The room of {room}."""\n')
+        (root / room / "__init__.py").write_text(f'"""The room of {room}."""\nFACE = ()\n')
     (root / "__init__.py").write_text('"""A house."""\n')
     return root
 
 
 def test_an_empty_house_is_in_order(house):
-    assert complaints(house) == []
+    assert complaints(house) == [] and past_faces(house) == []
 
 
 @pytest.mark.parametrize(
@@ -53,6 +58,36 @@ def test_an_empty_house_is_in_order(house):
 def test_each_rule_bites(house, room, line, said):
     (house / room / "thing.py").write_text(f'"""A thing."""\n{line}\n')
     assert any(said in complaint for complaint in complaints(house)), complaints(house)
+
+
+@pytest.mark.parametrize(
+    ("face", "line", "said"),
+    [
+        ('("decide.begin", "moves")', "from mainstay.orders.decide import begin\nfrom mainstay.orders import moves\nmoves.MOVES", None),
+        ('("decide.begin",)', "from mainstay.orders import decide\nhear = decide.hear\ndecide.begin", "flows/thing: orders.decide.hear is"),
+        ('("decide.begin",)', "def f():\n    from mainstay.orders.decide import begin, hear", "orders.decide.hear is past the face"),
+        ('("moves",)', "from mainstay.orders.moves import MOVES, _drawn", "orders.moves._drawn is past the face of orders"),
+        ('("moves",)', "from mainstay.orders.moves import MOVES, Noun", "orders.moves.Noun is made elsewhere"),
+        ('("decide.begin", "decide.gone")', "from mainstay.orders.decide import begin, gone", "orders.decide.gone, which is not made"),
+        ('("decide.begin",)', "", "orders.decide.begin, which no other room uses"),
+        ('("moves",)', "", "orders.moves, which no other room uses"),
+        ('()\n__all__ = ["begin"]\nfrom mainstay.orders.decide import begin', "from mainstay.orders import begin", None),
+    ],
+)  # fmt: skip
+def test_a_face_is_all_that_others_see_of_a_room(house, face, line, said):
+    (house / "orders" / "__init__.py").write_text(f'"""Orders."""\nFACE = {face}\n')
+    (house / "orders" / "decide.py").write_text('"""Decides."""\ndef begin(): ...\ndef hear(): ...\n')
+    (house / "orders" / "moves.py").write_text('"""Moves."""\nfrom mainstay.model.objects import Noun\nMOVES = {}\n_drawn = 1\n')
+    (house / "model" / "__init__.py").write_text('"""Words."""\nFACE = ("objects",)\n')
+    (house / "model" / "objects.py").write_text('"""Nouns."""\nNoun = str\n')
+    (house / "flows" / "thing.py").write_text(f'"""A thing."""\n{line}\n')
+    found = past_faces(house)
+    assert found == [] if said is None else [one for one in found if said in one], found
+
+
+def test_a_room_without_a_face_is_named(house):
+    (house / "stock" / "__init__.py").write_text('"""Stock."""\n')
+    assert past_faces(house) == ["stock: shows no face (FACE in its __init__.py)"]
 
 
 def test_vague_names_missing_signs_and_long_functions_are_named(house):

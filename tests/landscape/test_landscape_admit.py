@@ -2,7 +2,8 @@
 
 import pytest
 
-from mainstay.landscape import GROUPS, OBJECTS, Admission, Admitted, Claim, Proposal, newer, read
+from mainstay.landscape import GROUPS, OBJECTS, Admission, Admitted, Claim, Proposal, read
+from mainstay.landscape.admit import newer
 from mainstay.model import seen
 from mainstay.model.objects import Order, Reference, Variant
 

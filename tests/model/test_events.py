@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
-from mainstay.app.inspect import contracts
+from mainstay.app.workshop import contracts
 from mainstay.model.events import VERSION, AnyEvent, Heard, decode
 from mainstay.model.seen import SeenEvent
 

@@ -31,7 +31,7 @@ from jsonschema.exceptions import ValidationError
 from mainstay.contract.connector import Connector, Session
 from mainstay.contract.talk import Call, Reply, Talk, converse
 from mainstay.model.times import SECOND
-from mainstay.proof.town import Town
+from mainstay.proof.town import Town, free_port
 from mainstay.twins.imitation import Imitation
 
 REAL = Path(__file__).parents[2] / ".real"
@@ -105,7 +105,7 @@ def hosted(twin: Imitation, clock: Callable[[], int]) -> Iterator[str]:
 def refereed(specs: Mapping[str, Path], upstream: str, logs: Path) -> Iterator[dict[str, str]]:
     """One proxy for each specification: what its paths begin with -> the proxy's base URL. They start side by side."""
     program = installed("prism", "@stoplight/prism-cli@5.14.2") / ".bin" / "prism"
-    ports = {prefix: _free_port() for prefix in specs}
+    ports = {prefix: free_port() for prefix in specs}
     with contextlib.ExitStack() as stack:
         for prefix, spec in specs.items():
             log = stack.enter_context((logs / f"{spec.name}.log").open("wb"))
@@ -115,12 +115,6 @@ def refereed(specs: Mapping[str, Path], upstream: str, logs: Path) -> Iterator[d
         for port in ports.values():
             _wait_for(port)
         yield {prefix: f"http://127.0.0.1:{port}" for prefix, port in ports.items()}
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _wait_for(port: int) -> None:

@@ -22,6 +22,7 @@ from mainstay.landscape import (
     OPERATOR,
     OWN_API,
     Admission,
+    Duties,
     Flow,
     Landscape,
     Offer,
@@ -149,7 +150,7 @@ def tokens(house: House) -> dict[str, Secret]:
 def shop(house: House) -> Shop:
     """What intake needs."""
     landscape = house.landscape
-    owners = {name: system.owner for name, system in landscape.systems.items()}
+    who = duties(house)
     translate = {name: connector.translate for name, connector in house.connectors.items()}
     own = frozenset(name for name, system in landscape.systems.items() if system.connector == "api")
 
@@ -157,7 +158,7 @@ def shop(house: House) -> Shop:
         translate={**translate, **dict.fromkeys(own, statements_of)},
         policy=policy(house),
         admission=Admission(landscape),
-        owner=lambda system: owners.get(system, "operations"),
+        owner=lambda system, topic, code: who.of(system, topic, code).owner,
         split=landscape.orders.split,
         payment_us=landscape.orders.payment_timeout_s * SECOND,
         early_us=landscape.orders.early_s * SECOND,
@@ -166,6 +167,13 @@ def shop(house: House) -> Shop:
         locations=locations(house),
         deaf=deaf(house),
     )
+
+
+def duties(house: House) -> Duties:
+    """Who answers for what fails, and by which page."""
+    topics = {(name, topic.name): topic.objects for name, one in house.connectors.items() for topic in one.manifest.topics}
+    landscape = house.landscape
+    return Duties(landscape.owners, landscape.systems, landscape.flows, topics)
 
 
 def asked(house: House) -> dict[str, frozenset[str]]:

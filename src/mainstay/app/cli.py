@@ -148,8 +148,9 @@ def status(config: Path, as_json: bool) -> None:
 @JSON
 def trace(number: str, config: Path, as_json: bool) -> None:
     """The whole journey of NUMBER: an order, charge, parcel, sale or e-mail address of any system."""
-    from mainstay.app.build import open_house
+    from mainstay.app.build import duties, open_house
     from mainstay.app.show import journey_text
+    from mainstay.edge.whose import with_owner
     from mainstay.flows import journey
     from mainstay.storage.inbox import InboxReader
 
@@ -157,6 +158,8 @@ def trace(number: str, config: Path, as_json: bool) -> None:
     found = journey.trace(_state(house.data), InboxReader(house.data / "outcomes.db").open(), number)
     if not found:
         raise click.ClickException(f"nothing is known by {number!r} in any system")
+    answering = duties(house)
+    found = [{**one, "now": with_owner(one["now"], answering)} if one["now"] else one for one in found]
     show(found, as_json, journey_text(found))
 
 
@@ -186,15 +189,18 @@ def stock(sku: str, config: Path, as_json: bool) -> None:
 @JSON
 def order(number: str, config: Path, as_json: bool) -> None:
     """One order by any of its numbers, with what blocks it."""
-    from mainstay.app.build import open_house
+    from mainstay.app.build import duties, open_house
     from mainstay.app.show import order_text
+    from mainstay.edge.whose import with_owner
     from mainstay.flows import journey
 
-    state = _state(open_house(config).data)
-    found = [one for entity in journey.find(state, number) if (one := journey.order(state, entity))]
-    if not found:
+    house = open_house(config)
+    state = _state(house.data)
+    known = [one for entity in journey.find(state, number) if (one := journey.order(state, entity))]
+    if not known:
         raise click.ClickException(f"no order is known by {number!r} in any system")
-    show(found[0], as_json, order_text(found[0]))
+    found = with_owner(known[0], duties(house))
+    show(found, as_json, order_text(found))
 
 
 @main.command()
@@ -223,7 +229,7 @@ def verify(config: Path, as_json: bool) -> None:
 @click.option("--personal", is_flag=True, help="Also print the personal data that would go to the vault.")
 def translate(connector: str, topic: str, file: Path, settings: dict[str, str], personal: bool) -> None:
     """The canonical events for a payload, as JSON lines; or the reason why not, and exit 3."""
-    from mainstay.app.inspect import translator
+    from mainstay.app.workshop import translator
     from mainstay.model.failures import Reject
 
     read = translator(connector, settings)
@@ -242,7 +248,7 @@ def translate(connector: str, topic: str, file: Path, settings: dict[str, str], 
 @JSON
 def contracts(as_json: bool) -> None:
     """The JSON Schema of every canonical event."""
-    from mainstay.app.inspect import contracts as all_of_them
+    from mainstay.app.workshop import contracts as all_of_them
 
     show(all_of_them(), as_json)
 
@@ -252,7 +258,7 @@ def contracts(as_json: bool) -> None:
 @JSON
 def check(config: Path, as_json: bool) -> None:
     """Find what is wrong or ambiguous in mainstay.toml, with the line and what to write instead; exit 1 on errors."""
-    from mainstay.app.inspect import findings
+    from mainstay.app.declaration import findings
 
     found = findings(config)
     errors = [one for one in found if one.severity == "error"]
@@ -296,11 +302,12 @@ def deadletters() -> None:
 def list_letters(config: Path, as_json: bool) -> None:
     """Open dead letters, newest first."""
     from mainstay.app.build import open_house
-    from mainstay.flows import journey
+    from mainstay.app.letters import listed
+    from mainstay.app.show import letters_text
 
-    found = journey.letters(_state(open_house(config).data))
-    lines = [f"{one['id']}  {one['at']}  {one['code']}  {one['system']}  owner {one['owner']}: {one['why']}" for one in found]
-    show(found, as_json, "\n".join(lines) or "no open dead letters")
+    house = open_house(config)
+    found = listed(house, _state(house.data))
+    show(found, as_json, letters_text(found))
 
 
 @deadletters.command("show")
@@ -310,7 +317,7 @@ def list_letters(config: Path, as_json: bool) -> None:
 def show_letter(number: int, config: Path, as_json: bool) -> None:
     """One dead letter with its raw message."""
     from mainstay.app.build import open_house
-    from mainstay.app.inspect import letter
+    from mainstay.app.letters import letter
     from mainstay.app.show import letter_text
 
     house = open_house(config)
@@ -433,7 +440,7 @@ def demo(headless: bool, report_file: Path | None, as_json: bool, **told: Any) -
 @JSON
 def init(config: Path, defaults: bool, as_json: bool) -> None:
     """Write a commented mainstay.toml from a few answers."""
-    from mainstay.app.first_steps import ask
+    from mainstay.app.declaration import ask
 
     if config.exists():
         raise click.ClickException(f"{config} exists already; move it away first, or name another with --config")
@@ -451,7 +458,7 @@ def connector() -> None:
 @JSON
 def list_connectors(as_json: bool) -> None:
     """What can be connected."""
-    from mainstay.app.first_steps import manifests
+    from mainstay.app.workshop import manifests
 
     found = manifests()
     show(found, as_json, "\n".join(f"{one['name']:<12} {one['title']}: {one['summary']}" for one in found))
@@ -462,7 +469,7 @@ def list_connectors(as_json: bool) -> None:
 @click.option("--into", type=click.Path(path_type=Path), default=Path("."), show_default=True, help="The folder to write to.")
 def new_connector(name: str, into: Path) -> None:
     """Write the beginnings of a connector with its twin, its tests and its README."""
-    from mainstay.app.first_steps import begin
+    from mainstay.app.workshop import begin
 
     for path in begin(name, into):
         click.echo(f"wrote {path}")
@@ -474,7 +481,7 @@ def new_connector(name: str, into: Path) -> None:
 @JSON
 def check_connector(name: str, seeds: int, as_json: bool) -> None:
     """Put a connector through the conformance suite with its twin; exit 1 when a check fails."""
-    from mainstay.app.first_steps import examined
+    from mainstay.app.workshop import examined
 
     verdicts, text = examined(name, seeds)
     show([one._asdict() for one in verdicts], as_json, text)

@@ -10,7 +10,6 @@ import random
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,8 +21,7 @@ from typing import Any
 import aiohttp
 from msgspec import Struct
 
-from mainstay import landscape
-from mainstay.app import build
+from mainstay.app import build, imitated
 from mainstay.app.build import clock
 from mainstay.app.meters import backlog, read_snapshot
 from mainstay.delivery.dispatch import percentiles
@@ -33,11 +31,12 @@ from mainstay.flows.rebuild import verify
 from mainstay.model.failures import Halt
 from mainstay.model.times import SECOND
 from mainstay.proof import plants
+from mainstay.proof.access import keep
 from mainstay.proof.books import MUST_BE_ZERO, believed, compare, is_named, itemised
 from mainstay.proof.history import CURRENCY, Story, tell
 from mainstay.proof.pace import reached
 from mainstay.proof.play import Cast, Play
-from mainstay.proof.town import Town
+from mainstay.proof.town import Town, free_port
 from mainstay.storage.state import State
 from mainstay.twins.amazon import AmazonTwin
 from mainstay.twins.imitation import Weather
@@ -104,7 +103,7 @@ class _Stage:
         self.demo, self.story, self.folder = demo, story, folder
         self.config = folder / "mainstay.toml"
         self.port = free_port()
-        self.tokens = {name: secrets.token_urlsafe(18) for name in ("webshop", "till")}
+        self.tokens = {name: secrets.token_urlsafe(18) for name in imitated.ASK_FIRST}
         self.cast = cast(demo)
         names = {name: getattr(self.cast, name) for name in Cast.__struct_fields__}
         self.town = Town(names, clock)
@@ -153,42 +152,9 @@ class _Stage:
 
     def write_config(self) -> None:
         """The landscape of the demo, as a user would write it, with secrets in files beside it."""
-        urls = self.town.urls
-        given: dict[str, dict[str, Any]] = {
-            "shop": {
-                "shop": "acme.myshopify.com", "token": "file:shop-token", "webhook_secret": "file:shop-secret", "location": "7001",
-                "currency": CURRENCY, "payment_system": "payments", "url": urls["shop"],
-            },
-            "amazon": {
-                "seller": self.cast.amazon.seller, "marketplace": self.cast.amazon.marketplace, "client": "mainstay-demo",
-                "client_secret": "file:amazon-secret", "refresh_token": "file:amazon-refresh", "queue_url": f"{urls['amazon']}/queue",
-                "access_key": self.cast.amazon.access_key, "secret_key": "file:amazon-sqs", "url": urls["amazon"],
-                "auth_url": urls["amazon"], "since": "2026-01-01T00:00:00Z",
-            },
-            "payments": {"secret_key": "file:payments-key", "webhook_secrets": ["file:payments-secret"], "url": urls["payments"]},
-            "erp": {"url": urls["erp"], "database": "tryton", "login": "mainstay", "password": "file:erp-password", "currency": CURRENCY},
-            "warehouse": {
-                "key": "twin-key", "secret": "file:warehouse-secret", "hook_secret": "file:warehouse-hook", "currency": CURRENCY,
-                "url": urls["warehouse"],
-            },
-            **{name: {"token": f"file:{name}-token"} for name in self.tokens},
-        }  # fmt: skip
-        text = landscape.demo(build.offers(), given, {"shop": "7001"})
-        text = text.replace('currency = "EUR"', f'currency = "{CURRENCY}"', 1)
-        text = text.replace("http://127.0.0.1:8700", f"http://127.0.0.1:{self.port}")
-        text = text.replace("[server]", f'[server]\nport = {self.port}\napi_token = "file:api-token"', 1)
-        self.config.write_text(text)
-        held = {
-            "api-token": secrets.token_urlsafe(18), "shop-token": "shpat_twin", "shop-secret": "shpss_twin",
-            "amazon-secret": self.cast.amazon.client_secret, "amazon-refresh": self.cast.amazon.refresh_token,
-            "amazon-sqs": self.cast.amazon.secret_key, "payments-key": "sk_test_twin", "payments-secret": "whsec_twin",
-            "erp-password": "twin", "warehouse-secret": "twin-secret", "warehouse-hook": "twin-path",
-            **{f"{name}-token": token for name, token in self.tokens.items()},
-        }  # fmt: skip
-        for name, value in held.items():
-            path = self.folder / name
-            path.write_text(value)
-            path.chmod(0o600)
+        text = imitated.declared(self.town.urls).replace("http://127.0.0.1:8700", f"http://127.0.0.1:{self.port}")
+        self.config.write_text(text.replace("[server]", f"[server]\nport = {self.port}", 1))
+        keep(self.folder, {"api": secrets.token_urlsafe(18), **self.tokens})
 
     def start(self) -> None:
         command = [sys.executable, "-m", "mainstay.app.cli", "up", "--config", str(self.config)]
@@ -388,12 +354,6 @@ def cast(demo: Demo) -> Cast:
         erp=TrytonTwin(dice(4), time_factor=TIME_FACTOR, currency=CURRENCY),
         warehouse=ShipStationTwin(dice(5), time_factor=TIME_FACTOR),
     )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def good(report: dict[str, Any]) -> bool:

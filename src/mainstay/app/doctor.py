@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 from msgspec import Struct
 
-from mainstay.app.inspect import findings
+from mainstay.app.declaration import findings
 from mainstay.model.failures import Halt
 from mainstay.storage.database import SQLITE_MIN, connect
 

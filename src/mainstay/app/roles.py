@@ -219,7 +219,17 @@ async def run_edge(house: House, stop: asyncio.Event, ready: Callable[[], None])
     door = Door(hooks, recorder, clock, server.max_body_bytes)
     meters = Meters(house.data, door, recorder, lambda: journey.open_letters(state))
     outcomes = InboxReader(house.data / "outcomes.db")
-    api = Api(state, outcomes, recorder, waiters, build.tokens(house), build.channel_policies(house), meters.text, meters.not_ready)
+    api = Api(
+        state,
+        outcomes,
+        recorder,
+        waiters,
+        build.tokens(house),
+        build.channel_policies(house),
+        meters.text,
+        meters.not_ready,
+        build.duties(house),
+    )
     config = uvicorn.Config(
         Front(door, api.application()), loop="none", http="httptools", access_log=False, log_level="warning", lifespan="off",
         server_header=False, date_header=False, proxy_headers=False, timeout_graceful_shutdown=5, limit_concurrency=4_000, backlog=BACKLOG,

@@ -12,7 +12,7 @@ def journey_text(found: list[dict[str, Any]]) -> str:
         now = one["now"]
         lines.append(f"{one['kind']} {now['order'] if now else one['entity']}" + (f": {now['status']}, {now['total']}" if now else ""))
         if now and now["blocker"]:
-            lines.append(f"  blocked by {now['blocker']['what']} ({now['blocker']['whose']}): {now['blocker']['detail']}")
+            lines += _blocked(now["blocker"])
         lines.append("  known as " + ", ".join(f"{ref['as']} {ref['id']}" for ref in one["known_as"]))
         for step in one["steps"]:
             rest = " ".join(f"{key}={value}" for key, value in step.items() if key not in ("at", "what"))
@@ -22,11 +22,20 @@ def journey_text(found: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def _blocked(by: dict[str, Any]) -> list[str]:
+    lines = [f"  blocked by {by['what']} ({by['whose']}): {by['detail']}", f"    owner {_reached(by)}"]
+    return [*lines, f"    see {', '.join(by['runbooks'])}"] if by["runbooks"] else lines
+
+
+def _reached(one: dict[str, Any]) -> str:
+    return f"{one['owner']} ({one['contact']})" if one["contact"] else str(one["owner"])
+
+
 def order_text(found: dict[str, Any]) -> str:
     """One order: where it stands, what blocks it, what came of what was asked."""
     lines = [f"{found['order']}  {found['number']}: {found['status']}, {found['total']}, due {found['due']}"]
     if found["blocker"]:
-        lines.append(f"  blocked by {found['blocker']['what']} ({found['blocker']['whose']}): {found['blocker']['detail']}")
+        lines += _blocked(found["blocker"])
     lines += [f"  held for {what}: {why}" for what, why in found["holds"].items()]
     lines += [f"  {line['quantity']:>4}  {line['sku'] or 'no SKU'}  at {line['price']}" for line in found["lines"]]
     for kind in ("payments", "parcels", "refunds"):
@@ -59,9 +68,19 @@ def status_text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def letters_text(found: list[dict[str, Any]]) -> str:
+    """Open dead letters, a line each: cause, owner, the page that says what to do."""
+    lines = []
+    for one in found:
+        line = f"{one['id']}  {one['at']}  {one['code']}  {one['system']}  owner {_reached(one)}: {one['why']}"
+        lines.append(line + (f"; see {', '.join(one['runbooks'])}" if one["runbooks"] else ""))
+    return "\n".join(lines) or "no open dead letters"
+
+
 def letter_text(found: dict[str, Any]) -> str:
     """A dead letter: its cause first, its raw message last."""
-    lines = [f"{name}: {value}" for name, value in found.items() if name != "raw" and value not in ("", None)]
+    shown = {**found, "runbooks": ", ".join(found["runbooks"])}
+    lines = [f"{name}: {value}" for name, value in shown.items() if name != "raw" and value not in ("", None)]
     return "\n".join([*lines, "", found["raw"] or "no raw message is kept for it"])
 
 

@@ -11,9 +11,8 @@ import msgspec
 from rich.console import Console
 from rich.progress import Progress
 
-from mainstay import landscape
-from mainstay.app import build
-from mainstay.proof.history import CURRENCY
+from mainstay.app import build, imitated
+from mainstay.proof.access import keep
 from mainstay.proof.sim import run
 from mainstay.proof.sim.machine import Fittings
 from mainstay.proof.sim.wires import url
@@ -32,43 +31,17 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {  # what of the demo's landsca
     "a share for each": {"channels.shop": {"share": 0.5}, "channels.amazon": {"share": 0.5}},
     "few locations": {"orders": {"split": False}},
 }
-SECRETS = {
-    "api-token": "t-operator", "shop-token": "shpat_twin", "shop-secret": "shpss_twin", "amazon-secret": "amzn-secret",
-    "amazon-refresh": "Atzr|twin", "amazon-sqs": "sqs-secret", "payments-key": "sk_test_twin", "payments-secret": "whsec_twin",
-    "erp-password": "twin", "warehouse-secret": "twin-secret", "warehouse-hook": "twin-path", "till-token": "t-till",
-    "webshop-token": "t-webshop",
-}  # fmt: skip
+TOKENS = {"api": "t-operator", **{name: f"t-{name}" for name in imitated.ASK_FIRST}}
 
 
 @cache
 def fittings(variant: str) -> Fittings:
     """The demo's landscape with a variant's settings, against the twins of a simulation."""
-    given: dict[str, dict[str, Any]] = {
-        "shop": {
-            "shop": "acme.myshopify.com", "token": "file:shop-token", "webhook_secret": "file:shop-secret", "location": "7001",
-            "currency": CURRENCY, "payment_system": "payments", "url": url("shop"),
-        },
-        "amazon": {
-            "seller": "A3TH9S8BH6GOGM", "marketplace": "A1PA6795UKMFR9", "client": "mainstay-sim", "client_secret": "file:amazon-secret",
-            "refresh_token": "file:amazon-refresh", "queue_url": f"{url('amazon')}/queue", "access_key": "AKIATWIN",
-            "secret_key": "file:amazon-sqs", "url": url("amazon"), "auth_url": url("amazon"), "since": "2026-01-01T00:00:00Z",
-        },
-        "payments": {"secret_key": "file:payments-key", "webhook_secrets": ["file:payments-secret"], "url": url("payments")},
-        "erp": {"url": url("erp"), "database": "tryton", "login": "mainstay", "password": "file:erp-password", "currency": CURRENCY},
-        "warehouse": {
-            "key": "twin-key", "secret": "file:warehouse-secret", "hook_secret": "file:warehouse-hook", "currency": CURRENCY,
-            "url": url("warehouse"),
-        },
-        "webshop": {"token": "file:webshop-token"}, "till": {"token": "file:till-token"},
-    }  # fmt: skip
-    text = landscape.demo(build.offers(), given, {"shop": "7001"})
-    text = text.replace("[server]", '[server]\napi_token = "file:api-token"', 1)
-    text = _declared(text, {"orders": PATIENCE})
+    text = _declared(imitated.declared({name: url(name) for name in imitated.SYSTEMS}), {"orders": PATIENCE})
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         (place / "mainstay.toml").write_text(_declared(text, VARIANTS[variant]))
-        for name, value in SECRETS.items():
-            (place / name).write_text(value)
+        keep(place, TOKENS)
         house = build.open_house(place / "mainstay.toml")
         tokens = build.tokens(house)
         plan = build.plan(house, {})

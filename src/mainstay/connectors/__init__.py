@@ -8,6 +8,15 @@ from importlib.metadata import entry_points
 from mainstay.contract.connector import Connector
 from mainstay.model.failures import Reject
 
+__all__ = ["OURS", "find", "names"]
+FACE = (
+    "amazon.Amazon",
+    "amazon.shipments.package_reference",
+    "shipstation.ShipStation",
+    "shopify.Shopify",
+    "stripe.Stripe",
+    "tryton.Tryton",
+)
 OURS = {
     "amazon": "mainstay.connectors.amazon:Amazon",
     "shipstation": "mainstay.connectors.shipstation:ShipStation",

@@ -1,1 +1,12 @@
 """The hands: HTTP, lanes, rate budgets, retries, look-ups, polls and stock levels. Decides nothing about the business."""
+
+FACE = (
+    "connection.Lost", "connection.Unsent",
+    "dispatch.Dispatch", "dispatch.Plan", "dispatch.percentiles",
+    "http.Http",
+    "lanes.Lanes",
+    "lateness.Promise",
+    "levels.Levels",
+    "outcomes.Outcomes",
+    "polls.Poll",
+)  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -61,20 +61,15 @@ class Connection:
 
     async def hold(self, talk: Talk[T], *, on_first: Callable[[], None] | None = None) -> T:
         """Hold a conversation to its end. `on_first` is told when its first call is permitted."""
-        try:
-            call = next(talk)
-            while True:
-                try:
-                    reply = await self._perform(call, on_first)
-                    on_first = None
-                except Failure as failure:
-                    call = talk.throw(failure)
-                else:
-                    call = talk.send(reply)
-        except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]
-        finally:
-            talk.close()
+        tell = on_first
+
+        async def perform(call: Call) -> Reply:
+            nonlocal tell
+            reply = await self._perform(call, tell)
+            tell = None
+            return reply
+
+        return await _converse(talk, perform)
 
     async def _perform(self, call: Call, on_first: Callable[[], None] | None) -> Reply:
         if pause := self.breaker.wait(self.clock()):
@@ -173,23 +168,27 @@ class Connection:
             talk = self.connector.login()
             if talk is None:
                 return None
-            self._session = await self._log_in(talk)
+            self._session = await _converse(talk, lambda call: self._send(call, None))
             self._session_ends = self.clock() + int(self._session.expires_in_s * SESSION_MARGIN * SECOND)
             return self._session
-
-    async def _log_in(self, talk: Talk[Session]) -> Session:
-        call = next(talk)
-        try:
-            while True:
-                try:
-                    reply = await self._send(call, None)
-                except Failure as failure:
-                    call = talk.throw(failure)
-                else:
-                    call = talk.send(reply)
-        except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]
 
     @property
     def healthy(self) -> bool:
         return self.breaker.failures < BREAKER_FAILURES
+
+
+async def _converse(talk: Talk[T], perform: Callable[[Call], Awaitable[Reply]]) -> T:
+    """The shell of a conversation: what it asks is performed, and what comes of it, a reply or a failure, is handed back."""
+    try:
+        call = next(talk)
+        while True:
+            try:
+                reply = await perform(call)
+            except Failure as failure:
+                call = talk.throw(failure)
+            else:
+                call = talk.send(reply)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    finally:
+        talk.close()

@@ -18,6 +18,8 @@ from mainstay.storage.database import rows
 from mainstay.storage.inbox import Inbox, New
 
 GROUP_S = 0.002  # outcomes that end within this time share a commit
+ATTEMPT = "INSERT OR REPLACE INTO attempt (intent, status, tries, next_at, code, why) VALUES (?, ?, ?, ?, ?, ?)"
+LISTING = "INSERT OR REPLACE INTO listing (channel, item, told, at) VALUES (?, ?, ?, ?)"
 
 
 class Attempt(Struct):
@@ -99,24 +101,10 @@ class Outcomes:
         new = self._new
         if not (new or self._marks or self._attempts or self._listed):
             return
-        connection = self.inbox.connection
-        first = self.inbox.last + 1
-        with connection:
-            if new:
-                connection.executemany(
-                    "INSERT INTO receipt (seq, at, system, topic, key, body) VALUES (?, ?, ?, ?, ?, ?)",
-                    [(first + n, *one) for n, one in enumerate(new)],
-                )
-            connection.executemany("INSERT OR REPLACE INTO mark (name, value) VALUES (?, ?)", self._marks.items())
-            connection.executemany(
-                "INSERT OR REPLACE INTO attempt (intent, status, tries, next_at, code, why) VALUES (?, ?, ?, ?, ?, ?)",
-                [(intent, a.status, a.tries, a.next_at, a.code, a.why) for intent, a in self._attempts.items()],
-            )
-            connection.executemany(
-                "INSERT OR REPLACE INTO listing (channel, item, told, at) VALUES (?, ?, ?, ?)",
-                [(*key, *value) for key, value in self._listed.items()],
-            )
-        self.inbox.last += len(new)  # a commit that failed forgets nothing: rows and cursors wait for the next one, together
+        attempts = [(intent, a.status, a.tries, a.next_at, a.code, a.why) for intent, a in self._attempts.items()]
+        listed = [(*key, *value) for key, value in self._listed.items()]
+        # a commit that fails forgets nothing: rows and cursors wait for the next one, together
+        self.inbox.add(new, tuple(self._marks.items()), ((ATTEMPT, attempts), (LISTING, listed)))
         self._new, self._marks, self._attempts, self._listed = [], {}, {}, {}
         if new:
             self.recorded()

@@ -1,1 +1,9 @@
 """The doors: webhooks and the API. Authenticate over the raw bytes, bound, record, answer."""
+
+FACE = (
+    "api.Api", "api.Waiters",
+    "openapi.CALLERS", "openapi.Endpoint", "openapi.ProblemAnswer",
+    "receive.Door", "receive.Receive", "receive.Scope", "receive.Send",
+    "record.Recorder",
+    "whose.with_owner", "whose.with_runbooks",
+)  # fmt: skip

@@ -17,11 +17,12 @@ from mainstay.edge.openapi import Endpoint, document
 from mainstay.edge.problems import Problem, as_problem, problem
 from mainstay.edge.record import Overloaded, Recorder
 from mainstay.edge.strict import read, refuse_card
+from mainstay.edge.whose import with_owner, with_runbooks
 from mainstay.flows import journey
 from mainstay.flows.ask import OrderAnswer, OrderRequest, ReservationAnswer, ReserveRequest
 from mainstay.flows.operate import EraseRequest, LetterRequest
 from mainstay.flows.tell import Tell, TellAnswer, TellRequest
-from mainstay.landscape import MAINSTAY, OPERATOR
+from mainstay.landscape import MAINSTAY, OPERATOR, Duties
 from mainstay.model.secrets import Secret
 from mainstay.stock.view import ChannelPolicy
 from mainstay.storage.bell import POLL_S
@@ -63,15 +64,18 @@ class Waiters:
         self._futures.pop(receipt, None)
 
 
+NOBODY = Duties()
+
+
 class Api:
     """Builds the Starlette application. `tokens` are kept by whom they speak for: a channel, or OPERATOR."""
 
     def __init__(
         self, state: State, outcomes: InboxReader, recorder: Recorder, waiters: Waiters, tokens: Mapping[str, Secret],
-        policies: Mapping[str, ChannelPolicy], metrics: Callable[[], bytes], ready: Callable[[], str],
+        policies: Mapping[str, ChannelPolicy], metrics: Callable[[], bytes], ready: Callable[[], str], duties: Duties = NOBODY,
     ) -> None:  # fmt: skip
         self.state, self.outcomes, self.recorder, self.waiters = state, outcomes, recorder, waiters
-        self.tokens, self.policies, self.metrics, self.ready = tokens, policies, metrics, ready
+        self.tokens, self.policies, self.metrics, self.ready, self.duties = tokens, policies, metrics, ready, duties
         self.endpoints = (
             Endpoint(
                 "POST", "/v1/reservations", "channel", "Reserve units before selling them: all lines or none", self.reserve,
@@ -212,7 +216,7 @@ class Api:
         found = [one for one in known if who in (OPERATOR, one["system"])]
         if not found:
             raise Problem(404, "not_found", "no order is known by this id in any system" if who == OPERATOR else NOT_YOURS)
-        return 200, msgspec.json.encode(found[0])
+        return 200, msgspec.json.encode(with_owner(found[0], self.duties) if who == OPERATOR else found[0])
 
     async def show_trace(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
         name = request.path_params["id"]
@@ -221,6 +225,8 @@ class Api:
             found = [one for one in found if _is_of(who, one)]
         if not found:
             raise Problem(404, "not_found", "nothing is known by this number in any system" if who == OPERATOR else NOT_YOURS)
+        if who == OPERATOR:
+            found = [{**one, "now": with_owner(one["now"], self.duties)} if one["now"] else one for one in found]
         return 200, msgspec.json.encode(found)
 
     async def show_stock(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
@@ -236,7 +242,8 @@ class Api:
         return 200, msgspec.json.encode(await self._aside(lambda state, _: journey.status(state)))
 
     async def show_letters(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
-        return 200, msgspec.json.encode(await self._aside(lambda state, _: journey.letters(state)))
+        found = await self._aside(lambda state, _: journey.letters(state))
+        return 200, msgspec.json.encode([with_runbooks(one, self.duties) for one in found])
 
     async def retry_letter(self, request: Request, who: str, body: LetterRequest) -> tuple[int, bytes]:
         return await self._letter(request, who, body, "operator/retry")

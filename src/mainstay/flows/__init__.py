@@ -1,1 +1,17 @@
 """What happens, in order: intake, fulfil, propagate. Sequences of calls to the rooms below, no decisions of its own."""
+
+FACE = (
+    "apply.Apply",
+    "ask.AskedLine", "ask.Desk", "ask.OrderAnswer", "ask.OrderRequest", "ask.ReservationAnswer", "ask.ReserveRequest",
+    "intake.Intake",
+    "journey.find", "journey.item_of", "journey.letters", "journey.open_letters", "journey.order", "journey.status", "journey.stock",
+    "journey.trace",
+    "operate.EraseRequest", "operate.LetterRequest", "operate.Operators",
+    "propagate.Propagate", "propagate.shelves_of",
+    "rebuild.CONSERVED", "rebuild.verify",
+    "shop.Shop",
+    "tell.STATEMENTS_MAX", "tell.Tell", "tell.TellAnswer", "tell.TellRequest", "tell.statements_of",
+    "turns.Turns",
+    "waiting.Waiting",
+    "world.World", "world.order_of",
+)  # fmt: skip

@@ -42,15 +42,16 @@ class Letters:
     def park(self, receipt: Receipt, why: Reject) -> None:
         """A message became a dead letter."""
         self._write(receipt.at, Parked(
-            system=receipt.system, topic=receipt.topic, code=why.code, why=cleaned(why.why), owner=self.shop.owner(receipt.system),
-            receipt=receipt.seq, key=receipt.key,
+            system=receipt.system, topic=receipt.topic, code=why.code, why=cleaned(why.why),
+            owner=self.shop.owner(receipt.system, receipt.topic, why.code), receipt=receipt.seq, key=receipt.key,
         ))  # fmt: skip
 
     def rejected(self, receipt: Receipt, outcome: Outcome, about: int) -> None:
         """An effect was refused by the system that was asked for it, of the order `about`; no text of `outcome` tells of a person."""
+        code = outcome.code or "rejected"
         self._write(receipt.at, Parked(
-            system=outcome.system, topic=TOPIC, code=outcome.code or "rejected", why=outcome.why,
-            owner=self.shop.owner(outcome.system), receipt=receipt.seq, key=outcome.key, about=about,
+            system=outcome.system, topic=TOPIC, code=code, why=outcome.why, owner=self.shop.owner(outcome.system, "", code),
+            receipt=receipt.seq, key=outcome.key, about=about,
         ))  # fmt: skip
 
     def _write(self, at: int, parked: Parked) -> None:

@@ -20,7 +20,7 @@ class Shop(Struct, frozen=True, kw_only=True):
     translate: Mapping[str, Translate]
     policy: Policy
     admission: Admission
-    owner: Callable[[str], str]  # who answers for a system
+    owner: Callable[[str, str, str], str]  # who answers for a failure: system, topic (empty: any), code
     split: bool = True
     payment_us: int = 86_400_000_000
     early_us: int = 86_400_000_000

@@ -1,25 +1,12 @@
 """The shop as declared: systems, ownership, channels, policies, flows and the people who answer for them."""
 
-from mainstay.landscape.admit import GROUPS, Admission, Admitted, Claim, Proposal, newer, speaks
+from mainstay.landscape.admit import GROUPS, Admission, Admitted, Claim, Proposal, speaks
 from mainstay.landscape.check import check
-from mainstay.landscape.declared import (
-    FAILURE_MODES,
-    MAINSTAY,
-    OBJECTS,
-    OPERATOR,
-    Channel,
-    Flow,
-    Landscape,
-    Orders,
-    Owner,
-    Pattern,
-    Rule,
-    Server,
-    Shop,
-    System,
-)
+from mainstay.landscape.declared import FAILURE_MODES, MAINSTAY, OBJECTS, OPERATOR, Flow, Landscape, Pattern
+from mainstay.landscape.duties import Duties
 from mainstay.landscape.findings import FINDINGS, Finding, Misdeclared
 from mainstay.landscape.init import QUESTIONS, Answers, demo, write
+from mainstay.landscape.journeys import FASTEST
 from mainstay.landscape.offers import OWN_API, TELLS, Offer, Setting
 from mainstay.landscape.places import places
 from mainstay.landscape.read import read
@@ -28,8 +15,7 @@ from mainstay.landscape.secrets import resolve, resolve_settings
 from mainstay.landscape.traffic import LATENCIES, Traffic
 
 __all__ = [
-    "FAILURE_MODES", "FINDINGS", "GROUPS", "LATENCIES", "MAINSTAY", "OBJECTS", "OPERATOR", "OWN_API", "QUESTIONS", "TELLS",
-    "Admission", "Admitted", "Answers", "Channel", "Claim", "Finding", "Flow", "Landscape", "Misdeclared", "Offer", "Orders", "Owner",
-    "Pattern", "Proposal", "Rule", "Server", "Setting", "Shop", "System", "Traffic",
-    "check", "demo", "newer", "places", "read", "resolve", "resolve_settings", "schema", "speaks", "write",
+    "FAILURE_MODES", "FASTEST", "FINDINGS", "GROUPS", "LATENCIES", "MAINSTAY", "OBJECTS", "OPERATOR", "OWN_API", "QUESTIONS", "TELLS",
+    "Admission", "Admitted", "Answers", "Claim", "Duties", "Finding", "Flow", "Landscape", "Misdeclared", "Offer", "Pattern", "Proposal",
+    "Setting", "Traffic", "check", "demo", "places", "read", "resolve", "resolve_settings", "schema", "speaks", "write",
 ]  # fmt: skip

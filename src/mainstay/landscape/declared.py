@@ -53,7 +53,7 @@ class System(Part, frozen=True):
     connector: Annotated[str, Meta(description="Which connector speaks with it; `mainstay connector list` shows them.")]
     owner: Annotated[str, Meta(description="Who answers for it; a name under [owners].")]
     environment: Annotated[Literal["production", "sandbox", "test"], Meta(description="Keeps test ids apart.")] = "production"
-    runbook: Annotated[str, Meta(description="Link to what to do when it fails.")] = ""
+    runbook: Annotated[str, Meta(description="Link to what to do when it fails; empty: the runbooks of its flows.")] = ""
     settings: Annotated[dict[str, Any], Meta(description="The connector's own settings; secrets by reference: env:NAME, file:PATH.")] = {}
 
 
@@ -113,7 +113,7 @@ class Flow(Part, frozen=True):
     latency: Annotated[Latency, Meta(description="How soon the business needs it.")]
     owner: Annotated[str, Meta(description="Who answers for it; a name under [owners].")]
     runbook: Annotated[str, Meta(description="Link to what to do when it fails.")]
-    failures: Annotated[dict[str, str], Meta(description="Owner for each failure mode that is not the flow's owner's.")] = {}
+    failures: Annotated[dict[str, str], Meta(description="Who answers for a failure mode here, instead of the owner of the system.")] = {}
     every_s: Annotated[
         Annotated[float, Meta(gt=0)] | None, Meta(description="For poll: how often, instead of the connector's own interval.")
     ] = None

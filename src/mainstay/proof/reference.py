@@ -17,9 +17,7 @@ from mainstay import connectors
 from mainstay.contract.connector import Connector, Manifest, Sink, Topic
 from mainstay.contract.talk import Repeat
 from mainstay.edge.openapi import CALLERS, Endpoint, ProblemAnswer
-from mainstay.landscape import FAILURE_MODES, FINDINGS, GROUPS, OBJECTS, OWN_API, Landscape
-from mainstay.landscape.journeys import FASTEST
-from mainstay.landscape.traffic import LATENCIES
+from mainstay.landscape import FAILURE_MODES, FASTEST, FINDINGS, GROUPS, LATENCIES, OBJECTS, OWN_API, Landscape
 from mainstay.model.commands import AnyCommand
 from mainstay.model.events import VERSION, AnyEvent
 from mainstay.model.failures import CODES
@@ -27,6 +25,7 @@ from mainstay.model.seen import SeenEvent
 from mainstay.money.post import POSTINGS
 from mainstay.orders.moves import BEFORE_RELEASE, MOVES, diagram
 from mainstay.proof.described import fields, parts, summary, table, word
+from mainstay.proof.rooms import faces
 
 MARK = "<!-- Made by `make docs` from the code. Do not edit: change the declaration and run it again. -->"
 REPEATS = {
@@ -49,6 +48,7 @@ def pages(cli: click.Group, endpoints: Sequence[Endpoint]) -> dict[str, str]:
         "order-lifecycle.md": _lifecycle,
         "accounts.md": _accounts,
         "api.md": lambda: _api(endpoints),
+        "rooms.md": _rooms,
     }
     made = {name: "\n".join([MARK, "", *make()]) + "\n" for name, make in makers.items()}
     return {"README.md": "\n".join([MARK, "", *_index(made)]) + "\n", **made}
@@ -348,3 +348,14 @@ def _terms(one: Endpoint) -> Iterator[str]:
     if one.body:
         yield f"Body: {word(kinds.type_info(one.body))}."
     yield f"Answer: {word(kinds.type_info(one.answer))}." if one.answer else "Answer: JSON for people to read."
+
+
+# --- the code ----------------------------------------------------------------------------------------------------------
+def _rooms() -> Iterator[str]:
+    yield from _head(
+        "Rooms and their faces",
+        "What each room of the code shows the others; everything else is its own business.",
+        "A face is declared in the room's `__init__.py`, and the house rules refuse an import past it, a promise that is not kept and "
+        "one that nobody needs. Which rooms may import from which stands in [Architecture](../../ARCHITECTURE.md).",
+    )
+    yield from faces()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 
 import aiohttp
@@ -101,3 +102,10 @@ class Town:
                 async with self._client.post(hook, data=post.body, headers=dict(post.headers)) as answer:
                     status = answer.status
         twin.delivered(post.id, status, self.clock())
+
+
+def free_port() -> int:
+    """A port on loopback that nobody has now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

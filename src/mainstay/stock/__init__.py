@@ -1,1 +1,7 @@
 """What we have, what is spoken for, and what may still be sold."""
+
+FACE = (
+    "decide.Shelves", "decide.Wants", "decide.allocate", "decide.found", "decide.reserve",
+    "fold.booked", "fold.counted", "fold.fold", "fold.free", "fold.freed_or_taken", "fold.level_id", "fold.moved",
+    "view.ChannelPolicy", "view.explained", "view.listed", "view.serving",
+)  # fmt: skip

@@ -1,1 +1,10 @@
 """Keeps what we know: inbox, event log, state, cross-references, outbox. One writer for each file."""
+
+FACE = (
+    "archive.Archive", "archive.raw_of", "archive.unclaimed",
+    "bell.Bell", "bell.POLL_S", "bell.Ringer",
+    "database.Lock", "database.SQLITE_MIN", "database.STORE_FAILED", "database.connect", "database.rows", "database.scrub",
+    "inbox.Inbox", "inbox.InboxReader", "inbox.New", "inbox.OUTCOMES_FROM", "inbox.Receipt", "inbox.UNCLAIMED",
+    "packing.pack", "packing.unpack",
+    "state.Batch", "state.Key", "state.State",
+)  # fmt: skip

@@ -27,6 +27,7 @@ class Receipt(Struct, frozen=True, gc=False):
 
 
 New = tuple[int, str, str, str, bytes]  # a receipt before it is numbered: at, system, topic, key, body
+Beside = tuple[str, Sequence[tuple[Any, ...]]]  # a statement, and the bindings of each row
 
 
 class Inbox:
@@ -40,8 +41,11 @@ class Inbox:
         first = OUTCOMES_FROM if path.name.startswith("outcomes") else 0
         self.last: int = max(first, archived, rows(self.connection, "SELECT max(seq) FROM receipt")[0][0] or 0)
 
-    def add(self, new: Sequence[New], marks: Sequence[tuple[str, str]] = ()) -> int:
-        """Make receipts durable in one commit, with what moves along with them (a feed's cursor); returns the last number."""
+    def add(self, new: Sequence[New], marks: Sequence[tuple[str, str]] = (), beside: Sequence[Beside] = ()) -> int:
+        """Make receipts durable in one commit, with what moves along with them: a feed's cursor, rows beside. Returns the last number.
+
+        A commit that fails leaves everything as it was, the next number too.
+        """
         first = self.last + 1
         with self.connection:
             self.connection.executemany(
@@ -50,6 +54,8 @@ class Inbox:
             )
             if marks:
                 self.connection.executemany("INSERT OR REPLACE INTO mark (name, value) VALUES (?, ?)", marks)
+            for sql, bindings in beside:
+                self.connection.executemany(sql, bindings)
         self.last += len(new)
         return self.last
 

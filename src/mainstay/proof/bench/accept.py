@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mainstay.proof.bench import REPS, Missing, folder, paired
+from mainstay.proof.bench.load import Loading
 from mainstay.proof.bench.payloads import order
 from mainstay.proof.bench.servers import PATH, SECRET
 from mainstay.proof.bench.stage import T0, Stage, fill_inbox
@@ -73,17 +73,7 @@ def server(kind: str, place: Path) -> Iterator[int]:
 def load(port: int, seconds: float, rate: float) -> dict[str, Any]:
     """Put the load on it and wait for the figures."""
     count = int(seconds * (rate or 25_000))
-    arguments = [str(port), PATH, SECRET, str(seconds), str(CONNECTIONS), str(rate), "0", str(count)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mainstay.proof.bench.load", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None and process.stdin is not None
-    process.stdout.readline()
-    process.stdin.write("go\n")
-    process.stdin.flush()
-    told: dict[str, Any] = json.loads(process.stdout.readline())
-    process.wait(20)
-    return told
+    return Loading(port, PATH, SECRET, seconds, CONNECTIONS, rate, count).told()
 
 
 def _stored(kind: str, place: Path) -> int | None:

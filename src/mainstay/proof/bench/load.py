@@ -10,8 +10,10 @@ import asyncio
 import base64
 import hmac
 import json
+import subprocess
 import sys
 import time
+from typing import Any
 
 from mainstay.proof.bench.payloads import order
 
@@ -30,6 +32,25 @@ def requests(path: str, secret: str, first: int, count: int) -> list[bytes]:
         )
         made.append(head.encode() + body)
     return made
+
+
+class Loading:
+    """A load that runs in its process from now on: `told` waits for its figures."""
+
+    def __init__(self, port: int, path: str, secret: str, seconds: float, connections: int, rate: float, count: int) -> None:
+        arguments = [str(one) for one in (port, path, secret, seconds, connections, rate, 0, count)]
+        command = [sys.executable, "-m", "mainstay.proof.bench.load", *arguments]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdout.readline()  # its requests are made
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+
+    def told(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        figures: dict[str, Any] = json.loads(self.process.stdout.readline())
+        self.process.wait(20)
+        return figures
 
 
 class Load:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from mainstay.flows.propagate import shelves_of
+from mainstay.proof.access import SECRETS
 from mainstay.proof.bench import folder
-from mainstay.proof.bench.running import Running, domain, free_port, landscape
-from mainstay.proof.town import Town
+from mainstay.proof.bench.running import Running, domain, landscape
+from mainstay.proof.town import Town, free_port
 from mainstay.stock.fold import free
 from mainstay.storage.state import State
 from mainstay.twins.amazon import AmazonTwin
@@ -82,7 +83,7 @@ async def _in(place: Path, stalled: str) -> dict[str, Any]:
         delays, town.delays = town.delays, {}
         await _until(lambda: _told(twins), 60)
         town.hooks = {name: f"http://127.0.0.1:{port}/hooks/{name}" for name in SHOPS}
-        town.hooks["warehouse"] = f"http://127.0.0.1:{port}/hooks/warehouse/twin-path"
+        town.hooks["warehouse"] = f"http://127.0.0.1:{port}/hooks/warehouse/{SECRETS['warehouse-hook']}"
         town.delays = delays
         placed, took = await _sell(twins, SELLING_S)
         channels = running.snapshot()["channels"]

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import statistics
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
 
+from mainstay.proof.access import SECRETS, SHOP
 from mainstay.proof.bench import folder
-from mainstay.proof.bench.load import requests
-from mainstay.proof.bench.running import Running, domain, free_port, landscape
+from mainstay.proof.bench.load import Loading, requests
+from mainstay.proof.bench.running import Running, domain, landscape
+from mainstay.proof.town import free_port
 from mainstay.storage.database import rows
 from mainstay.storage.state import State
 
 PATH = "/hooks/shop"
-SECRET = "shpss_twin"
 
 
 def run(quick: bool) -> dict[str, Any]:
@@ -43,7 +41,7 @@ def run(quick: bool) -> dict[str, Any]:
 
 def _once(place: Path, seconds: float) -> dict[str, Any]:
     port = free_port()
-    text = landscape({"shop": "http://127.0.0.1:9"}, {}, {}, port).replace(domain("shop"), "acme.myshopify.com")
+    text = landscape({"shop": "http://127.0.0.1:9"}, {}, {}, port).replace(domain("shop"), SHOP)
     running = Running(place, text, port)
     running.start()
     try:
@@ -51,7 +49,7 @@ def _once(place: Path, seconds: float) -> dict[str, Any]:
         acknowledged = _load_then_kill(running, seconds)
         started = time.monotonic()
         running.start()
-        raw = requests(PATH, SECRET, 50_000_000, 1)[0]
+        raw = requests(PATH, SECRETS["shop-secret"], 50_000_000, 1)[0]
         while not _posted(port, raw):
             time.sleep(0.01)
         first = time.monotonic() - started
@@ -69,19 +67,10 @@ def _once(place: Path, seconds: float) -> dict[str, Any]:
 
 def _load_then_kill(running: Running, seconds: float) -> int:
     """As fast as it goes, then everything dies in the middle of it; returns how many deliveries were acknowledged."""
-    arguments = [str(running.port), PATH, SECRET, str(seconds * 4), "32", "0", "0", str(int(seconds * 40_000))]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mainstay.proof.bench.load", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdin is not None and process.stdout is not None
-    process.stdout.readline()
-    process.stdin.write("go\n")
-    process.stdin.flush()
+    loading = Loading(running.port, PATH, SECRETS["shop-secret"], seconds * 4, 32, 0, int(seconds * 40_000))
     time.sleep(seconds)
     running.kill()
-    told = json.loads(process.stdout.readline())
-    process.wait(20)
-    return int(told["statuses"].get("200", 0))
+    return int(loading.told()["statuses"].get("200", 0))
 
 
 def _posted(port: int, raw: bytes) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,11 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-SECRETS = {
-    "shop-token": "shpat_twin", "shop-secret": "shpss_twin", "amazon-secret": "amzn-secret", "amazon-refresh": "Atzr|twin",
-    "amazon-sqs": "sqs-secret", "payments-key": "sk_test_twin", "payments-secret": "whsec_twin", "erp-password": "twin",
-    "warehouse-secret": "twin-secret", "warehouse-hook": "twin-path", "api-token": "bench",
-}  # fmt: skip
+from mainstay.proof.access import LOCATION, keep, settings
+
 READY_S_MAX = 30.0
 
 HEAD = """[shop]
@@ -32,59 +28,16 @@ api_token = "file:api-token"
 [owners.operations]
 contact = "ops@bench.example"
 """
-SHOP = """[systems.{name}]
-connector = "shopify"
+SYSTEM = """[systems.{name}]
+connector = "{connector}"
 owner = "operations"
 environment = "test"
 [systems.{name}.settings]
-shop = "{domain}"
-token = "file:shop-token"
-webhook_secret = "file:shop-secret"
-location = "7001"
-currency = "EUR"
-payment_system = "payments"
-url = "{url}"
-[channels.{name}]
-system = "{name}"
-location = "7001"
+{settings}
 """
-AMAZON = """[systems.{name}]
-connector = "amazon"
-owner = "operations"
-environment = "test"
-[systems.{name}.settings]
-seller = "A3TH9S8BH6GOGM"
-marketplace = "A1PA6795UKMFR9"
-client = "bench"
-client_secret = "file:amazon-secret"
-refresh_token = "file:amazon-refresh"
-queue_url = "{url}/queue"
-access_key = "AKIATWIN"
-secret_key = "file:amazon-sqs"
-url = "{url}"
-auth_url = "{url}"
-since = "2026-01-01T00:00:00Z"
-[channels.{name}]
+CHANNEL = """[channels.{name}]
 system = "{name}"
-"""
-BACK = """[systems.erp]
-connector = "tryton"
-owner = "operations"
-environment = "test"
-[systems.erp.settings]
-url = "{erp}"
-database = "tryton"
-login = "mainstay"
-password = "file:erp-password"
-[systems.warehouse]
-connector = "shipstation"
-owner = "operations"
-environment = "test"
-[systems.warehouse.settings]
-key = "twin-key"
-secret = "file:warehouse-secret"
-hook_secret = "file:warehouse-hook"
-url = "{warehouse}"
+{location}
 """
 OWNERSHIP = """[ownership.inventory.on_hand]
 create = {stock}
@@ -114,9 +67,11 @@ runbook = "runbooks.md"
 def landscape(shops: Mapping[str, str], amazons: Mapping[str, str], back: Mapping[str, str], port: int) -> str:
     """The text of mainstay.toml; the mappings are name -> URL, `back` has erp and warehouse or is empty."""
     parts = [HEAD.format(port=port)]
-    parts += [SHOP.format(name=name, url=url, domain=domain(name)) for name, url in shops.items()]
-    parts += [AMAZON.format(name=name, url=url) for name, url in amazons.items()]
-    parts += [BACK.format(**back)] if back else []
+    for name, url in shops.items():
+        parts += [_system(name, "shopify", url, shop=domain(name)), CHANNEL.format(name=name, location=f'location = "{LOCATION}"')]
+    for name, url in amazons.items():
+        parts += [_system(name, "amazon", url), CHANNEL.format(name=name, location="")]
+    parts += [_system("erp", "tryton", back["erp"]), _system("warehouse", "shipstation", back["warehouse"])] if back else []
     channels, told = [*shops, *amazons], ["warehouse", "erp"] if back else ["mainstay"]
     stock, parcels = (["erp"], ["warehouse"]) if back else ([], [])
     systems = {"stock": stock, "parcels": parcels, "channels": channels, "back": told if back else []}
@@ -125,6 +80,11 @@ def landscape(shops: Mapping[str, str], amazons: Mapping[str, str], back: Mappin
     parts += [_flow("inventory", "mainstay", channels, "direct")]
     parts += [_flow("inventory", "erp", ["mainstay"], "poll"), _flow("fulfilment", "warehouse", channels, "event")] if back else []
     return "".join(parts)
+
+
+def _system(name: str, connector: str, url: str, **own: str) -> str:
+    held = {**settings(connector, url, "EUR"), **own}
+    return SYSTEM.format(name=name, connector=connector, settings="\n".join(f"{key} = {json.dumps(one)}" for key, one in held.items()))
 
 
 def _flow(obj: str, source: str, targets: list[str], pattern: str) -> str:
@@ -142,8 +102,7 @@ class Running:
         self.place, self.port = place, port
         self.config = place / "mainstay.toml"
         self.config.write_text(text)
-        for name, value in SECRETS.items():
-            (place / name).write_text(value)
+        keep(place, {"api": "bench"})
         self.environment = {**os.environ, "MAINSTAY_TIME_FACTOR": str(time_factor)}
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -197,9 +156,3 @@ class Running:
             total += reader.behind(counters.get(f"position/{name}", 0))
             reader.close()
         return total
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -64,7 +64,7 @@ class Stage:
             translate={"shop": translate},
             policy=POLICY,
             admission=Admission(read(OWNERSHIP, "mainstay.toml")),
-            owner=lambda _system: "operations",
+            owner=lambda *_: "operations",
         )
         self.intake = Intake(self.world, self.shop)
         Desk(self.intake)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from mainstay.connectors.amazon import Amazon
+from mainstay.connectors.amazon.shipments import package_reference
 from mainstay.contract.conformance import Dice, Subject, latest
 from mainstay.contract.connector import Row, settings_of
 from mainstay.model.commands import Command, ConfirmFulfilment, SetLevel, SetPrice
@@ -58,29 +59,26 @@ class AmazonDriver:
             return SetLevel(key="", sku=sku, item=sku, quantity=50 + n, revision=n)
         if kind == 2:
             return SetPrice(key="", sku=sku, item=sku, currency="EUR", price=2000 + n, revision=n)
-        untouched = _untouched(twin)
-        if not untouched:
+        still_open = [
+            (name, item) for name, one in twin.orders.items() for item in one["orderItems"] if item["fulfillment"]["quantityUnfulfilled"]
+        ]
+        if not still_open:
             return None
-        order = untouched[dice.randrange(0, len(untouched))]
-        lines = tuple(UnitsOf(item["orderItemId"], item["quantityOrdered"]) for item in twin.orders[order]["orderItems"])
+        order, item = still_open[dice.randrange(0, len(still_open))]
+        lines = (UnitsOf(item["orderItemId"], 1),)  # a part of the order: others may follow
         return ConfirmFulfilment(key="", order=order, fulfilment=f"ful-{n}", lines=lines, shipped_at=0, carrier="UPS", tracking=(f"1Z{n}",))
 
     def natural(self, command: Command) -> str:
         if isinstance(command, SetLevel):
             return f"level {command.sku} {command.quantity}"
         if isinstance(command, SetPrice):
-            return f"price {command.sku}"
+            return f"price {command.sku} {command.price}"
         assert isinstance(command, ConfirmFulfilment)
-        return f"package {command.order}"
+        return f"package:{command.order}:{package_reference(command.fulfilment)}"
 
     def effects(self, twin: AmazonTwin) -> Mapping[str, int]:
-        found = Counter(f"level {sku} {quantity}" for sku, quantity, _ in twin.level_history)
-        found.update(f"price {sku}" for sku, first in SKUS.items() if twin.listings[sku].price_minor != first)
-        for effect, times in twin.effects.items():
-            kind, _, thing = effect.partition(":")
-            if kind == "package":
-                found[f"package {thing.partition(':')[0]}"] += times
-        return found
+        levels = Counter(f"level {sku} {quantity}" for sku, quantity, _ in twin.level_history)
+        return levels + Counter(f"price {sku} {price}" for sku, price, _ in twin.price_history) + twin.effects
 
     def truth(self, twin: AmazonTwin) -> Mapping[str, object]:
         found: dict[str, object] = {}
@@ -94,6 +92,7 @@ class AmazonDriver:
         found: dict[str, object] = {}
         for event in latest(said).values():
             if isinstance(event, OrderSeen):
+                assert event.order.difference() == 0, "its lines make its total"
                 found[event.external] = (event.order.payment, event.order.cancelled_at is not None, event.order.total)
             elif isinstance(event, FulfilmentSeen):
                 found[event.external] = (event.status, tuple((line.line, line.quantity) for line in event.lines), event.tracking)

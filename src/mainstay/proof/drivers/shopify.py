@@ -47,7 +47,10 @@ class ShopifyDriver:
         else:
             lines = [(f"SKU-{dice.randrange(0, 3)}", dice.randrange(1, 4)), (f"SKU-{dice.randrange(3, 6)}", 1)]
             paid = f"pi_{len(twin.orders)}" if dice.random() < 0.5 else None
-            twin.place_order(lines, now=now, customer=BUYER, payment_intent=paid, shipping_minor=490, tax_minor=dice.randrange(0, 300))
+            tax, discount = dice.randrange(0, 300), 70 * (len(twin.orders) % 4)
+            twin.place_order(
+                lines, now=now, customer=BUYER, payment_intent=paid, shipping_minor=490, tax_minor=tax, discount_minor=discount
+            )
 
     def wish(self, twin: ShopifyTwin, dice: Dice) -> Command | None:
         sku, n = f"SKU-{dice.randrange(0, 6)}", dice.randrange(1, 10_000)
@@ -74,7 +77,7 @@ class ShopifyDriver:
         if isinstance(command, SetLevel):
             return f"level {command.sku} {command.quantity}"
         if isinstance(command, SetPrice):
-            return f"price {command.sku}"
+            return f"price {command.sku} {command.price}"
         if isinstance(command, CancelOrder):
             return f"cancel:{command.order}"
         assert isinstance(command, ConfirmFulfilment)
@@ -82,8 +85,7 @@ class ShopifyDriver:
 
     def effects(self, twin: ShopifyTwin) -> Mapping[str, int]:
         levels = Counter(f"level {sku} {quantity}" for sku, quantity, _ in twin.level_history)
-        prices = Counter(f"price {sku}" for sku, first in SKUS.items() if twin.variants[sku].price_minor != first)
-        return twin.effects | levels | prices
+        return levels + Counter(f"price {sku} {price}" for sku, price, _ in twin.price_history) + twin.effects
 
     def truth(self, twin: ShopifyTwin) -> Mapping[str, object]:
         found: dict[str, object] = {}
@@ -98,6 +100,7 @@ class ShopifyDriver:
         for event in latest(said).values():
             match event:
                 case OrderSeen():
+                    assert event.order.difference() == 0, "its lines make its total"
                     found[f"order {event.external}"] = (event.order.payment, event.order.cancelled_at is not None, event.order.total)
                 case FulfilmentSeen():
                     found[f"parcel {event.external}"] = tuple((line.line, line.quantity) for line in event.lines)

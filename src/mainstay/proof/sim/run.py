@@ -19,7 +19,7 @@ from mainstay.model.failures import Reject
 from mainstay.proof.play import Cast
 from mainstay.proof.sim.acts import FAULTS, SCENARIOS, Swarm, draw
 from mainstay.proof.sim.machine import Fittings
-from mainstay.proof.sim.story import Ending, clean, play
+from mainstay.proof.sim.story import Ending, play
 
 TWINS = Cast.__struct_fields__
 CHUNK = 25  # seeds that a worker takes at a time
@@ -38,7 +38,7 @@ def swarm(seed: int, landscapes: Sequence[str], scenario: str = "") -> Swarm:
 def one(drawn: Swarm, furnish: Furnish) -> Ending:
     """Play one swarm in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="mainstay-sim-", dir=_memory()) as place:
-        return play(drawn, furnish(drawn.landscape), clean(Path(place) / "data"), prove=drawn.seed % PROVE_EVERY == 0)
+        return play(drawn, furnish(drawn.landscape), Path(place), prove=drawn.seed % PROVE_EVERY == 0)
 
 
 def many(seeds: Iterable[int], landscapes: Sequence[str], furnish: Furnish, scenario: str = "") -> Iterator[Ending]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import shutil
 from collections import Counter
 from hashlib import blake2b
 from pathlib import Path
@@ -232,10 +231,3 @@ def cast(seed: int) -> Cast:
         shop=ShopifyTwin(dice(1), currency=CURRENCY), amazon=amazon, payments=StripeTwin(dice(3)),
         erp=TrytonTwin(dice(4), currency=CURRENCY), warehouse=ShipStationTwin(dice(5)),
     )  # fmt: skip
-
-
-def clean(place: Path) -> Path:
-    """An empty folder."""
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    return place

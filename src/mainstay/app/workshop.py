@@ -1,48 +1,65 @@
-"""Beginning: a first landscape by asking, the connectors there are, a new one, an examination."""
+"""For who writes or examines a connector: what it declares, what it makes of a payload, a new one, the conformance suite."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-import click
 import msgspec
 
-from mainstay import connectors, landscape
+from mainstay import connectors
 from mainstay.app import build
 from mainstay.contract.conformance import Subject, Verdict, examine, report
+from mainstay.contract.connector import Connector, settings_of
 from mainstay.contract.scaffold import scaffold
+from mainstay.flows.tell import statements_of
 from mainstay.landscape import OWN_API
+from mainstay.model import events
 from mainstay.model.failures import Reject
+from mainstay.model.seen import Said, SeenEvent
 from mainstay.proof.drivers import SUBJECTS, subject
 
 
-def ask(defaults: bool) -> str:
-    """The text of a first mainstay.toml."""
-    offers = build.offers()
-    if defaults:
-        return landscape.demo(offers, {}, {})
-    told: dict[str, str] = {}
-    for question in landscape.QUESTIONS:
-        told[question.answer] = click.prompt(question.text, default=question.example if question.answer != "url" else "", show_default=True)
-    systems = dict(_pair(part) for part in told["systems"].split(",") if part.strip())
-    unknown = sorted(set(systems.values()) - set(offers))
-    if unknown:
-        raise Reject(f"no connector is called {', '.join(unknown)}; there are: {', '.join(sorted(offers))}", "not_capable")
-    first = tuple(part.strip() for part in told["asks_first"].split(",") if part.strip() in systems)
-    answers = landscape.Answers(
-        shop=told["shop"], currency=told["currency"].upper(), contact=told["contact"], systems=systems, asks_first=first, url=told["url"]
-    )
-    return landscape.write(answers, offers)
+def translator(name: str, given: Mapping[str, str]) -> Callable[[str, bytes], list[Said]]:
+    """A connector's translation with stand-ins for the settings that it does not need."""
+    if name == "api":
+        return statements_of
+    kind = connectors.find(name)
+    return kind(settings_of(kind, {**stand_ins(kind), **given})).translate
 
 
-def _pair(part: str) -> tuple[str, str]:
-    name, equals, kind = part.partition("=")
-    if not equals:
-        raise Reject(f"{part.strip()!r} does not say which connector; write name=connector, such as shop=shopify", "schema")
-    return name.strip(), kind.strip()
+STAND_IN: Mapping[str, Any] = {"string": "none", "array": [], "object": {}}  # by JSON type; all others: 1
+
+
+def stand_ins(connector: type[Connector]) -> dict[str, Any]:
+    """A value for every required setting: enough to translate, never to connect."""
+    found: dict[str, Any] = {}
+    for one in build.settings(connector):
+        if one.required:
+            found[one.name] = one.schema.get("examples", [STAND_IN.get(str(one.schema.get("type")), 1)])[0]
+        elif one.name == "currency":
+            found[one.name] = "USD"
+    return found
+
+
+def contracts() -> dict[str, Any]:
+    """Name -> version and JSON Schema of each canonical event, those of the outside and those of the log."""
+    found = {}
+    for kind in (*_members(SeenEvent), *_members(events.AnyEvent)):
+        (reference,), components = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
+        found[kind.__name__] = {
+            "version": events.VERSION,
+            "doc": (kind.__doc__ or "").split("\n")[0],
+            "schema": {**reference, "$defs": components},
+        }
+    return found
+
+
+def _members(union: Any) -> tuple[type[Any], ...]:
+    return tuple(union.__args__)
 
 
 def manifests() -> list[dict[str, Any]]:

@@ -1,0 +1,22 @@
+"""Adds to what people are shown who answers for it, how they are reached, and the runbooks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mainstay.landscape import Duties
+
+
+def with_runbooks(letter: dict[str, Any], duties: Duties) -> dict[str, Any]:
+    """A dead letter with its owner's contact and the runbooks. The owner is whose it became when it was written."""
+    duty = duties.of(letter["system"], letter["topic"], letter["code"])
+    return {**letter, "contact": duty.contact if duty.owner == letter["owner"] else "", "runbooks": list(duty.runbooks)}
+
+
+def with_owner(order: dict[str, Any], duties: Duties) -> dict[str, Any]:
+    """An order whose blocker names its owner, their contact and the runbooks: of the system that it waits for, else of its seller."""
+    blocker = order["blocker"]
+    if blocker is None:
+        return order
+    system = order["system"] if blocker["whose"] in ("operations", "mainstay", "") else blocker["whose"]
+    return {**order, "blocker": {**blocker, **duties.of(system, "", blocker["what"])._asdict()}}
