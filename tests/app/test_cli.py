@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from pathlib import Path
 
 import click
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from mainstay import __version__
+from mainstay.app import doctor
 from mainstay.app.build import open_house
 from mainstay.app.cli import main
 from mainstay.connectors import OURS
@@ -293,6 +295,22 @@ def test_doctor_sees_a_folder_that_others_can_read(finished):
     code, told, _ = ask(finished, "doctor", "--json")
     assert code == 1 and [one["what"] for one in json.loads(told) if not one["fine"]] == ["folder"]
     finished.data.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("us", "doubt", "said"), [(0.3, True, "no disk is so fast"), (800.0, False, "after 0.800 ms"), (80_000.0, True, "a faster disk")]
+)
+def test_doctor_says_what_a_commit_costs(finished, monkeypatch, us, doubt, said):
+    monkeypatch.setattr(doctor, "sync_us", lambda folder: us)
+    code, told, _ = ask(finished, "doctor", "--json")
+    (one,) = (one for one in json.loads(told) if one["what"] == "sync")
+    assert code == 0 and one["doubt"] is doubt and said in one["detail"]
+    assert ("look sync" in ask(finished, "doctor")[1]) is doubt
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="memory that looks like a disk")
+def test_memory_is_not_taken_for_a_disk():
+    assert doctor.sync_us(Path("/dev/shm")) < doctor.SYNC_US_MIN
 
 
 def test_doctor_sees_an_old_sqlite(finished, monkeypatch):

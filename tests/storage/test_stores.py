@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from zstandard import ZstdError
 
 from mainstay.model.failures import Halt
+from mainstay.orders.moves import MOVES
 from mainstay.storage import database
 from mainstay.storage.bell import Bell, Ringer
 from mainstay.storage.database import Lock, connect, rows, scrub
@@ -143,6 +144,13 @@ def test_the_write_ahead_log_is_emptied_when_nobody_looks(state):
     assert b"canary-bytes" not in state.path.read_bytes()
 
 
+@pytest.fixture
+def books(state):
+    """Two accounts of one currency, and one of another."""
+    state.connection.execute("INSERT INTO account VALUES (1, 'sales', 'EUR', 0), (2, 'psp', 'EUR', 0), (3, 'psp', 'BRL', 0)")
+    return state
+
+
 # --- the guards in the tables ------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("values", [(5, 6, 0, 0), (5, 3, 3, 0), (5, 7, 0, 1), (-1, 0, 0, 0), (0, -1, 0, 0), (0, 0, -1, 0), (0, 0, 0, -1)])
 def test_plain_sql_cannot_oversell(state, values):
@@ -160,23 +168,37 @@ def test_nor_can_it_later(state):
 
 @pytest.mark.parametrize("value", ["three", "3.5", 2.5, float("nan"), None, b"3"], ids=repr)
 @pytest.mark.parametrize("sql", [LEVEL, TRANSFER], ids=["stock", "transfer"])
-def test_an_integer_column_takes_integers_only(state, sql, value):
+def test_an_integer_column_takes_integers_only(books, sql, value):
     values = (value, 0, 0, 0) if sql == LEVEL else (1, 2, value)
     with pytest.raises(apsw.ConstraintError, match=r"cannot store|NOT NULL"):
-        state.connection.execute(sql, values)
+        books.connection.execute(sql, values)
 
 
-def test_a_posting_is_for_ever(state):
-    state.connection.execute(TRANSFER, (1, 2, 100))
+def test_a_posting_is_for_ever(books):
+    books.connection.execute(TRANSFER, (1, 2, 100))
     for sql in ("UPDATE transfer SET amount = 1", "UPDATE transfer SET what = what", "DELETE FROM transfer"):
         with pytest.raises(apsw.ConstraintError, match="a posted transfer is never"):
-            state.connection.execute(sql)
+            books.connection.execute(sql)
 
 
 @pytest.mark.parametrize("values", [(1, 1, 100), (1, 2, 0), (1, 2, -5)])
-def test_a_posting_moves_something_between_two_accounts(state, values):
+def test_a_posting_moves_something_between_two_accounts(books, values):
     with pytest.raises(apsw.ConstraintError, match="CHECK"):
-        state.connection.execute(TRANSFER, values)
+        books.connection.execute(TRANSFER, values)
+
+
+@pytest.mark.parametrize("accounts", [(1, 3), (3, 2), (1, 4), (4, 1)])
+def test_a_posting_stays_within_a_currency_and_between_accounts_that_are_there(books, accounts):
+    with pytest.raises(apsw.ConstraintError, match="between two accounts of one currency"):
+        books.connection.execute(TRANSFER, (*accounts, 100))
+
+
+def test_an_order_s_row_has_a_state_of_the_table_of_moves(state):
+    order = "INSERT INTO orders VALUES (NULL, ?, 1, 0, 0, 0, x'7B7D')"
+    for status in MOVES:
+        state.connection.execute(order, (status,))
+    with pytest.raises(apsw.ConstraintError, match="CHECK"):
+        state.connection.execute(order, ("shiped",))
 
 
 @pytest.mark.parametrize(
@@ -221,6 +243,16 @@ def test_the_first_entity_keeps_an_id_that_two_claim(state):
         state.write(batch)
         state.merge_xrefs()
     assert state.find([(1, "same")]) == {(1, "same"): 100}
+    assert state.claims == [(1, "same", 100, 200)], "and the other claim is told"
+
+
+def test_a_claim_within_one_merge_is_told_and_a_repeat_is_none(state):
+    batch = Batch()
+    batch.xrefs = [(1, 7, 300), (1, 7, 100), (1, 8, 300), (1, 8, 300)]
+    state.write(batch)
+    state.merge_xrefs()
+    assert state.find([(1, 7), (1, 8)]) == {(1, 7): 300, (1, 8): 300}
+    assert state.claims == [(1, 7, 300, 100)]
 
 
 # --- packing, bells ----------------------------------------------------------------------------------------------------

@@ -286,7 +286,7 @@ def doctor(config: Path, as_json: bool) -> None:
     from mainstay.app.doctor import examine
 
     found = examine(config)
-    text = "\n".join(f"{'ok  ' if one.fine else 'BAD '} {one.what}: {one.detail}" for one in found)
+    text = "\n".join(f"{'BAD ' if not one.fine else 'look' if one.doubt else 'ok  '} {one.what}: {one.detail}" for one in found)
     show(found, as_json, text)
     sys.exit(0 if all(one.fine for one in found) else 1)
 

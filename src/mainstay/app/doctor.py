@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+import statistics
+import tempfile
+import time
 from pathlib import Path
 
 import apsw
@@ -11,17 +14,21 @@ from msgspec import Struct
 
 from mainstay.app.declaration import findings
 from mainstay.model.failures import Halt
-from mainstay.storage.database import SQLITE_MIN, connect
+from mainstay.storage.database import SQLITE_MIN, connect, force
 
 FREE_BYTES_MIN = 1_000_000_000
+SYNCS = 20  # how often a page is written and forced out, to learn what a commit costs here
+SYNC_US_MIN = 8.0  # a round trip to any drive takes longer; to memory it takes less than one
+SYNC_US_MAX = 50_000.0  # every acknowledgement waits for one
 
 
 class Inspection(Struct, frozen=True):
-    """One thing that was looked at."""
+    """One thing that was looked at. `doubt`: it does not forbid to run, but a person should know."""
 
     what: str
     fine: bool
     detail: str
+    doubt: bool = False
 
 
 def examine(config: Path) -> list[Inspection]:
@@ -37,12 +44,36 @@ def examine(config: Path) -> list[Inspection]:
         return found
     house = open_house(config)
     house.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    found += [_disk(house.data), _private(house.data)]
+    found += [_disk(house.data), _private(house.data), _sync(sync_us(house.data), house.data)]
     found += [_store(house.data / f"{name}.db") for name in ("inbox", "state", "outcomes") if (house.data / f"{name}.db").exists()]
     server = house.landscape.server
     public = server.listen not in ("127.0.0.1", "::1", "localhost")
     found.append(Inspection("listening", not public or server.url.startswith("https://"), f"on {server.listen}; public only behind https"))
     return found
+
+
+def sync_us(folder: Path) -> float:
+    """Microseconds until a written page is in stable storage: the median of a few, on a scratch file beside the store."""
+    took = []
+    with tempfile.TemporaryFile(dir=folder) as scratch:
+        for _ in range(SYNCS):
+            scratch.write(os.urandom(4096))
+            scratch.flush()
+            started = time.perf_counter()
+            force(scratch.fileno())
+            took.append((time.perf_counter() - started) * 1e6)
+    return statistics.median(took)
+
+
+def _sync(us: float, data: Path) -> Inspection:
+    told = f"a write is in stable storage after {us / 1000:,.3f} ms"
+    if us < SYNC_US_MIN:
+        return Inspection(
+            "sync", True, f"{told}: no disk is so fast, {data} may be memory, or lose what it acknowledged with the power", True
+        )
+    if us > SYNC_US_MAX:
+        return Inspection("sync", True, f"{told}: every acknowledgement waits for one; put {data} on a faster disk", True)
+    return Inspection("sync", True, told)
 
 
 def _disk(data: Path) -> Inspection:

@@ -86,6 +86,8 @@ class Core:
         """Upkeep in a quiet moment."""
         if self.state.unmerged >= IDLE_MERGE:
             self.state.merge_xrefs()
+        if self.state.claims:
+            self.tell_claims()
         erased = self.world.counters.get("erased", 0)
         if erased > self._scrubbed and scrub(self.state.connection):
             self._scrubbed = erased
@@ -93,6 +95,15 @@ class Core:
         if now - self._pruned > PRUNE_S * SECOND:
             self._pruned = now
             self.prune()
+
+    def tell_claims(self) -> None:
+        """Say which ids two entities claim: the first keeps it, and `mainstay trace` of the id leads to the first alone."""
+        words = {number: text for text, number in self.state.words().items()}
+        for claim in self.state.claims:
+            space = words[claim.space]
+            known = "" if space.endswith("/customer") else claim.ext  # what a system calls a person may be their address
+            log.warning("an id is claimed twice", space=space, id=known, kept_by=claim.kept, claimed_by=claim.refused)
+        self.state.claims.clear()
 
     def prune(self) -> None:
         """Drop what the other processes have taken over: archived batches, levels that every channel knows, answers long given."""

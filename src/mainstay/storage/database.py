@@ -19,7 +19,7 @@ PAGE_BYTES = {"state": 4096, "inbox": 16384}  # three deliveries of 5 KB to a pa
 CACHE_KIB = 65_536
 BUSY_MS = 10_000
 CHECKPOINT_PAGES = 4_000
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def connect(path: Path, *, write: bool, schema: str) -> apsw.Connection:
@@ -67,7 +67,7 @@ def scrub(connection: apsw.Connection) -> bool:
 
 
 def refuse_other(connection: apsw.Connection) -> None:
-    """What another version wrote is neither read nor changed: nothing leads from schema 1 to 2. Raises Halt."""
+    """What another version wrote is neither read nor changed: nothing leads from one schema to the next yet. Raises Halt."""
     version = connection.pragma("user_version")
     if version not in (0, SCHEMA_VERSION):
         name = connection.filename

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -78,6 +78,15 @@ _WRITES: tuple[tuple[str, str], ...] = (  # (rows of the batch, statement), in t
 )
 
 
+class Claim(NamedTuple):
+    """An id of others that a second entity claimed: its space (the number of "system/kind"), the id, who keeps it, who does not get it."""
+
+    space: int
+    ext: int | str
+    kept: int
+    refused: int
+
+
 class State:
     """The core's store. One writer; any number of readers open the same file with `write=False`."""
 
@@ -86,6 +95,7 @@ class State:
         self._lock = Lock(path) if write else None
         self.connection = connect(path, write=write, schema="state")
         self.rows_written: Counter[str] = Counter()
+        self.claims: list[Claim] = []  # found by a merge; whoever tells people of them empties it
         self._recent: dict[Key, int] = {}
         if write:
             self._recent = {(space, ext): entity for space, ext, entity in self.rows("recent_xrefs")}
@@ -167,11 +177,17 @@ class State:
             self.merge_xrefs()
 
     def merge_xrefs(self) -> None:
-        """Move the new cross-references to their sorted place: in idle moments, or when there are many."""
+        """Move the new cross-references to their sorted place: in idle moments, or when there are many.
+
+        Where two entities claim an id the first one keeps it, and `claims` gets the other.
+        """
         if not self._recent:
             return
         with self.connection:
+            new = rows(self.connection, "SELECT count(*) FROM xref_new")[0][0]
             self.connection.execute(_SQL["merge_xrefs"])
+            if self.connection.changes() < new:
+                self.claims += [Claim(*row) for row in self.rows("claimed_twice")]
             self.connection.execute(_SQL["clear_new_xrefs"])
         self._recent.clear()
 

@@ -44,8 +44,14 @@ SELECT space, ext, entity FROM xref_new ORDER BY n;
 INSERT INTO xref_new (space, ext, entity) VALUES (?, ?, ?);
 
 -- name: merge_xrefs
--- Move the new cross-references, sorted, to their place.
-INSERT OR IGNORE INTO xref (space, ext, entity) SELECT space, ext, entity FROM xref_new ORDER BY space, ext;
+-- Move the new cross-references, sorted, to their place. The first entity keeps an id that two claim.
+INSERT OR IGNORE INTO xref (space, ext, entity) SELECT space, ext, entity FROM xref_new ORDER BY space, ext, n;
+
+-- name: claimed_twice
+-- New cross-references whose id another entity has in the table: space, id, who keeps it, who claimed it later.
+SELECT fresh.space, fresh.ext, xref.entity, fresh.entity
+FROM xref_new AS fresh JOIN xref ON xref.space = fresh.space AND xref.ext = fresh.ext
+WHERE xref.entity <> fresh.entity ORDER BY fresh.n;
 
 -- name: clear_new_xrefs
 -- After the merge.

@@ -21,7 +21,10 @@ CREATE INDEX event_entity ON event (entity);
 
 CREATE TABLE orders (
     id      INTEGER PRIMARY KEY,
-    status  TEXT NOT NULL,
+    status  TEXT NOT NULL CHECK (status IN (
+        'new', 'placed', 'held', 'paid', 'backordered', 'allocated', 'released', 'part_shipped', 'cancelling', 'shipped', 'invoiced',
+        'settled', 'cancelled'
+    )),
     open    INTEGER NOT NULL CHECK (open IN (0, 1)),
     at      INTEGER NOT NULL,  -- when it last changed
     heard   INTEGER NOT NULL,  -- the row of the log that holds the order as its source last stated it
@@ -88,6 +91,11 @@ CREATE TABLE transfer (  -- the ledger: moves an amount between two accounts, so
     credit INTEGER NOT NULL CHECK (credit <> debit),
     amount INTEGER NOT NULL CHECK (amount > 0)
 ) STRICT;
+CREATE TRIGGER transfer_in_one_currency BEFORE INSERT ON transfer  -- which is its accounts': both are there, and of the same
+WHEN NOT EXISTS (
+    SELECT 1 FROM account AS debit JOIN account AS credit ON credit.currency = debit.currency WHERE debit.id = NEW.debit AND credit.id = NEW.credit
+)
+BEGIN SELECT RAISE(ABORT, 'a transfer moves between two accounts of one currency'); END;
 CREATE TRIGGER transfer_is_final BEFORE UPDATE ON transfer BEGIN SELECT RAISE(ABORT, 'a posted transfer is never changed'); END;
 CREATE TRIGGER transfer_stays BEFORE DELETE ON transfer BEGIN SELECT RAISE(ABORT, 'a posted transfer is never deleted'); END;
 
