@@ -79,6 +79,8 @@ class Apply:
             self._link_heard(state, event)  # type: ignore[arg-type]
             if type(event.said) is OrderSeen:  # type: ignore[union-attr]
                 state.heard = seq
+            elif type(event.said) is RefundSeen:  # type: ignore[union-attr]
+                self._shelved(state, event.said)  # type: ignore[union-attr]
         short_before = state.short if kind in (Short, Allocated, Moved) and state.short else None
         short_before = dict(short_before) if short_before else None
         fold_order(state, event, world.item_of.__getitem__)
@@ -98,6 +100,12 @@ class Apply:
         """After the events of a row: bring the books to what the order's state says now, where one of them moves money."""
         if any(_moves_money(state, event) for event in events):
             self._post(state, seq)
+
+    def _shelved(self, state: OrderState, said: RefundSeen) -> None:
+        """A channel that takes units back counts them for itself at once: tell it what it may show."""
+        back = {line.line for line in said.lines if line.restock != "no_restock"}
+        lines = state.order.lines if state.order is not None else ()
+        self.world.tell.update(item for line, item in zip(lines, state.items, strict=False) if line.id in back)
 
     def _link_heard(self, state: OrderState, event: Heard) -> None:
         world = self.world

@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from mainstay.model.events import Share
-from mainstay.model.objects import Order, UnitsOf
+from mainstay.model.objects import Order, RefundLine, UnitsOf
 
 
 class PaymentState(Struct, gc=False, omit_defaults=True):
@@ -45,8 +45,10 @@ class RefundState(Struct, gc=False, omit_defaults=True):
     status: str
     amount: int
     version: int = 0
-    posted: int = 0  # what of it stands in the ledger
-    restocked: bool = False
+    at: int = 0
+    shipping: int = 0
+    back: tuple[RefundLine, ...] = ()  # units that came back to the shelf
+    restocked: bool = False  # the ERP has booked them
 
 
 class DisputeState(Struct, gc=False, omit_defaults=True):

@@ -15,7 +15,7 @@ from mainstay.model.events import WHEREVER, AnyEvent, Asked, CancelAsked, Deallo
 from mainstay.model.money import major
 from mainstay.model.objects import UnitsOf
 from mainstay.model.seen import DisputeSeen, FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
-from mainstay.model.state import OrderState, ParcelState
+from mainstay.model.state import OrderState, ParcelState, RefundState
 from mainstay.orders.fold import ENDED
 from mainstay.orders.moves import BEFORE_RELEASE
 
@@ -364,8 +364,43 @@ def _after_shipping(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
             yield Asked(key=key, command="PostSale", system=erp)
         if state.invoice or not erp:
             yield Moved(move="invoice")
+    yield from _returns(state, policy)
     if state.status == "invoiced" and is_captured(state) and all(e.outcome in ENDED for e in state.effects.values()):
         yield Moved(move="settle")
+
+
+def _returns(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
+    """Have what came back booked, once for each refund that says so, and after the sale that it undoes."""
+    erp = policy.books.get(state.system, "")
+    if not state.invoice or not policy.takes(erp, "PostReturn"):
+        return
+    for external, refund in list(state.refunds.items()):
+        key = f"{state.uid}:return.{external}"
+        if refund.back and refund.status in ("pending", "succeeded") and key not in state.effects:
+            lines = _came_back(state, refund)
+            if lines:
+                yield Asked(key=key, command="PostReturn", system=erp, lines=lines, about=external)
+
+
+def _came_back(state: OrderState, refund: RefundState) -> tuple[UnitsOf, ...]:
+    """Units of a refund that are on the shelf again: at most those that had left and have not come back by another one."""
+    out = [0] * len(state.items)
+    for share in state.shares:
+        if share.line < len(out):
+            out[share.line] += share.shipped
+    numbers = _numbers(state)
+    for effect in state.effects.values():
+        if effect.command == "PostReturn" and effect.outcome != "replaced":
+            for units in effect.lines:
+                if units.line in numbers:
+                    out[numbers[units.line]] -= units.quantity
+    back: list[tuple[int, int]] = []
+    for line in refund.back:
+        number = numbers.get(line.line)
+        if number is not None:
+            back.append((number, min(line.quantity, out[number])))
+            out[number] -= back[-1][1]
+    return _units(state, back)
 
 
 def _confirm(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:

@@ -59,6 +59,8 @@ def _heard(state: OrderState, event: Heard, item_of: ItemOf) -> None:
     elif isinstance(said, RefundSeen):
         known_refund = state.refunds.setdefault(said.external, RefundState(event.system, said.status, said.amount))
         known_refund.status, known_refund.amount, known_refund.version = said.status, said.amount, said.version
+        known_refund.at, known_refund.shipping = said.at, said.shipping
+        known_refund.back = tuple(line for line in said.lines if line.restock == "restock" and line.quantity)
     elif isinstance(said, DisputeSeen):
         state.disputes[said.external] = DisputeState(event.system, said.status, said.amount, said.version, said.reason, said.inquiry)
     elif isinstance(said, SettlementLineSeen):
@@ -156,6 +158,8 @@ def _answered(state: OrderState, event: Answered) -> None:
                 share.released = share.shipped
     if effect.command == "PostSale" and event.outcome == "done":
         state.invoice = event.references.get("invoice", "") or state.invoice or "posted"
+    if effect.command == "PostReturn" and event.outcome == "done":
+        state.refunds[effect.about].restocked = True
 
 
 def _held(state: OrderState, event: Held) -> None:
