@@ -49,6 +49,7 @@ from mainstay.model.state import LOCATIONS_MAX, OrderState, ReservationState
 from mainstay.model.times import SECOND
 from mainstay.money.post import post
 from mainstay.orders.decide import captured, is_paid
+from mainstay.orders.fold import BOOKED
 from mainstay.orders.fold import fold as fold_order
 from mainstay.orders.view import command
 from mainstay.stock import fold as stock
@@ -127,7 +128,7 @@ class Apply:
         effect = state.effects[event.key]
         for kind, reference in event.references.items():
             world.link(world.key(effect.system, kind, reference), state.id)
-        if effect.command == "PostSale" and event.outcome == "done":
+        if effect.command == "PostSale" and event.outcome in BOOKED:
             stock.booked(state.shares, world.level)
 
     def _post(self, state: OrderState, seq: int) -> None:

@@ -45,10 +45,11 @@ class ReleaseOrder(Command, frozen=True, tag="ReleaseOrder"):
 
 
 class CancelRelease(Command, frozen=True, tag="CancelRelease"):
-    """Do not ship this release after all."""
+    """Do not ship this release after all. `reference` is the warehouse's own id, where its answer has come; `number` finds it there."""
 
     release: str
     reference: str = ""
+    number: str = ""
 
 
 class CapturePayment(Command, frozen=True, tag="CapturePayment"):

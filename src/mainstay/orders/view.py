@@ -43,7 +43,7 @@ def _release(state: OrderState, order: Order, asked: Asked, at: int) -> ReleaseO
 def _cancel_release(state: OrderState, order: Order, asked: Asked, at: int) -> CancelRelease:
     releases = (effect for effect in state.effects.values() if effect.command == "ReleaseOrder" and effect.about == asked.about)
     reference = next((ref for effect in releases if (ref := effect.references.get("release"))), "")
-    return CancelRelease(key=asked.key, release=release(state.uid, int(asked.about)), reference=reference)
+    return CancelRelease(key=asked.key, release=release(state.uid, int(asked.about)), reference=reference, number=order.number)
 
 
 def _capture(state: OrderState, order: Order, asked: Asked, at: int) -> CapturePayment:
@@ -73,6 +73,8 @@ def _cancel(state: OrderState, order: Order, asked: Asked, at: int) -> CancelOrd
 
 
 def _sale(state: OrderState, order: Order, asked: Asked, at: int) -> PostSale:
+    """What was shipped: units that were cancelled before they left are no part of the sale."""
+    order = order.of(state.left())
     return PostSale(
         key=asked.key, reference=state.uid, number=order.number, channel=state.system, currency=order.currency, placed_at=order.placed_at,
         shipped_at=max((parcel.at for parcel in state.parcels.values()), default=at) or at,
