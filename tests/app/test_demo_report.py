@@ -18,6 +18,7 @@ def report():
         found[part][name] = 0
     found["orders"] |= {"lost": 1, "placed": 21}
     found["stock"] |= {"propagation_ms": {"p50": 1.0, "p99": 2.0, "max": 3.0}, "by_channel": {}, "oversold_units_autonomous": 2}
+    found["erp"]["returned_units"] = 6
     found["effects"] |= {"sent": 407, "unknown_open": 3}
     found["shoppers"] |= {"placed": 21, "refused": 4, "turned_away": 3, "given_back": 2, "failed": 0}
     letters = ["rejected at shop: the location <7001> is closed; owner operations"]
@@ -51,6 +52,7 @@ def test_the_screen_says_how_every_visit_ended(told):
 def test_the_screen_itemises_what_is_not_zero(told):
     assert "BAD  orders lost " in told and "ord.shop.17: in the channel's book, unknown to Mainstay" in told
     assert "rejected at shop: the location <7001> is closed; owner operations" in told
+    assert "6 units came back" in told
     assert "407 effects stand in the receivers' books, 3 have an unknown outcome" in told
 
 

@@ -329,6 +329,18 @@ def test_a_cancellation_keeps_the_order_and_is_fenced() -> None:
     assert isinstance(refused, Reject)
 
 
+def test_a_cancellation_of_a_release_whose_answer_was_lost_keeps_its_lines() -> None:
+    wire, twin = pair()
+    (done,) = push(wire, release("rel-1"))
+    cancel = CancelRelease(key="c", release="rel-1", number="#rel-1")
+    assert wire.run(wire.connector.look_up(cancel)) is None
+    assert push(wire, cancel) == [done] and wire.run(wire.connector.look_up(cancel)) == done
+    order = twin.released["rel-1"]
+    assert (order["orderStatus"], [item["quantity"] for item in order["items"]]) == ("cancelled", [2, 1])
+    absent = CancelRelease(key="c2", release="rel-2", number="#rel-2")
+    assert push(wire, absent) == push(wire, absent) and twin.released["rel-2"]["orderStatus"] == "cancelled"
+
+
 def test_what_left_before_the_cancellation_comes_with_its_answer() -> None:
     """A parcel that nobody has told us of yet: its unit must not be free again. (Found by the simulator.)"""
     wire, twin = pair()

@@ -10,7 +10,7 @@ from wire import NOW, Wire
 from mainstay.connectors.tryton import Tryton
 from mainstay.contract.connector import Done, Page, settings_of
 from mainstay.contract.talk import Call, lost
-from mainstay.model.commands import CapturePayment, OrderLine, PostSale
+from mainstay.model.commands import CapturePayment, OrderLine, PostReturn, PostSale, ReturnedLine
 from mainstay.model.failures import Failure, Halt, Reject, Retry, Unknown
 from mainstay.model.objects import Reference
 from mainstay.model.times import HOUR, MINUTE, SECOND
@@ -106,6 +106,32 @@ def test_a_second_push_reads_and_writes_nothing() -> None:
     assert push(wire, sale("ord-1"), sale("ord-2")) == first
     assert twin.effects == effects
     assert {call.operation.rpartition(".")[2] for call in wire.calls} == {"get_preferences", "search_read"}
+
+
+def test_a_return_comes_in_with_its_credit_note_to_the_cent() -> None:
+    """3 units for 10.00 with 1.00 of shipping: what does not divide, and the 0.17 that were kept, stand on the adjustment."""
+    wire, twin = pair()
+    push(wire, sale("ord-1", quantity=5))
+    _, cursor = read_all(wire, "moves")
+    back = PostReturn(
+        key="int-2", reference="ord-1.return.7", number="#ord-1", channel="web", currency="EUR", returned_at=NOW,
+        lines=(ReturnedLine(id="1", sku="MUG-1", quantity=3, amount=1000, tax=57),), shipping=100, total=1140,
+    )  # fmt: skip
+    (first,) = push(wire, back)
+    assert first == Done({"sale": "2", "invoice": "2", "shipment": "1"}) and push(wire, back) == [first]
+    assert wire.run(wire.connector.look_up(back)) == first
+    assert twin.totals() == {"ord-1": Decimal("62.50"), "ord-1.return.7": Decimal("-11.40")}
+    assert twin.returned() == {"ord-1.return.7": {"MUG-1": 3}} and twin.on_hand("MUG-1") == 1000 - 5 + 3
+    booked = twin.sales()["ord-1.return.7"]
+    lines = [twin.books["sale.line"][line] for line in booked["lines"]]
+    codes = [twin.books["product.product"][line["product"]]["code"] for line in lines]
+    assert [(code, line["quantity"], line["unit_price"]) for code, line in zip(codes, lines, strict=True)] == [
+        ("MUG-1", -3, Decimal("3.33")), ("SHIPPING", -1, Decimal("1.00")), ("TAX", -1, Decimal("0.57")),
+        ("ADJUSTMENT", -1, Decimal("0.01")), ("ADJUSTMENT", -1, Decimal("-0.17")),
+    ]  # fmt: skip
+    moves, _ = read_all(wire, "moves", cursor)
+    assert [(move.sku, move.delta, move.reason) for move in moves if move.reason == "customer"] == [("MUG-1", 3, "customer")]
+    assert [said.of.id for said in read_all(wire, "invoices")[0]] == ["ord-1"], "a credit note is not the invoice of the order"
 
 
 @pytest.mark.parametrize("fault", ["error_after", "cut_after", "error_before", "cut_before", "throttled"])

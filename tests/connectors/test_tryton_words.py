@@ -109,7 +109,10 @@ def test_the_next_button_of_recorded_sales(
     shared: Path, name: str, total: int, shipments: list[str], invoices: list[str], expected: object
 ) -> None:
     row = recorded(shared, name)["response"]["body"]["result"][0]
-    made = {"shipments": [Document(1, state, "1") for state in shipments], "invoices": [Document(1, state, "1") for state in invoices]}
+    made = {
+            "shipments": [Document(1, state, "1") for state in shipments], "returns": [],
+            "invoices": [Document(1, state, "1") for state in invoices],
+        }  # fmt: skip
     sale = Sale(row["id"], row["reference"], row["state"], Exact(row["total_amount"]["decimal"]), number=row["number"], **made)
     wanted = post(total=total, reference=row["reference"])
     if expected is Reject:

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from mainstay.flows.rebuild import verify
 from mainstay.model.objects import Person, Reference, UnitsOf
-from mainstay.model.seen import DisputeSeen, RefundSeen, SettlementLineSeen, StockCounted, StockMoved
+from mainstay.model.seen import DisputeSeen, PaymentSeen, RefundSeen, SettlementLineSeen, StockCounted, StockMoved
 from mainstay.orders.view import blocker
 from mainstay.storage.packing import unpack
 from tests.flows.conftest import T0, a_parcel, a_payment, an_order
@@ -209,6 +209,39 @@ def test_a_refund_is_posted_once(core):
     for _ in range(2):
         core.say("psp", RefundSeen(external="re_1", version=5, of=Reference("payment", "pi_1"), currency="EUR", amount=400))
     assert balances(core) == {"sales:shop": -1000, "psp:psp": 600, "refunds:shop": 400}
+
+
+def test_a_letter_that_is_suppressed_lets_its_order_go_on(proved):
+    """The warehouse refuses to give the release back; meanwhile the order says so, and a person settles it."""
+    proved.count("A", 5)
+    proved.say("shop", an_order())
+    order = proved.order()
+    proved.answer(f"{order.uid}:release.1", order.id)
+    proved.say("shop", an_order(version=2, cancelled_at=T0))
+    proved.answer(f"{order.uid}:release.1.withdraw", order.id, "rejected", "wms")
+    assert proved.order().status == "cancelling" and blocker(proved.order()).what == "rejected"
+    ((letter,),) = proved.rows("SELECT id FROM letter WHERE status = 'open'")
+    proved.receive("operator", "operator/suppress", str(letter), b'{"by":"ann","reason":"told them on the phone"}')
+    assert proved.order().status == "cancelled" and blocker(proved.order()) is None
+    assert proved.level("A")["allocated"] == 0
+
+
+def test_what_was_given_back_meanwhile_is_not_given_back_again(proved):
+    """Somebody refunds 3.00 of a captured payment in the provider's dashboard, of which we hear after we have asked for all of it."""
+    totals = {"authorised": 1000, "captured": 1000, "refunded": 300}
+    proved.count("A", 5)
+    proved.intake.turns.shop = replace(proved.shop, policy=replace(proved.shop.policy, capture="order"))
+    proved.say("shop", an_order(payments=("pi_1",)))
+    proved.say("psp", a_payment())
+    order = proved.order()
+    proved.answer(f"{order.uid}:capture.pi_1", order.id)
+    proved.say("shop", an_order(version=2, payments=("pi_1",), cancelled_at=T0))
+    proved.answer(f"{order.uid}:release.1.withdraw", order.id)
+    proved.answer(f"{order.uid}:refund.pi_1", order.id, "rejected", "psp")
+    proved.say("psp", PaymentSeen(external="pi_1", version=3, currency="EUR", status="part_refunded", **totals))
+    ((letter,),) = proved.rows("SELECT id FROM letter WHERE status = 'open'")
+    proved.receive("operator", "operator/retry", str(letter), b"{}")
+    assert [one["amount"] for one in proved.intents() if one["command"] == "RefundPayment"] == [1000, 700]
 
 
 def test_an_unpaid_order_is_cancelled_when_its_time_is_up(core):

@@ -399,6 +399,17 @@ def test_our_own_capture_is_refunded_and_nobody_elses():
     assert case.effects("RefundPayment") == [("pi_1", 1000)] and case.effects("VoidPayment") == []
 
 
+def test_what_its_provider_gave_back_already_is_not_refunded_again():
+    case = Case(capture="order")
+    case.hear(an_order(payments=("pi_1",)))
+    case.hear(a_payment())
+    case.answer("capture.pi_1")
+    case.hear(replace(a_payment(status="captured", version=2), refunded=300))
+    case.tell(CancelAsked(by="ann", reason="oops"))
+    case.answer("release.1.withdraw")
+    assert case.effects("RefundPayment") == [("pi_1", 700)]
+
+
 def test_a_parcel_after_the_cancellation_is_named():
     case = Case({"A": 1}, partial_shipment=False)
     case.hear(an_order())

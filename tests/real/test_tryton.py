@@ -17,12 +17,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from mainstay.connectors.tryton import Tryton
 from mainstay.contract.connector import Done, Page, Session, settings_of
 from mainstay.contract.talk import Call, Reply, Talk, converse, lost
-from mainstay.model.commands import OrderLine, PostSale
+from mainstay.model.commands import OrderLine, PostReturn, PostSale, ReturnedLine
 from mainstay.model.failures import Reject, Unknown
 from mainstay.model.objects import Reference
 
@@ -50,7 +51,7 @@ class Line:
             self.session = converse(self.connector.login(), self._perform)
         return converse(talk, self._perform)
 
-    def push(self, *sales: PostSale) -> list[Any]:
+    def push(self, *sales: PostSale | PostReturn) -> list[Any]:
         return self.run(self.connector.push(sales))
 
     def read_all(self, feed: str, cursor: str = "") -> tuple[list[Any], str]:
@@ -361,6 +362,48 @@ def test_one_sale_that_cannot_be_shipped_does_not_stop_the_others(shop: Line) ->
     count(shop, "MUG-1", 600)
     (later,) = shop.push(much)
     assert isinstance(later, Done)
+
+
+def test_what_came_back_stands_on_the_shelf_and_on_a_credit_note_and_is_booked_once(shop: Line) -> None:
+    """2 of 3 units come back with their tax and part of the shipping; the answer to a button is lost on the way."""
+    sold = sale("ord-e1", OrderLine(id="1", sku="TEE-M", quantity=3, price=999, tax=300), shipping=490, tax=300, total=3787)
+    assert isinstance(shop.push(sold)[0], Done)
+    moves, cursor = shop.read_all("moves")
+    invoices, bills = shop.read_all("invoices")
+    before = on_hand(shop)["TEE-M"]
+    back = PostReturn(
+        key="int-e1", reference="ord-e1.return.9", number="#ord-e1", channel="web", currency="USD", returned_at=sold.placed_at,
+        lines=(ReturnedLine(id="1", sku="TEE-M", quantity=2, amount=1997, tax=200),), shipping=245, total=2500,
+    )  # fmt: skip
+    unpaid = msgspec.structs.replace(
+        back, key="int-e2", reference="ord-e1.return.10", lines=(ReturnedLine(id="1", sku="TEE-M", quantity=1),), shipping=0, total=0
+    )
+    shop.cut_after = "model.stock.shipment.out.return.receive"
+    with pytest.raises(Exception, match="cut"):
+        shop.push(back, unpaid)
+    assert shop.run(shop.connector.look_up(back)) is None
+    booked = shop.push(back, unpaid)
+    assert all(isinstance(one, Done) and {"sale", "invoice", "shipment"} == set(one.references) for one in booked), booked
+    assert shop.push(back, unpaid) == booked
+    assert shop.run(shop.connector.look_up(back)) == booked[0]
+
+    notes = {one["reference"]: one for one in sales_in_tryton(shop, "ord-e1.return")}
+    assert {name: one["total_amount"]["decimal"] for name, one in notes.items()} == {
+        "ord-e1.return.9": "-25.00",
+        "ord-e1.return.10": "0.00",
+    }
+    (credit,) = notes["ord-e1.return.9"]["invoices."]
+    assert (credit["state"], credit["total_amount"]["decimal"]) == ("posted", "-25.00")
+    assert on_hand(shop)["TEE-M"] == before + 3
+
+    again, _ = shop.read_all("moves", cursor)
+    known = {move.external for move in moves}
+    came = [move for move in again if move.external not in known]
+    assert sorted((move.sku, move.delta, move.location, move.reason) for move in came) == [
+        ("TEE-M", 1, "WH", "customer"), ("TEE-M", 2, "WH", "customer"),
+    ]  # fmt: skip
+    told, _ = shop.read_all("invoices", bills)
+    assert {one.of.id for one in told} <= {one.of.id for one in invoices}, "a credit note is not the order's invoice"
 
 
 def test_products_levels_and_invoices_come_out(shop: Line) -> None:

@@ -26,9 +26,13 @@ ZEROS = (
     ("money", "unbalanced_entries", "unbalanced accounts"),
     ("money", "unexplained_minor_units", "minor units unexplained"),
     ("money", "authorisations_left", "authorisations left open"),
+    ("money", "refunds_differ", "minor units given back that the ledger has otherwise"),
     ("erp", "missing_sales", "shipped orders missing in the ERP"),
     ("erp", "doubled_sales", "sales doubled in the ERP"),
     ("erp", "total_mismatches", "invoices with another total"),
+    ("erp", "missing_returns", "units back on the shelf that the ERP was not told of"),
+    ("erp", "doubled_returns", "returns doubled in the ERP"),
+    ("erp", "return_mismatches", "returns with other units or another amount in the ERP"),
     ("effects", "repeated_at_receiver", "effects repeated at their receiver"),
     ("effects", "unconfirmed_shipments", "units shipped that their channel was not told of"),
     ("shoppers", "unaccounted", "shoppers of the story unaccounted for"),
@@ -120,6 +124,7 @@ def summary(report: dict[str, Any], console: Console) -> None:
     for words, count in ended(report).items():
         console.print(f"  {count:>6} {words}")
     console.print(f"{stock['oversold_units_autonomous']} units sold twice by channels that sell on their own, each named.")
+    console.print(f"{report['erp']['returned_units']} units came back and stand on the ERP's shelf again.")
     console.print(
         f"From a sale at one channel to the new number at the other, by their own books: {spread['p50']:.0f} ms (p50), "
         f"{spread['p99']:.0f} ms (p99), with lost webhooks and vendors' rate limits in it{_ours(stock['by_channel'])}."

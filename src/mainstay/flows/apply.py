@@ -49,6 +49,7 @@ from mainstay.model.state import LOCATIONS_MAX, OrderState, ReservationState
 from mainstay.model.times import SECOND
 from mainstay.money.post import post
 from mainstay.orders.decide import captured, is_paid
+from mainstay.orders.fold import BOOKED
 from mainstay.orders.fold import fold as fold_order
 from mainstay.orders.view import command
 from mainstay.stock import fold as stock
@@ -79,6 +80,8 @@ class Apply:
             self._link_heard(state, event)  # type: ignore[arg-type]
             if type(event.said) is OrderSeen:  # type: ignore[union-attr]
                 state.heard = seq
+            elif type(event.said) is RefundSeen:  # type: ignore[union-attr]
+                self._shelved(state, event.said)  # type: ignore[union-attr]
         short_before = state.short if kind in (Short, Allocated, Moved) and state.short else None
         short_before = dict(short_before) if short_before else None
         fold_order(state, event, world.item_of.__getitem__)
@@ -98,6 +101,12 @@ class Apply:
         """After the events of a row: bring the books to what the order's state says now, where one of them moves money."""
         if any(_moves_money(state, event) for event in events):
             self._post(state, seq)
+
+    def _shelved(self, state: OrderState, said: RefundSeen) -> None:
+        """A channel that takes units back counts them for itself at once: tell it what it may show."""
+        back = {line.line for line in said.lines if line.restock != "no_restock"}
+        lines = state.order.lines if state.order is not None else ()
+        self.world.tell.update(item for line, item in zip(lines, state.items, strict=False) if line.id in back)
 
     def _link_heard(self, state: OrderState, event: Heard) -> None:
         world = self.world
@@ -119,7 +128,7 @@ class Apply:
         effect = state.effects[event.key]
         for kind, reference in event.references.items():
             world.link(world.key(effect.system, kind, reference), state.id)
-        if effect.command == "PostSale" and event.outcome == "done":
+        if effect.command == "PostSale" and event.outcome in BOOKED:
             stock.booked(state.shares, world.level)
 
     def _post(self, state: OrderState, seq: int) -> None:

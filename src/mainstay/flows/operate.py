@@ -13,11 +13,12 @@ from mainstay.customers.words import theirs
 from mainstay.flows import buyers
 from mainstay.flows.ask import Ask
 from mainstay.flows.intake import TIMER, Again, Intake
-from mainstay.model.events import AnyEvent, Erased, Freed, LetterClosed, Parked
+from mainstay.model.events import Answered, AnyEvent, Erased, Freed, LetterClosed, Parked
 from mainstay.model.identity import named
 from mainstay.model.objects import Person
 from mainstay.model.outcome import TOPIC
-from mainstay.model.state import OrderState
+from mainstay.model.state import EffectState, OrderState
+from mainstay.orders import decide as orders
 from mainstay.storage.inbox import UNCLAIMED, Receipt
 
 _claims = msgspec.json.Decoder(list[tuple[int, int]]).decode
@@ -66,7 +67,10 @@ class Operators:
             self._close(receipt, ask.request, "retry", done.detail)
 
     def _suppress(self, receipt: Receipt, ask: Ask) -> None:
-        if self._open(receipt) is not None:
+        parked = self._open(receipt)
+        if parked is not None:
+            if parked.topic == TOPIC:
+                self._waive(receipt, parked)
             self._close(receipt, ask.request, "suppress", "suppressed")
 
     def _open(self, receipt: Receipt) -> Parked | None:
@@ -89,13 +93,23 @@ class Operators:
 
     def _ask_again(self, receipt: Receipt, parked: Parked) -> Again:
         """An effect that was rejected: ask it once more, under a key that says so."""
-        self.world.load_orders([parked.about])
-        state = self.world.orders.get(parked.about)
-        effect = state.effects.get(parked.key) if state is not None else None
-        if state is None or effect is None or effect.outcome != "rejected":
+        state, effect = self._effect(parked)
+        if state is None or effect is None or effect.outcome != "rejected" or (effect.amount and not orders.amount_again(state, effect)):
             return Again("nothing is left to ask: suppress it", nothing=True)
         self.intake.turns.ask_again(state, parked.key, receipt)
         return Again("asked again")
+
+    def _waive(self, receipt: Receipt, parked: Parked) -> None:
+        """An effect that was rejected and that a person has settled otherwise: its order waits for it no longer."""
+        state, effect = self._effect(parked)
+        if state is not None and effect is not None and effect.outcome == "rejected":
+            self.intake.turns.advance(state, receipt, [Answered(key=parked.key, outcome="waived", at=receipt.at)])
+
+    def _effect(self, parked: Parked) -> tuple[OrderState | None, EffectState | None]:
+        """What a letter's effect has come to, and the order that it is of."""
+        self.world.load_orders([parked.about])
+        state = self.world.orders.get(parked.about)
+        return state, state.effects.get(parked.key) if state is not None else None
 
     def _close(self, receipt: Receipt, request: LetterRequest, how: str, detail: str) -> None:
         number = int(receipt.key)

@@ -89,9 +89,8 @@ class Turns:
         """Ask a rejected effect once more: the same command under a new key that names the old one."""
         old = state.effects[key]
         number = 2 + sum(one.startswith(f"{key}.again.") for one in state.effects)
-        asked = Asked(
-            key=f"{key}.again.{number}", command=old.command, system=old.system, amount=old.amount, lines=old.lines, about=old.about
-        )
+        amount = orders.amount_again(state, old)
+        asked = Asked(key=f"{key}.again.{number}", command=old.command, system=old.system, amount=amount, lines=old.lines, about=old.about)
         self.advance(state, receipt, [Answered(key=key, outcome="replaced", at=receipt.at, why=asked.key), asked])
 
     def _prepare(self, state: OrderState, said: OrderSeen, at: int) -> None:

@@ -16,6 +16,7 @@ TELLS: Mapping[str, tuple[str, str]] = {  # command -> the object and field grou
     "CancelRelease": ("order", "lines"),
     "CancelOrder": ("order", "status"),
     "PostSale": ("order", "header"),
+    "PostReturn": ("order", "header"),
     "CapturePayment": ("payment", "amounts"),
     "VoidPayment": ("payment", "amounts"),
     "RefundPayment": ("refund", "all"),

@@ -45,10 +45,11 @@ class ReleaseOrder(Command, frozen=True, tag="ReleaseOrder"):
 
 
 class CancelRelease(Command, frozen=True, tag="CancelRelease"):
-    """Do not ship this release after all."""
+    """Do not ship this release after all. `reference` is the warehouse's own id, where its answer has come; `number` finds it there."""
 
     release: str
     reference: str = ""
+    number: str = ""
 
 
 class CapturePayment(Command, frozen=True, tag="CapturePayment"):
@@ -121,6 +122,32 @@ class PostSale(Command, frozen=True, tag="PostSale"):
     recipient: Person | None = None
 
 
+class ReturnedLine(Noun, frozen=True, gc=False):
+    """Units of an order line that came back: what was given back for all of them together, in minor units."""
+
+    id: str
+    sku: str
+    quantity: int
+    amount: int = 0
+    tax: int = 0
+    title: str = ""
+
+
+class PostReturn(Command, frozen=True, tag="PostReturn"):
+    """Book goods that came back in the ERP: they stand on its shelf again, and a credit note says what was given back. `reference` is
+    ours and is looked up first; `total` is law, whatever the parts say."""
+
+    reference: str
+    number: str
+    channel: str
+    currency: str
+    returned_at: int
+    lines: tuple[ReturnedLine, ...]
+    total: int
+    shipping: int = 0
+    taxes_included: bool = False
+
+
 class SetLevel(Command, frozen=True, tag="SetLevel"):
     """Publish what a channel may sell of one SKU. Absolute, the newest `revision` wins."""
 
@@ -157,6 +184,7 @@ AnyCommand = (
     | ConfirmFulfilment
     | CancelOrder
     | PostSale
+    | PostReturn
     | SetLevel
     | SetPrice
     | Fetch

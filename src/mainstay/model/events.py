@@ -100,7 +100,7 @@ class Asked(Event, frozen=True, tag="Asked"):
 
 
 class Answered(Event, frozen=True, tag="Answered"):
-    """How an effect ended: done, unknown or rejected (with a failure code)."""
+    """How an effect ended: done, unknown or rejected (with a failure code); replaced by a later one, or waived by a person."""
 
     key: str
     outcome: str

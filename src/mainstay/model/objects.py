@@ -6,9 +6,11 @@ Personal fields stand only in `Person`, which lives in the vault; everything els
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 Units = Annotated[int, Meta(ge=0, le=1_000_000)]
 Amount = Annotated[int, Meta(ge=-(2**53), le=2**53)]
@@ -102,6 +104,25 @@ class Order(Noun, frozen=True):
         extra = self.facilitator_tax if self.taxes_included else self.tax + self.facilitator_tax
         parts = self.goods() - self.discount() + self.shipping + extra + self.duties + self.tip + self.adjustment
         return self.total - parts
+
+    def of(self, units: Sequence[int]) -> Order:
+        """The same order as if only so many units of each line had been ordered: what is left out takes its part of discounts and tax
+        with it. More units than were ordered cost nothing more. Tax of a marketplace that lies within the prices stays as it is stated."""
+        if list(units) == [line.quantity for line in self.lines]:
+            return self
+        lines = tuple(_part(line, count, self.taxes_included) for line, count in zip(self.lines, units, strict=True))
+        tax = sum(line.tax for line in self.lines) - sum(line.tax for line in lines)
+        theirs = sum(line.facilitator_tax for line in self.lines) - sum(line.facilitator_tax for line in lines)
+        part = replace(self, lines=lines, tax=self.tax - tax, facilitator_tax=self.facilitator_tax - theirs)
+        return replace(part, total=self.total + self.difference() - part.difference())
+
+
+def _part(line: Line, units: int, taxes_included: bool) -> Line:
+    """A line of so many units, with their part of what was let off and of tax."""
+    paid, ordered = min(units, line.quantity), line.quantity or 1
+    off = line.discount * paid // ordered + line.price * (units - paid)
+    theirs = line.facilitator_tax if taxes_included else line.facilitator_tax * paid // ordered
+    return replace(line, quantity=units, discount=off, tax=line.tax * paid // ordered, facilitator_tax=theirs, cancelled=0)
 
 
 class Address(Noun, frozen=True):

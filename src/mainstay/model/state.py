@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from mainstay.model.events import Share
-from mainstay.model.objects import Order, UnitsOf
+from mainstay.model.objects import Order, RefundLine, UnitsOf
 
 
 class PaymentState(Struct, gc=False, omit_defaults=True):
@@ -45,8 +45,10 @@ class RefundState(Struct, gc=False, omit_defaults=True):
     status: str
     amount: int
     version: int = 0
-    posted: int = 0  # what of it stands in the ledger
-    restocked: bool = False
+    at: int = 0
+    shipping: int = 0
+    back: tuple[RefundLine, ...] = ()  # units that came back to the shelf
+    restocked: bool = False  # the ERP has booked them
 
 
 class DisputeState(Struct, gc=False, omit_defaults=True):
@@ -65,7 +67,7 @@ class EffectState(Struct, gc=False, omit_defaults=True):
 
     command: str
     system: str
-    outcome: str = "asked"  # asked, done, unknown, rejected, replaced (by a later one)
+    outcome: str = "asked"  # asked, done, unknown, rejected, replaced (by a later one), waived (a person settled it otherwise)
     amount: int = 0
     lines: tuple[UnitsOf, ...] = ()
     about: str = ""
@@ -103,6 +105,18 @@ class OrderState(Struct, gc=False, omit_defaults=True, kw_only=True):
     invoice: str = ""
     booked: dict[str, int] = field(default_factory=dict)  # what of each amount stands in the ledger
     updated_at: int = 0
+
+    def left(self) -> list[int]:
+        """Units of each line that left; of lines that are not shipped, or that others ship, all that are not cancelled."""
+        order = self.order
+        if order is None:
+            return []
+        ours = order.fulfilled_by == "merchant"
+        units = [0 if line.ships and ours else line.quantity - line.cancelled for line in order.lines]
+        for share in self.shares:
+            if share.line < len(units):
+                units[share.line] += share.shipped
+        return units
 
 
 class Level(Struct, gc=False, array_like=True):

@@ -15,7 +15,7 @@ from mainstay.model.events import WHEREVER, AnyEvent, Asked, CancelAsked, Deallo
 from mainstay.model.money import major
 from mainstay.model.objects import UnitsOf
 from mainstay.model.seen import DisputeSeen, FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
-from mainstay.model.state import OrderState, ParcelState
+from mainstay.model.state import EffectState, OrderState, ParcelState, RefundState
 from mainstay.orders.fold import ENDED
 from mainstay.orders.moves import BEFORE_RELEASE
 
@@ -23,6 +23,7 @@ PAID_WORDS = frozenset({"captured", "part_refunded", "refunded"})
 DEAD_PAYMENTS = frozenset({"voided", "failed", "expired"})
 AT_THE_WAREHOUSE = frozenset({"released", "part_shipped"})
 LEFT = frozenset({"shipped", "delivered"})
+DROPPED = frozenset({"rejected", "replaced", "waived"})  # outcomes of an effect that has not happened
 
 
 class Policy(Struct, frozen=True, kw_only=True):
@@ -275,6 +276,8 @@ def _undo(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     if some_left:  # the rest is free again; what left, and its money, is a person's
         if state.status == "cancelling":
             yield Moved(move="ship_part")
+        if "cancelled_after_shipment" in state.waived:
+            yield Moved(move="ship")  # who has accepted it: what left is what was sold
         return
     yield from _give_back(state, policy)
     if state.order is not None and state.order.cancelled_at is None and policy.takes(state.system, "CancelOrder"):
@@ -321,7 +324,7 @@ def _withdraw(state: OrderState) -> Iterator[AnyEvent]:
         waiting[of.line] = of.quantity
     for key, effect in reversed(list(state.effects.items())):
         back = f"{key}.withdraw"
-        if effect.command != "ReleaseOrder" or effect.outcome in ("rejected", "replaced") or back in state.effects:
+        if effect.command != "ReleaseOrder" or effect.outcome in DROPPED or back in state.effects:
             continue
         here = {units.line: min(units.quantity, waiting.get(units.line, units.quantity)) for units in effect.lines}
         for line, units in here.items():
@@ -342,15 +345,22 @@ def _give_back(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
             continue
         ours = [e for e in state.effects.values() if e.command == "CapturePayment" and e.about == external]
         taken = max((effect.amount for effect in ours if effect.outcome == "done"), default=0)
-        under_way = any(effect.outcome not in ("done", "rejected", "replaced") for effect in ours)
+        under_way = any(effect.outcome not in DROPPED | {"done"} for effect in ours)
         if payment.status == "authorised" and not taken and not under_way:
             key = f"{state.uid}:void.{external}"
             if key not in state.effects:
                 yield Asked(key=key, command="VoidPayment", system=payment.system, about=external)
-        elif taken:
+        elif taken > payment.refunded:
             key = f"{state.uid}:refund.{external}"
             if key not in state.effects:
-                yield Asked(key=key, command="RefundPayment", system=payment.system, about=external, amount=taken)
+                yield Asked(key=key, command="RefundPayment", system=payment.system, about=external, amount=taken - payment.refunded)
+
+
+def amount_again(state: OrderState, effect: EffectState) -> int:
+    """Minor units to ask for where an effect is asked once more: of a refund, what the provider has not given back meanwhile."""
+    if effect.command != "RefundPayment":
+        return effect.amount
+    return max(0, min(effect.amount, captured(state, effect.about) - state.payments[effect.about].refunded))
 
 
 def _after_shipping(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
@@ -364,8 +374,40 @@ def _after_shipping(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
             yield Asked(key=key, command="PostSale", system=erp)
         if state.invoice or not erp:
             yield Moved(move="invoice")
-    if state.status == "invoiced" and is_captured(state) and all(e.outcome in ENDED for e in state.effects.values()):
+    yield from _returns(state, policy)
+    taken = is_captured(state) or any(e.command == "CapturePayment" and e.outcome == "waived" for e in state.effects.values())
+    if state.status == "invoiced" and taken and all(e.outcome in ENDED for e in state.effects.values()):
         yield Moved(move="settle")
+
+
+def _returns(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
+    """Have what came back booked, once for each refund that says so, and after the sale that it undoes."""
+    erp = policy.books.get(state.system, "")
+    if not state.invoice or not policy.takes(erp, "PostReturn"):
+        return
+    for external, refund in list(state.refunds.items()):
+        key = f"{state.uid}:return.{external}"
+        if refund.back and refund.status in ("pending", "succeeded") and key not in state.effects:
+            lines = _came_back(state, refund)
+            if lines:
+                yield Asked(key=key, command="PostReturn", system=erp, lines=lines, about=external)
+
+
+def _came_back(state: OrderState, refund: RefundState) -> tuple[UnitsOf, ...]:
+    """Units of a refund that are on the shelf again: at most those that had left and have not come back by another one."""
+    out, numbers = [sum(share.shipped for share in state.shares if share.line == line) for line in range(len(state.items))], _numbers(state)
+    for effect in state.effects.values():
+        if effect.command == "PostReturn" and effect.outcome != "replaced":
+            for units in effect.lines:
+                if units.line in numbers:
+                    out[numbers[units.line]] -= units.quantity
+    back: list[tuple[int, int]] = []
+    for line in refund.back:
+        number = numbers.get(line.line)
+        if number is not None:
+            back.append((number, min(line.quantity, out[number])))
+            out[number] -= back[-1][1]
+    return _units(state, back)
 
 
 def _confirm(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
@@ -389,8 +431,11 @@ def _capture(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
 
 
 def due(state: OrderState) -> int:
-    """What the buyer owes beyond gift cards, in minor units."""
-    return 0 if state.order is None else state.order.total - state.order.gift_cards
+    """What the buyer owes beyond gift cards, in minor units: of a cancelled order only what had left."""
+    if state.order is None:
+        return 0
+    order = state.order.of(state.left()) if state.cancel else state.order
+    return max(0, order.total - order.gift_cards)
 
 
 def is_paid(state: OrderState) -> bool:
@@ -448,5 +493,5 @@ def _units(state: OrderState, counts: list[tuple[int, int]]) -> tuple[UnitsOf, .
 
 
 __all__ = [
-    "Policy", "all_shipped", "begin", "captured", "due", "is_captured", "is_paid", "newer", "settle", "wanted", "wants",
+    "Policy", "all_shipped", "amount_again", "begin", "captured", "due", "is_captured", "is_paid", "newer", "settle", "wanted", "wants",
 ]  # fmt: skip

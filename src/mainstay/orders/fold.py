@@ -25,7 +25,8 @@ from mainstay.model.state import DisputeState, EffectState, OrderState, ParcelSt
 from mainstay.orders.moves import move
 
 ItemOf = Callable[[str], int]
-ENDED = frozenset({"done", "replaced"})  # outcomes of an effect after which nothing more is waited for
+ENDED = frozenset({"done", "replaced", "waived"})  # outcomes of an effect after which nothing more is waited for
+BOOKED = {"done": "posted", "waived": "by hand"}  # outcomes of a booking after which the ERP will hear no more of it
 MARKS_MAX = 64  # fingerprints kept of one order; older ones are guarded by versions
 
 
@@ -59,6 +60,8 @@ def _heard(state: OrderState, event: Heard, item_of: ItemOf) -> None:
     elif isinstance(said, RefundSeen):
         known_refund = state.refunds.setdefault(said.external, RefundState(event.system, said.status, said.amount))
         known_refund.status, known_refund.amount, known_refund.version = said.status, said.amount, said.version
+        known_refund.at, known_refund.shipping = said.at, said.shipping
+        known_refund.back = tuple(line for line in said.lines if line.restock == "restock" and line.quantity)
     elif isinstance(said, DisputeSeen):
         state.disputes[said.external] = DisputeState(event.system, said.status, said.amount, said.version, said.reason, said.inquiry)
     elif isinstance(said, SettlementLineSeen):
@@ -154,8 +157,10 @@ def _answered(state: OrderState, event: Answered) -> None:
         if ENDED.issuperset(withdrawals):  # the warehouse works on nothing any more
             for share in state.shares:
                 share.released = share.shipped
-    if effect.command == "PostSale" and event.outcome == "done":
-        state.invoice = event.references.get("invoice", "") or state.invoice or "posted"
+    if effect.command == "PostSale" and event.outcome in BOOKED:
+        state.invoice = event.references.get("invoice", "") or state.invoice or BOOKED[event.outcome]
+    if effect.command == "PostReturn" and event.outcome == "done":
+        state.refunds[effect.about].restocked = True
 
 
 def _held(state: OrderState, event: Held) -> None:

@@ -13,9 +13,11 @@ from mainstay.model.commands import (
     CapturePayment,
     ConfirmFulfilment,
     OrderLine,
+    PostReturn,
     PostSale,
     RefundPayment,
     ReleaseOrder,
+    ReturnedLine,
     VoidPayment,
 )
 from mainstay.model.events import Asked
@@ -41,7 +43,7 @@ def _release(state: OrderState, order: Order, asked: Asked, at: int) -> ReleaseO
 def _cancel_release(state: OrderState, order: Order, asked: Asked, at: int) -> CancelRelease:
     releases = (effect for effect in state.effects.values() if effect.command == "ReleaseOrder" and effect.about == asked.about)
     reference = next((ref for effect in releases if (ref := effect.references.get("release"))), "")
-    return CancelRelease(key=asked.key, release=release(state.uid, int(asked.about)), reference=reference)
+    return CancelRelease(key=asked.key, release=release(state.uid, int(asked.about)), reference=reference, number=order.number)
 
 
 def _capture(state: OrderState, order: Order, asked: Asked, at: int) -> CapturePayment:
@@ -71,6 +73,8 @@ def _cancel(state: OrderState, order: Order, asked: Asked, at: int) -> CancelOrd
 
 
 def _sale(state: OrderState, order: Order, asked: Asked, at: int) -> PostSale:
+    """What was shipped: units that were cancelled before they left are no part of the sale."""
+    order = order.of(state.left())
     return PostSale(
         key=asked.key, reference=state.uid, number=order.number, channel=state.system, currency=order.currency, placed_at=order.placed_at,
         shipped_at=max((parcel.at for parcel in state.parcels.values()), default=at) or at,
@@ -78,6 +82,27 @@ def _sale(state: OrderState, order: Order, asked: Asked, at: int) -> PostSale:
         total=order.total, shipping=order.shipping, shipping_discount=order.shipping_discount, tax=order.tax,
         facilitator_tax=order.facilitator_tax, taxes_included=order.taxes_included, duties=order.duties, tip=order.tip,
         adjustment=order.adjustment, subject=state.subject or None,
+    )  # fmt: skip
+
+
+def _return(state: OrderState, order: Order, asked: Asked, at: int) -> PostReturn:
+    refund, lines = state.refunds[asked.about], {line.id: line for line in order.lines}
+    given: dict[str, tuple[int, int, int]] = {}  # units, amount and tax by line
+    for one in refund.back:
+        units, amount, tax = given.get(one.line, (0, 0, 0))
+        given[one.line] = (units + one.quantity, amount + one.amount, tax + one.tax)
+    made = []
+    for back in asked.lines:
+        line, (units, amount, tax) = lines[back.line], given[back.line]
+        made.append(
+            ReturnedLine(
+                id=line.id, sku=line.sku, quantity=back.quantity, amount=amount * back.quantity // units,
+                tax=tax * back.quantity // units, title=line.title,
+            )
+        )  # fmt: skip
+    return PostReturn(
+        key=asked.key, reference=f"{state.uid}.return.{asked.about}", number=order.number, channel=state.system, currency=order.currency,
+        returned_at=refund.at or at, lines=tuple(made), total=refund.amount, shipping=refund.shipping, taxes_included=order.taxes_included,
     )  # fmt: skip
 
 
@@ -90,6 +115,7 @@ _COMMANDS: dict[str, Callable[[OrderState, Order, Asked, int], AnyCommand]] = {
     "ConfirmFulfilment": _confirm,
     "CancelOrder": _cancel,
     "PostSale": _sale,
+    "PostReturn": _return,
 }
 
 
@@ -113,7 +139,12 @@ class Blocker(Struct, frozen=True):
     whose: str  # the name of a system, or "operations"
 
 
-_WAITS = {"ReleaseOrder": "the warehouse's answer", "PostSale": "the ERP's booking", "CapturePayment": "the capture"}
+_WAITS = {
+    "ReleaseOrder": "the warehouse's answer",
+    "PostSale": "the ERP's booking",
+    "PostReturn": "the ERP's booking of what came back",
+    "CapturePayment": "the capture",
+}
 
 
 def blocker(state: OrderState) -> Blocker | None:
@@ -121,8 +152,6 @@ def blocker(state: OrderState) -> Blocker | None:
     for external, dispute in state.disputes.items():
         if dispute.status == "needs_response":
             return Blocker("dispute", f"{external} needs a response: {dispute.reason or 'no reason given'}", dispute.system)
-    if state.status in ("settled", "cancelled"):
-        return next((Blocker(what, detail, "operations") for what, detail in state.holds.items()), None)
     for what, detail in state.holds.items():
         return Blocker(what, detail, "operations")
     for key, effect in state.effects.items():
@@ -130,6 +159,8 @@ def blocker(state: OrderState) -> Blocker | None:
             return Blocker("rejected", f"{effect.command} {key}: {effect.why}", effect.system)
         if effect.outcome == "unknown":
             return Blocker("outcome_unknown", f"{effect.command} {key} is being looked up", effect.system)
+    if state.status in ("settled", "cancelled"):
+        return None
     if state.short:
         units = sum(state.short.values())
         return Blocker("oversold", f"{units} units of {len(state.short)} items were sold but are not there", "operations")

@@ -129,6 +129,8 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
     _levels(found, cast, state, shown)
     _money(found, orders, belief, left, cast, state)
     _erp(found, orders, left, cast)
+    _refunds(found, orders, belief, cast, state)
+    came_back = _returns(found, cast)
     _confirmed(found, orders, belief, parcels, cast)
     _effects(found, cast)
     figures = found.figures
@@ -140,9 +142,12 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
                 figures, "oversold_units_asked_first", "oversold_units_autonomous", "negative_commits", "levels_wrong", "on_hand_differs"
             ),
         },
-        "money": _of(figures, "captured_twice", "unbalanced_entries", "unexplained_minor_units", "authorisations_left"),
+        "money": _of(figures, "captured_twice", "unbalanced_entries", "unexplained_minor_units", "authorisations_left", "refunds_differ"),
         "effects": {"sent": sent(cast), **_of(figures, "repeated_at_receiver", "unconfirmed_shipments")},
-        "erp": _of(figures, "missing_sales", "doubled_sales", "total_mismatches"),
+        "erp": {
+            "returned_units": came_back,
+            **_of(figures, "missing_sales", "doubled_sales", "total_mismatches", "missing_returns", "doubled_returns", "return_mismatches"),
+        },
         "named": dict(Counter(found_by.what for one in belief.values() if (found_by := blocker(one)) is not None)),
         "statuses": dict(Counter(one.status for one in belief.values())),
     }
@@ -152,9 +157,9 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
 MUST_BE_ZERO: dict[str, tuple[str, ...]] = {  # at every fault level
     "orders": ("lost", "duplicated", "stuck_unnamed", "shipped_unpaid", "phantom"),
     "stock": ("oversold_units_asked_first", "negative_commits", "levels_wrong", "on_hand_differs"),
-    "money": ("captured_twice", "unbalanced_entries", "unexplained_minor_units", "authorisations_left"),
+    "money": ("captured_twice", "unbalanced_entries", "unexplained_minor_units", "authorisations_left", "refunds_differ"),
     "effects": ("repeated_at_receiver", "unconfirmed_shipments"),
-    "erp": ("missing_sales", "doubled_sales", "total_mismatches"),
+    "erp": ("missing_sales", "doubled_sales", "total_mismatches", "missing_returns", "doubled_returns", "return_mismatches"),
 }
 
 
@@ -214,6 +219,8 @@ def _stock(
     for what, sku, delta in cast.erp.effects:
         if what == "move":
             arrived[sku] += max(0, int(delta))  # what a count misses later did arrive
+    for came in cast.erp.returned().values():
+        arrived.update(came)
     for sku, excess in (gone - arrived).items():
         found.add("oversold_units_asked_first", excess, f"{sku}: {excess} more units left than ever arrived")
     broken = rows(state.connection, "SELECT id FROM stock WHERE on_hand < 0 OR allocated + reserved > on_hand + deficit OR allocated < 0")
@@ -234,7 +241,7 @@ def _phantoms(
         found.add("phantom", 1, f"{uid}: known to Mainstay, in no channel's book")
     for uid in parcels.keys() - sold:
         found.add("phantom", 1, f"{uid}: left the warehouse, in no channel's book")
-    for uid in cast.erp.sales().keys() - sold:
+    for uid in cast.erp.sales().keys() - sold - _refunded_at_the_shop(cast).keys():
         found.add("phantom", 1, f"{uid}: in the ERP, in no channel's book")
     for what, intent, amount in cast.payments.effects:
         if what == "capture" and intent not in intents:
@@ -264,8 +271,7 @@ def _confirmed(
         if not parcels.get(one.uid) or one.channel not in ("shop", "amazon"):
             continue
         if one.channel == "shop":
-            lines = cast.shop.orders[int(one.external)]["line_items"]
-            told = sum(line["current_quantity"] - line["fulfillable_quantity"] for line in lines)
+            told = sum(line["quantity"] for parcel in cast.shop.orders[int(one.external)]["fulfillments"] for line in parcel["line_items"])
         else:
             items = cast.amazon.orders[one.external]["orderItems"]
             told = sum(item["fulfillment"]["quantityFulfilled"] for item in items)
@@ -328,6 +334,63 @@ def _erp(found: Findings, orders: Iterable[Placed], left: Mapping[str, Counter[s
             found.add("total_mismatches", 1, f"{one.uid}: the channel states {one.total}, the ERP invoiced {invoiced}")
 
 
+def _refunds(found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], cast: Cast, state: State) -> None:
+    """What was given back, by the book of whoever holds the payment; told by two systems or by one, it stands in the ledger once."""
+    posted = refunded(state)
+    for one in orders:
+        known = belief.get(one.uid)
+        if known is None:
+            continue
+        back = sum(refund["amount"] for refund in cast.payments.refunds.values() if refund["payment_intent"] == one.intent)
+        if one.channel == "shop" and not one.intent:
+            parts = [paid for refund in cast.shop.orders[int(one.external)]["refunds"] for paid in refund["transactions"]]
+            back = sum(minor(paid["amount"], CURRENCY) for paid in parts)
+        have = posted.get(known.id, 0)
+        if have != back:
+            found.add("refunds_differ", abs(have - back), f"{one.uid}: {back} given back, {have} in the ledger")
+
+
+def refunded(state: State) -> dict[int, int]:
+    """What was given back for each order, in minor units, as the ledger has it."""
+    sql = """
+    SELECT transfer.entity, sum(CASE WHEN debit.name LIKE 'refunds:%' THEN amount ELSE -amount END)
+    FROM transfer JOIN account AS debit ON debit.id = transfer.debit WHERE what = 'refunded' GROUP BY transfer.entity"""
+    return dict(rows(state.connection, sql))
+
+
+def _returns(found: Findings, cast: Cast) -> int:
+    """Units that went back on the shelf by the shop's book: each refund that says so is booked once in the ERP, where its sale is."""
+    made = Counter(reference for what, reference, how in cast.erp.effects if what == "sale" and how == "created")
+    booked, credited, total = cast.erp.returned(), cast.erp.totals(), 0
+    for name, (units, given) in _refunded_at_the_shop(cast).items():
+        due = bool(units) and name.partition(".return.")[0] in credited
+        total += units.total() if due else 0
+        if not due and made[name]:
+            found.add("return_mismatches", 1, f"{name}: booked, but nothing went back on the shelf")
+        elif due and not made[name]:
+            found.add("missing_returns", units.total(), f"{name}: {dict(units)} went back on the shelf, and the ERP was not told")
+        elif made[name] > 1:
+            found.add("doubled_returns", made[name] - 1, f"{name}: {made[name]} returns")
+        elif due and (booked.get(name) != units or minor(str(-credited.get(name, 0)), CURRENCY) != given):
+            found.add("return_mismatches", 1, f"{name}: {dict(units)} for {given}, in the ERP {booked.get(name)} for {credited.get(name)}")
+    return total
+
+
+def _refunded_at_the_shop(cast: Cast) -> dict[str, tuple[Counter[str], int]]:
+    """(units that went back on the shelf by SKU, what was given back) of each refund, by the name that its return has in the ERP."""
+    found = {}
+    for number, order in cast.shop.orders.items():
+        sku = {line["id"]: line["sku"] for line in order["line_items"]}
+        for refund in order["refunds"]:
+            units: Counter[str] = Counter()
+            for line in refund["refund_line_items"]:
+                if line["restock_type"] == "return":
+                    units[sku[line["line_item_id"]]] += line["quantity"]
+            given = sum(minor(paid["amount"], CURRENCY) for paid in refund["transactions"])
+            found[f"ord.shop.{number}.return.{refund['id']}"] = (units, given)
+    return found
+
+
 def _effects(found: Findings, cast: Cast) -> None:
     """Effects that happened twice at a receiver, beyond what its own idempotency absorbed."""
     labels: Counter[str] = Counter()
@@ -339,12 +402,11 @@ def _effects(found: Findings, cast: Cast) -> None:
         for release, order in cast.warehouse.released.items()
         for item in order["items"]
     }
-    emptied = {release for release, order in cast.warehouse.released.items() if not order["items"]}  # cancelled under a key alone
     for key, units in labels.items():
-        if units > ordered.get(key, 0) and key.rpartition("/")[0] not in emptied:
+        if units > ordered.get(key, 0):
             found.add("repeated_at_receiver", units - ordered.get(key, 0), f"warehouse: {units} labels for {key}")
     for what, key, _ in (*cast.payments.effects, *cast.erp.effects):
-        if what in ("cancel", "refund", "shipment", "invoice"):
+        if what in ("cancel", "refund", "shipment", "return", "invoice"):
             labels[f"{what} {key}"] += 1
             if labels[f"{what} {key}"] > 1:
                 found.add("repeated_at_receiver", 1, f"{what} of {key} twice")

@@ -17,6 +17,7 @@ from msgspec import Struct
 CHANNELS = (("shop", 0.40), ("amazon", 0.25), ("webshop", 0.20), ("till", 0.15))
 ASKS_FIRST = frozenset({"webshop", "till"})
 CURRENCY = "BRL"
+RETURNS = 0.15  # part of the shop's orders of which a unit comes back once it has left
 SCARCE = 0.25  # part of the SKUs of which less is there than is wanted
 CITIES = ("sao paulo", "rio de janeiro", "curitiba", "belo horizonte", "recife")
 
@@ -78,6 +79,7 @@ def tell(folder: Path | None, orders: int, seed: int) -> Story:
         f"opening stock: {SCARCE:.0%} of the SKUs have fewer units than will be wanted, the others one to three more",
         "price: one for each SKU, the last of the history; shipping is the history's freight",
         "payment: shop and webshop by a card authorisation at Stripe, amazon at Amazon, till at the counter",
+        f"returns: {RETURNS:.0%} of the shop's orders send a unit back once they have left; half of those units go back on the shelf",
         f"dice: seed {seed}",
     ]
     return Story(raw, products, source, skipped, rules)

@@ -11,8 +11,9 @@ from collections.abc import Callable
 import aiohttp
 from msgspec import Struct, field
 
+from mainstay.model.money import minor
 from mainstay.model.times import SECOND
-from mainstay.proof.history import CURRENCY, Story, Wish
+from mainstay.proof.history import CURRENCY, RETURNS, Story, Wish
 from mainstay.proof.town import Town
 from mainstay.twins.amazon import AmazonTwin
 from mainstay.twins.shipstation import ShipStationTwin
@@ -74,6 +75,8 @@ class Play:
         self._packed: dict[str, int] = {}  # release -> when it will be shipped
         self.retried: Counter[str] = Counter()  # dead letters that the operator tried again, by effect
         self._split: set[str] = set()
+        self._fate = random.Random(seed + 3)  # of what is sold at the shop: what will come back
+        self._returning: list[int] = []  # orders of the shop of which a unit will come back
         self._asking: set[asyncio.Task[None]] = set()
         self.client = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64), timeout=aiohttp.ClientTimeout(total=ASK_S_MAX))
 
@@ -127,6 +130,8 @@ class Play:
         )
         assert order is not None
         self.number_of[wish.id] = str(order["id"])
+        if self._fate.random() < RETURNS:
+            self._returning.append(order["id"])
         if wish.cancelled:
             delay = 0.2 + self.dice.random() * 2
             asyncio.get_running_loop().call_later(delay, lambda: self.cast.shop.cancel_order(order["id"], now=self.clock()))
@@ -199,6 +204,7 @@ class Play:
         """Pick, pack and hand over what was released, a little later; some orders leave in two parcels."""
         while True:
             self.pack()
+            self.take_back()
             await asyncio.sleep(PACK_S)
 
     def pack(self) -> None:
@@ -222,6 +228,22 @@ class Play:
                 continue
             warehouse.ship(release, now, tracking=self._tracking())
             self._packed[release] = 0
+
+    def take_back(self) -> None:
+        """One unit comes back of each order that is to send one back, as soon as it has left and been paid: the shop gives the money
+        back through the payment provider, and says whether the unit goes back on the shelf."""
+        now, shop, payments = self.clock(), self.cast.shop, self.cast.payments
+        for number in list(self._returning):
+            order = shop.orders[number]
+            intent = next(note["value"] for note in order["note_attributes"] if note["name"] == "payment_intent")
+            if order["fulfillment_status"] != "fulfilled" or not payments.refundable(intent):
+                continue
+            self._returning.remove(number)
+            line = order["line_items"][0]
+            freight = minor(order["shipping_lines"][0]["price"], CURRENCY) if self._fate.random() < 0.3 else 0
+            amount, restock = minor(line["price"], CURRENCY) + freight, "return" if self._fate.random() < 0.5 else "no_restock"
+            payments.refund(intent, amount, now)
+            shop.refund(number, now=now, amount_minor=amount, lines=[(line["sku"], 1)], restock=restock)
 
     def _tracking(self) -> str:
         return f"BR{self.dice.randrange(10**9, 10**10)}"

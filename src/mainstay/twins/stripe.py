@@ -98,6 +98,17 @@ class StripeTwin(Imitation):
         self._tell("charge.dispute.created", dispute, now)
         return dispute
 
+    def refundable(self, payment: str) -> int:
+        """What may still be given back of a payment."""
+        charge = self.charges[self.intents[payment]["latest_charge"]]
+        let_go = charge["amount"] - charge["amount_captured"]
+        return charge["amount_captured"] - (charge["amount_refunded"] - let_go) if charge["captured"] else 0
+
+    def refund(self, payment: str, amount: int, now: int) -> Object:
+        """Somebody gives back a part of a captured payment in the dashboard; or the shop does, as the gateway's client."""
+        assert 0 < amount <= self.refundable(payment)
+        return self._give_back(self.charges[self.intents[payment]["latest_charge"]], amount, {}, now)
+
     def pay_out(self, now: int, currency: str = "usd") -> Object | None:
         """Send everything of the balance that is in no payout yet to the bank; None where that is nothing."""
         rows = [row for row in self.balance if row["id"] not in self._paid_out and row["currency"] == currency.lower()]
@@ -218,14 +229,16 @@ class StripeTwin(Imitation):
         charge = self.charges.get(intent["latest_charge"] if intent else form.get("charge", ""))
         if charge is None:
             return _missing("payment_intent", form.get("payment_intent", form.get("charge", "")))
-        let_go = charge["amount"] - charge["amount_captured"]
-        left = charge["amount_captured"] - (charge["amount_refunded"] - let_go) if charge["captured"] else 0
+        left = self.refundable(charge["payment_intent"])
         amount = int(form.get("amount") or left)
         if not left:
             return _error(400, "invalid_request_error", f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded")
         if amount > left:
             return _error(400, "invalid_request_error", f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})")
-        refund = _refund(self._id("re"), charge, amount, _metadata(form), now)
+        return json_reply(200, self._give_back(charge, amount, _metadata(form), now))
+
+    def _give_back(self, charge: Object, amount: int, metadata: dict[str, str], now: int) -> Object:
+        refund = _refund(self._id("re"), charge, amount, metadata, now)
         self.refunds[refund["id"]] = refund
         row = self._book("refund", "refund", refund["id"], -amount, 0, charge["currency"], now)
         refund["balance_transaction"] = row["id"]
@@ -234,7 +247,7 @@ class StripeTwin(Imitation):
         self.effects.append(("refund", refund["metadata"].get("mainstay_refund", refund["id"]), amount))
         self._tell("refund.created", refund, now)
         self._tell("charge.refunded", charge, now)
-        return json_reply(200, refund)
+        return refund
 
     def _get_refunds(self, request: Request, now: int) -> Reply:
         wanted = {name: request.query[name] for name in ("payment_intent", "charge") if name in request.query}

@@ -32,6 +32,7 @@ _LINKS = {
     ("product.product", "template"): "product.template",
     ("stock.move", "product"): "product.product",
     ("sale.sale", "shipments"): "stock.shipment.out",
+    ("sale.sale", "shipment_returns"): "stock.shipment.out.return",
     ("sale.sale", "invoices"): "account.invoice",
     ("sale.sale", "lines"): "sale.line",
     ("sale.line", "sale"): "sale.sale",
@@ -48,6 +49,7 @@ _BUTTONS: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
         "wait": (("draft",), "waiting"), "assign_try": (("waiting",), "assigned"), "pick": (("assigned",), "picked"),
         "pack": (("picked",), "packed"), "do": (("packed", "shipped"), "done"),
     },
+    "stock.shipment.out.return": {"receive": (("draft",), "received"), "do": (("received",), "done")},
     "account.invoice": {"post": (("draft", "validated"), "posted")},
 }  # fmt: skip
 
@@ -65,8 +67,8 @@ class Refused(Exception):
 
 
 class TrytonTwin(Imitation):
-    """`effects`: ("sale", reference, "created" | "processed"), ("shipment", reference, "done"), ("invoice", reference, "posted"),
-    ("move", sku, delta). `warns`: whether posting an invoice asks first, once for each."""
+    """`effects`: ("sale", reference, "created" | "processed"), ("shipment" | "return", reference, "done"), ("invoice", reference,
+    "posted"), ("move", sku, delta). `warns`: whether posting an invoice asks first, once for each."""
 
     name = "tryton"
     budgets: ClassVar[tuple[Budget, ...]] = ()  # it has none: it is as fast as its machine
@@ -82,7 +84,8 @@ class TrytonTwin(Imitation):
         self._now = 0
         self.effects: list[tuple[str, str, str | int]] = []
         self.books: dict[str, dict[int, Record]] = {model: {} for model in (
-            "product.template", "product.product", "stock.move", "sale.sale", "sale.line", "stock.shipment.out", "account.invoice",
+            "product.template", "product.product", "stock.move", "sale.sale", "sale.line", "stock.shipment.out",
+            "stock.shipment.out.return", "account.invoice",
         )}  # fmt: skip
         self.books["res.user"] = {USER: {"id": USER, "login": login}}
         self.books["party.party"] = {PARTY: {"id": PARTY, "code": "WEB", "name": "Web customers", "addresses": [ADDRESS]}}
@@ -133,6 +136,17 @@ class TrytonTwin(Imitation):
 
     def on_hand(self, sku: str) -> int:
         return self._on_hand.get(self._product(sku), 0)
+
+    def returned(self) -> dict[str, dict[str, int]]:
+        """Units by SKU that each reference brought back, over all its returns that were put away."""
+        found: dict[str, dict[str, int]] = {}
+        for back in self.books["stock.shipment.out.return"].values():
+            if back["state"] == "done":
+                units = found.setdefault(self._sale_of(back)["reference"], {})
+                for line in self._goods(self._sale_of(back)):
+                    sku = self.books["product.product"][line["product"]]["code"]
+                    units[sku] = units.get(sku, 0) - int(line["quantity"])
+        return found
 
     def sales(self) -> dict[str, Record]:
         """Sales by reference; the newest where there are two."""
@@ -271,7 +285,7 @@ class TrytonTwin(Imitation):
         lines = document["lines"][0][1]
         total = sum((_amount(line) for line in lines), Decimal(0))
         kept = {name: document.get(name) for name in ("reference", "description", "party", "currency", "warehouse")}
-        sale = self._new("sale.sale", **kept, number=None, state="draft", total_amount=total, shipments=[], invoices=[], lines=[])
+        sale = self._new("sale.sale", **kept, number=None, state="draft", total_amount=total, **_linked())
         made = self.books["sale.sale"][sale]
         for line in lines:
             price = Decimal(line["unit_price"]["decimal"])
@@ -293,6 +307,10 @@ class TrytonTwin(Imitation):
             self._set(model, record["id"], state=after)
             if model == "sale.sale" and after in ("confirmed", "processing"):
                 self._process(record)
+            elif button == "receive":
+                self._receive(record)
+            elif model == "stock.shipment.out.return":
+                self._put_away(record)
             elif button == "do":
                 self._ship(record)
             elif button == "post":
@@ -306,18 +324,21 @@ class TrytonTwin(Imitation):
                 raise Refused("UserWarning", name, f'The invoice "({one})" does not have the default taxes.')
 
     def _process(self, sale: Record) -> None:
-        """What confirming sets off: a number, a shipment of the goods, a draft invoice of everything."""
+        """What confirming sets off: a number, a shipment of the goods, a return of those sold below zero, a draft invoice of everything."""
         if sale["state"] == "processing" and sale["invoices"]:
             return
-        goods = [line for line in map(self.books["sale.line"].__getitem__, sale["lines"]) if self._is_goods(line["product"])]
-        shipments = [self._new("stock.shipment.out", number=None, state="waiting", sale=sale["id"])] if goods else []
-        for shipment in shipments:
-            self._set("stock.shipment.out", shipment, number=str(shipment))
+        moved: dict[str, list[int]] = {}
+        for model, state, sign in (("stock.shipment.out", "waiting", 1), ("stock.shipment.out.return", "draft", -1)):
+            if any(line["quantity"] * sign > 0 for line in self._goods(sale)):
+                moved[model] = [self._new(model, number=str(len(self.books[model]) + 1), state=state, sale=sale["id"])]
         invoice = self._new(
             "account.invoice", number=None, state="draft", type="out", sales=[sale["id"]], currency=sale["currency"],
             total_amount=sale["total_amount"], tax_amount=Decimal("0.00"),
         )  # fmt: skip
-        self._set("sale.sale", sale["id"], number=str(sale["id"]), state="processing", shipments=shipments, invoices=[invoice])
+        self._set(
+            "sale.sale", sale["id"], number=str(sale["id"]), state="processing", shipments=moved.get("stock.shipment.out", []),
+            shipment_returns=moved.get("stock.shipment.out.return", []), invoices=[invoice],
+        )  # fmt: skip
         self.effects.append(("sale", sale["reference"], "processed"))
 
     def _assignable(self, shipment: Record) -> bool:
@@ -340,8 +361,25 @@ class TrytonTwin(Imitation):
             self._move(line["product"], units, STORAGE, OUTPUT, f"stock.move,{outgoing}", name)
         self.effects.append(("shipment", self._sale_of(shipment)["reference"], "done"))
 
+    def _receive(self, back: Record) -> None:
+        """What came back is in the warehouse, at its input, and may be moved on from there."""
+        for line in self._goods(self._sale_of(back)):
+            if line["quantity"] < 0:
+                name = f"stock.shipment.out.return,{back['id']}"
+                self._move(line["product"], -int(line["quantity"]), CUSTOMER, INPUT, f"sale.line,{line['id']}", name)
+
+    def _put_away(self, back: Record) -> None:
+        name = f"stock.shipment.out.return,{back['id']}"
+        came = [move for move in self.books["stock.move"].values() if move["shipment"] == name]
+        for move in came:
+            self._move(move["product"], int(move["quantity"]), INPUT, STORAGE, f"stock.move,{move['id']}", name)
+        self.effects.append(("return", self._sale_of(back)["reference"], "done"))
+
     def _goods_of(self, shipment: Record) -> list[Record]:
-        lines = map(self.books["sale.line"].__getitem__, self._sale_of(shipment)["lines"])
+        return [line for line in self._goods(self._sale_of(shipment)) if line["quantity"] > 0]
+
+    def _goods(self, sale: Record) -> list[Record]:
+        lines = map(self.books["sale.line"].__getitem__, sale["lines"])
         return [line for line in lines if self._is_goods(line["product"])]
 
     def _sale_of(self, document: Record) -> Record:
@@ -375,6 +413,11 @@ class TrytonTwin(Imitation):
 
     def _set(self, model: str, one: int, /, **values: Any) -> None:
         self.books[model][one] |= {**values, "last_modified_at": Moment(self._now)}
+
+
+def _linked() -> dict[str, list[int]]:
+    """The documents of a new sale."""
+    return {"lines": [], "shipments": [], "shipment_returns": [], "invoices": []}
 
 
 def _places() -> list[Record]:

@@ -254,9 +254,11 @@ class ShipStation(Connector):
         return found or Reject(f"ShipStation refused release {release.release}: {result.error_message}")
 
     def _cancel(self, command: Command) -> Talk[Outcome]:
-        """Closes the order; where ShipStation never got it, a cancelled one is left under our key, so that a late release is refused."""
+        """Closes the order as it stands there: an upsert without its lines would wipe them. Where ShipStation never got it, a cancelled
+        one is left under our key, so that a late release is refused."""
         if not isinstance(command, CancelRelease):
             raise Reject(f"ShipStation cannot carry out {type(command).__name__}", "not_capable")
+        reference = command.reference or (yield from self._found(command.release, command.number, command.release))
         order: dict[str, Any] = {
             "orderNumber": command.release,
             "orderKey": command.release,
@@ -264,11 +266,11 @@ class ShipStation(Connector):
             "billTo": {},
             "shipTo": {},
         }
-        if command.reference:
-            reply = yield Call(operation="order", method="GET", path=f"/orders/{command.reference}")
+        if reference:
+            reply = yield Call(operation="order", method="GET", path=f"/orders/{reference}")
             order = _exact.decode(reply.body)
             if order["orderStatus"] == "cancelled":
-                return (yield from self._closed(command.reference))
+                return (yield from self._closed(reference))
             if order["orderStatus"] in words.CLOSED:
                 raise Reject(f"release {command.release} is already {order['orderStatus']}")
         body = _as_json(order | {"orderStatus": "cancelled"})
@@ -282,16 +284,25 @@ class ShipStation(Connector):
 
     def look_up(self, command: Command) -> Talk[Done | None]:
         if isinstance(command, CancelRelease):
-            if not command.reference:
+            reference = command.reference or (yield from self._found(command.release, command.number, command.release))
+            if not reference:
                 return None
-            reply = yield Call(operation="order", method="GET", path=f"/orders/{command.reference}")
-            return (yield from self._closed(command.reference)) if reply.read(Order).order_status == "cancelled" else None
+            reply = yield Call(operation="order", method="GET", path=f"/orders/{reference}")
+            return (yield from self._closed(reference)) if reply.read(Order).order_status == "cancelled" else None
         if not isinstance(command, ReleaseOrder):
             raise Reject(f"ShipStation cannot look up {type(command).__name__}", "not_capable")
-        raws, _ = yield from _listed("/orders", {"orderNumber": command.number, "page": "1"})
-        orders = [msgspec.json.decode(raw, type=Order) for raw in raws]
-        found = next((order for order in orders if order.order_key == command.release), None)
-        return Done({"release": str(found.order_id)}) if found else None
+        found = yield from self._found(command.release, command.number)
+        return Done({"release": found}) if found else None
+
+    def _found(self, release: str, *numbers: str) -> Talk[str]:
+        """ShipStation's id of a release that is listed under one of these order numbers; "" where none is."""
+        for number in filter(None, numbers):
+            raws, _ = yield from _listed("/orders", {"orderNumber": number, "page": "1"})
+            orders = [msgspec.json.decode(raw, type=Order) for raw in raws]
+            found = next((order for order in orders if order.order_key == release), None)
+            if found:
+                return str(found.order_id)
+        return ""
 
     def _wanted(self, release: ReleaseOrder) -> dict[str, Any]:
         """The order as ShipStation wants it: the whole of it, under our key."""

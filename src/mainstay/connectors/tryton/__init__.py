@@ -1,4 +1,4 @@
-"""Tryton 8: the ERP. Sales go in as sale, shipment and posted invoice; products, levels, moves and invoices come out. JSON-RPC."""
+"""Tryton 8: the ERP. Sales and returns go in, shipped and invoiced; products, levels, moves and invoices come out. JSON-RPC."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from mainstay.contract.connector import (
     read,
 )
 from mainstay.contract.talk import Call, Repeat, Reply, Talk, judge
-from mainstay.model.commands import Command, PostSale
+from mainstay.model.commands import Command, PostReturn, PostSale
 from mainstay.model.failures import Halt, Reject, Retry
 from mainstay.model.secrets import Secret
 from mainstay.model.seen import Said
@@ -61,7 +61,7 @@ class Tryton(Connector):
     manifest = Manifest(
         name="tryton",
         title="Tryton",
-        summary="The ERP: books sales with their shipment and invoice; says what is on hand and what moved.",
+        summary="The ERP: books sales and returns with shipment and invoice; says what is on hand and what moved.",
         source="https://docs.tryton.org/latest/server/topics/json_rpc.html",
         version="8.2",
         topics=(
@@ -73,11 +73,13 @@ class Tryton(Connector):
         feeds=(
             Feed("products", "Products that changed.", ("product",), every_s=300, objects=("product",)),
             Feed("levels", "What is on hand, of every product in every warehouse.", ("level",), every_s=3600, objects=("inventory",)),
-            Feed("moves", "Stock moves made in Tryton; not those of our sales.", ("move",), every_s=30, objects=("inventory",)),
+            Feed("moves", "Stock moves, those of our sales excepted.", ("move",), every_s=30, objects=("inventory",)),
             Feed("invoices", "Invoices of our sales.", ("invoice",), every_s=300, objects=("order",)),
         ),
         sinks=(Sink("PostSale", "Book a sale, its shipment and its invoice.", "model.sale.sale.create", Repeat.LOOKUP, SALES_MAX,
-                    objects=("order",), gather_s=5.0),),
+                    objects=("order",), gather_s=5.0),
+               Sink("PostReturn", "Book goods that came back, and their credit note.", "model.sale.sale.create", Repeat.LOOKUP, SALES_MAX,
+                    objects=("order",), gather_s=5.0)),
         budgets=(Budget("server", "concurrency", 4, source="our own: a server computes with one process, https://docs.tryton.org/latest/server/"),),
         references=("sale", "invoice", "shipment"),
     )  # fmt: skip
@@ -109,17 +111,17 @@ class Tryton(Connector):
 
     # --- out ---------------------------------------------------------------------------------------------------------
     def push(self, commands: Sequence[Command]) -> Talk[list[Outcome]]:
-        wanted = {command.reference: command for command in commands if isinstance(command, PostSale)}
+        wanted = {command.reference: command for command in commands if isinstance(command, PostSale | PostReturn)}
         outcomes: dict[str, Outcome] = {}
         if wanted:
             rpc = yield from self._rpc.enter()
             settings = self.settings
             outcomes = yield from booking.book(rpc, wanted, settings.party, settings.warehouse, settings.products)
-        foreign = Reject("Tryton can carry out PostSale only", "not_capable")
-        return [outcomes[command.reference] if isinstance(command, PostSale) else foreign for command in commands]
+        foreign = Reject("Tryton can carry out PostSale and PostReturn only", "not_capable")
+        return [outcomes[command.reference] if isinstance(command, PostSale | PostReturn) else foreign for command in commands]
 
     def look_up(self, command: Command) -> Talk[Done | None]:
-        if not isinstance(command, PostSale):
+        if not isinstance(command, PostSale | PostReturn):
             raise Reject(f"Tryton cannot look up {type(command).__name__}", "not_capable")
         rpc = yield from self._rpc.enter()
         return (yield from booking.booked(rpc, command))

@@ -1,4 +1,4 @@
-"""The conversation that books sales: find, create what is missing, press buttons until each is shipped and invoiced."""
+"""The conversation that books sales and returns: find, create what is missing, press buttons until each is shipped and invoiced."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from mainstay.connectors.tryton import posting
-from mainstay.connectors.tryton.posting import MARK, Known, Press, Sale
+from mainstay.connectors.tryton.posting import MARK, Booking, Known, Press, Sale
 from mainstay.connectors.tryton.rpc import Rpc
 from mainstay.contract.connector import Done, Outcome
 from mainstay.contract.talk import Call, Repeat, Talk
-from mainstay.model.commands import PostSale
 from mainstay.model.failures import Halt, Reject, Retry
 
 
@@ -31,7 +30,7 @@ class _Sellable(Struct):
     sale_uom: int | None
 
 
-def book(rpc: Rpc, wanted: Mapping[str, PostSale], party: str, warehouse: str, parts: posting.Parts) -> Talk[dict[str, Outcome]]:
+def book(rpc: Rpc, wanted: Mapping[str, Booking], party: str, warehouse: str, parts: posting.Parts) -> Talk[dict[str, Outcome]]:
     """An outcome for each reference. A booking that was interrupted anywhere goes on where the sales are."""
     outcomes: dict[str, Outcome] = {}
     found = yield from _found(rpc, wanted)
@@ -49,7 +48,7 @@ def book(rpc: Rpc, wanted: Mapping[str, PostSale], party: str, warehouse: str, p
     return outcomes
 
 
-def booked(rpc: Rpc, wanted: PostSale) -> Talk[Done | None]:
+def booked(rpc: Rpc, wanted: Booking) -> Talk[Done | None]:
     """What became of the sale where it is through; None where it is not there, or half done: then booking goes on with it."""
     found = (yield from _found(rpc, [wanted.reference])).get(wanted.reference, [])
     settled = _next(found, wanted, set())
@@ -57,7 +56,7 @@ def booked(rpc: Rpc, wanted: PostSale) -> Talk[Done | None]:
 
 
 def _create(
-    rpc: Rpc, wanted: Mapping[str, PostSale], lines: Mapping[str, list[posting.Line]], known: Known, outcomes: dict[str, Outcome]
+    rpc: Rpc, wanted: Mapping[str, Booking], lines: Mapping[str, list[posting.Line]], known: Known, outcomes: dict[str, Outcome]
 ) -> Talk[None]:
     """Creates the sales in one call; one that cannot be written, or that Tryton refuses, gets its outcome and stops no other."""
     documents = {}
@@ -74,7 +73,7 @@ def _create(
         outcomes.update((yield from rpc.each(list(documents), creation)))
 
 
-def _press_on(rpc: Rpc, wanted: Mapping[str, PostSale], outcomes: dict[str, Outcome]) -> Talk[None]:
+def _press_on(rpc: Rpc, wanted: Mapping[str, Booking], outcomes: dict[str, Outcome]) -> Talk[None]:
     """Round after round: read the sales that have no outcome yet, and press the next button of each, one call for each button.
 
     A button is safe to press again after a lost answer: the sales are read first, and what is through is not pressed.
@@ -95,7 +94,7 @@ def _press_on(rpc: Rpc, wanted: Mapping[str, PostSale], outcomes: dict[str, Outc
             outcomes.update((names[one], failure) for one, failure in refused.items())
 
 
-def _next(found: Sequence[Sale], wanted: PostSale, pressed: set[tuple[str, int]]) -> Press | Outcome:
+def _next(found: Sequence[Sale], wanted: Booking, pressed: set[tuple[str, int]]) -> Press | Outcome:
     """What is to be done with a sale, or what has become of it. A button that changed nothing is not pressed again."""
     if not found:
         return Retry(f"Tryton does not show the sale {wanted.reference} yet")
@@ -113,7 +112,7 @@ def _next(found: Sequence[Sale], wanted: PostSale, pressed: set[tuple[str, int]]
 
 
 def _found(rpc: Rpc, references: Iterable[str]) -> Talk[dict[str, list[Sale]]]:
-    domain = [["reference", "in", list(references)], ["description", "like", f"{MARK} %"]]
+    domain = [["reference", "in", list(references)], ["description", "like", f"{MARK}%"]]
     by_reference: dict[str, list[Sale]] = {}
     for sale in (yield from rpc.search("sale.sale", domain, posting.SALE_FIELDS, Sale)):
         by_reference.setdefault(sale.reference, []).append(sale)

@@ -1,10 +1,13 @@
-"""A sale of ours as Tryton's sale: which lines it has, and which button comes next until it is shipped and invoiced.
+"""A sale or a return of ours as Tryton's sale: which lines it has, and which button comes next until it is shipped and invoiced.
 
 Every amount stands in a line of its own, so that the invoice's total is the order's stated total to the cent:
 - each order line is one line at the net of its units (price less discount, less the tax that the price holds) divided by their number,
   rounded down; what does not divide stands, for all lines together, in one line of quantity 1;
 - shipping, tax, the marketplace's tax, duties, tip and adjustment are lines of service products (settings `products`).
 Tryton computes no tax of its own on them: the source's tax is law.
+
+A return is a sale of negative quantities: its goods come in by a return shipment, and its invoice is a credit note. Its lines are made in
+the same way; what was given back beyond its parts, or less, stands on the adjustment.
 """
 
 from __future__ import annotations
@@ -17,11 +20,13 @@ from msgspec import Struct, field
 from mainstay.connectors.tryton import words
 from mainstay.connectors.tryton.words import Exact, ours
 from mainstay.contract.connector import Done
-from mainstay.model.commands import PostSale
+from mainstay.model.commands import PostReturn, PostSale
 from mainstay.model.failures import Reject, Retry
 from mainstay.model.money import minor
 
+Booking = PostSale | PostReturn
 MARK = "Mainstay"  # begins the description of our sales
+RETURN_MARK = f"{MARK}/return"  # and that of our returns
 
 
 class Parts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,12 +63,14 @@ class Sale(Struct):
     state: str
     total_amount: Exact
     shipments: list[Document] = field(name="shipments.")
+    returns: list[Document] = field(name="shipment_returns.")
     invoices: list[Document] = field(name="invoices.")
     number: str | None = None
 
 
 SALE_FIELDS = (
-    "reference", "state", "number", "total_amount", "shipments.state", "shipments.number", "invoices.state", "invoices.number",
+    "reference", "state", "number", "total_amount", "shipments.state", "shipments.number", "shipment_returns.state",
+    "shipment_returns.number", "invoices.state", "invoices.number",
 )  # fmt: skip
 
 
@@ -85,8 +92,32 @@ class Known(NamedTuple):
     products: dict[str, tuple[int, int]]
 
 
-def lines(sale: PostSale, parts: Parts) -> list[Line]:
-    """The lines of the sale; Reject `totals_mismatch` where the command's parts are not its total."""
+def lines(booking: Booking, parts: Parts) -> list[Line]:
+    """The lines of the sale to be. Raises Reject, as `_sold` does."""
+    return _sold(booking, parts) if isinstance(booking, PostSale) else _returned(booking, parts)
+
+
+def _returned(back: PostReturn, parts: Parts) -> list[Line]:
+    """The lines of a return: their sum is what was given back, as the source states it."""
+    made: list[Line] = []
+    undivided = taxed = 0
+    for line in back.lines:
+        price, rest = divmod(line.amount - (line.tax if back.taxes_included else 0), line.quantity)
+        undivided += rest
+        taxed += line.tax
+        made.append(Line(line.sku, -line.quantity, price, line.title or line.sku))
+    given = -sum(line.quantity * line.price for line in made) + taxed + back.shipping + undivided
+    extras = (
+        Line(parts.shipping, -1, back.shipping, "Shipping"),
+        Line(parts.tax, -1, taxed, "Tax"),
+        Line(parts.adjustment, -1, undivided, "What does not divide by the units"),
+        Line(parts.adjustment, -1, back.total - given, "Given back beyond the goods"),
+    )
+    return made + [line for line in extras if line.price]
+
+
+def _sold(sale: PostSale, parts: Parts) -> list[Line]:
+    """The lines of a sale; Reject `totals_mismatch` where the command's parts are not its total."""
     made: list[Line] = []
     undivided = 0
     taxed = 0
@@ -113,26 +144,27 @@ def lines(sale: PostSale, parts: Parts) -> list[Line]:
     return made
 
 
-def document(sale: PostSale, made: Sequence[Line], known: Known) -> dict[str, Any]:
+def document(booking: Booking, made: Sequence[Line], known: Known) -> dict[str, Any]:
     """The values of the new sale; Reject `unknown_sku` or `currency` where Tryton lacks what it refers to."""
     missing = sorted({line.code for line in made} - known.products.keys())
     if missing:
         raise Reject(f"Tryton has no product with the code {', '.join(missing)}", "unknown_sku")
-    if sale.currency not in known.currencies:
-        raise Reject(f"Tryton has no currency {sale.currency}", "currency")
+    if booking.currency not in known.currencies:
+        raise Reject(f"Tryton has no currency {booking.currency}", "currency")
+    mark, at = (MARK, booking.placed_at) if isinstance(booking, PostSale) else (RETURN_MARK, booking.returned_at)
     return {
         "party": known.party,
         "company": known.company,
-        "currency": known.currencies[sale.currency],
+        "currency": known.currencies[booking.currency],
         "invoice_address": known.address,
         "shipment_address": known.address,
         "warehouse": known.warehouse,
-        "reference": sale.reference,
-        "description": f"{MARK} {sale.channel} {sale.number}",
-        "sale_date": words.date(sale.placed_at),
+        "reference": booking.reference,
+        "description": f"{mark} {booking.channel} {booking.number}",
+        "sale_date": words.date(at),
         "invoice_method": "order",
         "shipment_method": "order",
-        "lines": [["create", [_line(line, sale.currency, known) for line in made]]],
+        "lines": [["create", [_line(line, booking.currency, known) for line in made]]],
     }
 
 
@@ -148,26 +180,28 @@ def _line(line: Line, currency: str, known: Known) -> dict[str, Any]:
     }
 
 
-def step(sale: Sale, wanted: PostSale) -> Press | Done:
+def step(sale: Sale, wanted: Booking) -> Press | Done:
     """What brings the sale on: first itself, then its shipments, then its invoices. Reject where no button of ours does."""
     stated = minor(sale.total_amount.decimal, wanted.currency)
-    if stated != wanted.total:
-        raise Reject(
-            f"sale {sale.number or sale.id} has a total of {stated} in Tryton, not {wanted.total} (minor units)", "totals_mismatch"
-        )
+    due = wanted.total if isinstance(wanted, PostSale) else -wanted.total
+    if stated != due:
+        raise Reject(f"sale {sale.number or sale.id} has a total of {stated} in Tryton, not {due} (minor units)", "totals_mismatch")
     button = ours(words.SALE_BUTTON, sale.state, "sale state")
     if button:
         return Press(f"sale.sale.{button}", (sale.id,))
     if button is None:
         raise Reject(f"sale {sale.number or sale.id} of {sale.reference} was {sale.state} in Tryton")
-    press = _press("stock.shipment.out", words.SHIPMENT_BUTTON, sale.shipments) or _press(
-        "account.invoice", words.INVOICE_BUTTON, sale.invoices
-    )
-    if press:
-        return press
+    for model, buttons, documents in (
+        ("stock.shipment.out", words.SHIPMENT_BUTTON, sale.shipments),
+        ("stock.shipment.out.return", words.RETURN_BUTTON, sale.returns),
+        ("account.invoice", words.INVOICE_BUTTON, sale.invoices),
+    ):
+        if press := _press(model, buttons, documents):
+            return press
     if not sale.invoices:
         raise Retry(f"Tryton still works on sale {sale.number}: it has no invoice yet")
-    numbers = {"sale": sale.number, "invoice": sale.invoices[0].number, "shipment": sale.shipments[0].number if sale.shipments else None}
+    moved = next(iter([*sale.shipments, *sale.returns]), None)
+    numbers = {"sale": sale.number, "invoice": sale.invoices[0].number, "shipment": moved.number if moved else None}
     return Done({kind: number for kind, number in numbers.items() if number})
 
 

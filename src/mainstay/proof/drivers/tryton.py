@@ -1,4 +1,4 @@
-"""Tryton: people at the ERP edit products, move stock and take payments; we post sales."""
+"""Tryton: people at the ERP edit products, move stock and take payments; we post sales and returns."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import msgspec
 from mainstay.connectors.tryton import Tryton
 from mainstay.contract.conformance import Dice, Subject, latest
 from mainstay.contract.connector import Row, settings_of
-from mainstay.model.commands import Command, OrderLine, PostSale
+from mainstay.model.commands import Command, OrderLine, PostReturn, PostSale, ReturnedLine
 from mainstay.model.seen import InvoiceSeen, ProductSeen, Said, StockCounted, StockMoved
 from mainstay.model.times import micros
 from mainstay.proof.drivers.sources import sources
 from mainstay.twins.imitation import Weather
-from mainstay.twins.tryton import STORAGE, TrytonTwin
+from mainstay.twins.tryton import CUSTOMER, INPUT, STORAGE, TrytonTwin
 
 SETTINGS = {"url": "https://erp.example", "database": "shop", "login": "mainstay", "password": "twin-password"}
 PLACED = micros("2026-03-02T09:00:00Z")
@@ -43,13 +43,19 @@ class TrytonDriver:
         sku = f"SKU-{n % 6}"
         line = OrderLine(id="1", sku=sku, quantity=1 + n % 4, price=SKUS[sku], discount=n % 7, title=sku)
         goods, shipping, tax = line.price * line.quantity - line.discount, n % 500, n % 90
+        if n % 5 == 0:
+            back = ReturnedLine(id="1", sku=sku, quantity=line.quantity, amount=goods, tax=tax, title=sku)
+            return PostReturn(
+                key="", reference=f"ord-{n}.return.7", number=f"#{n}", channel="web", currency="EUR", returned_at=PLACED, lines=(back,),
+                shipping=shipping, total=goods + tax + n % 3,
+            )  # fmt: skip
         return PostSale(
             key="", reference=f"ord-{n}", number=f"#{n}", channel="web", currency="EUR", placed_at=PLACED, shipped_at=PLACED, lines=(line,),
             shipping=shipping, tax=tax, total=goods + shipping + tax,
         )  # fmt: skip
 
     def natural(self, command: Command) -> str:
-        assert isinstance(command, PostSale)
+        assert isinstance(command, PostSale | PostReturn)
         return command.reference
 
     def effects(self, twin: TrytonTwin) -> Mapping[str, int]:
@@ -63,10 +69,14 @@ class TrytonDriver:
                 found[f"product {number}"] = (product["code"], product["name"], _minor(product["list_price_used"]))
                 found[f"level {number}"] = twin.on_hand(product["code"])
         for number, move in twin.books["stock.move"].items():
-            if not (move["origin"] or "").startswith(("sale.line,", "stock.move,")):
-                sign = 1 if move["to_location"] == STORAGE else -1
+            origin = move["origin"] or ""
+            sold = origin.startswith("sale.line,") and move["from_location"] != CUSTOMER
+            if not sold and not origin.startswith("stock.move,"):
+                sign = 1 if move["to_location"] in (STORAGE, INPUT) else -1
                 found[f"move {number}/WH"] = (str(move["product"]), sign * int(move["internal_quantity"]))
         for number, invoice in twin.books["account.invoice"].items():
+            if invoice["total_amount"] < 0:
+                continue  # the credit note of a return: nothing that an order waits for
             found[f"invoice {number}"] = ("draft" if invoice["state"] == "validated" else invoice["state"], _minor(invoice["total_amount"]))
         return found
 

@@ -16,6 +16,7 @@ FAULTS = (
 KINDS: Mapping[str, float] = {  # how often each act is drawn, relative to the others
     "shop buys": 6, "amazon buys": 5, "webshop buys": 4, "till sells": 4, "buyer cancels": 2, "money back": 2, "goods arrive": 2,
     "count": 2, "warehouse packs": 6, "operator retries": 1, "crash": 1, "outage": 1, "abandons": 1,
+    "goods come back": 5, "goodwill": 3,
 }  # fmt: skip
 
 SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is made of; the nameless one is made of all
@@ -23,9 +24,12 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
     "flash sale": {"shop buys": 6, "amazon buys": 6, "webshop buys": 6, "till sells": 6, "abandons": 2},
     "crashes": {"shop buys": 4, "amazon buys": 3, "webshop buys": 3, "till sells": 2, "warehouse packs": 4, "crash": 6},
     "outages": {"shop buys": 4, "amazon buys": 3, "webshop buys": 3, "warehouse packs": 4, "outage": 6},
-    "second thoughts": {"shop buys": 4, "amazon buys": 3, "webshop buys": 2, "warehouse packs": 3, "buyer cancels": 5, "money back": 3},
+    "second thoughts": {
+        "shop buys": 4, "amazon buys": 3, "webshop buys": 2, "warehouse packs": 3, "buyer cancels": 5, "money back": 3, "goodwill": 2,
+    },
+    "returns": {"shop buys": 6, "warehouse packs": 5, "goods come back": 6, "goodwill": 2, "money back": 1, "count": 1},
     "counts": {"shop buys": 4, "webshop buys": 4, "till sells": 3, "warehouse packs": 3, "goods arrive": 3, "count": 6},
-}
+}  # fmt: skip
 
 
 class Act(Struct, frozen=True):

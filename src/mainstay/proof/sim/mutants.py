@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from mainstay.connectors.shopify import orders as shopify
 from mainstay.delivery.lanes import Lanes
 from mainstay.delivery.levels import Levels
 from mainstay.delivery.outcomes import Outcomes
@@ -17,6 +18,7 @@ from mainstay.flows.ask import Desk
 from mainstay.flows.turns import Turns
 from mainstay.flows.waiting import Waiting
 from mainstay.model.failures import Reject
+from mainstay.money import post
 from mainstay.orders import decide
 from mainstay.proof.sim.acts import Swarm
 from mainstay.proof.sim.machine import Fittings
@@ -110,6 +112,11 @@ def _books_once(right: Any) -> Any:
     return close
 
 
+def _all_on_the_shelf(right: Any) -> Any:
+    """Units that are not fit for sale are taken for such that are."""
+    return {**right, "no_restock": "restock"}
+
+
 class Mutant(Struct, frozen=True):
     """A planted bug: what is broken, where it is planted, by which rule it is noticed, and on which seeds."""
 
@@ -140,6 +147,30 @@ MUTANTS: dict[str, Mutant] = {
         "_give_back",
         lambda _right: lambda *_args: iter(()),
         "authorisations_left",
+    ),
+    "forget-returns": Mutant(
+        "goods that came back are not booked",
+        decide,
+        "_returns",
+        lambda _right: lambda *_args: iter(()),
+        "missing_returns",
+        scenario="returns",
+    ),
+    "shelve-all": Mutant(
+        "units that came back broken are booked as fit for sale",
+        shopify,
+        "RESTOCK",
+        _all_on_the_shelf,
+        "return_mismatches",
+        scenario="returns",
+    ),
+    "refund-twice": Mutant(
+        "a refund that shop and provider tell of is posted twice",
+        post,
+        "_providers",
+        lambda _right: lambda _state: set(),
+        "refunds_differ",
+        scenario="returns",
     ),
     "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", _half, "levels_wrong"),
 }

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from mainstay.model.money import minor
 from mainstay.proof.history import CURRENCY
 from mainstay.proof.play import Cast, Counters, Sale
 from mainstay.proof.sim.acts import PRICES, Act
@@ -158,6 +159,34 @@ class Troupe:
             self.cast.shop.refund(dice.choice(paid), now=self.clock(), amount_minor=dice.randrange(1, 300), restock="no_restock")
         return bool(paid)
 
+    def goods_come_back(self, dice: random.Random) -> bool:
+        """Units that had left come back: staff gives money back, through the provider that took it, and mostly shelves the units again."""
+        shop, payments = self.cast.shop, self.cast.payments
+        left = [(number, line, units) for number, order in shop.orders.items() for line, units in _with_the_buyer(order) if units]
+        if not left:
+            return False
+        number, line, units = dice.choice(left)
+        some = dice.randrange(1, units + 1)
+        intent = _intent(shop.orders[number])
+        amount = minor(line["price"], CURRENCY) * some - dice.choice((0, 0, 1))
+        if intent:
+            amount = min(amount, payments.refundable(intent))
+            if not amount:
+                return False
+            payments.refund(intent, amount, self.clock())
+        restock = dice.choice(("return", "return", "no_restock"))
+        shop.refund(number, now=self.clock(), amount_minor=amount, lines=[(line["sku"], some)], restock=restock)
+        return True
+
+    def goodwill(self, dice: random.Random) -> bool:
+        """Somebody gives a part of a payment back in the provider's own dashboard; no channel hears of it."""
+        payments = self.cast.payments
+        taken = [intent for intent in payments.intents if payments.refundable(intent)]
+        if taken:
+            intent = dice.choice(taken)
+            payments.refund(intent, min(payments.refundable(intent), dice.randrange(1, 300)), self.clock())
+        return bool(taken)
+
     # --- warehouse and ERP -------------------------------------------------------------------------------------------
     def warehouse_packs(self, dice: random.Random) -> bool:
         """Everything that is open leaves, sometimes in two parcels."""
@@ -216,9 +245,24 @@ class Troupe:
         return self.retried.total() > before
 
 
+def _intent(order: dict[str, Any]) -> str:
+    """The payment that a checkout noted on its order, or ""."""
+    return next((str(note["value"]) for note in order["note_attributes"] if note["name"] == "payment_intent"), "")
+
+
+def _with_the_buyer(order: dict[str, Any]) -> list[tuple[dict[str, Any], int]]:
+    """Units of each line that the shop says have left and not come back."""
+    gone: Counter[int] = Counter()
+    for parcel in order["fulfillments"]:
+        gone.update({line["id"]: line["quantity"] for line in parcel["line_items"]})
+    for refund in order["refunds"]:
+        gone.subtract({line["line_item_id"]: line["quantity"] for line in refund["refund_line_items"]})
+    return [(line, gone[line["id"]]) for line in order["line_items"]]
+
+
 _ACTS: dict[str, Callable[[Troupe, random.Random], Any]] = {
     "shop buys": Troupe.shop_buys, "amazon buys": Troupe.amazon_buys, "webshop buys": Troupe.webshop_buys, "till sells": Troupe.till_sells,
     "buyer cancels": Troupe.buyer_cancels, "money back": Troupe.money_back, "goods arrive": Troupe.goods_arrive, "count": Troupe.count,
     "warehouse packs": Troupe.warehouse_packs, "operator retries": Troupe.operator_retries, "crash": Troupe.crash,
-    "outage": Troupe.outage, "abandons": Troupe.abandons,
+    "outage": Troupe.outage, "abandons": Troupe.abandons, "goods come back": Troupe.goods_come_back, "goodwill": Troupe.goodwill,
 }  # fmt: skip
