@@ -97,8 +97,8 @@ steps = st.lists(
 
 def consistent(core):
     assert core.rows("SELECT body FROM letter WHERE code = 'bug'") == []
-    for rule, sql in CONSERVED.items():
-        assert core.rows(sql) == [], rule
+    for rule, name in CONSERVED.items():
+        assert core.state.rows(name) == [], rule
     for state in core.world.orders.values():
         for share in state.shares:
             assert 0 <= share.shipped <= share.released <= share.quantity

@@ -147,7 +147,7 @@ def everything(core):
     for seq, _, kind, entity, body in core.rows("SELECT * FROM event ORDER BY seq"):
         told = msgspec.json.decode(unpack(body))
         log += [(kind, *one) for one in told] if kind == "reservations" else [(seq, kind, entity, told)]
-    return {table: core.rows(sql) for table, sql in COMPARED.items()} | {"event": log}
+    return {table: core.state.rows(f"compare_{table}") for table in COMPARED} | {"event": log}
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -1,12 +1,14 @@
 """The house keeps its rules; and each rule bites."""
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
 
 import mainstay
-from mainstay.storage.database import statements, text
+from mainstay.flows.rebuild import COMPARED
+from mainstay.storage.database import SQL, text
 from tests.house.faces import past_faces
 from tests.house.rules import FLOOR, WAIVED, complaints
 
@@ -98,9 +100,23 @@ def test_vague_names_missing_signs_and_long_functions_are_named(house):
     assert "says nothing" in said and "has no sign" in said and "a screen has 60" in said
 
 
-def test_every_named_statement_has_a_description():
-    names = re.findall(r"^-- name: (\w+)$", text("state.sql"), re.M)
-    assert len(names) == len(set(names)) == len(statements("state.sql")) > 40
+def test_every_named_statement_has_a_description_and_a_name_of_its_own():
+    names = [name for file in ("state.sql", "inbox.sql") for name in re.findall(r"^-- name: (\w+)$", text(file), re.M)]
+    assert len(names) == len(set(names)) == len(SQL) > 100
+
+
+def test_all_sql_stands_in_the_files_and_all_of_it_is_used():
+    """The proofs may ask the store what they want."""
+    asked = set()
+    for path in ROOT.rglob("*.py"):
+        words = [
+            node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        ]
+        assert "proof" in path.parts or not [one for one in words if re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE)\s", one)], path
+        asked |= set(words)
+    changes = ("level_changes", "price_changes")
+    made = {*(f"{one}_from" for one in changes), *(f"drop_{one}" for one in changes), *(f"compare_{table}" for table in COMPARED)}
+    assert SQL.keys() - asked - made == set()
 
 
 def test_the_store_is_opened_through_apsw_only():

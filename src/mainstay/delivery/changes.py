@@ -8,7 +8,6 @@ import msgspec
 
 from mainstay.delivery.levels import Levels
 from mainstay.delivery.outcomes import Outcomes
-from mainstay.storage.database import rows
 from mainstay.storage.state import State
 
 TAKE_MAX = 2_000
@@ -35,7 +34,7 @@ class Changes:
         for name, one in self.told.items():
             mark, policy = f"policy/{self.what}s/{name}", policies.get(name, "")
             if self.outcomes.mark(mark) != policy:
-                items = [item for (item,) in rows(self.state.connection, "SELECT id FROM item")]
+                items = [item for (item,) in self.state.rows("all_items")]
                 one.changed(items, self._taken, one.connection.clock())
                 self.outcomes.remember(mark, policy)
 

@@ -14,12 +14,10 @@ from mainstay.model.cards import notice, redacted
 from mainstay.model.commands import SetLevel, SetPrice
 from mainstay.model.failures import Reject
 from mainstay.model.outcome import TOPIC, Outcome
-from mainstay.storage.database import rows
+from mainstay.storage.database import ask
 from mainstay.storage.inbox import Inbox, New
 
 GROUP_S = 0.002  # outcomes that end within this time share a commit
-ATTEMPT = "INSERT OR REPLACE INTO attempt (intent, status, tries, next_at, code, why) VALUES (?, ?, ?, ?, ?, ?)"
-LISTING = "INSERT OR REPLACE INTO listing (channel, item, told, at) VALUES (?, ?, ?, ?)"
 
 
 class Attempt(Struct):
@@ -47,8 +45,7 @@ class Outcomes:
     # --- what is known -----------------------------------------------------------------------------------------------
     def attempts(self) -> dict[int, Attempt]:
         """All attempts that are kept: those of intents above the low-water mark."""
-        sql = "SELECT intent, status, tries, next_at, code, why FROM attempt"
-        return {intent: Attempt(*rest) for intent, *rest in rows(self.inbox.connection, sql)}
+        return {intent: Attempt(*rest) for intent, *rest in ask(self.inbox.connection, "attempts")}
 
     def mark(self, name: str) -> str:
         return self._marks.get(name) or self.inbox.mark(name)
@@ -104,16 +101,14 @@ class Outcomes:
         attempts = [(intent, a.status, a.tries, a.next_at, a.code, a.why) for intent, a in self._attempts.items()]
         listed = [(*key, *value) for key, value in self._listed.items()]
         # a commit that fails forgets nothing: rows and cursors wait for the next one, together
-        self.inbox.add(new, tuple(self._marks.items()), ((ATTEMPT, attempts), (LISTING, listed)))
+        self.inbox.add(new, tuple(self._marks.items()), (("save_attempt", attempts), ("save_listing", listed)))
         self._new, self._marks, self._attempts, self._listed = [], {}, {}, {}
         if new:
             self.recorded()
 
     def prune(self, low_water: int) -> None:
         """Forget the attempts of intents that have all ended."""
-        with self.inbox.connection as connection:
-            connection.execute("DELETE FROM attempt WHERE intent <= ?", (low_water,))
-            connection.execute("INSERT OR REPLACE INTO mark (name, value) VALUES ('low_water', ?)", (str(low_water),))
+        self.inbox.add([], [("low_water", str(low_water))], [("drop_attempts", [(low_water,)])])
 
     def close(self) -> None:
         self.flush()

@@ -24,7 +24,7 @@ from mainstay.model.times import iso
 from mainstay.orders.decide import due
 from mainstay.orders.view import blocker
 from mainstay.stock.view import ChannelPolicy, explained
-from mainstay.storage.database import rows
+from mainstay.storage.database import ask
 from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
@@ -56,8 +56,8 @@ def _by_key(state: State, spaces: Sequence[str], text: str) -> list[int]:
 def _by_email(state: State, email: str) -> list[int]:
     """Orders of the people who have this address: a scan, as it is asked seldom."""
     subjects = with_address(state, email)
-    sql = "SELECT id FROM orders WHERE subject IN (SELECT value FROM json_each(?)) LIMIT ?"
-    return [number for (number,) in rows(state.connection, sql, (msgspec.json.encode(sorted(subjects)).decode(), FOUND_MAX))]
+    found = state.rows("orders_of_subjects", (msgspec.json.encode(sorted(subjects)).decode(), FOUND_MAX))
+    return [number for (number,) in found]
 
 
 def order(state: State, number: int) -> dict[str, Any] | None:
@@ -114,7 +114,7 @@ def _journey(state: State, outcomes: apsw.Connection | None, number: int) -> dic
 def _log_of(state: State, number: int) -> list[tuple[int, str, AnyEvent]]:
     """(when, kind, event) of one entity, in the order of the log."""
     found: list[tuple[int, str, AnyEvent]] = []
-    for at, body in state.rows("reserved_with", (number,)):
+    for at, body in state.rows("reserved_with", (number, number)):
         found += [(at, "reservation", event) for entity, event in _reserved(unpack(body)) if entity == number]
     for _, at, kind, _, body in state.rows("events_of", (number,)):
         if kind != "reservations":
@@ -145,8 +145,7 @@ def _names(state: State, number: int, log: list[tuple[int, str, AnyEvent]]) -> l
 
 def _waiting(state: State, outcomes: apsw.Connection, number: int) -> list[dict[str, Any]]:
     """The effects of an order that are under way, with what keeps them. Only what has not ended is looked through."""
-    sql = "SELECT intent, status, tries, next_at, code, why FROM attempt WHERE status NOT IN ('done', 'rejected')"
-    attempts = {intent: rest for intent, *rest in rows(outcomes, sql)}
+    attempts = {intent: rest for intent, *rest in ask(outcomes, "attempts_under_way")}
     found = []
     for intent, _, system, entity, body in state.load("load_intents", sorted(attempts)):
         if entity == number:
@@ -239,17 +238,13 @@ def item_of(state: State, sku: str) -> int | None:
 def status(state: State) -> dict[str, Any]:
     """How things stand: orders by status, what is open, how receipts ended, the books."""
     counters = state.counters()
-    connection = state.connection
     return {
-        "orders": dict(rows(connection, "SELECT status, count(*) FROM orders GROUP BY status")),
-        "reservations": dict(rows(connection, "SELECT status, count(*) FROM reservation GROUP BY status")),
-        "dead_letters": dict(rows(connection, "SELECT code, count(*) FROM letter WHERE status = 'open' GROUP BY code")),
-        "proposals": rows(connection, "SELECT count(*) FROM proposal")[0][0],
-        "early": rows(connection, "SELECT count(*) FROM early")[0][0],
-        "receipts": [
-            {"system": system, "topic": topic, "outcome": outcome, "n": n}
-            for system, topic, outcome, n in rows(connection, "SELECT system, topic, outcome, n FROM tally ORDER BY 1, 2, 3")
-        ],
+        "orders": dict(state.rows("orders_by_status")),
+        "reservations": dict(state.rows("reservations_by_status")),
+        "dead_letters": dict(state.rows("open_letters_by_code")),
+        "proposals": state.rows("count_proposals")[0][0],
+        "early": state.rows("count_early")[0][0],
+        "receipts": [{"system": system, "topic": topic, "outcome": outcome, "n": n} for system, topic, outcome, n in state.rows("tally")],
         "accounts": {f"{name} {currency}": major(balance, currency) for _, name, currency, balance in state.rows("accounts")},
         "positions": {name.partition("/")[2]: value for name, value in counters.items() if name.startswith("position/")},
         "events": counters.get("event", 0),
@@ -258,15 +253,13 @@ def status(state: State) -> dict[str, Any]:
 
 def open_letters(state: State) -> dict[tuple[str, str], tuple[int, int]]:
     """How many open dead letters there are by (code, owner), and since when the oldest waits, in microseconds."""
-    sql = "SELECT code, owner, count(*), min(at) FROM letter WHERE status = 'open' GROUP BY code, owner"
-    return {(code, owner): (count, since) for code, owner, count, since in rows(state.connection, sql)}
+    return {(code, owner): (count, since) for code, owner, count, since in state.rows("open_letters_by_owner")}
 
 
 def letters(state: State, held_as: str = "open", most: int = 200) -> list[dict[str, Any]]:
     """Dead letters, newest first: cause, owner, next action."""
-    sql = "SELECT id, at, code, owner, about, body FROM letter WHERE status = ? ORDER BY id DESC LIMIT ?"
     found = []
-    for number, at, code, owner, about, body in rows(state.connection, sql, (held_as, most)):
+    for number, at, code, owner, about, body in state.rows("letters_as", (held_as, most)):
         said, known = msgspec.json.decode(body), CODES[code]
         cause = {key: said[key] for key in ("system", "topic", "why", "receipt", "key") if key in said}
         whose = {"meaning": known.meaning, "whose": known.whose, "owner": owner, "next": known.next}

@@ -13,7 +13,6 @@ from mainstay.flows.statements import Statement, statement
 from mainstay.model.events import Early, EarlyEnded
 from mainstay.model.failures import Reject
 from mainstay.model.seen import PaymentSeen
-from mainstay.storage.database import rows
 from mainstay.storage.inbox import Receipt
 from mainstay.storage.state import Key
 
@@ -54,7 +53,7 @@ class Waiting:
 
     def overdue(self, receipt: Receipt, n: int) -> None:
         """A statement has waited too long: a person looks at it."""
-        found = rows(self.world.store.connection, "SELECT body FROM early WHERE n = ?", (n,))
+        found = self.world.store.rows("one_early", (n,))
         if not found:
             return
         early = _early.decode(found[0][0])

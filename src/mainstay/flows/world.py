@@ -63,8 +63,8 @@ class World:
         self.counters = self.store.counters()
         self.words = self.store.words()
         self.accounts = self.store.accounts()
-        self.backlog = self.store.connection.execute("SELECT count(*) FROM backlog").get
-        self.early = self.store.connection.execute("SELECT count(*) FROM early").get
+        self.backlog = self.store.rows("count_backlog")[0][0]
+        self.early = self.store.rows("count_early")[0][0]
         self.begin()
 
     def begin(self) -> None:

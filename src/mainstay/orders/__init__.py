@@ -1,8 +1,8 @@
 """What has been promised to a buyer, and what remains to be done."""
 
 FACE = (
-    "decide.Policy", "decide.amount_again", "decide.begin", "decide.captured", "decide.due", "decide.is_paid", "decide.newer", "decide.settle",
-    "decide.wants",
+    "decide.Policy", "decide.amount_again", "decide.begin", "decide.captured", "decide.due", "decide.is_paid", "decide.newer",
+    "decide.settle", "decide.wants",
     "fold.BOOKED", "fold.fold",
     "moves.BEFORE_RELEASE", "moves.MOVES", "moves.OPEN", "moves.diagram",
     "parts.merged",

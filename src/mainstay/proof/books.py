@@ -306,8 +306,8 @@ def _money(
             found.add("unexplained_minor_units", abs(kept - due), f"{one.uid}: {known.status}, {kept} of {due} kept at the provider")
         if one.intent and known.status == "cancelled" and cast.payments.intents[one.intent]["status"] == "requires_capture":
             found.add("authorisations_left", 1, f"{one.uid}: cancelled, and {one.intent} still holds the buyer's money")
-    for rule, sql in CONSERVED.items():
-        for row in rows(state.connection, sql):
+    for rule, name in CONSERVED.items():
+        for row in state.rows(name):
             found.add("unbalanced_entries", 1, f"not so: {rule}: {row}")
 
 

@@ -3,8 +3,8 @@
 FACE = (
     "archive.Archive", "archive.raw_of", "archive.unclaimed",
     "bell.Bell", "bell.POLL_S", "bell.Ringer",
-    "database.Lock", "database.SQLITE_MIN", "database.STORE_FAILED",
-    "database.connect", "database.force", "database.rows", "database.scrub",
+    "database.Lock", "database.SQL", "database.SQLITE_MIN", "database.STORE_FAILED",
+    "database.ask", "database.connect", "database.force", "database.rows", "database.scrub",
     "inbox.Inbox", "inbox.InboxReader", "inbox.New", "inbox.OUTCOMES_FROM", "inbox.Receipt", "inbox.UNCLAIMED",
     "packing.pack", "packing.unpack",
     "state.Batch", "state.Key", "state.State",

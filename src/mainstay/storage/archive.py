@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mainstay.model.events import Erased, decode
-from mainstay.storage.database import connect, force, rows, scrub
+from mainstay.storage.database import ask, connect, force, scrub
 from mainstay.storage.inbox import OUTCOMES_FROM, UNCLAIMED, Inbox, InboxReader, Receipt
 from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
@@ -55,25 +55,17 @@ class Archive:
         if not batches or (len(pairs) < WAIT_ROWS and not all_of_it and not erased):
             return 0
         numbers = msgspec.json.encode(sorted(subjects)).decode()
-        found = rows(
-            self.inbox.connection,
-            "SELECT seq, at, system, topic, key, body FROM receipt WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq", (numbers,),
-        )  # fmt: skip
-        receipts = [Receipt(*row) for row in found]
+        receipts = [Receipt(*row) for row in ask(self.inbox.connection, "load_receipts", (numbers,))]
         seals = self._append([one for one in receipts if subjects[one.seq] not in erased], subjects)
         seals += [(one.seq, subjects[one.seq], 0, 0, self._segment, b"") for one in receipts if subjects[one.seq] in erased]
         self._handled = batches[-1][0]
-        with self.inbox.connection as connection:
-            connection.executemany(
-                "INSERT OR REPLACE INTO seal (seq, subject, place, length, segment, key) VALUES (?, ?, ?, ?, ?, ?)", seals
-            )
-            connection.executemany(  # archived before it was known whose they are
-                "UPDATE seal SET subject = ?, key = CASE WHEN ? THEN x'' ELSE key END WHERE seq = ? AND subject <= 0",
-                [(subject, subject in erased, seq) for seq, subject in pairs if subject > 0],
-            )
-            connection.execute("DELETE FROM receipt WHERE seq IN (SELECT value FROM json_each(?))", (numbers,))
-            marks = (("archived", str(self._handled)), ("segment", str(self._segment)))
-            connection.executemany("INSERT OR REPLACE INTO mark (name, value) VALUES (?, ?)", marks)
+        known = [(subject, seq) for seq, subject in pairs if subject > 0]  # of some it was not when they were archived
+        self.inbox.add([], [("archived", str(self._handled)), ("segment", str(self._segment))], [
+            ("set_seal", seals),
+            ("claim_seal", [(subject, seq) for subject, seq in known if subject not in erased]),
+            ("claim_and_break_seal", [(subject, b"", seq) for subject, seq in known if subject in erased]),
+            ("drop_receipts", [(numbers,)]),
+        ])  # fmt: skip
         self._scrubbed = self._scrubbed and not erased
         return len(seals)
 
@@ -102,18 +94,15 @@ class Archive:
 
     def _destroy(self, state: State) -> None:
         """Delete the keys of subjects that were erased since; first archive everything, so that nothing of theirs lies open."""
-        sql = "SELECT seq, entity, body FROM event WHERE kind = 'subject' AND seq > ?"
-        news = rows(state.connection, sql, (self._erased,)) if state.counters().get("erased", 0) > self._erased else []
+        news = state.rows("erased_from", (self._erased,)) if state.counters().get("erased", 0) > self._erased else []
         if not news:
             return
         before = -1
         while before != self._handled:
             before = self._handled
             self._move(state, all_of_it=True)
-        with self.inbox.connection as connection:
-            subjects = [(entity,) for _, entity, body in news if any(isinstance(one, Erased) for one in decode(unpack(body)))]
-            connection.executemany("UPDATE seal SET key = x'' WHERE subject = ?", subjects)  # its number stays given out
-            connection.execute("INSERT OR REPLACE INTO mark (name, value) VALUES ('erased', ?)", (str(news[-1][0]),))
+        subjects = [(b"", entity) for _, entity, body in news if any(isinstance(one, Erased) for one in decode(unpack(body)))]
+        self.inbox.add([], [("erased", str(news[-1][0]))], [("break_seals", subjects)])
         self._erased = news[-1][0]
         self._scrubbed = False
 
@@ -148,7 +137,7 @@ def unclaimed(data: Path) -> list[int]:
     for source in ("inbox", "outcomes"):
         if (data / f"{source}.db").exists():
             connection = connect(data / f"{source}.db", write=False, schema="inbox")
-            found += [seq for (seq,) in rows(connection, "SELECT seq FROM seal WHERE subject = ? AND key <> x''", (UNCLAIMED,))]
+            found += [seq for (seq,) in ask(connection, "seals_of", (UNCLAIMED,))]
             connection.close()
     return found
 
@@ -157,7 +146,7 @@ def archived(data: Path, source: str, seq: int) -> Receipt | None:
     """Open one sealed receipt."""
     connection = connect(data / f"{source}.db", write=False, schema="inbox")
     try:
-        found = rows(connection, "SELECT place, length, segment, key FROM seal WHERE seq = ?", (seq,))
+        found = ask(connection, "one_seal", (seq,))
     finally:
         connection.close()
     if not found or not found[0][3]:

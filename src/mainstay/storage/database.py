@@ -117,11 +117,24 @@ def text(name: str) -> str:
 _STATEMENT = re.compile(r"^-- name: (\w+)\n((?:-- .*\n)+)((?:(?!-- name:).*\n?)+)", re.M)
 
 
-def statements(name: str) -> dict[str, str]:
-    """The named statements of an SQL file. Each has a description; a test reads them."""
+# The statements are the same text on SQLite and PostgreSQL, but for the mark of a value (?, $1) and three sources of rows: a JSON list as
+# numbers(?), texts(?) or pairs(?), each with a column `value`. SQLite has one function for the three.
+_LISTS = re.compile(r"\b(?:numbers|texts|pairs)\(")
+
+
+def named(name: str) -> dict[str, str]:
+    """The statements of an SQL file by their names, as they stand there. Each has a description; a test reads them."""
     found = {match[1]: match[3].strip().rstrip(";") for match in _STATEMENT.finditer(text(name))}
     assert found, f"{name} holds no named statements"
     return found
+
+
+SQL = {name: _LISTS.sub("json_each(", sql) for file in ("state.sql", "inbox.sql") for name, sql in named(file).items()}
+
+
+def ask(connection: apsw.Connection, name: str, bindings: Any = ()) -> list[tuple[Any, ...]]:
+    """All rows of a named query."""
+    return rows(connection, SQL[name], bindings)
 
 
 def rows(connection: apsw.Connection, sql: str, bindings: Any = ()) -> list[tuple[Any, ...]]:

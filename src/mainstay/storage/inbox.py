@@ -9,7 +9,7 @@ from typing import Any
 import apsw
 from msgspec import Struct
 
-from mainstay.storage.database import Lock, connect, rows
+from mainstay.storage.database import SQL, Lock, ask, connect
 
 UNCLAIMED = -1  # whose a receipt is, where it may be a person's and nobody knows which one's
 OUTCOMES_FROM = 1 << 40  # receipts of outcomes.db are numbered from here: a number alone says which file it is in
@@ -27,7 +27,7 @@ class Receipt(Struct, frozen=True, gc=False):
 
 
 New = tuple[int, str, str, str, bytes]  # a receipt before it is numbered: at, system, topic, key, body
-Beside = tuple[str, Sequence[tuple[Any, ...]]]  # a statement, and the bindings of each row
+Beside = tuple[str, Sequence[tuple[Any, ...]]]  # a named statement, and the bindings of each row
 
 
 class Inbox:
@@ -37,9 +37,9 @@ class Inbox:
         self.path = path
         self._lock = Lock(path)
         self.connection = connect(path, write=True, schema="inbox")
-        archived = rows(self.connection, "SELECT max(seq) FROM seal")[0][0] or 0
+        archived = ask(self.connection, "last_seal")[0][0] or 0
         first = OUTCOMES_FROM if path.name.startswith("outcomes") else 0
-        self.last: int = max(first, archived, rows(self.connection, "SELECT max(seq) FROM receipt")[0][0] or 0)
+        self.last: int = max(first, archived, ask(self.connection, "last_receipt")[0][0] or 0)
 
     def add(self, new: Sequence[New], marks: Sequence[tuple[str, str]] = (), beside: Sequence[Beside] = ()) -> int:
         """Make receipts durable in one commit, with what moves along with them: a feed's cursor, rows beside. Returns the last number.
@@ -48,20 +48,17 @@ class Inbox:
         """
         first = self.last + 1
         with self.connection:
-            self.connection.executemany(
-                "INSERT INTO receipt (seq, at, system, topic, key, body) VALUES (?, ?, ?, ?, ?, ?)",
-                [(first + n, *one) for n, one in enumerate(new)],
-            )
+            self.connection.executemany(SQL["add_receipt"], [(first + n, *one) for n, one in enumerate(new)])
             if marks:
-                self.connection.executemany("INSERT OR REPLACE INTO mark (name, value) VALUES (?, ?)", marks)
-            for sql, bindings in beside:
-                self.connection.executemany(sql, bindings)
+                self.connection.executemany(SQL["set_mark"], marks)
+            for name, bindings in beside:
+                self.connection.executemany(SQL[name], bindings)
         self.last += len(new)
         return self.last
 
     def mark(self, name: str) -> str:
         """A remembered value, such as a cursor; empty where there is none."""
-        found = rows(self.connection, "SELECT value FROM mark WHERE name = ?", (name,))
+        found = ask(self.connection, "mark", (name,))
         return str(found[0][0]) if found else ""
 
     def close(self) -> None:
@@ -78,15 +75,15 @@ class InboxReader:
 
     def after(self, seq: int, most: int) -> list[Receipt]:
         """Receipts with higher numbers, in order."""
-        found = self._rows("SELECT seq, at, system, topic, key, body FROM receipt WHERE seq > ? ORDER BY seq LIMIT ?", (seq, most))
+        found = self._ask("receipts_from", (seq, most))
         return [Receipt(*row) for row in found]
 
     def one(self, seq: int) -> Receipt | None:
         """A receipt by number, as long as it is not archived."""
-        found = self._rows("SELECT seq, at, system, topic, key, body FROM receipt WHERE seq = ?", (seq,))
+        found = self._ask("one_receipt", (seq,))
         return Receipt(*found[0]) if found else None
 
-    def _rows(self, sql: str, bindings: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    def _ask(self, name: str, bindings: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         if self.connection is None:
             if not self.path.exists():
                 return []
@@ -95,7 +92,7 @@ class InboxReader:
             except apsw.CantOpenError:
                 return []
         try:
-            return rows(self.connection, sql, bindings)
+            return ask(self.connection, name, bindings)
         except apsw.SQLError:  # the writer has made the file but not its tables yet
             self.connection.close()
             self.connection = None
@@ -103,12 +100,12 @@ class InboxReader:
 
     def open(self) -> apsw.Connection | None:
         """The connection, where the file exists."""
-        self._rows("SELECT 1", ())
+        self._ask("last_receipt", ())
         return self.connection
 
     def behind(self, position: int) -> int:
         """How many receipts come after a position."""
-        found = self._rows("SELECT count(*) FROM receipt WHERE seq > ?", (position,))
+        found = self._ask("receipts_behind", (position,))
         return int(found[0][0]) if found else 0
 
     def mark(self, name: str) -> str:
@@ -117,14 +114,11 @@ class InboxReader:
 
     def marks(self, prefix: str) -> list[tuple[str, str]]:
         """Remembered values whose names begin so."""
-        return [
-            (name, value)
-            for name, value in self._rows("SELECT name, value FROM mark WHERE name >= ? AND name < ? || '~'", (prefix, prefix))
-        ]
+        return [(name, value) for name, value in self._ask("marks", (prefix, prefix))]
 
     def told(self, item: int | None) -> dict[str, int]:
         """What each channel was last told of an item."""
-        return dict(self._rows("SELECT channel, told FROM listing WHERE item = ?", (item or 0,)))
+        return dict(self._ask("listings_of", (item or 0,)))
 
     def close(self) -> None:
         if self.connection is not None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
-from mainstay.storage.database import Lock, connect, rows, statements
+from mainstay.storage.database import SQL, Lock, ask, connect
 
 MERGE_AT = 50_000  # new cross-references that are merged even when the core is busy
 Key = tuple[int, int | str]  # (space, their id)
 
-_SQL = statements("state.sql")
 _json = msgspec.json.encode
 
 
@@ -41,7 +40,7 @@ class Batch:
         self.letters: list[tuple[int, int, str, str, str, int, bytes]] = []
         self.proposals: list[tuple[int, int, bytes]] = []
         self.people: list[tuple[int, bytes]] = []
-        self.erased: list[tuple[int]] = []
+        self.erased: list[tuple[int, bytes]] = []
         self.answers: list[tuple[int, bytes]] = []
         self.level_changes: list[tuple[int, int, bytes]] = []
         self.price_changes: list[tuple[int, int, bytes]] = []
@@ -102,7 +101,11 @@ class State:
 
     def rows(self, name: str, bindings: Any = ()) -> list[tuple[Any, ...]]:
         """All rows of a named query."""
-        return rows(self.connection, _SQL[name], bindings)
+        return ask(self.connection, name, bindings)
+
+    def each(self, name: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of a named query, one by one."""
+        return iter(self.connection.execute(SQL[name]))
 
     def close(self) -> None:
         self.connection.close()
@@ -144,7 +147,7 @@ class State:
     def _find_recent(self, keys: list[Key]) -> dict[Key, int]:
         found = {}
         for space, ext in keys:
-            hit = rows(self.connection, "SELECT entity FROM xref_new WHERE space = ? AND ext = ?", (space, ext))
+            hit = self.rows("find_recent_xref", (space, ext))
             if hit:
                 found[(space, ext)] = hit[0][0]
         return found
@@ -162,11 +165,11 @@ class State:
             for name, statement in _WRITES:
                 new = getattr(batch, name)
                 if new:
-                    connection.executemany(_SQL[statement], new)
+                    connection.executemany(SQL[statement], new)
                     written[name] += len(new)
             if batch.tally:
-                connection.executemany(_SQL["add_tally"], [(*key, n) for key, n in batch.tally.items()])
-            connection.executemany(_SQL["set_counter"], batch.counters.items())
+                connection.executemany(SQL["add_tally"], [(*key, n) for key, n in batch.tally.items()])
+            connection.executemany(SQL["set_counter"], batch.counters.items())
             connection.execute("COMMIT")
         except BaseException:
             connection.execute("ROLLBACK")
@@ -184,11 +187,11 @@ class State:
         if not self._recent:
             return
         with self.connection:
-            new = rows(self.connection, "SELECT count(*) FROM xref_new")[0][0]
-            self.connection.execute(_SQL["merge_xrefs"])
+            new = self.rows("count_recent_xrefs")[0][0]
+            self.connection.execute(SQL["merge_xrefs"])
             if self.connection.changes() < new:
                 self.claims += [Claim(*row) for row in self.rows("claimed_twice")]
-            self.connection.execute(_SQL["clear_new_xrefs"])
+            self.connection.execute(SQL["clear_new_xrefs"])
         self._recent.clear()
 
     @property
@@ -199,4 +202,4 @@ class State:
     def run(self, name: str, bindings: Any) -> None:
         """A named statement of upkeep, in a commit of its own."""
         with self.connection:
-            self.connection.execute(_SQL[name], bindings)
+            self.connection.execute(SQL[name], bindings)

@@ -23,7 +23,7 @@ from mainstay.proof.sim.machine import Fittings, Machine, owned
 from mainstay.proof.sim.troupe import Troupe
 from mainstay.proof.sim.wires import Wires, url
 from mainstay.stock.fold import free
-from mainstay.storage.database import rows
+from mainstay.storage.database import SQL, rows
 from mainstay.twins.amazon import AmazonTwin
 from mainstay.twins.imitation import Weather
 from mainstay.twins.shipstation import ShipStationTwin
@@ -42,7 +42,7 @@ INVARIANTS: dict[str, str] = {  # at every commit: a query that must find nothin
           SELECT coalesce(sum(share.value ->> 3), 0) FROM reservation, json_each(CAST(reservation.body AS TEXT), '$.shares') AS share
           WHERE status = 'reserved') AS promised WHERE held <> promised""",
     "nothing in us breaks on a message": "SELECT id, body FROM letter WHERE code = 'bug'",
-    **CONSERVED,
+    **{rule: SQL[name] for rule, name in CONSERVED.items()},
 }
 
 

@@ -28,12 +28,12 @@ SELECT seq, at, kind, entity, body FROM event WHERE entity = ? AND kind NOT IN (
 
 -- name: reserved_with
 -- Rows of the log that may hold a reservation's own event: those that came one after the other share the row of the first.
-SELECT at, body FROM event WHERE kind = 'reservations' AND entity > ?1 - 256 AND entity <= ?1 ORDER BY seq;
+SELECT at, body FROM event WHERE kind = 'reservations' AND entity > ? - 256 AND entity <= ? ORDER BY seq;
 
 -- name: find_xrefs
 -- Entities of a list of [space, their id] pairs, as far as they are merged already.
 SELECT pair.key, xref.entity
-FROM json_each(?) AS pair JOIN xref ON xref.space = pair.value ->> 0 AND xref.ext = pair.value ->> 1;
+FROM pairs(?) AS pair JOIN xref ON xref.space = CAST(pair.value ->> 0 AS BIGINT) AND xref.ext = pair.value ->> 1;
 
 -- name: recent_xrefs
 -- Cross-references that are not merged yet; they are held in memory.
@@ -45,7 +45,8 @@ INSERT INTO xref_new (space, ext, entity) VALUES (?, ?, ?);
 
 -- name: merge_xrefs
 -- Move the new cross-references, sorted, to their place. The first entity keeps an id that two claim.
-INSERT OR IGNORE INTO xref (space, ext, entity) SELECT space, ext, entity FROM xref_new ORDER BY space, ext, n;
+INSERT INTO xref (space, ext, entity) SELECT space, ext, entity FROM xref_new WHERE true ORDER BY space, ext, n
+ON CONFLICT (space, ext) DO NOTHING;
 
 -- name: claimed_twice
 -- New cross-references whose id another entity has in the table: space, id, who keeps it, who claimed it later.
@@ -60,7 +61,7 @@ DELETE FROM xref_new;
 -- name: load_orders
 -- Orders by number, each with the row of the log that holds its source's last statement.
 SELECT orders.id, orders.body, event.body FROM orders LEFT JOIN event ON event.seq = orders.heard
-WHERE orders.id IN (SELECT value FROM json_each(?));
+WHERE orders.id IN (SELECT value FROM numbers(?));
 
 -- name: save_order
 -- An order as it now stands.
@@ -70,7 +71,7 @@ ON CONFLICT (id) DO UPDATE SET status = excluded.status, open = excluded.open, a
 
 -- name: load_reservations
 -- Reservations by number.
-SELECT id, body FROM reservation WHERE id IN (SELECT value FROM json_each(?));
+SELECT id, body FROM reservation WHERE id IN (SELECT value FROM numbers(?));
 
 -- name: reserved_between
 -- Reservations that stand, numbered from one number to before another.
@@ -83,11 +84,11 @@ ON CONFLICT (id) DO UPDATE SET status = excluded.status, body = excluded.body;
 
 -- name: find_items
 -- Items by SKU.
-SELECT sku, id FROM item WHERE sku IN (SELECT value FROM json_each(?));
+SELECT sku, id FROM item WHERE sku IN (SELECT value FROM texts(?));
 
 -- name: load_items
 -- Items by number.
-SELECT id, body FROM item WHERE id IN (SELECT value FROM json_each(?));
+SELECT id, body FROM item WHERE id IN (SELECT value FROM numbers(?));
 
 -- name: save_item
 -- An item as it now stands.
@@ -96,7 +97,7 @@ INSERT INTO item (id, sku, body) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET
 -- name: load_stock
 -- All locations of a list of items.
 SELECT stock.id, on_hand, allocated, reserved, in_transit, damaged, safety, deficit, unbooked, counted_at, recent
-FROM json_each(?) AS wanted JOIN stock ON stock.id >= wanted.value * 256 AND stock.id < wanted.value * 256 + 256;
+FROM numbers(?) AS wanted JOIN stock ON stock.id >= wanted.value * 256 AND stock.id < wanted.value * 256 + 256;
 
 -- name: save_stock
 -- A stock row as it now stands.
@@ -128,11 +129,11 @@ SELECT id, at, system, entity, body FROM intent WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: load_intents
 -- Intents by number.
-SELECT id, at, system, entity, body FROM intent WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id;
+SELECT id, at, system, entity, body FROM intent WHERE id IN (SELECT value FROM numbers(?)) ORDER BY id;
 
 -- name: add_timer
 -- Something to look at when its time comes.
-INSERT OR IGNORE INTO timer (due, kind, entity) VALUES (?, ?, ?);
+INSERT INTO timer (due, kind, entity) VALUES (?, ?, ?) ON CONFLICT (due, kind, entity) DO NOTHING;
 
 -- name: due_timers
 -- Timers whose time has come.
@@ -148,11 +149,11 @@ DELETE FROM timer WHERE due = ? AND kind = ? AND entity = ?;
 
 -- name: find_backlog
 -- Orders that wait for an item, oldest first.
-SELECT item, entity FROM backlog WHERE item IN (SELECT value FROM json_each(?)) ORDER BY entity LIMIT ?;
+SELECT item, entity FROM backlog WHERE item IN (SELECT value FROM numbers(?)) ORDER BY entity LIMIT ?;
 
 -- name: add_backlog
 -- An order that waits for an item.
-INSERT OR IGNORE INTO backlog (item, entity) VALUES (?, ?);
+INSERT INTO backlog (item, entity) VALUES (?, ?) ON CONFLICT (item, entity) DO NOTHING;
 
 -- name: drop_backlog
 -- An order that waits no more.
@@ -161,7 +162,7 @@ DELETE FROM backlog WHERE item = ? AND entity = ?;
 -- name: find_early
 -- Statements that waited for a list of [space, their id] pairs, in the order of their arrival.
 SELECT early.n, early.space, early.ext, early.body
-FROM json_each(?) AS pair JOIN early ON early.space = pair.value ->> 0 AND early.ext = pair.value ->> 1 ORDER BY early.n;
+FROM pairs(?) AS pair JOIN early ON early.space = CAST(pair.value ->> 0 AS BIGINT) AND early.ext = pair.value ->> 1 ORDER BY early.n;
 
 -- name: add_early
 -- A statement about something that has not arrived.
@@ -173,7 +174,7 @@ DELETE FROM early WHERE n = ?;
 
 -- name: load_letters
 -- Dead letters by number.
-SELECT id, status, at, code, owner, about, body FROM letter WHERE id IN (SELECT value FROM json_each(?));
+SELECT id, status, at, code, owner, about, body FROM letter WHERE id IN (SELECT value FROM numbers(?));
 
 -- name: save_letter
 -- A dead letter as it now stands.
@@ -190,15 +191,15 @@ INSERT INTO vault (subject, body) VALUES (?, ?) ON CONFLICT (subject) DO UPDATE 
 
 -- name: load_people
 -- Personal data by subject.
-SELECT subject, body FROM vault WHERE length(body) > 0 AND subject IN (SELECT value FROM json_each(?));
+SELECT subject, body FROM vault WHERE length(body) > 0 AND subject IN (SELECT value FROM numbers(?));
 
 -- name: load_erased
 -- Those of a list of subjects that were erased.
-SELECT subject FROM vault WHERE length(body) = 0 AND subject > 0 AND subject IN (SELECT value FROM json_each(?));
+SELECT subject FROM vault WHERE length(body) = 0 AND subject > 0 AND subject IN (SELECT value FROM numbers(?));
 
 -- name: erase_person
 -- Delete a subject's personal data, and remember that it was.
-INSERT INTO vault (subject, body) VALUES (?, x'') ON CONFLICT (subject) DO UPDATE SET body = x'';
+INSERT INTO vault (subject, body) VALUES (?, ?) ON CONFLICT (subject) DO UPDATE SET body = excluded.body;
 
 -- name: add_answer
 -- What the callers that waited for a batch are told.
@@ -255,4 +256,136 @@ DELETE FROM handled WHERE seq <= ? AND source = ?;
 -- name: add_tally
 -- Count how receipts ended.
 INSERT INTO tally (system, topic, outcome, n) VALUES (?, ?, ?, ?)
-ON CONFLICT (system, topic, outcome) DO UPDATE SET n = n + excluded.n;
+ON CONFLICT (system, topic, outcome) DO UPDATE SET n = tally.n + excluded.n;
+
+-- name: find_recent_xref
+-- A cross-reference that is not merged yet.
+SELECT entity FROM xref_new WHERE space = ? AND ext = ?;
+
+-- name: count_recent_xrefs
+-- How many are not merged yet.
+SELECT count(*) FROM xref_new;
+
+-- name: count_backlog
+-- How many orders wait for items.
+SELECT count(*) FROM backlog;
+
+-- name: count_early
+-- How many statements wait for what they speak of.
+SELECT count(*) FROM early;
+
+-- name: one_early
+-- A statement that waits.
+SELECT body FROM early WHERE n = ?;
+
+-- name: all_items
+-- The number of every item.
+SELECT id FROM item ORDER BY id;
+
+-- name: all_people
+-- All personal data: for a search by address, which is seldom.
+SELECT subject, body FROM vault WHERE length(body) > 0;
+
+-- name: erased_from
+-- Who was erased, after a number of the log.
+SELECT seq, entity, body FROM event WHERE kind = 'subject' AND seq > ? ORDER BY seq;
+
+-- name: orders_of_subjects
+-- Orders that concern these people.
+SELECT id FROM orders WHERE subject IN (SELECT value FROM numbers(?)) ORDER BY id LIMIT ?;
+
+-- name: orders_by_status
+-- How many orders stand where.
+SELECT status, count(*) FROM orders GROUP BY status;
+
+-- name: reservations_by_status
+-- How many reservations stand where.
+SELECT status, count(*) FROM reservation GROUP BY status;
+
+-- name: open_letters_by_code
+-- How many dead letters are open, by code.
+SELECT code, count(*) FROM letter WHERE status = 'open' GROUP BY code;
+
+-- name: open_letters_by_owner
+-- How many dead letters are open, by code and owner, and since when the oldest waits.
+SELECT code, owner, count(*), min(at) FROM letter WHERE status = 'open' GROUP BY code, owner;
+
+-- name: letters_as
+-- Dead letters of a status, newest first.
+SELECT id, at, code, owner, about, body FROM letter WHERE status = ? ORDER BY id DESC LIMIT ?;
+
+-- name: count_proposals
+-- How many statements changed nothing, since their speaker does not own what they speak of.
+SELECT count(*) FROM proposal;
+
+-- name: tally
+-- How receipts ended.
+SELECT system, topic, outcome, n FROM tally ORDER BY system, topic, outcome;
+
+-- name: compare_orders
+-- For verify.
+SELECT id, status, open, at, heard, subject, body FROM orders ORDER BY id;
+
+-- name: compare_reservation
+-- For verify.
+SELECT id, status, expires, body FROM reservation ORDER BY id;
+
+-- name: compare_item
+-- For verify.
+SELECT id, sku, body FROM item ORDER BY id;
+
+-- name: compare_stock
+-- For verify.
+SELECT id, on_hand, allocated, reserved, in_transit, damaged, safety, deficit, unbooked, counted_at, recent FROM stock ORDER BY id;
+
+-- name: compare_xref
+-- For verify: cross-references are one set, merged or not.
+SELECT space, ext, min(entity) FROM (SELECT space, ext, entity FROM xref UNION ALL SELECT space, ext, entity FROM xref_new) AS known
+GROUP BY space, ext ORDER BY space, ext;
+
+-- name: compare_word
+-- For verify: names that were only asked for leave no trace in the log, and mean nothing.
+SELECT id, text FROM word WHERE text LIKE 'location/%' OR id IN (SELECT space FROM xref UNION SELECT space FROM xref_new) ORDER BY id;
+
+-- name: compare_account
+-- For verify.
+SELECT id, name, currency, balance FROM account ORDER BY id;
+
+-- name: compare_transfer
+-- For verify.
+SELECT id, entry, entity, what, debit, credit, amount FROM transfer ORDER BY id;
+
+-- name: compare_intent
+-- For verify.
+SELECT id, at, system, entity, body FROM intent ORDER BY id;
+
+-- name: compare_timer
+-- For verify: timers that have fired are gone on both sides.
+SELECT due, kind, entity FROM timer WHERE due > (SELECT coalesce(max(value), 0) FROM counter WHERE name = 'clock')
+ORDER BY due, kind, entity;
+
+-- name: compare_backlog
+-- For verify.
+SELECT item, entity FROM backlog ORDER BY item, entity;
+
+-- name: compare_early
+-- For verify.
+SELECT n, space, ext, due, body FROM early ORDER BY n;
+
+-- name: compare_letter
+-- For verify.
+SELECT id, at, status, code, owner, about, body FROM letter ORDER BY id;
+
+-- name: compare_proposal
+-- For verify.
+SELECT id, at, body FROM proposal ORDER BY id;
+
+-- name: accounts_off
+-- Accounts whose balance is not the sum of their transfers: a changed byte of money is never only compared with itself.
+SELECT account.id, account.balance, coalesce(moved.net, 0) FROM account LEFT JOIN
+(SELECT id, sum(amount) AS net FROM (SELECT debit AS id, amount FROM transfer UNION ALL SELECT credit, -amount FROM transfer) AS part
+ GROUP BY id) AS moved ON moved.id = account.id WHERE account.balance <> coalesce(moved.net, 0);
+
+-- name: currencies_off
+-- Currencies whose balances do not sum to zero.
+SELECT currency, sum(balance) FROM account GROUP BY currency HAVING sum(balance) <> 0;
