@@ -41,7 +41,7 @@ def doors(survey: Survey) -> Findings:
 
 
 def reachable(survey: Survey) -> Findings:
-    """Without a url nothing is sent here. Said once: of the first flow that waits for events, else of the systems that could send some."""
+    """Without a url nothing is sent here. Named: the first flow that waits for events, and systems that could send some and are polled."""
     if survey.shop.server.url:
         return
     incoming = [(name, flow, offer) for name, flow in survey.shop.flows.items() if (offer := survey.offer(flow.source)) is not None]
@@ -50,8 +50,9 @@ def reachable(survey: Survey) -> Findings:
             wrong = f'Flow "{name}" waits for events, but there is no url that "{flow.source}" could send them to.'
             instead = '`url = "https://…"` in `[server]`; until then only polling brings news'
             yield survey.finding("url-missing", ("server",), wrong, instead)
-            return
-    able = sorted({flow.source for _, flow, offer in incoming if offer.signs and "event" in offer.patterns(flow.object)})
+            break
+    polled = [(flow, offer) for _, flow, offer in incoming if flow.pattern == "poll"]
+    able = sorted({flow.source for flow, offer in polled if offer.signs and "event" in offer.patterns(flow.object)})
     if able:
         wrong = f"There is no url for events: {', '.join(able)} could send them, and a delivery that comes all the same is only noted."
         instead = '`url = "https://…"` in `[server]` and `pattern = "event"` in their flows; or leave it, and news comes when it is polled'
