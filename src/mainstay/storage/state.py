@@ -184,7 +184,7 @@ class State:
         if not self._recent:
             return
         with self.connection:
-            new = rows(self.connection, "SELECT count(*) FROM xref_new")[0][0]
+            new = self.rows("count_new_xrefs")[0][0]
             self.connection.execute(_SQL["merge_xrefs"])
             if self.connection.changes() < new:
                 self.claims += [Claim(*row) for row in self.rows("claimed_twice")]

@@ -47,6 +47,10 @@ INSERT INTO xref_new (space, ext, entity) VALUES (?, ?, ?);
 -- Move the new cross-references, sorted, to their place. The first entity keeps an id that two claim.
 INSERT OR IGNORE INTO xref (space, ext, entity) SELECT space, ext, entity FROM xref_new ORDER BY space, ext, n;
 
+-- name: count_new_xrefs
+-- How many cross-references wait for the merge.
+SELECT count(*) FROM xref_new;
+
 -- name: claimed_twice
 -- New cross-references whose id another entity has in the table: space, id, who keeps it, who claimed it later.
 SELECT fresh.space, fresh.ext, xref.entity, fresh.entity
