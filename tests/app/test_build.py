@@ -7,6 +7,7 @@ import pytest
 from mainstay import landscape
 from mainstay.app import build
 from mainstay.app.build import House
+from mainstay.model.failures import Halt
 
 
 @pytest.fixture
@@ -88,3 +89,15 @@ def test_the_given_interval_is_kept(house):
     poll = flow("order", "amazon", "warehouse", "erp") + '\npattern = "poll"'
     often = house((poll, f"{poll}\nevery_s = 60"))
     assert build.plan(often, {}).polls[("amazon", "orders")] == 60 and build.plan(often, {"amazon": 4.0}).polls[("amazon", "orders")] == 15
+
+
+def test_only_imitations_are_called_faster_than_their_vendors_allow(house, monkeypatch):
+    monkeypatch.setenv("MAINSTAY_TIME_FACTOR", "60")
+    assert build.scales(house()) == dict.fromkeys(("shop", "amazon", "payments", "erp", "warehouse"), 60.0)
+    real = build.scales(
+        house(('connector = "stripe"\nowner = "operations"\nenvironment = "test"', 'connector = "stripe"\nowner = "operations"'))
+    )
+    assert "payments" not in real and real["shop"] == 60.0
+    monkeypatch.setenv("MAINSTAY_TIME_FACTOR", "fast")
+    with pytest.raises(Halt, match="it is a number"):
+        build.scales(house())

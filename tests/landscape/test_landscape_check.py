@@ -274,3 +274,12 @@ def test_a_need_that_cannot_be_met_says_what_can(findings, clean, before, after,
 def test_a_flow_that_nobody_answers_for(findings, clean):
     text = clean.replace('latency = "checkout-blocking"\nowner = "ops"', 'latency = "checkout-blocking"\nowner = ""')
     assert [(one.code, one.wrong) for one in findings(text)] == [("owner-missing", "Nobody answers for flows.till-orders.")]
+
+
+def test_without_a_url_a_shop_that_only_polls_is_told_what_becomes_of_events(findings, clean):
+    """`init` writes polls where no url is given: nothing waits for events, and what is sent all the same changes nothing."""
+    polled = clean.replace('url = "https://mainstay.acme.example"\n', "").replace('pattern = "event"', 'pattern = "poll"')
+    (one,) = (one for one in findings(polled) if one.code == "url-missing")
+    assert one.wrong == "There is no url for events: shop could send them, and a delivery that comes all the same is only noted."
+    assert '`pattern = "event"`' in one.instead
+    assert not [one for one in findings(clean.replace('pattern = "event"', 'pattern = "poll"')) if one.code == "url-missing"]

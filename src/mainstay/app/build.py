@@ -310,9 +310,16 @@ def by_sku(house: House) -> frozenset[str]:
 
 
 def scales(house: House) -> dict[str, float]:
-    """How much faster than life the twins of a demo keep their limits; real systems have no such setting."""
+    """How much faster than life imitations keep their limits (MAINSTAY_TIME_FACTOR). Never a system in production: it would be overrun."""
     text = os.environ.get("MAINSTAY_TIME_FACTOR", "")
-    return dict.fromkeys(house.connectors, float(text)) if text else {}
+    if not text:
+        return {}
+    try:
+        factor = float(text)
+    except ValueError:
+        raise Halt(f"MAINSTAY_TIME_FACTOR is {text!r}; it is a number, such as 60, for imitations alone") from None
+    systems = house.landscape.systems
+    return {name: factor for name in house.connectors if systems[name].environment != "production"}
 
 
 def check_ready(house: House) -> None:

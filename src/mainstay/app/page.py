@@ -74,7 +74,10 @@ def _bars(values: dict[str, int]) -> str:
     return f'<figure><svg width="680" height="{len(values) * 22 + 6}" role="img">{"".join(rows)}</svg></figure>'
 
 
-COLOURS = ("#3b6fb6", "#d9822b", "#1a7f37", "#8250df", "#b42318", "#5b6676", "#0f766e", "#a16207")
+COLOURS = (  # one for each status that an order can have
+    "#3b6fb6", "#d9822b", "#1a7f37", "#8250df", "#b42318", "#5b6676", "#0f766e", "#a16207",
+    "#c026d3", "#0284c7", "#65a30d", "#78350f", "#111827",
+)  # fmt: skip
 
 
 def _lines(samples: list[dict[str, Any]]) -> str:

@@ -109,7 +109,7 @@ FINDINGS: Mapping[str, Kind] = {
     "currency-unknown": Kind("error", "The currency is not one of ISO 4217."),
     "listen-exposed": Kind("error", "Mainstay listens on a public address without an https url."),
     "url-insecure": Kind("error", "The public url is not https."),
-    "url-missing": Kind("warning", "A flow waits for events, but there is no url that they could be sent to."),
+    "url-missing": Kind("warning", "Systems could send events, but there is no url for them: news comes by polling alone."),
     "setting-unknown": Kind("error", "A setting that the connector does not have."),
     "setting-missing": Kind("error", "A setting that the connector needs is not there."),
     "placeholder": Kind("error", "A value is still the … that `init` writes where it cannot know it."),

@@ -41,12 +41,22 @@ def doors(survey: Survey) -> Findings:
 
 
 def reachable(survey: Survey) -> Findings:
-    for name, flow in survey.shop.flows.items():
-        if flow.pattern == "event" and flow.source in survey.shop.systems and not survey.shop.server.url:
+    """Without a url nothing is sent here. Named: the first flow that waits for events, and systems that could send some and are polled."""
+    if survey.shop.server.url:
+        return
+    incoming = [(name, flow, offer) for name, flow in survey.shop.flows.items() if (offer := survey.offer(flow.source)) is not None]
+    for name, flow, _ in incoming:
+        if flow.pattern == "event":
             wrong = f'Flow "{name}" waits for events, but there is no url that "{flow.source}" could send them to.'
             instead = '`url = "https://…"` in `[server]`; until then only polling brings news'
             yield survey.finding("url-missing", ("server",), wrong, instead)
-            return
+            break
+    polled = [(flow, offer) for _, flow, offer in incoming if flow.pattern == "poll"]
+    able = sorted({flow.source for flow, offer in polled if offer.signs and "event" in offer.patterns(flow.object)})
+    if able:
+        wrong = f"There is no url for events: {', '.join(able)} could send them, and a delivery that comes all the same is only noted."
+        instead = '`url = "https://…"` in `[server]` and `pattern = "event"` in their flows; or leave it, and news comes when it is polled'
+        yield survey.finding("url-missing", ("server",), wrong, instead)
 
 
 def _is_loopback(host: str) -> bool:

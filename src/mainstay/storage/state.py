@@ -187,7 +187,7 @@ class State:
         if not self._recent:
             return
         with self.connection:
-            new = self.rows("count_recent_xrefs")[0][0]
+            new = self.rows("count_new_xrefs")[0][0]
             self.connection.execute(SQL["merge_xrefs"])
             if self.connection.changes() < new:
                 self.claims += [Claim(*row) for row in self.rows("claimed_twice")]

@@ -48,6 +48,10 @@ INSERT INTO xref_new (space, ext, entity) VALUES (?, ?, ?);
 INSERT INTO xref (space, ext, entity) SELECT space, ext, entity FROM xref_new WHERE true ORDER BY space, ext, n
 ON CONFLICT (space, ext) DO NOTHING;
 
+-- name: count_new_xrefs
+-- How many cross-references wait for the merge.
+SELECT count(*) FROM xref_new;
+
 -- name: claimed_twice
 -- New cross-references whose id another entity has in the table: space, id, who keeps it, who claimed it later.
 SELECT fresh.space, fresh.ext, xref.entity, fresh.entity
@@ -261,10 +265,6 @@ ON CONFLICT (system, topic, outcome) DO UPDATE SET n = tally.n + excluded.n;
 -- name: find_recent_xref
 -- A cross-reference that is not merged yet.
 SELECT entity FROM xref_new WHERE space = ? AND ext = ?;
-
--- name: count_recent_xrefs
--- How many are not merged yet.
-SELECT count(*) FROM xref_new;
 
 -- name: count_backlog
 -- How many orders wait for items.
