@@ -124,6 +124,40 @@ def test_a_store_of_another_mainstay_is_refused(state, by, age):
         State(state.path)
 
 
+@pytest.fixture
+def next_version(monkeypatch):
+    """The next Mainstay, whose orders have one column more; its steps are what is set here."""
+    steps = {"state_4.sql": "ALTER TABLE orders ADD COLUMN seen INTEGER NOT NULL DEFAULT 7;"}
+    ours = database.text
+    monkeypatch.setattr(database, "SCHEMA_VERSION", 4)
+    monkeypatch.setattr(database, "text", lambda name: steps[name] if name in steps else ours(name))
+    return steps
+
+
+@pytest.fixture
+def with_an_order(tmp_path):
+    state = State(tmp_path / "state.db")
+    state.connection.execute("INSERT INTO orders VALUES (1, 'placed', 1, 0, 0, 0, x'')")
+    state.close()
+    return state.path
+
+
+def test_an_older_store_is_brought_up_to_date_by_its_writer(with_an_order, next_version):
+    with pytest.raises(Halt, match=r"older Mainstay \(schema 3, this one knows 4\); start `mainstay up` once"):
+        connect(with_an_order, write=False, schema="state")
+    assert rows(connect(with_an_order, write=True, schema="state"), "SELECT id, seen FROM orders") == [(1, 7)]
+    assert connect(with_an_order, write=False, schema="state").pragma("user_version") == 4
+
+
+def test_a_step_that_fails_leaves_the_store_as_it_was(with_an_order, next_version):
+    whole = next_version["state_4.sql"]
+    next_version["state_4.sql"] = f"{whole} UPDATE orders SET status = 'no such status';"
+    with pytest.raises(apsw.ConstraintError):
+        connect(with_an_order, write=True, schema="state")
+    next_version["state_4.sql"] = whole
+    assert rows(connect(with_an_order, write=True, schema="state"), "SELECT status, seen FROM orders") == [("placed", 7)]
+
+
 @pytest.mark.parametrize(("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("secure_delete", 1)])
 def test_every_writer_is_durable_and_forgets_what_is_deleted(state, tmp_path, pragma, value):
     assert state.connection.pragma(pragma) == value

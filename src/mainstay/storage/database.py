@@ -20,6 +20,7 @@ CACHE_KIB = 65_536
 BUSY_MS = 10_000
 CHECKPOINT_PAGES = 4_000
 SCHEMA_VERSION = 3
+OLDEST_VERSION = 3  # from which steps lead to the present one
 
 
 def connect(path: Path, *, write: bool, schema: str) -> apsw.Connection:
@@ -29,7 +30,7 @@ def connect(path: Path, *, write: bool, schema: str) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE if write else apsw.SQLITE_OPEN_READONLY
     connection = apsw.Connection(str(path), flags=flags)
     connection.set_busy_timeout(BUSY_MS)
-    refuse_other(connection)
+    refuse_other(connection, write=write)
     if write:
         connection.pragma("page_size", PAGE_BYTES[schema])
         connection.pragma("journal_mode", "wal")
@@ -66,25 +67,30 @@ def scrub(connection: apsw.Connection) -> bool:
     return True
 
 
-def refuse_other(connection: apsw.Connection) -> None:
-    """What another version wrote is neither read nor changed: nothing leads from one schema to the next yet. Raises Halt."""
+def refuse_other(connection: apsw.Connection, *, write: bool) -> None:
+    """What a newer version wrote is neither read nor changed, nor what no steps lead from. What is older waits for its writer."""
     version = connection.pragma("user_version")
-    if version not in (0, SCHEMA_VERSION):
-        name = connection.filename
-        connection.close()
-        age = "a newer" if version > SCHEMA_VERSION else "an older"
-        raise Halt(
-            f"{name} was written by {age} Mainstay (schema {version}, this one knows {SCHEMA_VERSION}); "
-            "install that version again, or begin with an empty data folder"
-        )
+    if version in (0, SCHEMA_VERSION) or (write and OLDEST_VERSION <= version < SCHEMA_VERSION):
+        return
+    name = connection.filename
+    connection.close()
+    age = "a newer" if version > SCHEMA_VERSION else "an older"
+    next_ = "install that version again, or begin with an empty data folder"
+    if OLDEST_VERSION <= version < SCHEMA_VERSION:
+        next_ = "start `mainstay up` once, which brings it up to date"
+    raise Halt(f"{name} was written by {age} Mainstay (schema {version}, this one knows {SCHEMA_VERSION}); {next_}")
 
 
 def migrate(connection: apsw.Connection, schema: str) -> None:
-    """Bring a file to the present schema: numbered, forward only."""
-    if connection.pragma("user_version") == 0:
-        with connection:
-            connection.execute(text(f"{schema}_schema.sql"))
-            connection.pragma("user_version", SCHEMA_VERSION)
+    """Bring a file to the present schema: in numbered steps, sql/{schema}_{version}.sql, forward only, all of them or none."""
+    version = connection.pragma("user_version")
+    if version == SCHEMA_VERSION:
+        return
+    steps = [f"{schema}_schema.sql"] if version == 0 else [f"{schema}_{number}.sql" for number in range(version + 1, SCHEMA_VERSION + 1)]
+    with connection:
+        for step in steps:
+            connection.execute(text(step))
+        connection.pragma("user_version", SCHEMA_VERSION)
 
 
 # What says that the store cannot be written, as against a message that breaks one of its rules (ConstraintError).
