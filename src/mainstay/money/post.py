@@ -42,7 +42,7 @@ POSTINGS: dict[str, Posting] = {
     "tip": Posting("receivable:{channel}", "tips:{channel}", "tips"),
     "adjustment": Posting("receivable:{channel}", "adjustments:{channel}", "rounding that the source states"),
     "gift_cards": Posting("gift_cards:{channel}", "receivable:{channel}", "paid by gift card: a liability shrinks"),
-    "at_source": Posting("clearing:{channel}", "receivable:{channel}", "paid at the channel, which pays out later"),
+    "at_source": Posting("psp:{provider}", "receivable:{channel}", "paid at the channel, which holds the money as a provider does"),
     "captured": Posting("psp:{provider}", "receivable:{channel}", "captured at a payment provider"),
     "refunded": Posting("refunds:{channel}", "psp:{provider}", "given back through a payment provider"),
     "disputed": Posting("disputes:{channel}", "psp:{provider}", "taken back by a card holder's bank"),

@@ -19,7 +19,7 @@ PAGE_BYTES = {"state": 4096, "inbox": 16384}  # three deliveries of 5 KB to a pa
 CACHE_KIB = 65_536
 BUSY_MS = 10_000
 CHECKPOINT_PAGES = 4_000
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def connect(path: Path, *, write: bool, schema: str) -> apsw.Connection:

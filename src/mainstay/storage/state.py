@@ -40,7 +40,7 @@ class Batch:
         self.early_done: list[tuple[int]] = []
         self.letters: list[tuple[int, int, str, str, str, int, bytes]] = []
         self.proposals: list[tuple[int, int, bytes]] = []
-        self.people: list[tuple[int, bytes]] = []
+        self.people: list[tuple[int, int, bytes]] = []
         self.erased: list[tuple[int]] = []
         self.answers: list[tuple[int, bytes]] = []
         self.level_changes: list[tuple[int, int, bytes]] = []

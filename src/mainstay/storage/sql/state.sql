@@ -179,20 +179,22 @@ ON CONFLICT (id) DO UPDATE SET status = excluded.status, body = excluded.body;
 INSERT INTO proposal (id, at, body) VALUES (?, ?, ?);
 
 -- name: save_person
--- The personal data of a subject, as last stated. Who was erased stays erased.
-INSERT INTO vault (subject, body) VALUES (?, ?) ON CONFLICT (subject) DO UPDATE SET body = excluded.body WHERE length(vault.body) > 0;
+-- The personal data that an order (0: the customer's own record) brought of a subject, as last stated. Who was erased stays erased.
+INSERT INTO vault (subject, brought, body) SELECT ?1, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM vault WHERE subject = ?1 AND length(body) = 0)
+ON CONFLICT (subject, brought) DO UPDATE SET body = excluded.body;
 
 -- name: load_people
--- Personal data by subject.
-SELECT subject, body FROM vault WHERE length(body) > 0 AND subject IN (SELECT value FROM json_each(?));
+-- Personal data by subject, with the order that brought it.
+SELECT subject, brought, body FROM vault WHERE length(body) > 0 AND subject IN (SELECT value FROM json_each(?));
 
 -- name: load_erased
 -- Those of a list of subjects that were erased.
-SELECT subject FROM vault WHERE length(body) = 0 AND subject > 0 AND subject IN (SELECT value FROM json_each(?));
+SELECT DISTINCT subject FROM vault WHERE length(body) = 0 AND subject IN (SELECT value FROM json_each(?));
 
 -- name: erase_person
 -- Delete a subject's personal data, and remember that it was.
-INSERT INTO vault (subject, body) VALUES (?, x'') ON CONFLICT (subject) DO UPDATE SET body = x'';
+INSERT INTO vault (subject, brought, body) SELECT ?1, 0, x'' UNION ALL SELECT subject, brought, x'' FROM vault WHERE subject = ?1
+ON CONFLICT (subject, brought) DO UPDATE SET body = x'';
 
 -- name: add_answer
 -- What the callers that waited for a batch are told.
