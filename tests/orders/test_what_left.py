@@ -55,6 +55,18 @@ def test_the_booking_states_what_was_shipped(case):
     assert (booked.total, booked.shipping) == (1100, 100)
 
 
+def test_units_that_are_cancelled_before_the_capture_are_not_captured(case):
+    said = an_order(lines=(("A", 3, 500), ("B", 1, 900)), payments=("pi_1",))
+    case.hear(said)
+    case.hear(a_payment(amount=2400))
+    case.answer("release.1")
+    lines = (said.order.lines[0], replace(said.order.lines[1], cancelled=1))
+    case.hear(replace(said, version=2, order=replace(said.order, lines=lines)))
+    case.answer("release.1.withdraw")
+    case.hear(a_parcel("p1", [("l1", 3)]))
+    assert case.effects("CapturePayment") == [("pi_1", 1500)] and sale(case).total == 1500
+
+
 def test_a_lifted_hold_ends_an_order_of_which_a_part_had_left(case):
     """Cancelled after the first of two parcels: what left is booked and taken once a person has accepted it."""
     case.hear(an_order(lines=(("A", 2, 500), ("B", 1, 900)), payments=("pi_1",)))

@@ -55,6 +55,8 @@ def newer(state: OrderState, said: Any) -> bool:
         return parcel is None or said.version > parcel.version
     if kind is RefundSeen:
         refund = state.refunds.get(said.external)
+        if refund is not None and refund.status == "pending" and said.version == refund.version:
+            return bool(said.status != "pending")  # its end, by a speaker who counts only when a refund was made
         return refund is None or said.version > refund.version
     if kind is DisputeSeen:
         dispute = state.disputes.get(said.external)
@@ -431,11 +433,9 @@ def _capture(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
 
 
 def due(state: OrderState) -> int:
-    """What the buyer owes beyond gift cards, in minor units: of a cancelled order only what had left."""
-    if state.order is None:
-        return 0
-    order = state.order.of(state.left()) if state.cancel else state.order
-    return max(0, order.total - order.gift_cards)
+    """What the buyer owes beyond gift cards, in minor units: not the units that were cancelled, and of a cancelled order what had left."""
+    order = state.order
+    return 0 if order is None else max(0, order.of(state.sold()).total - order.gift_cards)
 
 
 def is_paid(state: OrderState) -> bool:

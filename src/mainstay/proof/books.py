@@ -330,7 +330,8 @@ def receivables(state: State) -> dict[int, int]:
     sql = """
     SELECT transfer.entity, sum(CASE WHEN debit.name LIKE 'receivable:%' THEN amount ELSE -amount END)
     FROM transfer JOIN account AS debit ON debit.id = transfer.debit JOIN account AS credit ON credit.id = transfer.credit
-    WHERE what NOT IN ('captured', 'refunded', 'fee', 'at_source') AND (debit.name LIKE 'receivable:%' OR credit.name LIKE 'receivable:%')
+    WHERE what NOT IN ('captured', 'refunded', 'fee', 'at_source', 'cancelled')
+    AND (debit.name LIKE 'receivable:%' OR credit.name LIKE 'receivable:%')
     GROUP BY transfer.entity"""
     return dict(rows(state.connection, sql))
 
