@@ -119,7 +119,7 @@ class Desk:
         self.over.append(intent)
         self._news.set()
 
-    def fill(self, command: Command) -> Command:
+    def fill(self, command: Command, entity: int) -> Command:
         return command
 
     async def send(self, method: str, url: str, query: Any, headers: Any, body: bytes, timeout_s: float) -> Reply:

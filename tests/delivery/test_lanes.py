@@ -174,7 +174,7 @@ def test_a_key_from_before_a_restart_that_may_be_forgotten_is_looked_up_first(de
 def test_a_vault_that_breaks_blocks_no_lane(desk, run):
     """One command cannot be completed: it becomes a letter that says so, and the next one of its order goes on."""
 
-    def fill(command):
+    def fill(command, entity):
         if command.key == "c1":
             raise ValueError("what is this")
         return command
@@ -343,7 +343,7 @@ def test_one_refused_row_does_not_spoil_its_neighbours(desk, run):
 
 
 def test_one_whose_person_was_erased_does_not_spoil_its_neighbours(desk, run):
-    def fill(command):
+    def fill(command, entity):
         if command.key == "p2":
             raise Reject("the personal data was erased", "personal_data_erased")
         return command

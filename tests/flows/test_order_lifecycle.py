@@ -244,6 +244,26 @@ def test_what_was_given_back_meanwhile_is_not_given_back_again(proved):
     assert [one["amount"] for one in proved.intents() if one["command"] == "RefundPayment"] == [1000, 700]
 
 
+def test_what_is_cancelled_before_it_is_paid_is_neither_taken_nor_left_open(proved):
+    """Two lines at 10.00 and 9.00; the second is taken off while the warehouse has both."""
+    proved.count("A", 5)
+    proved.count("B", 5)
+    said = an_order(lines=(("A", 2, 500), ("B", 1, 900)), payments=("pi_1",))
+    proved.say("shop", said)
+    proved.say("psp", a_payment(amount=1900))
+    number, uid = proved.order().id, proved.order().uid
+    proved.answer(f"{uid}:release.1", number)
+    lines = (said.order.lines[0], replace(said.order.lines[1], cancelled=1))
+    proved.say("shop", replace(said, version=2, order=replace(said.order, lines=lines)))
+    proved.answer(f"{uid}:release.1.withdraw", number)
+    proved.answer(f"{uid}:release.2", number)
+    proved.say("wms", a_parcel("p1", "rel.shop.1.2", [("1", 2)]))
+    for effect in ("sale", "capture.pi_1", "confirm.p1"):
+        proved.answer(f"{uid}:{effect}", number)
+    assert proved.order().status == "settled"
+    assert balances(proved) == {"sales:shop": -1900, "cancellations:shop": 900, "psp:psp": 1000}
+
+
 def test_an_unpaid_order_is_cancelled_when_its_time_is_up(core):
     core.count("A", 5)
     core.say("shop", an_order(payments=("pi_1",)))

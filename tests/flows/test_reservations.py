@@ -22,18 +22,50 @@ def release(core, reservation):
     return core.ask("till", "api/release", reservation, reservation.encode())
 
 
-def sell(core, external, *lines, reservation="", handed_over=False, version=1, **more):
+def sell(core, external, *lines, reservation="", handed_over=False, version=1, person=None, **more):
     made = [{"id": str(n), "sku": sku, "quantity": units, "price": 500} for n, (sku, units) in enumerate(lines)]
     order = {
         "number": external, "currency": "EUR", "placed_at": T0, "total": sum(500 * units for _, units in lines), "payment": "captured",
         "lines": made, "reservation": reservation, **more,
     }  # fmt: skip
-    request = {"external": external, "version": version, "order": order, "handed_over": handed_over}
+    request = {"external": external, "version": version, "order": order, "handed_over": handed_over, "person": person}
     return core.ask("till", "api/order", f"{external}:{version}", request)
 
 
 def state_of(core, external):
     return core.world.orders[next(iter(core.state.find([core.world.key("till", "order", external)]).values()))]
+
+
+# --- an order's own id -------------------------------------------------------------------------------------------------
+ADA = {"name": "Ada", "email": "ada@example.com", "shipping": {"street": "Rua 1"}}
+
+
+def test_the_same_order_again_is_the_same_order(proved):
+    proved.count("A", 5)
+    assert sell(proved, "s1", ("A", 2), person=ADA)[0] == 201
+    for more in ({"person": ADA}, {}):
+        status, answer = sell(proved, "s1", ("A", 2), **more)
+        assert (status, answer["order"]) == (200, "ord.till.s1")
+    assert sell(proved, "s2", ("A", 1), handed_over=True)[0] == 201 and sell(proved, "s2", ("A", 1), handed_over=True)[0] == 200
+    assert proved.level("A")["on_hand"] == 4
+
+
+@pytest.mark.parametrize(
+    ("lines", "more"),
+    [
+        ([("A", 3)], {}), ([("A", 2)], {"total": 999}), ([("A", 2)], {"number": "other"}), ([("A", 2)], {"handed_over": True}),
+        ([("A", 2)], {"person": {**ADA, "shipping": {"street": "Rua 2"}}}),
+    ],
+)  # fmt: skip
+def test_another_order_under_the_same_id_and_version_is_a_conflict(proved, lines, more):
+    proved.count("A", 5)
+    sell(proved, "s1", ("A", 2), person=ADA)
+    before = proved.intents(), proved.rows("SELECT count(*) FROM event"), proved.level("A")
+    status, answer = sell(proved, "s1", *lines, **{"person": ADA, **more})
+    assert (status, answer["code"]) == (409, "id_conflict")
+    assert (proved.intents(), proved.rows("SELECT count(*) FROM event"), proved.level("A")) == before
+    assert sell(proved, "s1", *lines, version=2, **{"person": ADA, **more})[0] == 200, "a change says so by its version"
+    assert sell(proved, "s1", ("A", 2), person=ADA)[0] == 200, "an old version that is repeated is no news"
 
 
 # --- reserve -----------------------------------------------------------------------------------------------------------

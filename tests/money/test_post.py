@@ -174,12 +174,23 @@ def test_a_cancelled_order_nets_to_nothing(order):
 
 @given(orders())
 def test_what_was_paid_at_the_channel_leaves_nothing_to_receive(order):
-    """Total less gift cards and less what the marketplace remits is in clearing; the receivable is even."""
+    """Total less gift cards and less what the marketplace remits is held by the channel; the receivable is even."""
     books = Books()
     books.state.order, books.state.status = replace(order, payment="captured"), "placed"
     books.post()
     assert books.balances["receivable:shop"] == 0
-    assert books.balances["clearing:shop"] == order.total - order.gift_cards - order.facilitator_tax
+    assert books.balances["psp:shop"] == order.total - order.gift_cards - order.facilitator_tax
+
+
+def test_what_a_channel_took_and_what_it_gave_back_stand_on_one_account():
+    books = Books()
+    line = Line(id="1", sku="A", quantity=1, price=1000)
+    order = Order(number="#1", currency="EUR", placed_at=0, lines=(line,), total=1000, payment="captured")
+    books.state.order, books.state.status = order, "placed"
+    books.state.refunds["r1"] = RefundState("shop", "succeeded", 400)
+    books.state.disputes["d1"] = DisputeState("shop", "lost", 100)
+    books.post()
+    assert books.standing() == {"sales:shop": -1000, "refunds:shop": 400, "losses:shop": 100, "psp:shop": 500}
 
 
 @given(orders(), amounts)

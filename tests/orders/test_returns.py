@@ -3,6 +3,7 @@
 from mainstay.model.events import Asked
 from mainstay.model.objects import Reference, RefundLine, UnitsOf
 from mainstay.model.seen import RefundSeen
+from mainstay.orders.decide import newer
 from mainstay.orders.view import blocker, command
 from tests.orders.conftest import CAN, T0, Case, an_order
 from tests.orders.test_decide import a_parcel
@@ -65,6 +66,15 @@ def test_what_never_left_or_is_not_shelved_is_not_booked():
     case.hear(a_refund("r4", ()), "psp")
     case.hear(a_refund("r5", status="failed"), "shop")
     assert returns(case) == []
+
+
+def test_the_end_of_a_pending_refund_is_news_although_its_version_stays():
+    case = booked()
+    case.hear(a_refund(status="pending", amount=500), "shop")
+    assert newer(case.state, a_refund()) and newer(case.state, a_refund(status="failed"))
+    assert not newer(case.state, a_refund(status="pending"))
+    case.hear(a_refund(), "shop")
+    assert not newer(case.state, a_refund(status="pending")) and not newer(case.state, a_refund(status="failed"))
 
 
 def test_no_more_comes_back_than_had_left():

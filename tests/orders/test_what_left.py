@@ -55,6 +55,30 @@ def test_the_booking_states_what_was_shipped(case):
     assert (booked.total, booked.shipping) == (1100, 100)
 
 
+def test_units_that_are_cancelled_before_the_capture_are_not_captured(case):
+    said = an_order(lines=(("A", 3, 500), ("B", 1, 900)), payments=("pi_1",))
+    case.hear(said)
+    case.hear(a_payment(amount=2400))
+    case.answer("release.1")
+    lines = (said.order.lines[0], replace(said.order.lines[1], cancelled=1))
+    case.hear(replace(said, version=2, order=replace(said.order, lines=lines)))
+    case.answer("release.1.withdraw")
+    case.hear(a_parcel("p1", [("l1", 3)]))
+    assert case.effects("CapturePayment") == [("pi_1", 1500)] and sale(case).total == 1500
+
+
+def test_a_total_that_does_not_add_up_is_taken_as_it_is_stated(case):
+    """Of three units one is cancelled, and the source states 1.00 for all of it: a person has accepted that."""
+    said = an_order(lines=(("A", 3, 500),), payments=("pi_1",), total=100)
+    line = replace(said.order.lines[0], cancelled=1)
+    case.hear(replace(said, order=replace(said.order, lines=(line,))))
+    case.tell(Freed(reason="totals_mismatch", by="ann", waived=True))
+    assert case.state.status == "placed", "nothing is authorised yet"
+    case.hear(a_payment(amount=100))
+    case.hear(a_parcel())
+    assert case.effects("CapturePayment") == [("pi_1", 100)]
+
+
 def test_a_lifted_hold_ends_an_order_of_which_a_part_had_left(case):
     """Cancelled after the first of two parcels: what left is booked and taken once a person has accepted it."""
     case.hear(an_order(lines=(("A", 2, 500), ("B", 1, 900)), payments=("pi_1",)))

@@ -73,8 +73,8 @@ def tables(schema: str) -> str:
 
 def written(sql: str) -> list[list[Any]]:
     """Rows for an INSERT: two, told apart by their numbers and names; and where a conflict is provided for, the first one again."""
-    table, columns = re.search(r"INSERT INTO (\w+) \(([^)]*)\)", sql).groups()  # type: ignore[union-attr]
-    names = [name.strip() for name in columns.split(",")]
+    table, columns, values = re.search(r"INSERT INTO (\w+) \(([^)]*)\)\s+VALUES \(([^)]*)\)", sql).groups()  # type: ignore[union-attr]
+    names = [name.strip() for name, given in zip(columns.split(","), values.split(","), strict=True) if given.strip() == "?"]
     first, second = ([_sample(table, name, number) for name in names] for number in (1, 2))
     return [first, second, first] if "CONFLICT" in sql else [first, second]
 

@@ -156,13 +156,14 @@ def test_movements_end_the_same_in_any_order(promised, deltas):
     assert (level.on_hand, level.deficit) == (1, 0)
 
 
+@pytest.mark.parametrize("behind", [False, True])
 @given(st.permutations([("count", 4, 10), ("move", -6, 12), ("move", 5, 14), ("move", 2, 8)]))
-def test_a_count_among_movements_ends_the_same_in_any_order(told):
+def test_a_count_among_movements_ends_the_same_in_any_order(behind, told):
     """Four at the moment 10 hold the two that came before; then six leave and five come."""
     level = Level(257, on_hand=1)
     for what, quantity, at in told:
         if what == "count":
-            stock.counted(a_count(quantity, at), level, behind=False)
+            stock.counted(a_count(quantity, at), level, behind=behind)
         else:
             stock.moved(StockMoved(external=f"m{at}", at=at, item="i", delta=quantity), level)
     assert (level.on_hand, level.deficit) == (3, 0)
@@ -186,6 +187,16 @@ def test_a_counter_that_learns_of_shipments_from_us_is_not_believed_before_it_ha
     stock.booked([Share(0, 1, 1, 2, 2, 2)], lambda *_: level)
     stock.counted(a_count(3, at=14), level, behind=True)
     assert (level.on_hand, level.unbooked) == (3, 0)
+
+
+def test_a_write_off_of_the_erp_outlives_an_earlier_count_and_a_booked_shipment_does_not():
+    """Two of five left and are booked; two more are written off at 20. Its count of the moment 15, told last, holds the shipment only."""
+    level = Level(257, on_hand=5, allocated=2)
+    stock.fold(Shipped(parcel="p", shares=(Share(0, 1, 1, 2),)), lambda *_: level, 18)
+    stock.booked([Share(0, 1, 1, 2, 2, 2)], lambda *_: level)
+    stock.moved(StockMoved(external="m", at=20, item="i", delta=-2), level)
+    stock.counted(a_count(3, at=15), level, behind=True)
+    assert level.on_hand == 1
 
 
 def test_units_that_were_promised_and_counted_away_are_named():

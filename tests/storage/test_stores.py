@@ -165,7 +165,7 @@ def test_every_writer_is_durable_and_forgets_what_is_deleted(state, tmp_path, pr
 
 
 def test_the_write_ahead_log_is_emptied_when_nobody_looks(state):
-    state.connection.execute("INSERT INTO vault VALUES (1, CAST('canary-bytes' AS BLOB))")
+    state.connection.execute("INSERT INTO vault VALUES (1, 1, CAST('canary-bytes' AS BLOB))")
     wal = state.path.with_name("state.db-wal")
     assert b"canary-bytes" in wal.read_bytes()
     reader = connect(state.path, write=False, schema="state")

@@ -18,6 +18,7 @@ ZEROS = (
     ("orders", "stuck_unnamed", "orders stuck without a name"),
     ("orders", "shipped_unpaid", "orders shipped that nobody has paid"),
     ("orders", "phantom", "orders that nobody placed"),
+    ("orders", "misaddressed", "orders sent to another address than they were placed with"),
     ("stock", "oversold_units_asked_first", "units oversold where we are asked first"),
     ("stock", "negative_commits", "commits with negative stock"),
     ("stock", "levels_wrong", "levels that a channel shows wrongly at the end"),

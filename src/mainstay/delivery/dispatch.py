@@ -158,15 +158,16 @@ class Dispatch:
         for changes in self._changes:
             changes.note()
 
-    def _fill(self, command: Command) -> Command:
-        """Put the recipient into a command that needs one. Erased: it can never be sent as it stands."""
+    def _fill(self, command: Command, entity: int) -> Command:
+        """Put the recipient into a command that needs one, as the order that it is of brought them. Erased: it can never be sent as it
+        stands."""
         subject = getattr(command, "subject", None)
         if not subject or not hasattr(command, "recipient"):
             return command
-        found = self.state.load("load_people", [subject])
+        found = [body for _, brought, body in self.state.load("load_people", [subject]) if brought == entity]
         if not found:
             raise Reject(f"the personal data of subject {subject} was erased", "personal_data_erased")
-        return msgspec.structs.replace(command, recipient=msgspec.json.decode(unpack(found[0][1]), type=Person))
+        return msgspec.structs.replace(command, recipient=msgspec.json.decode(unpack(found[0]), type=Person))
 
     def standings(self, now: int) -> dict[str, Standing]:
         """Which flows are late, at this moment in microseconds."""

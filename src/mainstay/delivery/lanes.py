@@ -47,7 +47,7 @@ class Task(Struct):
         return self.entity or -self.id  # fetches are in nobody's way
 
 
-Filled = Callable[[Command], Command]
+Filled = Callable[[Command, int], Command]  # (command, the entity that it is of)
 
 
 class Lanes:
@@ -163,7 +163,7 @@ class Lanes:
                 self._again(task, 0)
                 continue
             try:
-                ready.append((task, self.fill(task.command)))
+                ready.append((task, self.fill(task.command, task.entity)))
             except Reject as refused:
                 self._settle(task, refused)
             except STORE_FAILED as failed:

@@ -301,7 +301,7 @@ def _moves_money(state: OrderState, event: AnyEvent) -> bool:
         return isinstance(event.said, MONEY_SAID)
     if isinstance(event, Answered):
         return state.effects[event.key].command == "CapturePayment"
-    return isinstance(event, Moved) and event.move in ("place", "cancel")
+    return isinstance(event, Moved) and event.move in ("place", "cancel", "settle")
 
 
 _KINDS = {

@@ -13,14 +13,14 @@ from msgspec.structs import replace
 from mainstay.flows import buyers
 from mainstay.flows.apply import TOGETHER
 from mainstay.flows.intake import Intake
-from mainstay.flows.statements import statement
+from mainstay.flows.statements import Statement, statement
 from mainstay.model.events import Refused, ReservationEnded, Reserved
 from mainstay.model.failures import Reject
 from mainstay.model.identity import named, shown, sku
 from mainstay.model.money import decimals
 from mainstay.model.objects import Noun, Order, Person, Reference, UnitsOf
 from mainstay.model.seen import FulfilmentSeen, OrderSeen, Said
-from mainstay.model.state import ReservationState
+from mainstay.model.state import OrderState, ReservationState
 from mainstay.model.times import SECOND, iso
 from mainstay.stock.decide import reserve
 from mainstay.storage.inbox import UNCLAIMED, Receipt
@@ -237,6 +237,12 @@ class Desk:
                 self._answer(receipt, 409, OrderAnswer(order=uid, status="refused", short=short))
                 self.intake.count(receipt, "refused")
                 return
+        if known is not None and self._differs(said, world.orders[known]):
+            self.intake.subjects.append((receipt.seq, world.orders[known].subject))
+            detail = f"{request.external} is known in this version with other contents; send a change with a higher `version`"
+            self._answer(receipt, 409, {"code": "id_conflict", "detail": detail})
+            self.intake.count(receipt, "refused")
+            return
         for one in said:
             world.look_up(one.keys)
             _, subject = self.intake.take_one(one)
@@ -245,6 +251,17 @@ class Desk:
         state = world.orders[world.links[ask.keys[0]]]
         self._answer(receipt, 200 if known else 201, OrderAnswer(order=state.uid, status=state.status))
         self.intake.count(receipt, "duplicate" if known else "applied")
+
+    def _differs(self, found: Sequence[Statement], state: OrderState) -> bool:
+        """Does a request say of the version that we know something else than we know? Compared is what its sender may say."""
+        sift = self.intake.claims.sift
+        counts, _ = sift(found[0])
+        if counts is None or counts.said.version != state.version:
+            return False
+        handed_over = {one.said.external for one in found[1:] if sift(one)[0] is not None}
+        known = {external for external, parcel in state.parcels.items() if parcel.system == state.system}
+        same = counts.said.order == state.order and handed_over == known
+        return not same or not buyers.same(self.world, counts.person, state)
 
     def _shortfall(self, receipt: Receipt, request: OrderRequest, ask: Ask) -> tuple[Shortfall, ...]:
         world = self.world

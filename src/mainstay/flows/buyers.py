@@ -29,13 +29,23 @@ def keys_of(world: World, system: str, said: Any, person: Person | None) -> list
 
 
 def keep(world: World, system: str, person: Person | None, order: OrderState) -> int:
-    """Keep the personal data that came with an order; the subject that stands for its buyer, or 0. Who was erased stays erased."""
+    """Keep the personal data that came with an order, for that order; the subject that stands for its buyer, or 0. Who was erased
+    stays erased."""
     if person is None or order.subject in world.erased:
         return order.subject
     customer = world.links.get(world.key(system, "customer", person.id), 0) if person.id else 0
     subject = subject_of(customer, order.id, world.erased)
-    world.batch.people.append((subject, pack(msgspec.json.encode(person))))
+    world.batch.people.append((subject, order.id, pack(msgspec.json.encode(person))))
     return subject
+
+
+def same(world: World, person: Person | None, order: OrderState) -> bool:
+    """Is this what the order brought of its buyer? Whoever says nothing says nothing else, and of who was erased nothing is known."""
+    if person is None or order.subject in world.erased:
+        return True
+    stored = world.store.load("load_people", [order.subject]) if order.subject else []
+    kept = [body for _, brought, body in (*stored, *world.batch.people) if brought == order.id]
+    return (_person.decode(unpack(kept[-1])) if kept else None) == person
 
 
 def meet(apply: Apply, receipt: Receipt, said: CustomerSeen, person: Person | None) -> int:
@@ -48,15 +58,15 @@ def meet(apply: Apply, receipt: Receipt, said: CustomerSeen, person: Person | No
         apply.to_customer(subject, listed, receipt.at)
         world.log(receipt.at, "customer", subject, [listed])
     if person is not None:
-        world.batch.people.append((-subject, pack(msgspec.json.encode(person))))
+        world.batch.people.append((subject, 0, pack(msgspec.json.encode(person))))
     return subject
 
 
 def known(world: World, subjects: Iterable[int]) -> list[Person]:
     """What the vault holds of these subjects, with what this batch has yet to write."""
-    wanted = {row for subject in subjects if subject for row in (subject, -subject)}
+    wanted = set(subjects) - {0}
     stored = world.store.load("load_people", sorted(wanted)) if wanted else []
-    return [_person.decode(unpack(body)) for row, body in (*stored, *world.batch.people) if row in wanted]
+    return [_person.decode(unpack(body)) for subject, _, body in (*stored, *world.batch.people) if subject in wanted]
 
 
 def with_address(state: State, email: str) -> set[int]:
@@ -64,10 +74,10 @@ def with_address(state: State, email: str) -> set[int]:
     return at_address(state.rows("all_people"), email)
 
 
-def at_address(people: Iterable[tuple[int, bytes]], email: str) -> set[int]:
+def at_address(people: Iterable[tuple[int, int, bytes]], email: str) -> set[int]:
     """The subjects of those rows of the vault that hold this e-mail address."""
     wanted = msgspec.json.encode({"email": email})[1:-1].lower()
-    return {abs(row) for row, body in people if wanted in unpack(body).lower()}
+    return {subject for subject, _, body in people if wanted in unpack(body).lower()}
 
 
 def discreet(world: World, why: str, subject: int) -> str:

@@ -155,7 +155,7 @@ class Operators:
         if subjects:
             self.intake.subjects += [(seq, min(subjects)) for seq in (*found, receipt.seq)]
         for subject in sorted(subjects):
-            world.batch.erased += [(subject, b""), (-subject, b"")]
+            world.batch.erased.append((b"", subject))
             world.erased.add(subject)
             event: AnyEvent = Erased(by=ask.request.by)
             world.counters["erased"] = world.log(receipt.at, "subject", subject, [event])

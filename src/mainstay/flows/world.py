@@ -23,7 +23,7 @@ LEVELS_HELD_MAX = 250_000
 _orders = msgspec.json.Decoder(OrderState)
 _reservations = msgspec.json.Decoder(ReservationState)
 _items = msgspec.json.Decoder(ItemState)
-_moves = msgspec.json.Decoder(tuple[tuple[int, int], ...])
+_moves = msgspec.json.Decoder(tuple[tuple[int, int, bool], ...])
 _encode = msgspec.json.Encoder().encode
 
 

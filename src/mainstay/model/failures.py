@@ -135,6 +135,11 @@ CODES: dict[str, Code] = {
     "not_found": Code("The other side does not know the object.", "theirs", "Check the cross-reference; retry when it exists there."),
     "key_expired": Code("The idempotency key is older than the provider keeps it.", "ours", "Nothing: the effect is looked up first."),
     "key_reused": Code("The idempotency key was used with another request.", "ours", "Use a new key for a new request."),
+    "id_conflict": Code(
+        "An order with this id and version is known, and it is another one.",
+        "theirs",
+        "Send a change with a higher version, another order with another id.",
+    ),
     "expired": Code("It waited longer than its deadline.", "ours", "Decide: retry, or suppress with a reason."),
     "bug": Code("Mainstay itself failed on this message.", "ours", "Report it with the message's id; retry after an upgrade."),
 }

@@ -118,6 +118,11 @@ class OrderState(Struct, gc=False, omit_defaults=True, kw_only=True):
                 units[share.line] += share.shipped
         return units
 
+    def sold(self) -> list[int]:
+        """Units of each line that the buyer is to pay: all but those that were cancelled, and of a cancelled order what had left."""
+        lines = self.order.lines if self.order is not None else ()
+        return self.left() if self.cancel else [line.quantity - line.cancelled for line in lines]
+
 
 class Level(Struct, gc=False, array_like=True):
     """Stock of one item at one location, in units. `deficit` names units that were promised and then counted away, and with nothing on
@@ -133,7 +138,7 @@ class Level(Struct, gc=False, array_like=True):
     deficit: int = 0
     unbooked: int = 0  # units that left and that the ERP has not been told of yet
     counted_at: int = 0  # the moment that the last count spoke of
-    recent: tuple[tuple[int, int], ...] = ()  # movements that a late count must re-apply: (when, units)
+    recent: tuple[tuple[int, int, bool], ...] = ()  # movements that a late count must re-apply: (when, units, is it a shipment of ours)
 
 
 LOCATIONS_MAX = 256

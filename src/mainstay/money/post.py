@@ -42,7 +42,10 @@ POSTINGS: dict[str, Posting] = {
     "tip": Posting("receivable:{channel}", "tips:{channel}", "tips"),
     "adjustment": Posting("receivable:{channel}", "adjustments:{channel}", "rounding that the source states"),
     "gift_cards": Posting("gift_cards:{channel}", "receivable:{channel}", "paid by gift card: a liability shrinks"),
-    "at_source": Posting("clearing:{channel}", "receivable:{channel}", "paid at the channel, which pays out later"),
+    "at_source": Posting("psp:{provider}", "receivable:{channel}", "paid at the channel, which holds the money as a provider does"),
+    "cancelled": Posting(
+        "cancellations:{channel}", "receivable:{channel}", "units taken off before they were paid, once the order has ended"
+    ),
     "captured": Posting("psp:{provider}", "receivable:{channel}", "captured at a payment provider"),
     "refunded": Posting("refunds:{channel}", "psp:{provider}", "given back through a payment provider"),
     "disputed": Posting("disputes:{channel}", "psp:{provider}", "taken back by a card holder's bank"),
@@ -66,6 +69,8 @@ def targets(state: OrderState, captured: dict[str, int]) -> dict[str, int]:
         want["gift_cards"] = order.gift_cards
         if not order.payments and not state.payments and order.payment in PAID_AT_SOURCE:
             want["at_source"] = order.total - order.gift_cards - order.facilitator_tax
+    if order is not None and state.status == "settled" and (state.cancel or any(line.cancelled for line in order.lines)):
+        want["cancelled"] = _never_paid(state, want.get("at_source", 0) + sum(captured.values()))
     for external, amount in captured.items():
         want[f"captured/{external}"] = amount
     providers = _providers(state)
@@ -79,6 +84,15 @@ def targets(state: OrderState, captured: dict[str, int]) -> dict[str, int]:
     for external, fee in state.fees.items():
         want[f"fee/{external}"] = fee
     return want
+
+
+def _never_paid(state: OrderState, taken: int) -> int:
+    """What is open of an order that has ended and of which units were cancelled: nobody will pay it."""
+    order = state.order
+    assert order is not None
+    if order.difference():
+        return 0  # nobody knows which part of such a total is whose
+    return max(0, min(order.total - order.of(state.sold()).total, order.total - order.gift_cards - order.facilitator_tax - taken))
 
 
 def _providers(state: OrderState) -> set[str]:

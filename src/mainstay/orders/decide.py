@@ -55,6 +55,8 @@ def newer(state: OrderState, said: Any) -> bool:
         return parcel is None or said.version > parcel.version
     if kind is RefundSeen:
         refund = state.refunds.get(said.external)
+        if refund is not None and refund.status == "pending" and said.version == refund.version:
+            return bool(said.status != "pending")  # its end, by a speaker who counts only when a refund was made
         return refund is None or said.version > refund.version
     if kind is DisputeSeen:
         dispute = state.disputes.get(said.external)
@@ -431,11 +433,13 @@ def _capture(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
 
 
 def due(state: OrderState) -> int:
-    """What the buyer owes beyond gift cards, in minor units: of a cancelled order only what had left."""
-    if state.order is None:
+    """What is to be taken beyond gift cards, in minor units: not for units that were cancelled, and of a cancelled order for what had
+    left. A total that does not add up is taken as it is stated: nobody knows which part of it is whose."""
+    order = state.order
+    if order is None:
         return 0
-    order = state.order.of(state.left()) if state.cancel else state.order
-    return max(0, order.total - order.gift_cards)
+    part = order if order.difference() else order.of(state.sold())
+    return max(0, part.total - order.gift_cards)
 
 
 def is_paid(state: OrderState) -> bool:
@@ -443,10 +447,11 @@ def is_paid(state: OrderState) -> bool:
     order = state.order
     if order is None:
         return False
+    whole = order.total - order.gift_cards
     if order.payments or state.payments:
         good = sum(max(p.authorised, p.captured) for p in state.payments.values() if p.status not in DEAD_PAYMENTS)
-        return good >= due(state)
-    return order.payment in PAID_WORDS or order.payment == "authorised" or due(state) <= 0
+        return good >= whole
+    return order.payment in PAID_WORDS or order.payment == "authorised" or whole <= 0
 
 
 def is_captured(state: OrderState) -> bool:

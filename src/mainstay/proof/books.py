@@ -126,6 +126,7 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
     _orders(found, orders, belief, left)
     _stock(found, orders, belief, left, story, cast, state)
     _phantoms(found, orders, belief, parcels, cast)
+    _addresses(found, cast)
     _levels(found, cast, state, shown)
     _money(found, orders, belief, left, cast, state)
     _erp(found, orders, left, cast)
@@ -135,7 +136,10 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
     _effects(found, cast)
     figures = found.figures
     result = {
-        "orders": {"placed": len(orders), **_of(figures, "lost", "duplicated", "stuck_unnamed", "shipped_unpaid", "phantom")},
+        "orders": {
+            "placed": len(orders),
+            **_of(figures, "lost", "duplicated", "stuck_unnamed", "shipped_unpaid", "phantom", "misaddressed"),
+        },
         "stock": {
             "refused_asked_first": counters.refused,
             **_of(
@@ -155,7 +159,7 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
 
 
 MUST_BE_ZERO: dict[str, tuple[str, ...]] = {  # at every fault level
-    "orders": ("lost", "duplicated", "stuck_unnamed", "shipped_unpaid", "phantom"),
+    "orders": ("lost", "duplicated", "stuck_unnamed", "shipped_unpaid", "phantom", "misaddressed"),
     "stock": ("oversold_units_asked_first", "negative_commits", "levels_wrong", "on_hand_differs"),
     "money": ("captured_twice", "unbalanced_entries", "unexplained_minor_units", "authorisations_left", "refunds_differ"),
     "effects": ("repeated_at_receiver", "unconfirmed_shipments"),
@@ -248,6 +252,16 @@ def _phantoms(
             found.add("phantom", 1, f"{intent}: {amount} captured for no order")
 
 
+def _addresses(found: Findings, cast: Cast) -> None:
+    """Each order of the shop goes to the address that it was placed with, whatever else its buyer has ordered."""
+    for release, order in cast.warehouse.released.items():
+        _, channel, rest = release.split(".", 2)
+        if channel == "shop" and order["items"]:
+            street = cast.shop.orders[int(rest.rpartition(".")[0])]["shipping_address"]["address1"]
+            if order["shipTo"].get("street1") != street:
+                found.add("misaddressed", 1, f"{release}: goes to {order['shipTo'].get('street1')}, ordered to {street}")
+
+
 def _levels(found: Findings, cast: Cast, state: State, shown: Shown) -> None:
     """What channels show against what they may, and our shelf against the ERP's."""
     for channel, twin in (("shop", cast.shop), ("amazon", cast.amazon)):
@@ -316,7 +330,8 @@ def receivables(state: State) -> dict[int, int]:
     sql = """
     SELECT transfer.entity, sum(CASE WHEN debit.name LIKE 'receivable:%' THEN amount ELSE -amount END)
     FROM transfer JOIN account AS debit ON debit.id = transfer.debit JOIN account AS credit ON credit.id = transfer.credit
-    WHERE what NOT IN ('captured', 'refunded', 'fee', 'at_source') AND (debit.name LIKE 'receivable:%' OR credit.name LIKE 'receivable:%')
+    WHERE what NOT IN ('captured', 'refunded', 'fee', 'at_source', 'cancelled')
+    AND (debit.name LIKE 'receivable:%' OR credit.name LIKE 'receivable:%')
     GROUP BY transfer.entity"""
     return dict(rows(state.connection, sql))
 

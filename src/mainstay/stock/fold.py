@@ -74,7 +74,7 @@ def _shipped(event: Shipped, level_of: LevelOf, at: int) -> None:
 def _leave(level: Level, units: int, at: int) -> None:
     _stand(level, _standing(level) - units)
     level.unbooked += units
-    _remember(level, at, -units)
+    _remember(level, at, -units, ours=True)
 
 
 def booked(shares: Iterable[Share], level_of: LevelOf) -> None:
@@ -87,12 +87,13 @@ def booked(shares: Iterable[Share], level_of: LevelOf) -> None:
 def counted(said: StockCounted, level: Level, *, behind: bool) -> None:
     """Take over an absolute count. It speaks of the moment `said.at`: movements after it are applied again, so that a count never
     resurrects sold units. A counter that learns of shipments from us (`behind`) is not believed about an item while some of its
-    shipments are still on their way to it: nobody can say whether its number holds them. Its next count will. The same holds for a
+    shipments are still on their way to it: nobody can say whether its number holds them. Its next count will, so
+    that those shipments are not applied to it again; its own movements are. The same holds for a
     count that is older than the movements that we remember."""
     forgotten = len(level.recent) == RECENT_MAX and said.at < level.recent[0][0]
     if said.at < level.counted_at or forgotten or (behind and level.unbooked):
         return
-    later = sum(units for when, units in level.recent if when > said.at and not (behind and units < 0))
+    later = sum(units for when, units, ours in level.recent if when > said.at and not (behind and ours))
     _stand(level, said.quantity + later)
     level.counted_at = said.at
 
@@ -102,11 +103,11 @@ def moved(said: StockMoved, level: Level) -> None:
     if said.at <= level.counted_at:
         return
     _stand(level, _standing(level) + said.delta)
-    _remember(level, said.at, said.delta)
+    _remember(level, said.at, said.delta, ours=False)
 
 
-def _remember(level: Level, at: int, units: int) -> None:
-    level.recent = tuple(sorted([*level.recent, (at, units)])[-RECENT_MAX:])
+def _remember(level: Level, at: int, units: int, *, ours: bool) -> None:
+    level.recent = tuple(sorted([*level.recent, (at, units, ours)])[-RECENT_MAX:])
 
 
 def _give_up(level: Level, *, allocated: int = 0, reserved: int = 0) -> None:

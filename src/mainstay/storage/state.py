@@ -39,8 +39,8 @@ class Batch:
         self.early_done: list[tuple[int]] = []
         self.letters: list[tuple[int, int, str, str, str, int, bytes]] = []
         self.proposals: list[tuple[int, int, bytes]] = []
-        self.people: list[tuple[int, bytes]] = []
-        self.erased: list[tuple[int, bytes]] = []
+        self.people: list[tuple[int, int, bytes]] = []
+        self.erased: list[tuple[bytes, int]] = []
         self.answers: list[tuple[int, bytes]] = []
         self.level_changes: list[tuple[int, int, bytes]] = []
         self.price_changes: list[tuple[int, int, bytes]] = []
@@ -69,6 +69,7 @@ _WRITES: tuple[tuple[str, str], ...] = (  # (rows of the batch, statement), in t
     ("letters", "save_letter"),
     ("proposals", "add_proposal"),
     ("people", "save_person"),
+    ("erased", "blank_people"),
     ("erased", "erase_person"),
     ("answers", "add_answer"),
     ("level_changes", "add_level_change"),

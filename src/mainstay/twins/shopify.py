@@ -68,6 +68,7 @@ class ShopifyTwin(Imitation):
         self.sale_history: list[tuple[str, int]] = []  # SKU, when
         self.price_history: list[tuple[str, int, int]] = []  # SKU, minor units, when
         self.subscriptions: dict[str, str] = {}
+        self._customers: dict[str, int] = {}  # by e-mail address
         self._answered: dict[str, tuple[bytes, Any]] = {}
         self._last_id = first_id
         self._events = 0
@@ -99,7 +100,7 @@ class ShopifyTwin(Imitation):
         notes = {"payment_intent": payment_intent, "mainstay_reservation": reservation}
         order["note_attributes"] = [{"name": name, "value": value} for name, value in notes.items() if value]
         order["financial_status"] = ("authorized" if payment_intent else "paid") if paid else "pending"
-        order |= shapes.buyer(customer, self._id())
+        order |= shapes.buyer(customer, self._customer(customer.get("email", "")))
         self.orders[order["id"]] = order
         self._tell("orders/create", order, now)
         return order
@@ -204,6 +205,13 @@ class ShopifyTwin(Imitation):
         super().delivered(post, status, now)
         if len(self.given_up) > given_up:
             self.subscribed = False
+
+    def _customer(self, email: str) -> int:
+        """Who orders again with the same address is the same customer."""
+        if not email:
+            return self._id()
+        self._customers[email] = self._customers.get(email) or self._id()
+        return self._customers[email]
 
     def _id(self) -> int:
         self._last_id += 1

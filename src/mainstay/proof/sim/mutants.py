@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mainstay.connectors.shopify import orders as shopify
+from mainstay.delivery.dispatch import Dispatch
 from mainstay.delivery.lanes import Lanes
 from mainstay.delivery.levels import Levels
 from mainstay.delivery.outcomes import Outcomes
@@ -18,6 +21,7 @@ from mainstay.flows.ask import Desk
 from mainstay.flows.turns import Turns
 from mainstay.flows.waiting import Waiting
 from mainstay.model.failures import Reject
+from mainstay.model.objects import Person
 from mainstay.money import post
 from mainstay.orders import decide
 from mainstay.proof.sim.acts import Swarm
@@ -25,6 +29,7 @@ from mainstay.proof.sim.machine import Fittings
 from mainstay.proof.sim.run import one
 from mainstay.stock import decide as stock
 from mainstay.storage.inbox import Inbox
+from mainstay.storage.packing import unpack
 
 
 def _never(_right: Any) -> Any:
@@ -119,6 +124,18 @@ def _all_on_the_shelf(right: Any) -> Any:
     return {**right, "no_restock": "restock"}
 
 
+def _newest_address(_right: Any) -> Any:
+    """A buyer has one address: the one that came last."""
+
+    def fill(self: Dispatch, command: Any, _entity: int) -> Any:
+        if not getattr(command, "subject", None):
+            return command
+        body = self.state.load("load_people", [command.subject])[-1][-1]
+        return replace(command, recipient=msgspec.json.decode(unpack(body), type=Person))
+
+    return fill
+
+
 class Mutant(Struct, frozen=True):
     """A planted bug: what is broken, where it is planted, by which rule it is noticed, and on which seeds."""
 
@@ -174,6 +191,7 @@ MUTANTS: dict[str, Mutant] = {
         "refunds_differ",
         scenario="returns",
     ),
+    "one-address": Mutant("orders of one buyer share an address", Dispatch, "_fill", _newest_address, "misaddressed", scenario="returns"),
     "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", _half, "levels_wrong"),
 }
 

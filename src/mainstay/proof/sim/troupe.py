@@ -62,16 +62,16 @@ class Troupe:
         return sum(self.price[sku] * units for sku, units in lines)
 
     def shop_buys(self, dice: random.Random) -> bool:
-        lines, shipping = self._lines(dice), dice.choice((0, 500))
+        lines, shipping, buyer = self._lines(dice), dice.choice((0, 500)), BUYER | {"street": f"Rua {dice.randrange(99)}"}
         if any(self.cast.shop.available(sku) < units for sku, units in lines):
             return False
         if dice.random() < 0.1:  # a transfer that never comes
-            self.cast.shop.place_order(lines, now=self.clock(), customer=BUYER, currency=CURRENCY, paid=False)
+            self.cast.shop.place_order(lines, now=self.clock(), customer=buyer, currency=CURRENCY, paid=False)
             return True
         by_the_shop = dice.random() < 0.2  # its own provider takes the money at once
         intent = None if by_the_shop else self.cast.payments.authorise(self._total(lines) + shipping, CURRENCY, "", self.clock())["id"]
         self.cast.shop.place_order(
-            lines, now=self.clock(), customer=BUYER, payment_intent=intent, shipping_minor=shipping, currency=CURRENCY
+            lines, now=self.clock(), customer=buyer, payment_intent=intent, shipping_minor=shipping, currency=CURRENCY
         )
         return True
 

@@ -190,20 +190,24 @@ ON CONFLICT (id) DO UPDATE SET status = excluded.status, body = excluded.body;
 INSERT INTO proposal (id, at, body) VALUES (?, ?, ?);
 
 -- name: save_person
--- The personal data of a subject, as last stated. Who was erased stays erased.
-INSERT INTO vault (subject, body) VALUES (?, ?) ON CONFLICT (subject) DO UPDATE SET body = excluded.body WHERE length(vault.body) > 0;
+-- The personal data that an order (0: the customer's own record) brought of a subject, as last stated. Who was erased stays erased.
+INSERT INTO vault (subject, brought, body) VALUES (?, ?, ?) ON CONFLICT (subject, brought) DO UPDATE SET body = excluded.body;
 
 -- name: load_people
--- Personal data by subject.
-SELECT subject, body FROM vault WHERE length(body) > 0 AND subject IN (SELECT value FROM numbers(?));
+-- Personal data by subject, with the order that brought it.
+SELECT subject, brought, body FROM vault WHERE length(body) > 0 AND subject IN (SELECT value FROM numbers(?));
 
 -- name: load_erased
 -- Those of a list of subjects that were erased.
-SELECT subject FROM vault WHERE length(body) = 0 AND subject > 0 AND subject IN (SELECT value FROM numbers(?));
+SELECT DISTINCT subject FROM vault WHERE length(body) = 0 AND subject IN (SELECT value FROM numbers(?));
+
+-- name: blank_people
+-- Delete all personal data of a subject.
+UPDATE vault SET body = ? WHERE subject = ?;
 
 -- name: erase_person
--- Delete a subject's personal data, and remember that it was.
-INSERT INTO vault (subject, body) VALUES (?, ?) ON CONFLICT (subject) DO UPDATE SET body = excluded.body;
+-- Remember that a subject was erased, also one of whom nothing is known.
+INSERT INTO vault (body, subject, brought) VALUES (?, ?, 0) ON CONFLICT (subject, brought) DO UPDATE SET body = excluded.body;
 
 -- name: add_answer
 -- What the callers that waited for a batch are told.
@@ -284,7 +288,7 @@ SELECT id FROM item ORDER BY id;
 
 -- name: all_people
 -- All personal data: for a search by address, which is seldom.
-SELECT subject, body FROM vault WHERE length(body) > 0;
+SELECT subject, brought, body FROM vault WHERE length(body) > 0;
 
 -- name: erased_from
 -- Who was erased, after a number of the log.

@@ -147,9 +147,14 @@ CREATE TABLE proposal (  -- what a system said of what another owns
 ) STRICT;
 
 CREATE TABLE vault (  -- personal data: here, and nowhere else in this file
-    subject INTEGER PRIMARY KEY,  -- negative: the customer's own record, so that it never replaces the address that an order brought
-    body    BLOB NOT NULL         -- empty: erased, and stays so
-) STRICT;
+    subject INTEGER NOT NULL,
+    brought INTEGER NOT NULL,  -- the order that brought it, whose address it is; 0: the customer's own record
+    body    BLOB NOT NULL,     -- empty: erased, and stays so
+    PRIMARY KEY (subject, brought)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER erased_stays BEFORE INSERT ON vault
+WHEN length(NEW.body) > 0 AND EXISTS (SELECT 1 FROM vault WHERE subject = NEW.subject AND length(body) = 0)
+BEGIN SELECT RAISE(IGNORE); END;
 
 CREATE TABLE answer (  -- what the callers that waited for a batch are told
     receipt INTEGER PRIMARY KEY,  -- the last one that it answers
