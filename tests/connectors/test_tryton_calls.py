@@ -118,7 +118,7 @@ def test_a_return_comes_in_with_its_credit_note_to_the_cent() -> None:
         lines=(ReturnedLine(id="1", sku="MUG-1", quantity=3, amount=1000, tax=57),), shipping=100, total=1140,
     )  # fmt: skip
     (first,) = push(wire, back)
-    assert first == Done({"sale": "2", "invoice": "2", "shipment": "1"}) and push(wire, back) == [first]
+    assert first == Done({"sale": "2", "credit_note": "2", "return": "1"}) and push(wire, back) == [first]
     assert wire.run(wire.connector.look_up(back)) == first
     assert twin.totals() == {"ord-1": Decimal("62.50"), "ord-1.return.7": Decimal("-11.40")}
     assert twin.returned() == {"ord-1.return.7": {"MUG-1": 3}} and twin.on_hand("MUG-1") == 1000 - 5 + 3

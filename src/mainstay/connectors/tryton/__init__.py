@@ -81,7 +81,7 @@ class Tryton(Connector):
                Sink("PostReturn", "Book goods that came back, and their credit note.", "model.sale.sale.create", Repeat.LOOKUP, SALES_MAX,
                     objects=("order",), gather_s=5.0)),
         budgets=(Budget("server", "concurrency", 4, source="our own: a server computes with one process, https://docs.tryton.org/latest/server/"),),
-        references=("sale", "invoice", "shipment"),
+        references=("sale", "invoice", "shipment", "credit_note", "return"),
     )  # fmt: skip
     Settings = TrytonSettings
 

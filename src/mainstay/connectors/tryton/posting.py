@@ -200,8 +200,9 @@ def step(sale: Sale, wanted: Booking) -> Press | Done:
             return press
     if not sale.invoices:
         raise Retry(f"Tryton still works on sale {sale.number}: it has no invoice yet")
-    moved = next(iter([*sale.shipments, *sale.returns]), None)
-    numbers = {"sale": sale.number, "invoice": sale.invoices[0].number, "shipment": moved.number if moved else None}
+    bill, moved = ("invoice", "shipment") if isinstance(wanted, PostSale) else ("credit_note", "return")  # each has numbers of its own
+    goods = next(iter([*sale.shipments, *sale.returns]), None)
+    numbers = {"sale": sale.number, bill: sale.invoices[0].number, moved: goods.number if goods else None}
     return Done({kind: number for kind, number in numbers.items() if number})
 
 
