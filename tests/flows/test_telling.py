@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from mainstay.flows.rebuild import verify
 from mainstay.flows.tell import Tell, statements_of
 from mainstay.landscape import MAINSTAY
 from mainstay.model.objects import Person, Variant
@@ -91,3 +92,14 @@ def test_the_same_statements_can_be_translated_without_a_core(core):
     said = Said(count(core, 5, "\u00c4"))
     (told,) = statements_of(Tell.topic, msgspec.json.encode({"statements": [said]}))
     assert told.event.sku == "Ä"
+
+
+@pytest.mark.parametrize(("measure", "left"), [("damaged", 3), ("safety", 3), ("in_transit", 5)])
+def test_what_is_broken_or_kept_back_cannot_be_sold_and_each_measure_has_its_own_clock(core, measure, left):
+    at = core.now
+    assert tell(core, MAINSTAY, count(core, 5, at=at)) == (200, ["applied"])
+    assert tell(core, MAINSTAY, count(core, 2, at=at - 5, measure=measure)) == (200, ["applied"]), "an older moment than the count's"
+    assert tell(core, MAINSTAY, count(core, 9, at=at - 6, measure=measure)) == (200, ["stale"])
+    assert core.ask("till", "api/reserve", "k1", {"lines": [{"sku": "A", "quantity": left + 1}]})[0] == 409
+    assert core.ask("till", "api/reserve", "k2", {"lines": [{"sku": "A", "quantity": left}]})[0] == 201
+    assert verify(core.path, core.path.with_name("rebuilt.db"), core.shop).identical

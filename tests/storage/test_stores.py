@@ -21,7 +21,7 @@ from mainstay.storage.inbox import OUTCOMES_FROM, Inbox, InboxReader
 from mainstay.storage.packing import pack, unpack
 from mainstay.storage.state import Batch, State
 
-LEVEL = "INSERT INTO stock VALUES (257, ?, ?, ?, 0, 0, 0, ?, 0, 0, x'5B5D')"
+LEVEL = "INSERT INTO stock VALUES (257, ?, ?, ?, 0, 0, 0, ?, 0, 0, x'5B302C302C305D', x'5B5D')"
 TRANSFER = "INSERT INTO transfer VALUES (1, 1, 1, 'goods', ?, ?, ?)"
 
 
@@ -72,7 +72,7 @@ def test_a_batch_is_written_whole_or_not_at_all(state):
     batch = Batch()
     batch.words = [(1, "shop/order")]
     batch.counters = {"event": 1}
-    batch.stock = [(257, 1, 2, 0, 0, 0, 0, 0, 0, 0, b"[]")]  # promised more than there is
+    batch.stock = [(257, 1, 2, 0, 0, 0, 0, 0, 0, 0, b"[0,0,0]", b"[]")]  # promised more than there is
     with pytest.raises(apsw.ConstraintError):
         state.write(batch)
     assert state.words() == {} and state.counters() == {}

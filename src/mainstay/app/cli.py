@@ -370,15 +370,17 @@ def free(order_id: str, by: str, config: Path, as_json: bool) -> None:
 @click.argument("counts", nargs=-1, metavar="SKU=UNITS...", callback=_units)
 @click.option("--file", "-f", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="CSV: sku,units[,location].")
 @click.option("--location", default="", help="The location that SKU=UNITS speak of; nothing: the default one.")
+@click.option("--of", "measure", type=click.Choice(["on_hand", "damaged", "safety", "in_transit"]), default="on_hand", show_default=True)
 @CONFIG
 @JSON
-def count(counts: dict[str, int], file: Path | None, location: str, config: Path, as_json: bool) -> None:
-    """Tell what stands on the shelf now, in a shop where no ERP or warehouse counts. Exit 1 where a count does not count."""
+def count(counts: dict[str, int], file: Path | None, location: str, measure: Any, config: Path, as_json: bool) -> None:
+    """Tell what there is now, in a shop where no ERP or warehouse counts: on hand (the shelf), how much of that is damaged or kept back as
+    safety stock, and what is in transit. Exit 1 where a count does not count."""
     from mainstay.app.operate import Count, counts_in, tell_counts
     from mainstay.model.identity import sku
 
     given = [Count(sku(name), units, location) for name, units in counts.items()]
-    ended = tell_counts(config, [*given, *(counts_in(file) if file else ())])
+    ended = tell_counts(config, [*given, *(counts_in(file) if file else ())], measure)
     if not ended:
         raise click.UsageError("say what was counted: SKU=UNITS, such as TSH-001=12, or --file stock.csv")
     lost = [one for one in ended if one["ended"] != "applied"]

@@ -18,6 +18,7 @@ from mainstay.flows.tell import STATEMENTS_MAX
 from mainstay.landscape import OPERATOR
 from mainstay.model.failures import Halt
 from mainstay.model.identity import sku
+from mainstay.model.objects import StockMeasure
 from mainstay.model.seen import Said, StockCounted
 
 ANSWER_S_MAX = 30
@@ -63,15 +64,17 @@ def counts_in(path: Path) -> Iterator[Count]:
             yield Count(sku(row["sku"]), int(units), (row.get("location") or "").strip())
 
 
-def tell_counts(config: Path, counts: Iterable[Count]) -> list[dict[str, Any]]:
-    """Tell Mainstay what stands on the shelf now; what became of each count."""
+def tell_counts(config: Path, counts: Iterable[Count], measure: StockMeasure) -> list[dict[str, Any]]:
+    """Tell Mainstay what there is now; what became of each count."""
     at = clock()
     said = [
-        Said(StockCounted(external=f"count.{one.sku}", item=one.sku, sku=one.sku, location=one.location, quantity=one.units, at=at))
+        StockCounted(
+            external=f"count.{one.sku}", item=one.sku, sku=one.sku, location=one.location, quantity=one.units, at=at, measure=measure
+        )
         for one in counts
-    ]
+    ]  # fmt: skip
     ended: list[dict[str, Any]] = []
     for start in range(0, len(said), STATEMENTS_MAX):
-        part = msgspec.to_builtins(said[start : start + STATEMENTS_MAX])
+        part = msgspec.to_builtins([Said(one) for one in said[start : start + STATEMENTS_MAX]])
         ended += act(config, "statements", statements=part)["statements"]
     return ended

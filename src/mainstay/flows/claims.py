@@ -69,8 +69,9 @@ class Claims:
     def contested(self, said: Any, location: int = 0) -> dict[str, tuple[str, str]]:
         """The fields that a statement about an item speaks of and that others may state too: name -> object and group."""
         if type(said) in (StockCounted, StockMoved):
-            group: str = said.measure if type(said) is StockCounted else "on_hand"
-            fields = {f"{group}/{location}": ("inventory", group)}
+            measure: str = said.measure if type(said) is StockCounted else "on_hand"
+            group = "available" if measure == "available" else "on_hand"
+            fields = {f"{measure}/{location}": ("inventory", group)}
         else:
             spoken = {"PriceSeen": ("price",), "ProductSeen priced": ("details", "price"), "ProductSeen": ("details",)}[speaks(said)]
             fields = {name: {"details": ("product", "details"), "price": ("price", "all")}[name] for name in spoken}

@@ -13,6 +13,7 @@ from mainstay.flows.turns import Turns
 from mainstay.model.events import Heard
 from mainstay.model.failures import Reject
 from mainstay.model.seen import PriceSeen, ProductSeen, StockCounted, StockMoved
+from mainstay.stock.fold import stale
 from mainstay.storage.inbox import Receipt
 from mainstay.storage.state import Key
 
@@ -47,7 +48,7 @@ class Items:
         world.load_items((item,))
         world.load_stock((item,))
         location = self.apply.location(said.location)
-        if type(said) is StockCounted and said.at < world.level(item, location).counted_at:
+        if type(said) is StockCounted and stale(said, world.level(item, location)):
             return "stale"
         fields = self.claims.contested(said, location)
         beaten = self.claims.beaten(item, receipt.system, said, fields)

@@ -24,6 +24,7 @@ _orders = msgspec.json.Decoder(OrderState)
 _reservations = msgspec.json.Decoder(ReservationState)
 _items = msgspec.json.Decoder(ItemState)
 _moves = msgspec.json.Decoder(tuple[tuple[int, int, bool], ...])
+_stated = msgspec.json.Decoder(tuple[int, int, int])
 _encode = msgspec.json.Encoder().encode
 
 
@@ -38,8 +39,9 @@ def order_of(body: bytes, heard: bytes | None) -> OrderState:
 
 def level_of(row: tuple[Any, ...]) -> Level:
     """A stock row of the store."""
-    number, on_hand, allocated, reserved, in_transit, damaged, safety, deficit, unbooked, counted_at, recent = row
-    return Level(number, on_hand, allocated, reserved, in_transit, damaged, safety, deficit, unbooked, counted_at, _moves.decode(recent))
+    number, on_hand, allocated, reserved, in_transit, damaged, safety, deficit, unbooked, counted_at, stated, recent = row
+    when, moves = _stated.decode(stated), _moves.decode(recent)
+    return Level(number, on_hand, allocated, reserved, in_transit, damaged, safety, deficit, unbooked, counted_at, when, moves)
 
 
 class World:
@@ -247,7 +249,7 @@ class World:
             level = self.levels[number]
             batch.stock.append((
                 number, level.on_hand, level.allocated, level.reserved, level.in_transit, level.damaged, level.safety, level.deficit,
-                level.unbooked, level.counted_at, _encode(level.recent),
+                level.unbooked, level.counted_at, _encode(level.stated), _encode(level.recent),
             ))  # fmt: skip
         for account in self.changed_accounts:
             number, balance = self.accounts[account]

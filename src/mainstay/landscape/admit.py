@@ -36,6 +36,7 @@ _SPEAKS: Mapping[str, tuple[Fields, ...]] = {
     "DisputeSeen": (("payment", "dispute"),),
     "StockCounted on_hand": (("inventory", "on_hand"),),
     "StockCounted available": (("inventory", "available"),),
+    **dict.fromkeys(("StockCounted damaged", "StockCounted safety", "StockCounted in_transit"), (("inventory", "on_hand"),)),
     "StockMoved": (("inventory", "on_hand"),),
     "ProductSeen": (("product", "details"), ("product", "variants")),
     "ProductSeen priced": (("product", "details"), ("product", "variants"), ("price", EVERY)),

@@ -23,7 +23,7 @@ FulfilmentStatus = Literal["pending", "shipped", "delivered", "failed", "cancell
 ReturnStatus = Literal["requested", "open", "received", "closed", "declined", "cancelled"]
 DisputeStatus = Literal["needs_response", "under_review", "won", "lost", "closed"]
 Restock = Literal["restock", "no_restock", "cancel"]
-StockMeasure = Literal["on_hand", "available"]
+StockMeasure = Literal["on_hand", "available", "damaged", "safety", "in_transit"]
 
 
 class Noun(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -108,7 +108,10 @@ class DisputeSeen(Seen, frozen=True, tag="DisputeSeen"):
 
 
 class StockCounted(Seen, frozen=True, tag="StockCounted"):
-    """An absolute count: at `at` there were `quantity` units. `item` is the speaker's own id of the stock item."""
+    """An absolute count: at `at` there were `quantity` units. `item` is the speaker's own id of the stock item.
+
+    `damaged` and `safety` are units on hand that cannot be sold, or are kept back; `in_transit` are on their way and not on hand yet.
+    """
 
     item: Word
     quantity: Annotated[int, Meta(ge=-1_000_000_000, le=1_000_000_000)]

@@ -138,6 +138,7 @@ class Level(Struct, gc=False, array_like=True):
     deficit: int = 0
     unbooked: int = 0  # units that left and that the ERP has not been told of yet
     counted_at: int = 0  # the moment that the last count spoke of
+    stated: tuple[int, int, int] = (0, 0, 0)  # the moments that in_transit, damaged and safety were last stated of
     recent: tuple[tuple[int, int, bool], ...] = ()  # movements that a late count must re-apply: (when, units, is it a shipment of ours)
 
 

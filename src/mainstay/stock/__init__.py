@@ -3,5 +3,6 @@
 FACE = (
     "decide.Shelves", "decide.Wants", "decide.allocate", "decide.found", "decide.reserve",
     "fold.booked", "fold.counted", "fold.fold", "fold.free", "fold.freed_or_taken", "fold.level_id", "fold.moved",
+    "fold.stale",
     "view.ChannelPolicy", "view.explained", "view.listed", "view.serving",
 )  # fmt: skip

@@ -9,6 +9,7 @@ from mainstay.model.events import Allocated, Deallocated, ReservationEnded, Rese
 from mainstay.model.seen import StockCounted, StockMoved
 from mainstay.model.state import LOCATIONS_MAX, Level
 
+PARTS = ("in_transit", "damaged", "safety")  # numbers beside what is on hand, stated and never moved
 RECENT_MAX = 32  # movements remembered for late counts
 
 LevelOf = Callable[[int, int], Level]  # (item, location) -> its level, to be changed in place
@@ -90,12 +91,29 @@ def counted(said: StockCounted, level: Level, *, behind: bool) -> None:
     shipments are still on their way to it: nobody can say whether its number holds them. Its next count will, so
     that those shipments are not applied to it again; its own movements are. The same holds for a
     count that is older than the movements that we remember."""
+    if said.measure in PARTS:
+        _part(said, level)
+        return
     forgotten = len(level.recent) == RECENT_MAX and said.at < level.recent[0][0]
     if said.at < level.counted_at or forgotten or (behind and level.unbooked):
         return
     later = sum(units for when, units, ours in level.recent if when > said.at and not (behind and ours))
     _stand(level, said.quantity + later)
     level.counted_at = said.at
+
+
+def stale(said: StockCounted, level: Level) -> bool:
+    """Does a count speak of a moment before one that was counted already?"""
+    return said.at < (level.stated[PARTS.index(said.measure)] if said.measure in PARTS else level.counted_at)
+
+
+def _part(said: StockCounted, level: Level) -> None:
+    if stale(said, level):
+        return
+    setattr(level, said.measure, max(0, said.quantity))
+    when = list(level.stated)
+    when[PARTS.index(said.measure)] = said.at
+    level.stated = (when[0], when[1], when[2])
 
 
 def moved(said: StockMoved, level: Level) -> None:

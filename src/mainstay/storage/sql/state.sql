@@ -100,16 +100,16 @@ INSERT INTO item (id, sku, body) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET
 
 -- name: load_stock
 -- All locations of a list of items.
-SELECT stock.id, on_hand, allocated, reserved, in_transit, damaged, safety, deficit, unbooked, counted_at, recent
+SELECT stock.id, on_hand, allocated, reserved, in_transit, damaged, safety, deficit, unbooked, counted_at, stated, recent
 FROM numbers(?) AS wanted JOIN stock ON stock.id >= wanted.value * 256 AND stock.id < wanted.value * 256 + 256;
 
 -- name: save_stock
 -- A stock row as it now stands.
-INSERT INTO stock (id, on_hand, allocated, reserved, in_transit, damaged, safety, deficit, unbooked, counted_at, recent)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO stock (id, on_hand, allocated, reserved, in_transit, damaged, safety, deficit, unbooked, counted_at, stated, recent)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET on_hand = excluded.on_hand, allocated = excluded.allocated, reserved = excluded.reserved,
   in_transit = excluded.in_transit, damaged = excluded.damaged, safety = excluded.safety, deficit = excluded.deficit,
-  unbooked = excluded.unbooked, counted_at = excluded.counted_at, recent = excluded.recent;
+  unbooked = excluded.unbooked, counted_at = excluded.counted_at, stated = excluded.stated, recent = excluded.recent;
 
 -- name: accounts
 -- The chart of accounts with balances.
@@ -340,7 +340,7 @@ SELECT id, sku, body FROM item ORDER BY id;
 
 -- name: compare_stock
 -- For verify.
-SELECT id, on_hand, allocated, reserved, in_transit, damaged, safety, deficit, unbooked, counted_at, recent FROM stock ORDER BY id;
+SELECT id, on_hand, allocated, reserved, in_transit, damaged, safety, deficit, unbooked, counted_at, stated, recent FROM stock ORDER BY id;
 
 -- name: compare_xref
 -- For verify: cross-references are one set, merged or not.

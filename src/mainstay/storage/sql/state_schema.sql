@@ -56,6 +56,7 @@ CREATE TABLE stock (  -- one row for each item and location; the guard against o
     deficit    INTEGER NOT NULL CHECK (deficit >= 0),  -- promised, then counted away; or gone before it came: named, never hidden
     unbooked   INTEGER NOT NULL CHECK (unbooked >= 0),
     counted_at INTEGER NOT NULL,
+    stated     BLOB NOT NULL,  -- JSON: when in_transit, damaged and safety were last stated
     recent     BLOB NOT NULL,
     CHECK (allocated + reserved <= on_hand + deficit)
 ) STRICT;
