@@ -283,6 +283,30 @@ def test_totals_are_not_looked_at_where_the_shop_does_not_want_it():
     assert case.state.status == "released"
 
 
+def test_what_is_to_be_shipped_nowhere_is_held_where_the_shop_wants_it():
+    case = Case(hold_address=True)
+    case.hear(an_order())
+    assert case.state.status == "held" and list(case.state.holds) == ["address_incomplete"] and case.asked == []
+    case.tell(Heard(system="shop", said=an_order(version=2), addressed=True))
+    assert case.state.status == "released" and case.state.holds == {}
+    case.tell(Heard(system="shop", said=an_order(version=3)))
+    assert case.state.holds == {}, "an edit that says nothing of the address takes none away"
+
+
+def test_a_person_may_ship_to_an_address_that_is_not_whole():
+    case = Case(hold_address=True)
+    case.hear(an_order())
+    case.tell(Freed(reason="address_incomplete", by="ann", waived=True))
+    assert case.state.status == "released"
+
+
+@pytest.mark.parametrize("said", [{}, {"hold_address": True}])
+def test_goods_over_the_counter_need_no_address(said):
+    case = Case(**said)
+    case.tell(Heard(system="shop", said=an_order()), Heard(system="shop", said=a_parcel("p1", status="delivered")))
+    assert case.state.holds == {}
+
+
 # --- undoing -----------------------------------------------------------------------------------------------------------
 def test_before_release_everything_is_undone_at_once():
     case = Case({"A": 1}, partial_shipment=False)

@@ -30,7 +30,8 @@ TYPES = {"INTEGER": "BIGINT", "BLOB": "BYTEA", "ANY": "TEXT", "STRICT, WITHOUT R
 
 # One of each column, to write rows with.
 SAMPLE: Mapping[str, Any] = {
-    "status": "placed", "open": 1, "body": b"{}", "items": b"[]", "subjects": b"[]", "recent": b"[]", "stated": b"[0,0,0]", "key": "k", "text": "shop/order",
+    "status": "placed", "open": 1, "body": b"{}", "items": b"[]", "subjects": b"[]", "recent": b"[]", "stated": b"[0,0,0]",
+    "key": "k", "text": "shop/order",
     "name": "sale", "currency": "EUR", "sku": "A", "kind": "order", "system": "shop", "topic": "t", "outcome": "applied", "code": "early",
     "owner": "ops", "why": "", "what": "sale", "channel": "shop", "source": "inbox", "ext": "e", "value": 7, "credit": 1, "debit": 0,
 }  # fmt: skip

@@ -205,6 +205,7 @@ def policy(house: House) -> Policy:
         partial_shipment=orders.partial_shipment,
         shortage=orders.shortage,
         hold_totals="totals" in orders.holds,
+        hold_address="address" in orders.holds,
         asks_first=frozenset(channel.system for channel in landscape.channels.values() if channel.asks_first),
     )
 

@@ -278,7 +278,10 @@ class Intake:
             return ("duplicate" if mark in state.marks else "stale"), state.subject
         buyer = buyers.keep(world, receipt.system, one.person, state)
         customer = one.person.id if one.person is not None else ""
-        heard = Heard(system=receipt.system, said=said, mark=mark, subject=buyer, customer=customer, receipt=receipt.seq)
+        addressed = one.person is not None and one.person.addressed
+        heard = Heard(
+            system=receipt.system, said=said, mark=mark, subject=buyer, customer=customer, addressed=addressed, receipt=receipt.seq
+        )  # fmt: skip
         if state.order is None and world.waiting:
             self.awaited += one.keys
         self.turns.hear(state, receipt, heard)

@@ -95,7 +95,10 @@ class Orders(Part, frozen=True):
     split: Annotated[bool, Meta(description="One order may be allocated over several locations.")] = True
     partial_shipment: Annotated[bool, Meta(description="Ship what is there before the rest.")] = True
     shortage: Annotated[Literal["backorder", "cancel"], Meta(description="What becomes of what was sold but is not there.")] = "backorder"
-    holds: Annotated[tuple[str, ...], Meta(description="Reasons that hold an order for a person: totals, address, fraud.")] = ("totals",)
+    holds: Annotated[
+        tuple[str, ...],
+        Meta(description="Reasons that hold an order for a person: totals that do not add up, an address that is not whole."),
+    ] = ("totals",)
     payment_timeout_s: Annotated[int, Meta(gt=0, description="An order unpaid for so long is cancelled.")] = 86_400
     reservation_s: Annotated[int, Meta(gt=0, description="How long a reservation holds unless the caller says.")] = 900
     early_s: Annotated[int, Meta(gt=0, description="How long an early statement waits before it is escalated.")] = 86_400

@@ -111,6 +111,11 @@ CODES: dict[str, Code] = {
     "totals_mismatch": Code(
         "The parts of a document do not add up to its stated total.", "theirs", "Compare the difference; release the hold or repair."
     ),
+    "address_incomplete": Code(
+        "An order is to be shipped, and nobody has said whole where to.",
+        "theirs",
+        "Ask the buyer and correct it at the channel; or lift the hold.",
+    ),
     "unknown_sku": Code("No product with this SKU is known.", "ours", "Import or map the product; the order continues by itself."),
     "sku_ambiguous": Code("A SKU differs from a known one only by case or spaces.", "theirs", "Correct the SKU at its source."),
     "early": Code(

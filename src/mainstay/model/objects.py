@@ -149,6 +149,12 @@ class Person(Noun, frozen=True):
     shipping: Address | None = None
     billing: Address | None = None
 
+    @property
+    def addressed(self) -> bool:
+        """Can a parcel be sent to them? Not every country has postcodes."""
+        to = self.shipping
+        return to is not None and bool(to.street.strip() and to.city.strip() and to.country.strip())
+
 
 class UnitsOf(Struct, frozen=True, gc=False):
     """So many units of one order line."""

@@ -91,6 +91,7 @@ class OrderState(Struct, gc=False, omit_defaults=True, kw_only=True):
     marks: list[int] = field(default_factory=list)
     items: list[int] = field(default_factory=list)  # the item of each line, by line number
     shares: list[Share] = field(default_factory=list)
+    addressed: bool = False  # a whole address to ship to is known
     holds: dict[str, str] = field(default_factory=dict)
     waived: list[str] = field(default_factory=list)  # holds that a person lifted: they do not come back by themselves
     payments: dict[str, PaymentState] = field(default_factory=dict)

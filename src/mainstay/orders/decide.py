@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from mainstay.model.events import WHEREVER, AnyEvent, Asked, CancelAsked, Deallocated, Freed, Held, Moved, Share, Shipped
 from mainstay.model.money import major
-from mainstay.model.objects import UnitsOf
+from mainstay.model.objects import Order, UnitsOf
 from mainstay.model.seen import DisputeSeen, FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
 from mainstay.model.state import EffectState, OrderState, ParcelState, RefundState
 from mainstay.orders.fold import ENDED
@@ -36,6 +36,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     partial_shipment: bool = True
     shortage: Literal["backorder", "cancel"] = "backorder"
     hold_totals: bool = True
+    hold_address: bool = False
     asks_first: frozenset[str] = frozenset()
 
     def takes(self, system: str, command: str) -> bool:
@@ -73,18 +74,32 @@ def begin(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
         return
     if state.status == "new":
         yield Moved(move="place")
-    if policy.hold_totals and state.status in BEFORE_RELEASE:
-        difference = order.difference()
-        if difference and "totals_mismatch" not in state.holds and "totals_mismatch" not in state.waived:
-            stated, parts = major(order.total, order.currency), major(order.total - difference, order.currency)
-            yield Held(reason="totals_mismatch", detail=f"the source states {stated} {order.currency}, its parts sum to {parts}")
-        elif not difference and "totals_mismatch" in state.holds:
-            yield Freed(reason="totals_mismatch", by="a newer version adds up")
+    if state.status in BEFORE_RELEASE:
+        yield from _totals(state, order) if policy.hold_totals else ()
+        yield from _address(state) if policy.hold_address else ()
     if order.cancelled_at is not None and not state.cancel:
         yield CancelAsked(by=state.system, reason="cancelled at its source")
     surplus = _surplus(state)
     if surplus:
         yield Deallocated(shares=surplus, reason="no longer wanted")
+
+
+def _totals(state: OrderState, order: Order) -> Iterator[AnyEvent]:
+    difference = order.difference()
+    if difference and not _told(state, "totals_mismatch"):
+        stated, parts = major(order.total, order.currency), major(order.total - difference, order.currency)
+        yield Held(reason="totals_mismatch", detail=f"the source states {stated} {order.currency}, its parts sum to {parts}")
+    elif not difference and "totals_mismatch" in state.holds:
+        yield Freed(reason="totals_mismatch", by="a newer version adds up")
+
+
+def _address(state: OrderState) -> Iterator[AnyEvent]:
+    """What is to be shipped needs somewhere to go; what a till handed over does not."""
+    lost = not state.addressed and not state.parcels and any(wanted(state))
+    if lost and not _told(state, "address_incomplete"):
+        yield Held(reason="address_incomplete", detail="it is to be shipped, and came without a street, a city or a country")
+    elif state.addressed and "address_incomplete" in state.holds:
+        yield Freed(reason="address_incomplete", by="a newer version says where to")
 
 
 def wanted(state: OrderState) -> list[int]:

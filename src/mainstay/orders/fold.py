@@ -44,6 +44,7 @@ def _heard(state: OrderState, event: Heard, item_of: ItemOf) -> None:
         state.marks = [*state.marks[1 - MARKS_MAX :], event.mark]
     if event.subject:
         state.subject = event.subject
+    state.addressed = state.addressed or event.addressed
     said = event.said
     if isinstance(said, OrderSeen):
         _snapshot(state, said, item_of)
