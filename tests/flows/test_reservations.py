@@ -300,3 +300,36 @@ def test_a_channel_that_asks_first_is_never_promised_what_is_not_there(tmp_path_
     assert core.rows("SELECT sum(reserved) FROM stock") == [(0,)] and core.rows("SELECT count(*) FROM letter") == [(0,)]
     assert verify(core.path, folder / "rebuilt.db", core.shop).identical
     core.state.close()
+
+
+# --- a later version of an order -----------------------------------------------------------------------------------------
+def test_a_new_version_cannot_take_what_is_not_there(proved):
+    proved.count("A", 10)
+    sell(proved, "v1", ("A", 1), version=5)
+    status, answer = sell(proved, "v1", ("A", 30), version=7)
+    assert status == 409 and answer["short"] == [{"sku": "A", "wanted": 29, "available": 9}]
+    state = proved.world.orders[proved.state.find([proved.world.key("till", "order", "v1")]).popitem()[1]]
+    assert state.version == 5 and state.order.lines[0].quantity == 1, "the old version stands"
+    assert proved.level("A")["allocated"] == 1
+
+
+def test_a_new_version_may_take_what_is_there_and_what_it_has(proved):
+    proved.count("A", 10)
+    sell(proved, "v1", ("A", 4), version=5)
+    assert sell(proved, "v1", ("A", 10), version=7)[0] == 200 and proved.level("A")["allocated"] == 10
+    assert sell(proved, "v1", ("A", 30), version=6)[0] == 200, "an older version is no news, and changes nothing"
+    assert proved.level("A")["allocated"] == 10
+
+
+def test_what_was_never_reserved_cannot_be_confirmed(proved):
+    proved.count("A", 5)
+    status, answer = sell(proved, "1", ("A", 1), reservation="rsv.till.nope")
+    assert (status, answer["code"]) == (404, "not_found") and proved.level("A")["allocated"] == 0
+
+
+def test_one_reservation_is_confirmed_by_one_order(proved):
+    proved.count("A", 5)
+    _, held = reserve(proved, "cart-1", ("A", 1))
+    assert sell(proved, "1", ("A", 1), reservation=held["reservation"])[0] == 201
+    status, answer = sell(proved, "2", ("A", 1), reservation=held["reservation"])
+    assert (status, answer["code"]) == (409, "id_conflict") and proved.level("A")["allocated"] == 1

@@ -22,6 +22,7 @@ from mainstay.model.objects import Noun, Order, Person, Reference, UnitsOf
 from mainstay.model.seen import FulfilmentSeen, OrderSeen, Said
 from mainstay.model.state import OrderState, ReservationState
 from mainstay.model.times import SECOND, iso
+from mainstay.orders.decide import newer
 from mainstay.stock.decide import reserve
 from mainstay.storage.inbox import UNCLAIMED, Receipt
 from mainstay.storage.state import Key
@@ -222,25 +223,12 @@ class Desk:
         """Take an order whose units are reserved or there; refuse it otherwise, so that a channel that asks never oversells."""
         request: OrderRequest = ask.request
         world = self.world
-        known = world.links.get(ask.keys[0])
+        known = world.orders.get(world.links.get(ask.keys[0], 0))
         said = [statement(world, receipt, one.event, one.person) for one in statements(request)]
-        if reason := self.intake.claims.sift(said[0]).reason:
-            self.intake.subjects.append((receipt.seq, UNCLAIMED))
-            self._answer(receipt, 403, {"code": "not_owner", "detail": reason})
-            self.intake.count(receipt, "refused")
-            return
-        if known is None and receipt.system in self.intake.shop.policy.asks_first:
-            short = self._shortfall(receipt, request, ask)
-            if short:
-                uid = shown("order", receipt.system, request.external)
-                self.intake.subjects.append((receipt.seq, UNCLAIMED))
-                self._answer(receipt, 409, OrderAnswer(order=uid, status="refused", short=short))
-                self.intake.count(receipt, "refused")
-                return
-        if known is not None and self._differs(said, world.orders[known]):
-            self.intake.subjects.append((receipt.seq, world.orders[known].subject))
-            detail = f"{request.external} is known in this version with other contents; send a change with a higher `version`"
-            self._answer(receipt, 409, {"code": "id_conflict", "detail": detail})
+        refused = self._refusal(receipt, ask, said, known)
+        if refused is not None:
+            self.intake.subjects.append((receipt.seq, known.subject if known else UNCLAIMED))
+            self._answer(receipt, *refused)
             self.intake.count(receipt, "refused")
             return
         for one in said:
@@ -251,6 +239,24 @@ class Desk:
         state = world.orders[world.links[ask.keys[0]]]
         self._answer(receipt, 200 if known else 201, OrderAnswer(order=state.uid, status=state.status))
         self.intake.count(receipt, "duplicate" if known else "applied")
+
+    def _refusal(self, receipt: Receipt, ask: Ask, said: list[Statement], known: OrderState | None) -> tuple[int, Any] | None:
+        """Status and body where an order, or a new version of one, cannot be taken; nothing of it counts then."""
+        request: OrderRequest = ask.request
+        if reason := self.intake.claims.sift(said[0]).reason:
+            return 403, {"code": "not_owner", "detail": reason}
+        if known is not None and self._differs(said, known):
+            detail = f"{request.external} is known in this version with other contents; send a change with a higher `version`"
+            return 409, {"code": "id_conflict", "detail": detail}
+        name = request.order.reservation
+        reservation = self.world.reservations.get(self.world.links.get(ask.keys[1], 0)) if name else None
+        if name and reservation is None:
+            return 404, {"code": "not_found", "detail": f"there is no reservation {name[:60]!r}; nothing was sold"}
+        if reservation is not None and reservation.order and (known is None or reservation.order != known.id):
+            return 409, {"code": "id_conflict", "detail": f"{name[:60]!r} was confirmed by another order; nothing was sold"}
+        decided = receipt.system not in self.intake.shop.policy.asks_first or (known is not None and not newer(known, said[0].said))
+        short = () if decided else self._shortfall(receipt, ask, known, reservation)
+        return (409, OrderAnswer(order=shown("order", receipt.system, request.external), status="refused", short=short)) if short else None
 
     def _differs(self, found: Sequence[Statement], state: OrderState) -> bool:
         """Does a request say of the version that we know something else than we know? Compared is what its sender may say."""
@@ -263,23 +269,25 @@ class Desk:
         same = counts.said.order == state.order and handed_over == known
         return not same or not buyers.same(self.world, counts.person, state)
 
-    def _shortfall(self, receipt: Receipt, request: OrderRequest, ask: Ask) -> tuple[Shortfall, ...]:
-        world = self.world
-        held: dict[int, int] = {}
-        if request.order.reservation:
-            reservation = world.reservations.get(world.links.get(ask.keys[1], 0))
-            if reservation is not None and reservation.status == "reserved":
-                for share in reservation.shares:
-                    held[share.item] = held.get(share.item, 0) + share.quantity
+    def _shortfall(
+        self, receipt: Receipt, ask: Ask, known: OrderState | None, reservation: ReservationState | None
+    ) -> tuple[Shortfall, ...]:
+        """What is neither set aside for the order already, nor reserved for it, nor there."""
+        world, request = self.world, ask.request
+        held: Counter[int] = Counter()
+        for share in known.shares if known else ():
+            held[share.item] += share.quantity
+        for share in reservation.shares if reservation and reservation.status == "reserved" else ():
+            held[share.item] += share.quantity
         wants, unknown = [], []
         for number, (name, line) in enumerate(zip(ask.skus, request.order.lines, strict=True)):
-            item = world.item_of.get(name, 0)
-            covered = min(held.get(item, 0), line.quantity)
-            held[item] = held.get(item, 0) - covered
-            if line.quantity > covered and line.ships:
-                wants.append((number, item, line.quantity - covered))
+            item, units = world.item_of.get(name, 0), line.quantity - line.cancelled
+            covered = min(held[item], units)
+            held[item] -= covered
+            if units > covered and line.ships:
+                wants.append((number, item, units - covered))
             if not item and line.ships:
-                unknown.append(Shortfall(sku=name, wanted=line.quantity, available=0))
+                unknown.append(Shortfall(sku=name, wanted=units, available=0))
         if unknown:
             return tuple(unknown)
         _, short = reserve(wants, self.intake.turns.shelves(receipt.system, wants)) if wants else ([], [])
