@@ -17,7 +17,12 @@ def report():
     for part, name, _ in ZEROS:
         found[part][name] = 0
     found["orders"] |= {"lost": 1, "placed": 21}
-    found["stock"] |= {"propagation_ms": {"p50": 1.0, "p99": 2.0, "max": 3.0}, "by_channel": {}, "oversold_units_autonomous": 2}
+    found["stock"] |= {
+        "propagation_ms": {"p50": 1.0, "p99": 2.0, "max": 3.0},
+        "by_channel": {},
+        "oversold_units_autonomous": 2,
+        "waiting_units": 1,
+    }
     found["erp"]["returned_units"] = 6
     found["effects"] |= {"sent": 407, "unknown_open": 3}
     found["shoppers"] |= {"placed": 21, "refused": 4, "turned_away": 3, "given_back": 2, "failed": 0}

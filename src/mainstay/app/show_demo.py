@@ -124,7 +124,10 @@ def summary(report: dict[str, Any], console: Console) -> None:
     console.print(f"Played from {report['story']['source']}: {sum(ended(report).values())} shoppers.")
     for words, count in ended(report).items():
         console.print(f"  {count:>6} {words}")
-    console.print(f"{stock['oversold_units_autonomous']} units sold twice by channels that sell on their own, each named.")
+    console.print(
+        f"{stock['oversold_units_autonomous']} units sold by channels that sell on their own, and not there; each is named below."
+    )
+    console.print(f"{stock['waiting_units']} units sold there lie on the shelf and wait for something that has a name.")
     console.print(f"{report['erp']['returned_units']} units came back and stand on the ERP's shelf again.")
     console.print(
         f"From a sale at one channel to the new number at the other, by their own books: {spread['p50']:.0f} ms (p50), "

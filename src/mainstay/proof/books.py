@@ -143,7 +143,13 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
         "stock": {
             "refused_asked_first": counters.refused,
             **_of(
-                figures, "oversold_units_asked_first", "oversold_units_autonomous", "negative_commits", "levels_wrong", "on_hand_differs"
+                figures,
+                "oversold_units_asked_first",
+                "oversold_units_autonomous",
+                "waiting_units",
+                "negative_commits",
+                "levels_wrong",
+                "on_hand_differs",
             ),
         },
         "money": _of(figures, "captured_twice", "unbalanced_entries", "unexplained_minor_units", "authorisations_left", "refunds_differ"),
@@ -208,14 +214,23 @@ def _stock(
     found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], left: Mapping[str, Counter[str]], story: Story, cast: Cast,
     state: State,
 ) -> None:  # fmt: skip
-    """Oversold: sold and not cancelled, but not there. Whoever asked first and got less than was confirmed is the one we promised to."""
+    """Oversold: sold and not cancelled, but not there. Whoever asked first and got less than was confirmed is the one we promised to; of
+    what others sold a part may lie on the ERP's shelf and wait for something that has a name."""
+    shelf = {sku: cast.erp.on_hand(sku) for sku in cast.shop.variants}
     for one in orders:
         if one.cancelled:  # by its channel's own book: what only we have given up is still promised there
             continue
-        missing = sum((Counter(one.units) - left[one.uid]).values())
-        if missing:
-            name = "oversold_units_asked_first" if one.channel in ASKS_FIRST else "oversold_units_autonomous"
-            found.add(name, missing, f"{one.uid}: {missing} units sold that are not there")
+        cause = _cause(belief.get(one.uid))
+        for sku, missing in (Counter(one.units) - left[one.uid]).items():
+            if one.channel in ASKS_FIRST:
+                found.add("oversold_units_asked_first", missing, f"{one.uid}: {missing} of {sku} sold and not handed over; {cause}")
+                continue
+            there = min(missing, shelf.get(sku, 0))
+            if there:
+                shelf[sku] -= there
+                found.add("waiting_units", there, f"{one.uid}: {there} of {sku} on the shelf and not sent; {cause}")
+            if missing > there:
+                found.add("oversold_units_autonomous", missing - there, f"{one.uid}: {missing - there} of {sku} sold, not there; {cause}")
     gone: Counter[str] = Counter()
     for units in left.values():
         gone.update(units)
@@ -234,6 +249,12 @@ def _stock(
         for sku, quantity, _ in history:
             if quantity < 0:
                 found.add("negative_commits", 1, f"{channel} was told {quantity} of {sku}")
+
+
+def _cause(known: OrderState | None) -> str:
+    """What Mainstay says that an order waits for."""
+    what = blocker(known) if known is not None else None
+    return f"{known.status}, {what.what}: {what.detail}" if known and what else known.status if known else "unknown to Mainstay"
 
 
 def _phantoms(

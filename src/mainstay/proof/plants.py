@@ -15,7 +15,7 @@ from mainstay.proof.play import Cast
 PLANTS = {
     "lose-one": "the shop forgets to tell of one order, and leaves it out of every list",
     "double-capture": "the payment provider books one capture twice",
-    "oversell": "the till sells one unit that nobody reserved",
+    "oversell": "the ERP tells of one unit more of each SKU than was ever there, and they are sold",
     "unbalance": "one balance in the store is a minor unit off",
 }
 
@@ -74,20 +74,11 @@ def _double_capture(cast: Cast) -> None:
 
 
 def _oversell(cast: Cast) -> None:
-    """One label more than was released: a unit leaves that nobody allocated."""
-    warehouse = cast.warehouse
-    ship = warehouse.ship
-
-    def shipped(release: str, now: int, **more: object) -> object:
-        shipment = ship(release, now, **more)  # type: ignore[arg-type]
-        if not done:
-            done.append(release)
-            for item in shipment["shipmentItems"]:
-                item["quantity"] += 1_000
-        return shipment
-
-    done: list[str] = []
-    warehouse.ship = shipped  # type: ignore[method-assign,assignment]
+    """Of what sells out, one unit is promised and leaves that never came: somebody typed it into the ERP."""
+    erp = cast.erp
+    for sku in cast.shop.variants:
+        erp.move(sku, 1, "inventory", erp._now)
+        erp.effects.pop()  # it did not arrive
 
 
 def _nothing(cast: Cast) -> None:
