@@ -99,6 +99,44 @@ def test_the_variables_we_send_fit_their_types(schema: Any) -> None:
             coerce_input_value(asked["variables"].get(variable.variable.name.value), type_from_ast(schema, variable.type))
 
 
+@pytest.mark.shared
+def test_the_twin_s_answers_fit_the_vendor_s_schema(schema: Any) -> None:
+    """A GraphQL library that others wrote runs each document over the vendor's types, with what the twin answered as the data."""
+    wire, connector, twin = rig()
+    order = placed(wire, twin)
+    twin.refund(order["id"], now=wire.now, amount_minor=100, lines=[("SKU-0", 1)])
+    for feed in ("orders", "inventory"):
+        wire.run(connector.pull(feed, ""))
+    wire.run(connector.push([level(twin, "SKU-0", 5), level(twin, "SKU-0", -1)]))
+    wire.run(connector.push([shipment(order)]))
+    wire.run(connector.push([CancelOrder(key="c", order=str(order["id"]), reason="customer")]))
+    wire.run(connector.push([SetPrice(key="p", sku="SKU-0", item=str(twin.variants["SKU-0"].item), currency="EUR", price=1, revision=1)]))
+    wire.run(connector.ensure("https://mainstay.example/in"))
+    answered = [(call, json.loads(reply.body)["data"]) for call, reply in wire.answered if reply.status == 200]
+    assert {call.operation for call, _ in answered} >= {"Orders", "Inventory", "SetLevels"} and len(
+        {call.operation for call, _ in answered}
+    ) >= 9
+    assert [wrong for call, data in answered for wrong in unfit(schema, call, data)] == []
+    call, data = next((call, data) for call, data in answered if call.operation == "Orders")
+    for field, value in (("displayFinancialStatus", "HOLOGRAM"), ("createdAt", None), ("hologram", 1)):
+        node = data["orders"]["nodes"][0] | {field: value}
+        assert unfit(schema, call, {"orders": {**data["orders"], "nodes": [node]}}), field
+
+
+def unfit(schema: Any, call: Call, data: Any) -> list[str]:
+    """What of an answer the schema has otherwise: a value that is not of its type, none where one must be, a field that was not asked for."""
+    from graphql import execute_sync, parse
+
+    asked = json.loads(call.body)
+    found = execute_sync(
+        schema, parse(asked["query"]), data, variable_values=asked["variables"],
+        field_resolver=lambda source, info, **_: source.get(info.path.key),
+        type_resolver=lambda value, *_: value.get("__typename") or value["id"].split("/")[3],
+    )  # fmt: skip
+    wrong = [f"{call.operation}: {error.message} at {error.path}" for error in found.errors or ()]
+    return wrong or ([] if found.data == data else [f"{call.operation}: {data} has more than was asked for, or less"])
+
+
 def test_the_twin_gives_only_what_is_asked_for() -> None:
     text = 'query Q($n: Int!) { a: order(id: "x") { ...F lines(first: $n) { id } ... on Other { no } } } fragment F on Order { name }'
     document = graphql.read(text, {"n": 1})

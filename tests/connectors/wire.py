@@ -23,6 +23,7 @@ class Wire:
         self.connector, self.twin, self.now, self.step = connector, twin, now, step
         self.session: Session | None = None
         self.calls: list[Call] = []
+        self.answered: list[tuple[Call, Reply]] = []
         self.failures: list[Failure] = []
 
     def run(self, talk: Talk[T]) -> T:
@@ -57,6 +58,7 @@ class Wire:
         request = Request(call.method, urlsplit(url).path, dict(call.query), {k.lower(): v for k, v in headers.items()}, call.body)
         try:
             reply = self.twin.answer(request, self.now)
+            self.answered.append((call, reply))
         except Cut:
             raise lost(call, "the connection was cut") from None
         return self.connector.judge(call, reply)
