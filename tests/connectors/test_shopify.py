@@ -79,7 +79,7 @@ def test_an_order_with_everything(connector: Shopify) -> None:
     assert parcel.person is None and refund.person is None
     assert parcel.event == FulfilmentSeen(
         external="61", version=micros("2026-03-03T08:00:00Z"), at=micros("2026-03-02T12:00:00Z"), of=Reference("order", "6200000001"),
-        status="delivered", lines=(UnitsOf("91", 2),), carrier="DHL", service="manual", tracking=("00340",), location="7001",
+        status="delivered", lines=(UnitsOf("91", 2),), carrier="DHL", tracking=("00340",), location="7001",
     )  # fmt: skip
     assert refund.event == RefundSeen(
         external="51", version=micros("2026-03-02T11:00:05Z"), at=micros("2026-03-02T11:00:05Z"), of=Reference("order", "6200000001"),

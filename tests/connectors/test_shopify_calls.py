@@ -124,7 +124,7 @@ def test_the_twin_s_answers_fit_the_vendor_s_schema(schema: Any) -> None:
 
 
 def unfit(schema: Any, call: Call, data: Any) -> list[str]:
-    """What of an answer the schema has otherwise: a value that is not of its type, none where one must be, a field that was not asked for."""
+    """What of an answer is not so in the schema: a value of another type, none where one must be, a field that was not asked for."""
     from graphql import execute_sync, parse
 
     asked = json.loads(call.body)

@@ -84,7 +84,6 @@ class Intake:
         self.waiting = Waiting(self.apply, shop, self.letters)
         self.batch: Sequence[Receipt] = ()  # that is being taken
         self.subjects: list[tuple[int, int]] = []  # (receipt, subject) of the batch, for the archive
-        self.awaited: list[Key] = []  # by which early statements may wait for an order that has just come
 
     # --- a batch -----------------------------------------------------------------------------------------------------
     def take(self, source: str, receipts: Sequence[Receipt], now: int) -> None:
@@ -109,7 +108,7 @@ class Intake:
         """Nothing of a batch that failed stays in memory."""
         self.world.reset()
         self.turns.forget()
-        self.subjects, self.awaited = [], []
+        self.subjects = []
 
     def _condemn(self, source: str, receipt: Receipt, bug: Exception, now: int) -> None:
         log.exception("bug", system=receipt.system, topic=receipt.topic, receipt=receipt.seq)
@@ -282,21 +281,18 @@ class Intake:
         heard = Heard(
             system=receipt.system, said=said, mark=mark, subject=buyer, customer=customer, addressed=addressed, receipt=receipt.seq
         )  # fmt: skip
-        if state.order is None and world.waiting:
-            self.awaited += one.keys
         self.turns.hear(state, receipt, heard)
         return "applied", buyer
 
     def end(self) -> None:
-        """A receipt has said all: decide what follows, then take the statements that came before the order that it brought."""
+        """A receipt has said all: decide what follows, then take the statements that came before what it brought: an order, or another
+        id of one."""
         self.turns.finish()
-        if not self.awaited:
-            return
-        awaited, self.awaited = self.awaited, []
-        for early in self.waiting.come(awaited):
-            _, about = self.take_one(early)
-            self.subjects.append((early.receipt.seq, about))
-            self.turns.finish()
+        while self.world.fresh:
+            for early in self.waiting.come(self.world.linked()):
+                _, about = self.take_one(early)
+                self.subjects.append((early.receipt.seq, about))
+                self.turns.finish()
 
     # --- answers of other systems, time-outs -------------------------------------------------------------------------
     def _outcome(self, receipt: Receipt, outcome: Outcome) -> None:

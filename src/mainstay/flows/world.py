@@ -81,6 +81,7 @@ class World:
         self.changed_reservations: set[int] = set()
         self.changed_accounts: set[tuple[str, str]] = set()
         self.waiting: dict[Key, list[tuple[int, bytes]]] = {}  # early statements: (number, body)
+        self.fresh: list[Key] = []  # linked since somebody asked who waited for it
         self.queued: dict[int, list[int]] = {}  # backlog of this batch: item -> orders
         self.answers: list[tuple[int, int, Any]] = []  # (receipt, status, answer) for the callers that wait
         self.reserved: list[tuple[int, Reserved | Refused]] = []  # reservations since the last row of the log
@@ -115,6 +116,8 @@ class World:
         """Make a cross-reference; the first entity keeps an id that two would claim."""
         if key not in self.links and self.store.recent(key) is None:
             self.links[key] = entity
+            if self.early:
+                self.fresh.append(key)
             self.batch.xrefs.append((*key, entity))
 
     def log(self, at: int, kind: str, entity: int, events: list[AnyEvent]) -> int:
@@ -144,9 +147,19 @@ class World:
         """Learn which entities a batch speaks of, and which early statements waited for them."""
         wanted = [key for key in dict.fromkeys(keys) if key not in self.links]
         self.links |= self.store.find(wanted)
-        if self.early:
-            for n, space, ext, body in self.store.load("find_early", [list(key) for key in wanted]):
+        self._load_early(wanted)
+
+    def _load_early(self, keys: Iterable[Key]) -> None:
+        ended = {n for (n,) in self.batch.early_done}
+        for n, space, ext, body in self.store.load("find_early", [list(key) for key in keys]) if self.early else ():
+            if n not in ended:
                 self.waiting.setdefault((space, ext), []).append((n, body))
+
+    def linked(self) -> list[Key]:
+        """The cross-references that were made since this was asked last, with the early statements that waited for them."""
+        keys, self.fresh = self.fresh, []
+        self._load_early([key for key in keys if key not in self.waiting])
+        return keys
 
     def load_orders(self, numbers: Iterable[int]) -> None:
         missing = [number for number in dict.fromkeys(numbers) if number not in self.orders]

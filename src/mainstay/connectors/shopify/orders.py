@@ -114,7 +114,6 @@ class Fulfilment(Struct, gc=False):
     shipment_status: str | None = None
     tracking_company: str | None = None
     tracking_numbers: list[str] = []
-    service: str | None = None
     location_id: int | None = None
 
 
@@ -380,7 +379,6 @@ def fulfilment(given: Fulfilment) -> FulfilmentSeen:
         status=parcel if status == "shipped" else status,
         lines=tuple(UnitsOf(str(line.id), line.quantity) for line in given.line_items),
         carrier=given.tracking_company or "",
-        service=given.service or "",
         tracking=tuple(given.tracking_numbers),
         location=str(given.location_id) if given.location_id is not None else "",
     )
