@@ -132,6 +132,25 @@ def test_what_cannot_be_answered_says_what_and_what_next(finished, words, code, 
     assert told[0] == code and said in told[2] and "Traceback" not in told[2]
 
 
+@pytest.mark.parametrize("words", ASKED, ids=" ".join)
+def test_who_only_asks_needs_no_secret(finished, words):
+    """An operator's shell has another environment than the service."""
+    config = finished.config.with_name("by-env.toml")
+    config.write_text(
+        re.sub(r'"file:([a-z-]+)"', lambda one: f'"env:NOT_HERE_{one[1].upper().replace("-", "_")}"', finished.config.read_text())
+    )
+    code, told, wrong = cli(*words, *(() if words[0] in ABOUT_NO_SHOP else ("--config", str(config))), "--json")
+    if words == ("check",):
+        assert code == 1 and {one["code"] for one in json.loads(told) if one["severity"] == "error"} == {"secret-missing"}
+        return
+    assert code == 0, (told, wrong)
+    if words == ("doctor",):
+        (one,) = (one for one in json.loads(told) if one["what"] == "secrets")
+        assert one["doubt"] and "are not in this environment" in one["detail"]
+    if words == ("deadletters", "list"):
+        assert cli("deadletters", "show", str(json.loads(told)[0]["id"]), "--config", str(config))[0] == 0
+
+
 # --- the landscape -----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("old", "new", "finding"),

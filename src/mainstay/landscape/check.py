@@ -23,7 +23,7 @@ RULES: tuple[Callable[[Survey], Findings], ...] = (
 
 
 def check(
-    landscape: Landscape, offers: Mapping[str, Offer], secrets: Callable[[str], bool], locate: Callable[[KeyPath], int],
+    landscape: Landscape, offers: Mapping[str, Offer], secrets: Callable[[str], object], locate: Callable[[KeyPath], int],
     file: str = "mainstay.toml",
 ) -> list[Finding]:  # fmt: skip
     """Everything that is wrong, in the order of the file. `offers` by connector name; `locate` is places(text)."""
