@@ -27,6 +27,7 @@ ASKED = {  # verb -> what its JSON must hold
     ("check",): lambda told: all(one["severity"] == "warning" for one in told),
     ("doctor",): lambda told: all(one["fine"] for one in told) and {"sqlite", "state.db", "folder"} <= {one["what"] for one in told},
     ("deadletters", "list"): lambda told: {one["code"]: 1 for one in told} == LETTERS,
+    ("proposals",): lambda told: all(one["reason"] and one["owner"] == "operations" for one in told),
     ("contracts",): lambda told: told["OrderSeen"]["version"] == 1,
     ("connector", "list"): lambda told: {"shopify", "stripe"} <= {one["name"] for one in told},
 }

@@ -130,15 +130,12 @@ def up(config: Path) -> None:
 def status(config: Path, as_json: bool) -> None:
     """How things stand: orders, effects under way, lag, dead letters, the books."""
     from mainstay.app.build import look_into
-    from mainstay.app.meters import backlog, read_snapshot
+    from mainstay.app.meters import standing
     from mainstay.app.show import status_text
     from mainstay.flows import journey
 
     house = look_into(config)
-    state = _state(house.data)
-    found = journey.status(state)
-    found["lag"] = backlog(house.data)
-    found["dispatch"] = read_snapshot(house.data, "dispatch")
+    found = journey.status(_state(house.data)) | standing(house.data)
     show(found, as_json, status_text(found))
 
 
@@ -291,6 +288,20 @@ def doctor(config: Path, as_json: bool) -> None:
     sys.exit(0 if all(one.fine for one in found) else 1)
 
 
+@main.command()
+@CONFIG
+@JSON
+def proposals(config: Path, as_json: bool) -> None:
+    """What systems said of what others own, newest first: kept and shown, it changed nothing. The newest 200."""
+    from mainstay.app.build import look_into
+    from mainstay.app.letters import proposed
+    from mainstay.app.show import proposals_text
+
+    house = look_into(config)
+    found = proposed(house, _state(house.data))
+    show(found, as_json, proposals_text(found))
+
+
 @main.group()
 def deadletters() -> None:
     """What could not be handled: cause, owner, next action."""
@@ -321,8 +332,7 @@ def show_letter(number: int, config: Path, as_json: bool) -> None:
     from mainstay.app.show import letter_text
 
     house = look_into(config)
-    _state(house.data).close()
-    found = letter(house, number)
+    found = letter(house, _state(house.data), number)
     show(found, as_json, letter_text(found))
 
 

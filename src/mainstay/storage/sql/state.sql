@@ -322,6 +322,10 @@ SELECT id, at, code, owner, about, body FROM letter WHERE status = ? ORDER BY id
 -- How many statements changed nothing, since their speaker does not own what they speak of.
 SELECT count(*) FROM proposal;
 
+-- name: newest_proposals
+-- Such statements, newest first.
+SELECT id, at, body FROM proposal ORDER BY id DESC LIMIT ?;
+
 -- name: tally
 -- How receipts ended.
 SELECT system, topic, outcome, n FROM tally ORDER BY system, topic, outcome;
