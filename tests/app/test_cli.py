@@ -218,7 +218,7 @@ def completed(config, monkeypatch):
     config.write_text(text)
     config.with_name("api-token").write_text("t-operator")
     for name in re.findall(r'"env:(\w+)"', text):
-        monkeypatch.setenv(name, "hush")
+        monkeypatch.setenv(name, f"hush-{name}")
 
 
 def test_init_asks_and_writes(tmp_path):
@@ -275,6 +275,13 @@ def test_it_does_not_start_without_its_secrets(tmp_path):
     (tmp_path / "operator-token").unlink()
     code, _, wrong = shop.cli("up", "--config", str(shop.config))
     assert code == 2 and "operator-token" in wrong
+
+
+def test_a_mark_before_the_text_is_no_part_of_it(finished):
+    """Some editors write one before UTF-8."""
+    marked = finished.config.with_name("marked.toml")
+    marked.write_text(finished.config.read_text(), encoding="utf-8-sig")
+    assert cli("check", "--config", str(marked))[0] == 0 and cli("status", "--config", str(marked))[0] == 0
 
 
 def test_the_schema_is_one_that_editors_understand(finished):

@@ -89,9 +89,9 @@ def settings(connector: type[Connector]) -> tuple[Setting, ...]:
 
 
 def declared(path: Path) -> str:
-    """The text of mainstay.toml. Raises Halt."""
+    """The text of mainstay.toml, without the mark that some editors put before UTF-8. Raises Halt."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise Halt(f"there is no {path}; `mainstay init` writes a mainstay.toml") from None
     except UnicodeDecodeError as error:

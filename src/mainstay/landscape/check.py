@@ -18,7 +18,8 @@ RULES: tuple[Callable[[Survey], Findings], ...] = (
     journeys.abilities, journeys.untold, journeys.latencies, journeys.unsigned, journeys.environments,
     selling.twice, selling.orders_in, selling.asking, selling.stock_owners, selling.shares,
     selling.buffers, selling.capture, selling.shipping, selling.policies,
-    safety.currency, safety.doors, safety.reachable, safety.settings, safety.placeholders, safety.secrets, safety.test_settings,
+    safety.currency, safety.doors, safety.reachable, safety.settings, safety.placeholders, safety.secrets, safety.tokens,
+    safety.test_settings,
 )  # fmt: skip
 
 
