@@ -27,6 +27,7 @@ ASKED = {  # verb -> what its JSON must hold
     ("check",): lambda told: all(one["severity"] == "warning" for one in told),
     ("doctor",): lambda told: all(one["fine"] for one in told) and {"sqlite", "state.db", "folder"} <= {one["what"] for one in told},
     ("deadletters", "list"): lambda told: {one["code"]: 1 for one in told} == LETTERS,
+    ("proposals",): lambda told: all(one["reason"] and one["owner"] == "operations" for one in told),
     ("contracts",): lambda told: told["OrderSeen"]["version"] == 1,
     ("connector", "list"): lambda told: {"shopify", "stripe"} <= {one["name"] for one in told},
 }
@@ -132,6 +133,25 @@ def test_what_cannot_be_answered_says_what_and_what_next(finished, words, code, 
     assert told[0] == code and said in told[2] and "Traceback" not in told[2]
 
 
+@pytest.mark.parametrize("words", ASKED, ids=" ".join)
+def test_who_only_asks_needs_no_secret(finished, words):
+    """An operator's shell has another environment than the service."""
+    config = finished.config.with_name("by-env.toml")
+    config.write_text(
+        re.sub(r'"file:([a-z-]+)"', lambda one: f'"env:NOT_HERE_{one[1].upper().replace("-", "_")}"', finished.config.read_text())
+    )
+    code, told, wrong = cli(*words, *(() if words[0] in ABOUT_NO_SHOP else ("--config", str(config))), "--json")
+    if words == ("check",):
+        assert code == 1 and {one["code"] for one in json.loads(told) if one["severity"] == "error"} == {"secret-missing"}
+        return
+    assert code == 0, (told, wrong)
+    if words == ("doctor",):
+        (one,) = (one for one in json.loads(told) if one["what"] == "secrets")
+        assert one["doubt"] and "are not in this environment" in one["detail"]
+    if words == ("deadletters", "list"):
+        assert cli("deadletters", "show", str(json.loads(told)[0]["id"]), "--config", str(config))[0] == 0
+
+
 # --- the landscape -----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("old", "new", "finding"),
@@ -198,7 +218,7 @@ def completed(config, monkeypatch):
     config.write_text(text)
     config.with_name("api-token").write_text("t-operator")
     for name in re.findall(r'"env:(\w+)"', text):
-        monkeypatch.setenv(name, "hush")
+        monkeypatch.setenv(name, f"hush-{name}")
 
 
 def test_init_asks_and_writes(tmp_path):
@@ -255,6 +275,13 @@ def test_it_does_not_start_without_its_secrets(tmp_path):
     (tmp_path / "operator-token").unlink()
     code, _, wrong = shop.cli("up", "--config", str(shop.config))
     assert code == 2 and "operator-token" in wrong
+
+
+def test_a_mark_before_the_text_is_no_part_of_it(finished):
+    """Some editors write one before UTF-8."""
+    marked = finished.config.with_name("marked.toml")
+    marked.write_text(finished.config.read_text(), encoding="utf-8-sig")
+    assert cli("check", "--config", str(marked))[0] == 0 and cli("status", "--config", str(marked))[0] == 0
 
 
 def test_the_schema_is_one_that_editors_understand(finished):

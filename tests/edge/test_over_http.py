@@ -283,7 +283,9 @@ def test_every_documented_endpoint_answers_as_documented(shop):
         ("get", "/v1/trace/{id}", "/v1/trace/4801", None, "operator", 200),
         ("get", "/v1/stock/{sku}", "/v1/stock/DOC", None, "operator", 200),
         ("get", "/v1/status", "/v1/status", None, "operator", 200),
+        ("get", "/v1/proposals", "/v1/proposals", None, "operator", 200),
         ("get", "/v1/deadletters", "/v1/deadletters", None, "operator", 200),
+        ("get", "/v1/deadletters/{id}", f"/v1/deadletters/{first}", None, "operator", 200),
         ("post", "/v1/deadletters/{id}/retry", f"/v1/deadletters/{first}/retry", because, "operator", 200),
         ("post", "/v1/deadletters/{id}/suppress", f"/v1/deadletters/{second}/suppress", because, "operator", 200),
     ]
@@ -294,6 +296,33 @@ def test_every_documented_endpoint_answers_as_documented(shop):
         fits(shop, path, method, status, answer)
     documented = {(method, path) for path, methods in endpoints(shop)["paths"].items() for method in methods}
     assert {(method, path) for method, path, *_ in calls} == documented, "an endpoint without a call here"
+
+
+def test_what_nobody_may_say_is_listed_with_who_answers_for_it(shop):
+    assert shop.ask("POST", "/v1/statements", counted("MEANT", 7), who="till")[1]["statements"][0]["ended"] == "proposed"
+    shop.ask("POST", "/v1/statements", counted("LATER", 8), who="kiosk")
+    status, found = shop.ask("GET", "/v1/proposals", who="operator")
+    later, meant = found[:2]
+    assert status == 200 and later["at"] > meant["at"] and (later["system"], later["fields"]["quantity"]) == ("kiosk", 8)
+    assert (meant["system"], meant["said"], meant["external"], meant["fields"]["sku"]) == ("till", "StockCounted", "count MEANT", "MEANT")
+    assert meant["reason"].startswith('"till" may not create or update inventory.on_hand')
+    assert (meant["owner"], meant["contact"]) == ("operations", "ops@shop.example")
+    code, told, _ = shop.cli("proposals")
+    assert code == 0 and told.splitlines()[0].startswith(f"{later['id']}  {later['at']}  kiosk said StockCounted count LATER")
+    assert json.loads(shop.cli("proposals", "--json")[1]) == found
+
+
+def test_the_api_shows_what_the_command_line_shows(shop):
+    shop.hook(b"neither", "shown-alike")
+    number = shop.letter("shown-alike")["id"]
+    shop.settled()
+    letter = shop.ask("GET", f"/v1/deadletters/{number}", who="operator")[1]
+    assert letter["raw"] == "neither" and letter == json.loads(shop.cli("deadletters", "show", str(number), "--json")[1])
+    for nobody in ("999999", "x", "9" * 40):
+        assert shop.ask("GET", f"/v1/deadletters/{nobody}", who="operator")[0] == 404, nobody
+    status, told = shop.ask("GET", "/v1/status", who="operator")[1], json.loads(shop.cli("status", "--json")[1])
+    assert set(status) == set(told) and set(status["lag"]) == {"inbox", "outcomes"}
+    assert status["dispatch"]["systems"]["shop"].keys() >= {"breaker", "waiting"} and "order-from-shop" in status["dispatch"]["flows"]
 
 
 def lines(**more) -> dict:

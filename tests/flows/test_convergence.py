@@ -201,6 +201,12 @@ CHANGES = {
     "xref": "UPDATE xref_new SET entity = entity + 1 WHERE n = 2",
     "timer": "DELETE FROM timer",
     "word": "UPDATE word SET text = 'location/elsewhere' WHERE text = 'location/main'",
+    **{f"counter {name}": f"UPDATE counter SET value = 3 WHERE name = '{name}'" for name in ("entity", "event", "intent", "transfer")},
+    "counter settings": "UPDATE counter SET value = value + 1 WHERE name = 'settings'",
+    "every receipt up to a position ended once": "UPDATE counter SET value = value + 5 WHERE name = 'position/inbox'",
+    "(receipts, ended)": "UPDATE tally SET n = n + 1 WHERE outcome = 'applied'",
+    "('handled', 1": "UPDATE counter SET value = 1 WHERE name = 'handled'",
+    "('level_change', 1": "UPDATE counter SET value = 1 WHERE name = 'level_change'",
 }
 
 
@@ -231,6 +237,26 @@ def test_a_byte_changed_by_hand_is_found(tmp_path, table):
     core.state.connection.execute(CHANGES[table])
     verdict = verify(core.path, tmp_path / "rebuilt.db", core.shop)
     assert not verdict.identical and any(table in difference for difference in verdict.differences), verdict.differences
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("CAST(substr(body, 1, 60) || char(1) || substr(body, 62) AS BLOB)", "its bytes cannot be read: "),  # the body is packed
+        ('CAST(\'[{"event":"Heard"\' AS BLOB)', "its bytes cannot be read: Input data was truncated"),
+        ('CAST(\'[{"event":"Sung"}]\' AS BLOB)', "its bytes cannot be read: Invalid value 'Sung'"),
+        ("x''", "its bytes cannot be read: "),
+        ('CAST(\'[{"event":"Moved","move":"settle"}]\' AS BLOB)', "it cannot be folded: "),
+    ],
+)
+def test_a_row_of_the_log_that_is_damaged_is_named(tmp_path, change, said):
+    core = Core(tmp_path / "state.db")
+    a_busy_day(core, 1)
+    seq, kind, entity = core.rows("SELECT seq, kind, entity FROM event WHERE kind = 'order' AND length(body) > 100 LIMIT 1")[0]
+    core.state.connection.execute(f"UPDATE event SET body = {change} WHERE seq = {seq}")
+    verdict = verify(core.path, tmp_path / "rebuilt.db", core.shop)
+    assert not verdict.identical and len(verdict.differences) == 1
+    assert verdict.differences[0].startswith(f"event {seq} ({kind} {entity}): {said}"), verdict.differences
 
 
 def test_a_commit_that_fails_leaves_nothing_and_can_be_repeated(tmp_path, monkeypatch):

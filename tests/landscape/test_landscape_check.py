@@ -5,6 +5,7 @@ import re
 import pytest
 
 from mainstay.landscape import FINDINGS
+from mainstay.model.secrets import Secret
 
 FLOW = '\npattern = "poll"\nlatency = "same-day"\nowner = "ops"\nrunbook = "r.md"\n'
 
@@ -14,6 +15,7 @@ BROKEN = {
     "key-unknown": ("asks_first = true", "ask_first = true", "ask_first = true", '"asks_first"'),
     "key-missing": ('currency = "EUR"\n', "", "[shop]", "`currency = …`: The currency of the books"),
     "name-malformed": ("[owners.ops]", "[owners.Ops]", "[owners.Ops]", '"ops"'),
+    "toml-too-deep": ("cap = 40", "cap = " + "[" * 33 + "]" * 33, "cap = [[", "no declaration goes deeper"),
     "value-wrong": ("share = 0.5\ncap", "share = 1.5\ncap", "share = 1.5", "Part of what is available to promise"),
     "name-reserved": (
         "[systems.market]",
@@ -141,6 +143,12 @@ BROKEN = {
     "listen-exposed": ('url = "https://mainstay.acme.example"', 'listen = "0.0.0.0"', 'listen = "0.0.0.0"', '"https://…"'),
     "url-insecure": ('url = "https://mainstay', 'url = "http://mainstay', 'url = "http://mainstay', '"https://mainstay.acme.example"'),
     "url-missing": ('url = "https://mainstay.acme.example"\n', "", "[server]", '`url = "https://…"`'),
+    "token-shared": (
+        'connector = "api"\nowner = "ops"',
+        'connector = "api"\nowner = "ops"\nsettings.token = "file:api-token"',
+        'settings.token = "file:api-token"',
+        '`token = "env:TILL_TOKEN"`',
+    ),
     "setting-unknown": ('domain = "acme.example"', 'domain = "acme.example"\npages = 4', "pages = 4", '"page"'),
     "setting-missing": ('token = "env:SHOP_TOKEN"\n', "", "[systems.shop.settings]", '`token = "env:SHOP_TOKEN"`'),
     "placeholder": ('domain = "acme.example"', 'domain = "…"', 'domain = "…"', "the real value of `domain`"),
@@ -148,6 +156,9 @@ BROKEN = {
     "secret-missing": ("env:SHOP_TOKEN", "env:ABSENT", 'token = "env:ABSENT"', "`export ABSENT=…`"),
     "test-settings-in-production": ('domain = "acme.example"', 'domain = "http://127.0.0.1:9000"', "domain =", '`environment = "test"`'),
 }
+
+
+OF_THE_TEXT = ("toml-syntax", "toml-too-deep", "key-unknown", "key-missing", "name-malformed", "value-wrong")
 
 
 def test_the_clean_shop_is_clean(findings, clean):
@@ -172,9 +183,7 @@ def test_what_is_wrong_is_found_at_its_line_with_what_to_write(code, findings, c
     assert first.wrong.endswith(".")
 
 
-@pytest.mark.parametrize(
-    "code", [code for code in BROKEN if code not in ("toml-syntax", "key-unknown", "key-missing", "name-malformed", "value-wrong")]
-)
+@pytest.mark.parametrize("code", [code for code in BROKEN if code not in OF_THE_TEXT])
 def test_a_finding_says_what_it_means_and_its_neighbours_stay_silent(code, findings, clean):
     """Breaking one line may bring consequences, but never findings about lines that have nothing to do with it."""
     before, after, _, _ = BROKEN[code]
@@ -190,6 +199,58 @@ def test_errors_do_not_hide_each_other(findings, clean):
         ("value-wrong", 47),
         ("key-unknown", 55),
     ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "wrong", "instead"),
+    [
+        ("share = 0.5", "share = 2.0", "Expected `float` <= 1.0", "`share = 1.0`: Part of what is available to promise that it may show."),
+        ('name = "Acme"', 'name = ""', "shop.name: Expected `str` of length >= 1.", '`name = "Acme"`: What people call the shop.'),
+        ("[server]", "[server]\nport = 0", "server.port", "`port = 1`: Port of webhooks and API."),
+        ("asks_first = true", 'asks_first = "yes"', "channels.till.asks_first", "`asks_first = false`: True: it reserves"),
+        ('token = "env:SHOP_TOKEN"', "token = 5", "env:NAME or file:PATH", '`token = "env:NAME"`'),
+        ("[server]", "orders = 5\n[server]", '"orders" means nothing in [shop]', "or leave it out"),
+        ('create = ["shop"', 'create = [5, "shop"', "ownership.order.all.create", "`create = []`: Systems that may bring"),
+        ("[owners.ops]", "[owners]\nidle = 5\n[owners.ops]", "owners.idle: ", "a table: `[owners.idle]`"),
+        ("[server]\n", '[server]\nlisten = "not an address"\n', '"not an address" is no address', '`listen = "127.0.0.1"`'),
+        ("[server]\n", '[server]\nlisten = "127.0.0.1:8700"\n', "is no address", "`port` stands apart"),
+        ("[server]\n", '[server]\nlisten = ""\n', "is no address", '`listen = "127.0.0.1"`'),
+    ],
+)
+def test_a_wrong_value_is_answered_with_one_that_fits(findings, clean, before, after, wrong, instead):
+    assert before in clean
+    found = [one for one in findings(clean.replace(before, after, 1)) if one.code in ("value-wrong", "key-unknown")]
+    assert len(found) == 1 and wrong in found[0].wrong and instead in found[0].instead, [str(one) for one in found]
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1", "::1", "localhost", "0.0.0.0", "10.1.2.3", "fd00::5", "box.lan"])
+def test_any_address_can_be_listened_on_behind_https(findings, clean, listen):
+    assert findings(clean.replace("[server]", f'[server]\nlisten = "{listen}"', 1)) == []
+
+
+def test_a_local_url_hides_no_open_door(findings, clean):
+    open_ = clean.replace('url = "https://mainstay.acme.example"', 'listen = "0.0.0.0"\nurl = "http://127.0.0.1:8700"')
+    assert "listen-exposed" in {one.code for one in findings(open_)}
+
+
+def test_one_token_for_two_is_found_by_its_value_too(findings, clean):
+    """By whatever way they refer to it: a channel's token that is the operators' makes the people's door the channel's."""
+    text = clean.replace('connector = "api"\nowner = "ops"', 'connector = "api"\nowner = "ops"\nsettings.token = "env:TILL"')
+    held = {"env:TILL": "same", "file:api-token": "same", "env:SHOP_TOKEN": "other"}
+    (one,) = (one for one in findings(text, secrets=lambda reference: Secret(held[reference])) if one.code == "token-shared")
+    assert one.wrong == 'systems.till.settings.token is the token of the operators, too: system "till" would pass for the operators.'
+    held["env:TILL"] = "its own"
+    assert findings(text, secrets=lambda reference: Secret(held[reference])) == []
+
+
+@pytest.mark.parametrize(
+    "deep",
+    ["x = " + "[" * 50_000, "x = " + "[" * 5_000 + "]" * 5_000, "x = " + "{a=" * 900 + "1" + "}" * 900, "x" + ".a" * 5_000 + " = 1"],
+    ids=["open", "lists", "tables", "key"],
+)
+def test_what_is_nested_without_end_is_refused_at_its_line(findings, clean, deep):
+    (one,) = findings(f"{clean}[systems.deep.settings]\n{deep}\n")
+    assert (one.code, one.line) == ("toml-too-deep", clean.count("\n") + 2)
 
 
 def test_a_secret_is_not_repeated_in_a_finding(findings, clean):

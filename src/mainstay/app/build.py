@@ -28,6 +28,7 @@ from mainstay.landscape import (
     Offer,
     Pattern,
     Setting,
+    System,
     Traffic,
     read,
     resolve,
@@ -88,9 +89,9 @@ def settings(connector: type[Connector]) -> tuple[Setting, ...]:
 
 
 def declared(path: Path) -> str:
-    """The text of mainstay.toml. Raises Halt."""
+    """The text of mainstay.toml, without the mark that some editors put before UTF-8. Raises Halt."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise Halt(f"there is no {path}; `mainstay init` writes a mainstay.toml") from None
     except UnicodeDecodeError as error:
@@ -101,6 +102,16 @@ def declared(path: Path) -> str:
 
 def open_house(path: Path) -> House:
     """Read mainstay.toml and build its connectors. Raises Misdeclared, Reject or Halt with what to write instead."""
+    folder = path.resolve().parent
+    return _house(path, lambda system, known: resolve_settings(system.settings, known, os.environ, _reader(folder)))
+
+
+def look_into(path: Path) -> House:
+    """The same house, for questions. Nobody is called, so that no secret is read: each stands as its reference."""
+    return _house(path, lambda system, _: system.settings)
+
+
+def _house(path: Path, settings_for: Callable[[System, Offer], Mapping[str, Any]]) -> House:
     text = declared(path)
     landscape = read(text, str(path))
     folder = path.resolve().parent
@@ -110,8 +121,7 @@ def open_house(path: Path) -> House:
         if system.connector == "api":
             continue
         kind = connectors.find(system.connector)
-        values = resolve_settings(system.settings, known[system.connector], os.environ, _reader(folder))
-        built[name] = kind(settings_of(kind, values))
+        built[name] = kind(settings_of(kind, settings_for(system, known[system.connector])))
     return House(folder, folder / landscape.shop.data, landscape, built, text)
 
 
@@ -124,17 +134,16 @@ def secret(house: House, reference: str) -> Secret:
     return resolve(reference, os.environ, _reader(house.folder))
 
 
-def has_secret(folder: Path) -> Callable[[str], bool]:
-    """Does a reference lead to a secret? For the check."""
+def held(folder: Path) -> Callable[[str], Secret | None]:
+    """The secret that a reference leads to, or None. For the check."""
 
-    def there(reference: str) -> bool:
+    def find(reference: str) -> Secret | None:
         try:
-            resolve(reference, os.environ, _reader(folder))
+            return resolve(reference, os.environ, _reader(folder))
         except Exception:
-            return False
-        return True
+            return None
 
-    return there
+    return find
 
 
 def tokens(house: House) -> dict[str, Secret]:

@@ -129,16 +129,13 @@ def up(config: Path) -> None:
 @JSON
 def status(config: Path, as_json: bool) -> None:
     """How things stand: orders, effects under way, lag, dead letters, the books."""
-    from mainstay.app.build import open_house
-    from mainstay.app.meters import backlog, read_snapshot
+    from mainstay.app.build import look_into
+    from mainstay.app.meters import standing
     from mainstay.app.show import status_text
     from mainstay.flows import journey
 
-    house = open_house(config)
-    state = _state(house.data)
-    found = journey.status(state)
-    found["lag"] = backlog(house.data)
-    found["dispatch"] = read_snapshot(house.data, "dispatch")
+    house = look_into(config)
+    found = journey.status(_state(house.data)) | standing(house.data)
     show(found, as_json, status_text(found))
 
 
@@ -148,13 +145,13 @@ def status(config: Path, as_json: bool) -> None:
 @JSON
 def trace(number: str, config: Path, as_json: bool) -> None:
     """The whole journey of NUMBER: an order, charge, parcel, sale or e-mail address of any system."""
-    from mainstay.app.build import duties, open_house
+    from mainstay.app.build import duties, look_into
     from mainstay.app.show import journey_text
     from mainstay.edge.whose import with_owner
     from mainstay.flows import journey
     from mainstay.storage.inbox import InboxReader
 
-    house = open_house(config)
+    house = look_into(config)
     found = journey.trace(_state(house.data), InboxReader(house.data / "outcomes.db").open(), number)
     if not found:
         raise click.ClickException(f"nothing is known by {number!r} in any system")
@@ -169,12 +166,12 @@ def trace(number: str, config: Path, as_json: bool) -> None:
 @JSON
 def stock(sku: str, config: Path, as_json: bool) -> None:
     """What there is of SKU, and how each channel's number came about."""
-    from mainstay.app.build import channel_policies, open_house
+    from mainstay.app.build import channel_policies, look_into
     from mainstay.app.show import stock_text
     from mainstay.flows import journey
     from mainstay.storage.inbox import InboxReader
 
-    house = open_house(config)
+    house = look_into(config)
     state = _state(house.data)
     told = InboxReader(house.data / "outcomes.db").told(journey.item_of(state, sku))
     found = journey.stock(state, sku, channel_policies(house), told)
@@ -189,12 +186,12 @@ def stock(sku: str, config: Path, as_json: bool) -> None:
 @JSON
 def order(number: str, config: Path, as_json: bool) -> None:
     """One order by any of its numbers, with what blocks it."""
-    from mainstay.app.build import duties, open_house
+    from mainstay.app.build import duties, look_into
     from mainstay.app.show import order_text
     from mainstay.edge.whose import with_owner
     from mainstay.flows import journey
 
-    house = open_house(config)
+    house = look_into(config)
     state = _state(house.data)
     known = [one for entity in journey.find(state, number) if (one := journey.order(state, entity))]
     if not known:
@@ -208,10 +205,10 @@ def order(number: str, config: Path, as_json: bool) -> None:
 @JSON
 def verify(config: Path, as_json: bool) -> None:
     """Rebuild the state from the event log and compare every row; exit 1 when they differ."""
-    from mainstay.app.build import open_house, shop
+    from mainstay.app.build import look_into, shop
     from mainstay.flows.rebuild import verify as run
 
-    house = open_house(config)
+    house = look_into(config)
     _state(house.data).close()
     with tempfile.TemporaryDirectory(dir=house.data) as scratch:
         verdict = run(house.data / "state.db", Path(scratch) / "state.db", shop(house))
@@ -291,6 +288,20 @@ def doctor(config: Path, as_json: bool) -> None:
     sys.exit(0 if all(one.fine for one in found) else 1)
 
 
+@main.command()
+@CONFIG
+@JSON
+def proposals(config: Path, as_json: bool) -> None:
+    """What systems said of what others own, newest first: kept and shown, it changed nothing. The newest 200."""
+    from mainstay.app.build import look_into
+    from mainstay.app.letters import proposed
+    from mainstay.app.show import proposals_text
+
+    house = look_into(config)
+    found = proposed(house, _state(house.data))
+    show(found, as_json, proposals_text(found))
+
+
 @main.group()
 def deadletters() -> None:
     """What could not be handled: cause, owner, next action."""
@@ -301,11 +312,11 @@ def deadletters() -> None:
 @JSON
 def list_letters(config: Path, as_json: bool) -> None:
     """Open dead letters, newest first."""
-    from mainstay.app.build import open_house
+    from mainstay.app.build import look_into
     from mainstay.app.letters import listed
     from mainstay.app.show import letters_text
 
-    house = open_house(config)
+    house = look_into(config)
     found = listed(house, _state(house.data))
     show(found, as_json, letters_text(found))
 
@@ -316,13 +327,12 @@ def list_letters(config: Path, as_json: bool) -> None:
 @JSON
 def show_letter(number: int, config: Path, as_json: bool) -> None:
     """One dead letter with its raw message."""
-    from mainstay.app.build import open_house
+    from mainstay.app.build import look_into
     from mainstay.app.letters import letter
     from mainstay.app.show import letter_text
 
-    house = open_house(config)
-    _state(house.data).close()
-    found = letter(house, number)
+    house = look_into(config)
+    found = letter(house, _state(house.data), number)
     show(found, as_json, letter_text(found))
 
 

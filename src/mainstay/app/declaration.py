@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -38,11 +39,11 @@ def _pair(part: str) -> tuple[str, str]:
     return name.strip(), kind.strip()
 
 
-def findings(config: Path) -> list[Finding]:
-    """What `mainstay check` finds."""
+def findings(config: Path, secrets: Callable[[str], object] | None = None) -> list[Finding]:
+    """What `mainstay check` finds. `secrets` gives what a reference leads to, instead of looking for it here."""
     text = build.declared(config)
     try:
         found = read(text, str(config))
     except Misdeclared as wrong:  # no landscape at all: what keeps it from being one is what is found
         return wrong.findings
-    return check(found, build.offers(), build.has_secret(config.resolve().parent), places(text), str(config))
+    return check(found, build.offers(), secrets or build.held(config.resolve().parent), places(text), str(config))

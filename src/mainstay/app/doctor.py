@@ -7,12 +7,15 @@ import stat
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import apsw
 from msgspec import Struct
 
+from mainstay.app.build import held, look_into
 from mainstay.app.declaration import findings
+from mainstay.landscape import Finding
 from mainstay.model.failures import Halt
 from mainstay.storage.database import SQLITE_MIN, connect, force
 
@@ -33,16 +36,17 @@ class Inspection(Struct, frozen=True):
 
 def examine(config: Path) -> list[Inspection]:
     """Everything that must be so."""
-    from mainstay.app.build import open_house
-
     version = apsw.sqlite_lib_version()
     old = tuple(int(part) for part in version.split(".")) < SQLITE_MIN
     found = [Inspection("sqlite", not old, f"{version} (3.51.3 or newer is needed: earlier ones can corrupt a WAL)")]
-    errors = [one for one in findings(config) if one.severity == "error"]
+    lead = held(config.resolve().parent)
+    errors = _errors(config, lambda reference: reference.startswith("env:") or lead(reference))
     found.append(Inspection("landscape", not errors, f"{len(errors)} errors; `mainstay check` explains them"))
     if errors:
         return found
-    house = open_house(config)
+    if absent := len(_errors(config, lead)):  # another environment than that of the service, it may be
+        found.append(Inspection("secrets", True, f"{absent} are not in this environment; `mainstay up` needs them in its own", True))
+    house = look_into(config)
     house.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     found += [_disk(house.data), _private(house.data), _sync(sync_us(house.data), house.data)]
     found += [_store(house.data / f"{name}.db") for name in ("inbox", "state", "outcomes") if (house.data / f"{name}.db").exists()]
@@ -50,6 +54,10 @@ def examine(config: Path) -> list[Inspection]:
     public = server.listen not in ("127.0.0.1", "::1", "localhost")
     found.append(Inspection("listening", not public or server.url.startswith("https://"), f"on {server.listen}; public only behind https"))
     return found
+
+
+def _errors(config: Path, secrets: Callable[[str], object]) -> list[Finding]:
+    return [one for one in findings(config, secrets) if one.severity == "error"]
 
 
 def sync_us(folder: Path) -> float:

@@ -131,6 +131,11 @@ class Meters(Collector):
         return ""
 
 
+def standing(data: Path) -> dict[str, Any]:
+    """What the core has not handled (`lag`), and how delivery stands (`dispatch`): calls, breakers, flows that are late."""
+    return {"lag": backlog(data), "dispatch": read_snapshot(data, "dispatch")}
+
+
 def backlog(data: Path) -> dict[str, int]:
     """Receipts of each inbox that the core has not handled yet."""
     return {name: reader.behind(position) for name, reader, position in _inboxes(data)}

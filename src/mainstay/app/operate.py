@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 import click
 import msgspec
 
-from mainstay.app.build import clock, open_house, tokens
+from mainstay.app.build import clock, look_into, secret
 from mainstay.flows.tell import STATEMENTS_MAX
-from mainstay.landscape import OPERATOR
 from mainstay.model.failures import Halt
 from mainstay.model.identity import sku
 from mainstay.model.objects import StockMeasure
@@ -27,9 +26,9 @@ COLUMNS = ("sku", "units", "location")  # of a file of counts; the last may be m
 
 def act(config: Path, path: str, **told: Any) -> dict[str, Any]:
     """Ask for it, telling who wants it and why. Raises Halt where nobody answers, ClickException where it is refused."""
-    house = open_house(config)
+    house = look_into(config)
     server = house.landscape.server
-    headers = {"authorization": f"Bearer {tokens(house)[OPERATOR].reveal()}", "content-type": "application/json"}
+    headers = {"authorization": f"Bearer {secret(house, server.api_token).reveal()}", "content-type": "application/json"}
     body = json.dumps(told).encode()
     request = urllib.request.Request(f"http://{server.listen}:{server.port}/v1/{path}", body, headers, method="POST")
     try:

@@ -17,7 +17,7 @@ import uvicorn
 
 from mainstay.app import build
 from mainstay.app.build import House, clock
-from mainstay.app.meters import Meters, snapshot, write_snapshot
+from mainstay.app.meters import Meters, snapshot, standing, write_snapshot
 from mainstay.contract.connector import Connector
 from mainstay.delivery.dispatch import Dispatch
 from mainstay.delivery.http import Http
@@ -240,6 +240,7 @@ async def run_edge(house: House, stop: asyncio.Event, ready: Callable[[], None])
         meters.text,
         meters.not_ready,
         build.duties(house),
+        lambda: standing(house.data),
     )
     config = uvicorn.Config(
         Front(door, api.application()), loop="none", http="httptools", access_log=False, log_level="warning", lifespan="off",

@@ -77,6 +77,16 @@ def letters_text(found: list[dict[str, Any]]) -> str:
     return "\n".join(lines) or "no open dead letters"
 
 
+def proposals_text(found: list[dict[str, Any]]) -> str:
+    """Proposals, two lines each: what was said, then why it did not count and who answers for the system that said it."""
+    lines = []
+    for one in found:
+        plain = " ".join(f"{name}={value}" for name, value in one["fields"].items() if value and not isinstance(value, dict | list))
+        lines.append(f"{one['id']}  {one['at']}  {one['system']} said {one['said']} {one['external']}  {plain}".rstrip())
+        lines.append(f"    {one['reason']}; owner {_reached(one)}")
+    return "\n".join(lines) or "no proposals: nobody spoke of what another owns"
+
+
 def letter_text(found: dict[str, Any]) -> str:
     """A dead letter: its cause first, its raw message last."""
     shown = {**found, "runbooks": ", ".join(found["runbooks"])}

@@ -5,5 +5,5 @@ FACE = (
     "openapi.CALLERS", "openapi.Endpoint", "openapi.ProblemAnswer",
     "receive.Door", "receive.Receive", "receive.Scope", "receive.Send",
     "record.Recorder",
-    "whose.with_owner", "whose.with_runbooks",
+    "whose.with_owner", "whose.with_people", "whose.with_runbooks",
 )  # fmt: skip

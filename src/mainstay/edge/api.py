@@ -17,7 +17,7 @@ from mainstay.edge.openapi import Endpoint, document
 from mainstay.edge.problems import Problem, as_problem, problem
 from mainstay.edge.record import Overloaded, Recorder
 from mainstay.edge.strict import read, refuse_card
-from mainstay.edge.whose import with_owner, with_runbooks
+from mainstay.edge.whose import with_owner, with_people, with_runbooks
 from mainstay.flows import journey
 from mainstay.flows.ask import OrderAnswer, OrderRequest, ReservationAnswer, ReserveRequest
 from mainstay.flows.operate import EraseRequest, LetterRequest
@@ -73,9 +73,11 @@ class Api:
     def __init__(
         self, state: State, outcomes: InboxReader, recorder: Recorder, waiters: Waiters, tokens: Mapping[str, Secret],
         policies: Mapping[str, ChannelPolicy], metrics: Callable[[], bytes], ready: Callable[[], str], duties: Duties = NOBODY,
+        standing: Callable[[], dict[str, Any]] = dict,
     ) -> None:  # fmt: skip
         self.state, self.outcomes, self.recorder, self.waiters = state, outcomes, recorder, waiters
         self.tokens, self.policies, self.metrics, self.ready, self.duties = tokens, policies, metrics, ready, duties
+        self.standing = standing  # lag and delivery, as the status shows them
         self.endpoints = (
             Endpoint(
                 "POST", "/v1/reservations", "channel", "Reserve units before selling them: all lines or none", self.reserve,
@@ -104,8 +106,10 @@ class Api:
             Endpoint(
                 "GET", "/v1/stock/{sku}", "operator", "What there is of a SKU, and how each channel's number came about", self.show_stock
             ),
-            Endpoint("GET", "/v1/status", "operator", "How things stand", self.show_status),
+            Endpoint("GET", "/v1/status", "operator", "How things stand: orders, lag, breakers, late flows, the books", self.show_status),
+            Endpoint("GET", "/v1/proposals", "operator", "What systems said of what others own, newest first", self.show_proposals),
             Endpoint("GET", "/v1/deadletters", "operator", "What could not be handled, why, and whose it is", self.show_letters),
+            Endpoint("GET", "/v1/deadletters/{id}", "operator", "One dead letter with its raw message", self.show_letter),
             Endpoint("POST", "/v1/deadletters/{id}/retry", "operator", "Try a dead letter again", self.retry_letter, LetterRequest),
             Endpoint(
                 "POST", "/v1/deadletters/{id}/suppress", "operator", "Close a dead letter with a reason", self.suppress_letter,
@@ -239,7 +243,18 @@ class Api:
         return 200, msgspec.json.encode(found)
 
     async def show_status(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
-        return 200, msgspec.json.encode(await self._aside(lambda state, _: journey.status(state)))
+        return 200, msgspec.json.encode(await self._aside(lambda state, _: journey.status(state) | self.standing()))
+
+    async def show_proposals(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
+        found = await self._aside(lambda state, _: journey.proposals(state))
+        return 200, msgspec.json.encode([with_people(one, self.duties) for one in found])
+
+    async def show_letter(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
+        number = _number(request)
+        found = await self._aside(lambda state, _: journey.letter(state, number))
+        if found is None:
+            raise Problem(404, "not_found", f"no dead letter has the number {number}")
+        return 200, msgspec.json.encode(with_runbooks(found, self.duties))
 
     async def show_letters(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
         found = await self._aside(lambda state, _: journey.letters(state))
@@ -260,10 +275,7 @@ class Api:
         return await self._decided(who, "operator/erase", "", msgspec.json.encode(body))
 
     async def _letter(self, request: Request, who: str, body: LetterRequest, topic: str) -> tuple[int, bytes]:
-        number = request.path_params["id"]
-        if not number.isdecimal():
-            raise Problem(404, "not_found", "a dead letter's id is a number")
-        return await self._decided(who, topic, number, msgspec.json.encode(body))
+        return await self._decided(who, topic, str(_number(request)), msgspec.json.encode(body))
 
     # --- for machines ------------------------------------------------------------------------------------------------
     async def _health(self, request: Request) -> Response:
@@ -280,6 +292,14 @@ class Api:
 
     async def _openapi(self, request: Request) -> Response:
         return Response(msgspec.json.encode(document(self.endpoints)), media_type="application/json")
+
+
+def _number(request: Request) -> int:
+    """The number of the dead letter that a path names; one that no column could hold is nobody's."""
+    number = request.path_params["id"]
+    if not (number.isdecimal() and number.isascii() and len(number) < 19):
+        raise Problem(404, "not_found", "a dead letter's id is a number")
+    return int(number)
 
 
 def _admit(who: str, endpoint: Endpoint) -> None:

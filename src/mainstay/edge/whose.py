@@ -13,6 +13,11 @@ def with_runbooks(letter: dict[str, Any], duties: Duties) -> dict[str, Any]:
     return {**letter, "contact": duty.contact if duty.owner == letter["owner"] else "", "runbooks": list(duty.runbooks)}
 
 
+def with_people(proposal: dict[str, Any], duties: Duties) -> dict[str, Any]:
+    """A proposal with those who answer for the system that made it."""
+    return {**proposal, **duties.of(proposal["system"], "", "")._asdict()}
+
+
 def with_owner(order: dict[str, Any], duties: Duties) -> dict[str, Any]:
     """An order whose blocker names its owner, their contact and the runbooks: of the system that it waits for, else of its seller."""
     blocker = order["blocker"]

@@ -24,7 +24,9 @@ from mainstay.model.times import iso
 from mainstay.orders.decide import due
 from mainstay.orders.view import blocker
 from mainstay.stock.view import ChannelPolicy, explained
+from mainstay.storage.archive import raw_of
 from mainstay.storage.database import ask
+from mainstay.storage.inbox import InboxReader
 from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
@@ -264,6 +266,31 @@ def letters(state: State, held_as: str = "open", most: int = 200) -> list[dict[s
         cause = {key: said[key] for key in ("system", "topic", "why", "receipt", "key") if key in said}
         whose = {"meaning": known.meaning, "whose": known.whose, "owner": owner, "next": known.next}
         found.append({"id": number, "at": iso(at), "status": held_as, "code": code, **cause, **whose, "about": about})
+    return found
+
+
+def letter(state: State, number: int) -> dict[str, Any] | None:
+    """One dead letter with the raw message that it is about, as long as its bytes are kept."""
+    found = state.load("load_letters", [number])
+    if not found:
+        return None
+    _, held_as, at, *_, body = found[0]
+    said, data = msgspec.json.decode(body), state.path.parent
+    inboxes = {name: InboxReader(data / f"{name}.db") for name in ("inbox", "outcomes")}
+    raw = raw_of(data, inboxes, said["system"], said["receipt"]) if said.get("receipt") else None
+    for inbox in inboxes.values():
+        inbox.close()
+    return {"id": number, "at": iso(at), "status": held_as, **said, "raw": raw.body.decode(errors="replace") if raw else None}
+
+
+def proposals(state: State, most: int = 200) -> list[dict[str, Any]]:
+    """What systems said of what others own, newest first: kept and shown, it changed nothing."""
+    found = []
+    for number, at, body in state.rows("newest_proposals", (most,)):
+        proposed = msgspec.json.decode(body)
+        fields = proposed["said"]
+        what = {"said": fields.pop("event"), "external": fields.pop("external", ""), "fields": fields}
+        found.append({"id": number, "at": iso(at), "system": proposed["system"], **what, "reason": proposed["reason"]})
     return found
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import msgspec
 from msgspec import Struct
 from zstandard import ZstdError
 
 from mainstay.flows.apply import Apply
+from mainstay.flows.letters import bug_of
 from mainstay.flows.shop import Shop
 from mainstay.flows.world import World
-from mainstay.model.events import AnyEvent, Heard, Refused, ReservationEnded, Reserved, decode
+from mainstay.model.events import AnyEvent, Erased, Heard, Refused, ReservationEnded, Reserved, decode
 from mainstay.model.seen import OrderSeen
 from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
@@ -24,12 +26,17 @@ DIFFERENCES_MAX = 20
 # The tables that are compared, each by the statement compare_<table>.
 COMPARED = (
     "orders", "reservation", "item", "stock", "xref", "word", "account", "transfer", "intent", "timer", "backlog", "early", "letter",
-    "proposal",
+    "proposal", "counter",
 )  # fmt: skip
 CONSERVED: dict[str, str] = {  # what must find nothing in the store as it is
     "every account's balance is the sum of its transfers": "accounts_off",
     "all balances of a currency sum to zero": "currencies_off",
 }
+COUNTED: dict[str, str] = {  # the same, of the counters that the log does not make
+    "every receipt up to a position ended once (receipts, ended)": "positions_off",
+    "a number that was given out is the last row's (counter, value, last row)": "numbers_off",
+}
+APART = ("hint", "early", "settings")  # kinds whose rows are not numbered as entities
 
 
 class Verdict(Struct):
@@ -39,6 +46,10 @@ class Verdict(Struct):
     events: int
     rows: dict[str, int]
     differences: list[str]
+
+
+class Unreadable(Exception):
+    """A row of the log that cannot be read or folded. The text names it."""
 
 
 def verify(path: Path, scratch: Path, shop: Shop) -> Verdict:
@@ -53,6 +64,8 @@ def verify(path: Path, scratch: Path, shop: Shop) -> Verdict:
         verdict = compare(live, rebuilt)
         verdict.events = events
         return verdict
+    except Unreadable as broken:
+        return Verdict(False, 0, {}, [str(broken)])
     finally:
         connection.execute("ROLLBACK")
         live.close()
@@ -60,19 +73,40 @@ def verify(path: Path, scratch: Path, shop: Shop) -> Verdict:
 
 
 def replay(live: State, rebuilt: State, shop: Shop) -> int:
-    """Fold the whole log into an empty store."""
+    """Fold the whole log into an empty store. Raises Unreadable at the first row that cannot be."""
     world = World(rebuilt)
     apply = Apply(world, shop.settings())  # they hold only for a log that began before settings stood in it
     after = 0
     while page := live.rows("events_from", (after, ROWS_MAX)):
         for seq, at, kind, entity, body in page:
-            _replay_row(apply, seq, at, kind, entity, unpack(body))
+            try:
+                text = unpack(body)
+                _replay_row(apply, seq, at, kind, entity, text)
+                _count(world.counters, seq, kind, entity, text)
+            except (ZstdError, msgspec.MsgspecError, UnicodeDecodeError, IndexError) as why:
+                raise Unreadable(f"event {seq} ({kind} {entity}): its bytes cannot be read: {why or type(why).__name__}") from why
+            except Exception as why:  # bytes that can be read and make no sense, or a bug: the row tells which
+                raise Unreadable(f"event {seq} ({kind} {entity}): it cannot be folded: {bug_of(why).why}") from why
             world.batch.events.append((seq, at, kind, entity, body))
-            world.counters["event"] = after = seq
+            after = seq
         world.commit(page[-1][1])
     clock = live.counters().get("clock", 0)
     rebuilt.run("set_counter", ("clock", clock))
     return after
+
+
+def _count(counters: dict[str, int], seq: int, kind: str, entity: int, body: bytes) -> None:
+    """The numbers that a row of the log shows to be given out; folding counts intents, transfers and locations itself."""
+    counters["event"] = seq
+    if kind == "settings":
+        counters["settings"] = crc32(body[1:-1])  # of the one event, as it stands there
+    elif kind == "early":
+        counters["early"] = max(counters.get("early", 0), entity)
+    elif kind == "subject" and any(isinstance(event, Erased) for event in decode(body)):
+        counters["erased"] = seq
+    if kind not in APART:
+        last = max(number for number, _ in _reserved(body)) if kind == "reservations" else entity
+        counters["entity"] = max(counters.get("entity", 0), last)
 
 
 def _replay_row(apply: Apply, seq: int, at: int, kind: str, entity: int, body: bytes) -> None:
@@ -128,13 +162,13 @@ _OTHERS = {
 
 
 def compare(live: State, rebuilt: State) -> Verdict:
-    """Every row of the domain state on both sides, and the books' own sums."""
+    """Every row of the domain state on both sides, the books' own sums, and the counters that are checked by themselves."""
     differences: list[str] = []
     counts: dict[str, int] = {}
     for table in COMPARED:
         ours, theirs = (store.each(f"compare_{table}") for store in (live, rebuilt))
         counts[table] = _compare(table, ours, theirs, differences)
-    for rule, name in CONSERVED.items():
+    for rule, name in (CONSERVED | COUNTED).items():
         for row in live.rows(name)[:DIFFERENCES_MAX]:
             differences.append(f"not so: {rule}: {row}")
     return Verdict(not differences, 0, counts, differences[:DIFFERENCES_MAX])

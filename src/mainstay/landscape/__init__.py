@@ -2,7 +2,7 @@
 
 from mainstay.landscape.admit import GROUPS, Admission, Admitted, Claim, Proposal, speaks
 from mainstay.landscape.check import check
-from mainstay.landscape.declared import FAILURE_MODES, MAINSTAY, OBJECTS, OPERATOR, Flow, Landscape, Pattern
+from mainstay.landscape.declared import FAILURE_MODES, MAINSTAY, OBJECTS, OPERATOR, Flow, Landscape, Pattern, System
 from mainstay.landscape.duties import Duties
 from mainstay.landscape.findings import FINDINGS, Finding, Misdeclared
 from mainstay.landscape.init import QUESTIONS, Answers, demo, write
@@ -17,5 +17,5 @@ from mainstay.landscape.traffic import LATENCIES, Traffic
 __all__ = [
     "FAILURE_MODES", "FASTEST", "FINDINGS", "GROUPS", "LATENCIES", "MAINSTAY", "OBJECTS", "OPERATOR", "OWN_API", "QUESTIONS", "TELLS",
     "Admission", "Admitted", "Answers", "Claim", "Duties", "Finding", "Flow", "Landscape", "Misdeclared", "Offer", "Pattern", "Proposal",
-    "Setting", "Traffic", "check", "demo", "places", "read", "resolve", "resolve_settings", "schema", "speaks", "write",
+    "Setting", "System", "Traffic", "check", "demo", "places", "read", "resolve", "resolve_settings", "schema", "speaks", "write",
 ]  # fmt: skip

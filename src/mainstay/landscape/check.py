@@ -18,12 +18,13 @@ RULES: tuple[Callable[[Survey], Findings], ...] = (
     journeys.abilities, journeys.untold, journeys.latencies, journeys.unsigned, journeys.environments,
     selling.twice, selling.orders_in, selling.asking, selling.stock_owners, selling.shares,
     selling.buffers, selling.capture, selling.shipping, selling.policies,
-    safety.currency, safety.doors, safety.reachable, safety.settings, safety.placeholders, safety.secrets, safety.test_settings,
+    safety.currency, safety.doors, safety.reachable, safety.settings, safety.placeholders, safety.secrets, safety.tokens,
+    safety.test_settings,
 )  # fmt: skip
 
 
 def check(
-    landscape: Landscape, offers: Mapping[str, Offer], secrets: Callable[[str], bool], locate: Callable[[KeyPath], int],
+    landscape: Landscape, offers: Mapping[str, Offer], secrets: Callable[[str], object], locate: Callable[[KeyPath], int],
     file: str = "mainstay.toml",
 ) -> list[Finding]:  # fmt: skip
     """Everything that is wrong, in the order of the file. `offers` by connector name; `locate` is places(text)."""

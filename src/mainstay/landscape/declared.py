@@ -26,7 +26,7 @@ class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Shop(Part, frozen=True):
     """The shop itself."""
 
-    name: Annotated[str, Meta(description="What people call the shop.", examples=["Acme"])]
+    name: Annotated[str, Meta(min_length=1, description="What people call the shop.", examples=["Acme"])]
     currency: Annotated[str, Meta(min_length=3, max_length=3, description="The currency of the books, ISO 4217.", examples=["EUR"])]
     data: Annotated[str, Meta(description="Folder of the store, relative to this file.")] = "mainstay-data"
 
@@ -52,7 +52,13 @@ class System(Part, frozen=True):
 
     connector: Annotated[str, Meta(description="Which connector speaks with it; `mainstay connector list` shows them.")]
     owner: Annotated[str, Meta(description="Who answers for it; a name under [owners].")]
-    environment: Annotated[Literal["production", "sandbox", "test"], Meta(description="Keeps test ids apart.")] = "production"
+    environment: Annotated[
+        Literal["production", "sandbox", "test"],
+        Meta(
+            description="Which of its accounts this is. No flow joins production with another; `check` warns of test settings in"
+            " production; MAINSTAY_TIME_FACTOR holds only outside of it. No id depends on it."
+        ),
+    ] = "production"
     runbook: Annotated[str, Meta(description="Link to what to do when it fails; empty: the runbooks of its flows.")] = ""
     settings: Annotated[dict[str, Any], Meta(description="The connector's own settings; secrets by reference: env:NAME, file:PATH.")] = {}
 

@@ -58,6 +58,7 @@ FINDINGS: Mapping[str, Kind] = {
     "key-unknown": Kind("error", "A key that no declaration knows."),
     "key-missing": Kind("error", "A key that must be there is not."),
     "name-malformed": Kind("error", "A name of a system, owner, channel or flow that cannot stand in an id."),
+    "toml-too-deep": Kind("error", "The file is nested deeper than any declaration."),
     "value-wrong": Kind("error", "A value of the wrong type or outside its limits."),
     # names and people
     "name-reserved": Kind("error", "A system is called mainstay or operator: Mainstay itself, and the people who call its API."),
@@ -110,6 +111,7 @@ FINDINGS: Mapping[str, Kind] = {
     "listen-exposed": Kind("error", "Mainstay listens on a public address without an https url."),
     "url-insecure": Kind("error", "The public url is not https."),
     "url-missing": Kind("warning", "Systems could send events, but there is no url for them: news comes by polling alone."),
+    "token-shared": Kind("error", "Two who call the API have the same token: one would pass for the other."),
     "setting-unknown": Kind("error", "A setting that the connector does not have."),
     "setting-missing": Kind("error", "A setting that the connector needs is not there."),
     "placeholder": Kind("error", "A value is still the … that `init` writes where it cannot know it."),

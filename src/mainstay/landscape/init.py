@@ -10,14 +10,13 @@ from msgspec import Struct
 
 from mainstay.landscape.admit import EVERY, GROUPS, SHARED
 from mainstay.landscape.declared import MAINSTAY, OBJECTS, PLACEHOLDER, Flow, Latency, Pattern, Rule
-from mainstay.landscape.offers import Offer, Setting
+from mainstay.landscape.offers import EMPTY, Offer, Setting
 
 OWNER = "operations"
 LATENCY: Mapping[str, Latency] = {  # all others: same-day
     "order": "real-time", "inventory": "real-time", "payment": "real-time", "fulfilment": "real-time", "settlement": "finance-close",
 }  # fmt: skip
 NEEDED = ("webhook_secrets", "location")  # optional, but without them every delivery is refused, and no level is read
-_EMPTY: Mapping[str, Any] = {"integer": 1, "number": 1.0, "boolean": False, "array": [], "object": {}}
 
 
 class Question(NamedTuple):
@@ -198,7 +197,7 @@ def _sample(system: str, setting: Setting) -> Any:
     if setting.secret:
         reference = "env:" + f"{system}_{setting.name}".upper().replace("-", "_")
         return [reference] if kind == "array" else reference
-    return next(iter(setting.schema.get("examples", [])), _EMPTY.get(kind, PLACEHOLDER))
+    return next(iter(setting.schema.get("examples", [])), EMPTY.get(kind, PLACEHOLDER))
 
 
 def _ownership(plan: _Plan) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from mainstay.landscape.declared import OBJECTS, Latency, Pattern
+from mainstay.landscape.declared import OBJECTS, PLACEHOLDER, Latency, Pattern
 from mainstay.model.secrets import Secret
 
 TELLS: Mapping[str, tuple[str, str]] = {  # command -> the object and field group that its receiver is told of
@@ -27,6 +27,9 @@ TELLS: Mapping[str, tuple[str, str]] = {  # command -> the object and field grou
 ANSWERS = frozenset({"CancelOrder"})  # told to the system that the order came from, which no flow has as its target
 
 
+EMPTY: Mapping[str, Any] = {"integer": 1, "number": 1.0, "boolean": False, "array": [], "object": {}}  # by JSON type
+
+
 class Setting(Struct, frozen=True):
     """One setting as its connector declares it: `kind` is the type of its value, with description, examples and limits."""
 
@@ -43,6 +46,17 @@ class Setting(Struct, frozen=True):
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of what the file holds; a secret stands there as its reference."""
         return self._described()[0]
+
+    @property
+    def example(self) -> Any:
+        """A value that fits: one of the words, a documented example, the least allowed, or just one of its type."""
+        schema = self.schema
+        schema = next(iter(schema.get("anyOf", [])), schema)
+        kind = schema.get("type", "string")
+        known = [*schema.get("enum", ()), *schema.get("examples", ()), *([schema["minimum"]] if "minimum" in schema else ())]
+        if self.secret:
+            return ["env:NAME"] if kind == "array" else "env:NAME"
+        return next(iter(known), EMPTY.get(kind, PLACEHOLDER))
 
     def _described(self) -> tuple[dict[str, Any], bool]:
         hidden = []

@@ -39,6 +39,18 @@ def places(text: str) -> Callable[[KeyPath], int]:
     return locate
 
 
+def deeper_than(text: str, most: int) -> int:
+    """The first line on which brackets stand more than `most` deep in each other, or a key has more parts; 0: none. Any text will do."""
+    depth = parts = 0
+    for token in _tokens(text):
+        parts = parts + 1 if token.text == "." else parts if token.kind in ("bare", "quoted") else 0
+        if token.kind == "mark":
+            depth = max(0, depth + _DEPTH.get(token.text, 0))
+        if depth > most or parts > most:
+            return token.line
+    return 0
+
+
 def _tokens(text: str) -> Iterator[_Token]:
     line = 1
     for match in _TOKEN.finditer(text.replace("\r\n", "\n")):

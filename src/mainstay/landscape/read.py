@@ -13,14 +13,20 @@ from msgspec.structs import FieldInfo, fields
 
 from mainstay.landscape.declared import Landscape
 from mainstay.landscape.findings import Finding, KeyPath, Misdeclared, nearest
-from mainstay.landscape.places import places
+from mainstay.landscape.offers import Setting
+from mainstay.landscape.places import deeper_than, places
 from mainstay.model.secrets import Secret
 
+DEPTH_MAX = 32  # brackets inside brackets, or parts of a key
 _LINE = re.compile(r"\(at line (\d+), column \d+\)")
 
 
 def read(text: str, path: str) -> Landscape:
     """The landscape that the text declares; `path` names the file in findings. Raises Misdeclared."""
+    deep = deeper_than(text, DEPTH_MAX)
+    if deep:
+        wrong = f"Something is nested more than {DEPTH_MAX} deep here."
+        raise Misdeclared([Finding("toml-too-deep", path, deep, wrong, "a list of texts, or one table; no declaration goes deeper")])
     try:
         plain = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -91,7 +97,16 @@ def _value_doubts(kind: Any, value: Any, path: KeyPath) -> Iterator[_Doubt]:
         msgspec.convert(value, kind, dec_hook=_referred)
     except msgspec.ValidationError as error:
         wrong = f"{'.'.join(map(str, path))}: {str(error).partition(' - at ')[0]}."
-        yield "value-wrong", path, wrong, _wanted(kind) or _about(kind) or "a value of that type"
+        yield "value-wrong", path, wrong, _wanted(kind) or _shown(kind, path)
+
+
+def _shown(kind: Any, path: KeyPath) -> str:
+    """An example of what may stand here, and what it is for."""
+    if get_origin(kind) is dict or (isinstance(kind, type) and issubclass(kind, Struct)):
+        return f"a table: `[{'.'.join(map(str, path))}{'.name' if get_origin(kind) is dict else ''}]`"
+    example = msgspec.json.encode(Setting("", kind).example).decode()
+    about = _about(kind)
+    return f"`{path[-1]} = {example}`{': ' + about if about else ''}"
 
 
 def _referred(kind: type, value: Any) -> Secret:

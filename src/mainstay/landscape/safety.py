@@ -17,7 +17,9 @@ from mainstay.landscape.read import doubts
 from mainstay.landscape.secrets import is_reference
 from mainstay.landscape.survey import Findings, Survey
 from mainstay.model.money import DECIMALS
+from mainstay.model.secrets import Secret
 
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")  # a name
 _OF_A_TEST_ACCOUNT = re.compile(r"\b[srp]k_test_|\bsandbox\b", re.IGNORECASE)
 
 
@@ -34,7 +36,11 @@ def doors(survey: Survey) -> Findings:
         wrong = f'Deliveries to "{server.url}" could be read and changed on their way.'
         host = urlsplit(server.url).hostname or "shop.example"
         yield survey.finding("url-insecure", ("server", "url"), wrong, f'`url = "https://{host}"`')
-    elif not _is_loopback(server.listen) and not server.url:
+    elif not (_is_ip(server.listen) or _HOST.fullmatch(server.listen)):
+        wrong = f'server.listen: "{server.listen}" is no address of this machine.'
+        instead = '`listen = "127.0.0.1"`, or the address of one network card; `port` stands apart'
+        yield survey.finding("value-wrong", ("server", "listen"), wrong, instead)
+    elif not _is_loopback(server.listen) and not server.url.startswith("https://"):
         wrong = f"Mainstay listens on {server.listen}, which others can reach, but no https url says how."
         instead = '`url = "https://…"` of the proxy that ends TLS in front of it, or `listen = "127.0.0.1"`'
         yield survey.finding("listen-exposed", ("server", "listen"), wrong, instead)
@@ -59,11 +65,16 @@ def reachable(survey: Survey) -> Findings:
         yield survey.finding("url-missing", ("server",), wrong, instead)
 
 
-def _is_loopback(host: str) -> bool:
+def _is_ip(text: str) -> bool:
     try:
-        return ip_address(host).is_loopback
+        ip_address(text)
     except ValueError:
-        return host == "localhost"
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    return ip_address(host).is_loopback if _is_ip(host) else host == "localhost"
 
 
 def settings(survey: Survey) -> Findings:
@@ -147,6 +158,29 @@ def _secret(survey: Survey, path: KeyPath, text: str) -> Iterator[Finding]:
         wrong = f"{'.'.join(map(str, path))} refers to {text}, but nothing is there."
         instead = f"`export {where}=…` before the start" if kind == "env" else f"the secret into the file {where}"
         yield survey.finding("secret-missing", path, wrong, instead)
+
+
+def tokens(survey: Survey) -> Findings:
+    """Whose token is another's, by reference or by value: the operators' first, then each system's that calls the API."""
+    known: dict[object, str] = {}
+    for name, who, path, text in _tokens(survey):
+        secret = survey.secrets(text)
+        marks: list[object] = [text, *([secret] if isinstance(secret, Secret) else [])]
+        other = next((known[mark] for mark in marks if mark in known), None)
+        if other is not None:
+            wrong = f"{'.'.join(map(str, path))} is the token of {other}, too: {who} would pass for {other}."
+            variable = f"{name}_TOKEN".upper().replace("-", "_")
+            yield survey.finding("token-shared", path, wrong, f'`token = "env:{variable}"`, with a token of its own')
+        known |= {mark: who for mark in marks if mark not in known}
+
+
+def _tokens(survey: Survey) -> Iterator[tuple[str, str, KeyPath, str]]:
+    """(name, who it is, where its token is referred to, the reference) of each who may call the API."""
+    yield "api", "the operators", ("server", "api_token"), survey.shop.server.api_token
+    for name, system in survey.shop.systems.items():
+        text = system.settings.get("token")
+        if (offer := survey.offer(name)) is not None and offer.asks and isinstance(text, str) and is_reference(text):
+            yield name, f'system "{name}"', ("systems", name, "settings", "token"), text
 
 
 def test_settings(survey: Survey) -> Findings:

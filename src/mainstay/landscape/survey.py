@@ -13,11 +13,11 @@ from mainstay.landscape.traffic import Traffic
 
 
 class Survey(Struct, frozen=True):
-    """The material of a check. `secrets` says whether a reference (env:NAME, file:PATH) leads to a secret."""
+    """The material of a check. `secrets` gives the secret that a reference (env:NAME, file:PATH) leads to, or nothing."""
 
     shop: Landscape
     offers: Mapping[str, Offer]
-    secrets: Callable[[str], bool]
+    secrets: Callable[[str], object]
     locate: Callable[[KeyPath], int]
     file: str
 

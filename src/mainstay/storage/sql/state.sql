@@ -322,6 +322,10 @@ SELECT id, at, code, owner, about, body FROM letter WHERE status = ? ORDER BY id
 -- How many statements changed nothing, since their speaker does not own what they speak of.
 SELECT count(*) FROM proposal;
 
+-- name: newest_proposals
+-- Such statements, newest first.
+SELECT id, at, body FROM proposal ORDER BY id DESC LIMIT ?;
+
 -- name: tally
 -- How receipts ended.
 SELECT system, topic, outcome, n FROM tally ORDER BY system, topic, outcome;
@@ -383,6 +387,24 @@ SELECT id, at, status, code, owner, about, body FROM letter ORDER BY id;
 -- name: compare_proposal
 -- For verify.
 SELECT id, at, body FROM proposal ORDER BY id;
+
+-- name: compare_counter
+-- For verify: the last numbers given out, as far as the log shows them.
+SELECT name, value FROM counter WHERE name IN ('early', 'entity', 'erased', 'event', 'intent', 'location', 'settings', 'transfer')
+ORDER BY name;
+
+-- name: positions_off
+-- Receipts up to the positions in both inboxes, and how many have ended, where it is not the same. Those of outcomes.db count from 2^40.
+SELECT taken.n, ended.n FROM (
+  SELECT coalesce(sum(CASE WHEN name = 'position/outcomes' THEN value - 1099511627776 ELSE value END), 0) AS n
+  FROM counter WHERE name IN ('position/inbox', 'position/outcomes')) AS taken,
+(SELECT coalesce(sum(n), 0) AS n FROM tally) AS ended WHERE taken.n <> ended.n;
+
+-- name: numbers_off
+-- Counters that are not the number of the last row that they gave one to, where any such row is still kept.
+SELECT counter.name, counter.value, kept.last FROM counter JOIN (
+  SELECT 'handled' AS name, max(seq) AS last FROM handled UNION ALL SELECT 'level_change', max(seq) FROM level_change
+  UNION ALL SELECT 'price_change', max(seq) FROM price_change) AS kept ON kept.name = counter.name WHERE counter.value <> kept.last;
 
 -- name: accounts_off
 -- Accounts whose balance is not the sum of their transfers: a changed byte of money is never only compared with itself.
