@@ -396,6 +396,18 @@ def test_a_total_that_stops_adding_up_is_named_whenever_it_does(proved, ended):
     assert proved.order().holds == {}
 
 
+def test_a_total_of_an_order_that_is_cancelled_holds_nothing(proved):
+    proved.count("A", 5)
+    proved.say("shop", an_order(total=1234))
+    assert "totals_mismatch" in proved.order().holds
+    proved.say("shop", an_order(version=2, total=777, cancelled_at=T0))
+    assert (
+        proved.order().status == "cancelled"
+        and blocker(proved.order()) is None
+        and balances(proved) == {"psp:shop": 777, "receivable:shop": -777}
+    )
+
+
 # --- cancelled and given back ------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("early", [False, True], ids=["cancelled first", "given back first"])
 @pytest.mark.parametrize("holder", ["shop", "psp"])

@@ -74,7 +74,7 @@ def begin(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
         return
     if state.status == "new":
         yield Moved(move="place")
-    if policy.hold_totals and state.status != "cancelled":
+    if policy.hold_totals:
         yield from _totals(state, order)
     if policy.hold_address and state.status in BEFORE_RELEASE:
         yield from _address(state)
@@ -86,10 +86,11 @@ def begin(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
 
 
 def _totals(state: OrderState, order: Order) -> Iterator[AnyEvent]:
-    difference = order.difference()
+    """Parts that do not add up hold the order, whenever they are told; not one that is undone, of which nothing will be charged."""
+    difference, undone = order.difference(), bool(state.cancel) or order.cancelled_at is not None
     stated, parts = major(order.total, order.currency), major(order.total - difference, order.currency)
-    detail = f"the source states {stated} {order.currency}, its parts sum to {parts}" if difference else ""
-    yield from _named(state, "totals_mismatch", detail, "a newer version adds up")
+    detail = f"the source states {stated} {order.currency}, its parts sum to {parts}" if difference and not undone else ""
+    yield from _named(state, "totals_mismatch", detail, "the order is cancelled" if difference else "a newer version adds up")
 
 
 def _named(state: OrderState, reason: str, detail: str, by: str) -> Iterator[AnyEvent]:
