@@ -57,8 +57,8 @@ CANCELLED = {
 
 @pytest.mark.parametrize("units", CANCELLED.values(), ids=CANCELLED)
 def test_a_cancelled_order_whose_goods_left_is_named_in_every_order_of_arrival(tmp_path, units):
-    """When the cancellation comes decides whether the order stands or falls. Either way the two units are gone, a person hears of it,
-    and the books hold the order or nothing of it."""
+    """When the cancellation comes decides whether the order stands or falls: the limit that decision 4 names. Either way the two
+    units are gone, a person hears of it, and the books hold the order or nothing of it."""
     told = [
         ("shop", an_order(version=1, payments=("pi_1",))),
         ("psp", a_payment()),

@@ -1,11 +1,13 @@
 """An order's way from placed to settled, and every way back."""
 
 import msgspec
+import pytest
 from msgspec.structs import replace
 
 from mainstay.flows.rebuild import verify
 from mainstay.model.objects import Person, Reference, UnitsOf
 from mainstay.model.seen import DisputeSeen, PaymentSeen, RefundSeen, SettlementLineSeen, StockCounted, StockMoved
+from mainstay.orders.decide import owed
 from mainstay.orders.view import blocker
 from mainstay.storage.packing import unpack
 from tests.flows.conftest import T0, a_parcel, a_payment, an_order
@@ -320,3 +322,132 @@ def test_a_dispute_is_named_and_stands_in_the_books_until_it_is_decided(core, tm
     assert core.state.accounts()[("fees:psp", "EUR")][1] == 1500
     assert contested("won", 4) == {"disputes:shop": 0, "losses:shop": 0}
     assert verify(core.path, tmp_path / "rebuilt.db", core.shop).identical
+
+
+# --- what changes after the order has left -----------------------------------------------------------------------------
+def more(version, units=3, **fields):
+    return an_order(version=version, lines=(("A", units, 500),), payments=("pi_1",), **fields)
+
+
+@pytest.mark.parametrize("status", ["shipped", "settled"])
+def test_units_added_after_the_order_has_left_are_named_until_they_are_taken_back(proved, status):
+    if status == "settled":
+        to_the_end(proved)
+    else:
+        proved.count("A", 5)
+        proved.say("shop", an_order(payments=("pi_1",)))
+        proved.say("psp", a_payment())
+        proved.say("wms", a_parcel("p1", "rel.shop.1.1"))
+    before = intents(proved)
+    proved.say("shop", more(2))
+    found = blocker(proved.order())
+    assert proved.order().status == status and (found.what, found.whose) == ("changed_after_shipment", "operations")
+    assert found.detail == (
+        "1 units of line 1 (A) are wanted that have not left; the total was 10.00 EUR when the order left, it is 15.00 now"
+    )
+    assert intents(proved) == before and proved.level("A")["allocated"] == 0, "nothing more is sent, booked or taken for it by itself"
+    proved.say("shop", more(3, units=2))
+    assert proved.order().holds == {}
+
+
+def test_a_price_that_changes_after_the_invoice_is_named_and_a_person_may_accept_it(proved):
+    """What is accepted is what was stated: another change is named again."""
+    order = to_the_end(proved)
+    proved.say("shop", an_order(version=2, lines=(("A", 2, 600),), payments=("pi_1",)))
+    assert blocker(proved.order()).detail == "the total was 10.00 EUR when the order left, it is 12.00 now"
+    body = b'{"by":"ann","reason":"paid by bank transfer"}'
+    proved.receive("operator", "operator/free", order.uid, body)
+    assert blocker(proved.order()) is None
+    proved.say("shop", an_order(version=3, lines=(("A", 2, 600),), payments=("pi_1",), ship_method="express"))
+    assert blocker(proved.order()) is None
+    proved.say("shop", an_order(version=4, lines=(("A", 2, 700),), payments=("pi_1",)))
+    assert "14.00 now" in blocker(proved.order()).detail
+
+
+def test_a_change_before_everything_was_taken_does_not_keep_the_order_from_its_end(proved):
+    """The capture of 10.00 is under way when the source states 15.00: the rest is named, and nobody waits for it."""
+    proved.count("A", 5)
+    proved.say("shop", an_order(payments=("pi_1",)))
+    proved.say("psp", a_payment())
+    proved.say("wms", a_parcel("p1", "rel.shop.1.1"))
+    proved.say("shop", more(2))
+    order = proved.order()
+    for what in ("release.1", "confirm.p1", "sale", "capture.pi_1"):
+        proved.answer(f"{order.uid}:{what}", order.id)
+    assert proved.order().status == "settled" and "changed_after_shipment" in proved.order().holds
+    assert owed(proved.order()) == 500
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["released", "settled"])
+def test_a_total_that_stops_adding_up_is_named_whenever_it_does(proved, ended):
+    """Each version is named in its own words; the books keep the parts, which nobody has contradicted."""
+    if ended:
+        to_the_end(proved)
+    else:
+        proved.count("A", 5)
+        proved.say("shop", an_order(payments=("pi_1",)))
+        proved.say("psp", a_payment())
+    before = balances(proved)
+    for version, total in ((2, 1234), (3, 777)):
+        proved.say("shop", an_order(version=version, payments=("pi_1",), total=total))
+        assert proved.order().holds["totals_mismatch"] == f"the source states {total / 100:.2f} EUR, its parts sum to 10.00"
+    assert balances(proved) == before
+    proved.say("shop", an_order(version=4, payments=("pi_1",)))
+    assert proved.order().holds == {}
+
+
+def test_a_total_of_an_order_that_is_cancelled_holds_nothing(proved):
+    proved.count("A", 5)
+    proved.say("shop", an_order(total=1234))
+    assert "totals_mismatch" in proved.order().holds
+    proved.say("shop", an_order(version=2, total=777, cancelled_at=T0))
+    assert (
+        proved.order().status == "cancelled"
+        and blocker(proved.order()) is None
+        and balances(proved) == {"psp:shop": 777, "receivable:shop": -777}
+    )
+
+
+# --- cancelled and given back ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("early", [False, True], ids=["cancelled first", "given back first"])
+@pytest.mark.parametrize("holder", ["shop", "psp"])
+def test_cancelled_and_given_back_leaves_nothing_in_the_books(proved, holder, early):
+    """Ten euros, taken by the channel itself or at a provider by others."""
+    paid = ("pi_1",) if holder == "psp" else ()
+    about = Reference("payment", "pi_1") if holder == "psp" else Reference("order", "1")
+    back = RefundSeen(external="re_1", version=5, of=about, currency="EUR", amount=1000)
+    cancelled = an_order(version=2, payments=paid, cancelled_at=T0)
+    proved.count("A", 5)
+    proved.say("shop", an_order(payments=paid))
+    if holder == "psp":
+        proved.say("psp", a_payment(status="captured"))
+    for said, system in ((back, holder), (cancelled, "shop")) if early else ((cancelled, "shop"), (back, holder), (back, holder)):
+        proved.say(system, said)
+    order = proved.order()
+    proved.answer(f"{order.uid}:release.1.withdraw", order.id)
+    assert proved.order().status == "cancelled" and balances(proved) == {}
+
+
+def test_what_is_still_owed(proved):
+    """Nothing of an order that is paid, nor of one of which nothing left: 4.90 of shipping are not owed for it."""
+    proved.count("A", 5)
+    proved.say("shop", an_order(payments=("pi_1",), shipping=490))
+    assert owed(proved.order()) == 1490
+    proved.say("shop", an_order(version=2, payments=("pi_1",), shipping=490, cancelled_at=T0))
+    assert proved.order().status == "cancelled" and owed(proved.order()) == 0
+
+
+def test_an_order_is_not_owed_when_it_is_settled(proved):
+    assert owed(to_the_end(proved)) == 0
+    proved.say("shop", an_order("2"))
+    assert owed(proved.order("2")) == 0, "the channel has it"
+
+
+def test_units_wait_for_a_booking_only_where_somebody_books(core):
+    core.state.close()
+    core.shop = replace(core.shop, policy=replace(core.shop.policy, books={}), behind=frozenset())
+    core.open()
+    core.count("A", 5)
+    core.say("shop", an_order())
+    core.say("wms", a_parcel("p1", "rel.shop.1.1"))
+    assert core.level("A") == {"on_hand": 3, "allocated": 0, "reserved": 0, "deficit": 0, "unbooked": 0}

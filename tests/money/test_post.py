@@ -54,7 +54,7 @@ def by_account(state, captured) -> dict[str, int]:
     found: Counter[str] = Counter()
     for part, amount in targets(state, captured).items():
         what = part.partition("/")[0]
-        provider = "psp" if what in ("captured", "refunded", "disputed", "fee") else "shop"
+        provider = "psp" if what in ("captured", "refunded", "given_back", "disputed", "fee") else "shop"
         debit, credit = accounts(what, "shop", provider)
         found[debit] += amount
         found[credit] -= amount
@@ -163,13 +163,50 @@ def test_a_refund_that_counted_before_the_payment_was_known_is_taken_back():
 
 
 @given(orders())
-def test_a_cancelled_order_nets_to_nothing(order):
+def test_a_cancelled_order_nets_to_nothing_but_what_is_held_of_the_buyers(order):
+    """Money that the channel took stands there, and is owed, until it is given back; what was paid elsewhere or never is no part of it."""
     books = Books()
     books.state.order, books.state.status = order, "placed"
     books.post()
     books.state.status = "cancelled"
     books.post()
+    taken = order.total - order.gift_cards - order.facilitator_tax if order.payment == "captured" else 0
+    assert books.standing() == ({"psp:shop": taken, "receivable:shop": -taken} if taken else {})
+    books.state.order = replace(order, payment="refunded")
+    books.post()
     assert books.standing() == {} and books.state.booked == {}
+
+
+TEN = Order(number="#1", currency="EUR", placed_at=0, lines=(Line(id="1", sku="A", quantity=1, price=1000),), total=1000)
+BACK = {"r1": 300, "r2": 700}  # what is given back, in two parts
+
+
+@pytest.mark.parametrize("steps", [
+    ["cancel", "r1", "r2"], ["r1", "cancel", "r2"], ["r1", "r2", "cancel"], ["cancel", "r1", "r1", "r2", "r2"],
+    ["r1", "r1", "cancel", "r2"],
+], ids=" ".join)  # fmt: skip
+@pytest.mark.parametrize("holder", ["shop", "psp"])
+def test_the_books_of_a_cancelled_order_are_empty_when_all_is_given_back(holder, steps):
+    """Paid at the channel or at a provider; given back before, after, or on both sides of the cancellation; told twice. At each step the
+    account of whoever holds the money has what is left of it; after the cancellation the rest is owed, and no refund is an expense."""
+    books, left = Books(), 1000
+    books.state.order, books.state.status = replace(TEN, payment="captured" if holder == "shop" else "authorised"), "placed"
+    if holder == "psp":
+        books.state.payments["pi_1"] = PaymentState("psp", captured=1000)
+    captured = {"pi_1": 1000} if holder == "psp" else {}
+    for step in steps:
+        if step == "cancel":
+            books.state.status = "cancelled"
+        else:
+            left -= 0 if step in books.state.refunds else BACK[step]
+            books.state.refunds[step] = RefundState(holder, "succeeded", BACK[step])
+        books.post(captured)
+        if books.state.status == "cancelled":
+            want = {f"psp:{holder}": left, "receivable:shop": -left}
+        else:
+            want = {"sales:shop": -1000, f"psp:{holder}": left, "refunds:shop": 1000 - left}
+        assert books.standing() == {name: balance for name, balance in want.items() if balance}
+    assert books.standing() == {}
 
 
 @given(orders())

@@ -64,6 +64,7 @@ def test_a_shop_without_warehouse_and_books_settles_all_the_same():
     case = Case(warehouses={}, books={})
     case.hear(an_order())
     assert case.state.status == "allocated" and case.asked == []
+    assert blocker(case.state).detail == "nobody is asked to ship: declare a warehouse, or ship and let the channel tell"
     case.hear(a_parcel(lines=[("l1", 2)]), "shop")
     assert case.state.status == "settled"
 

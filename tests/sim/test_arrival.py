@@ -33,7 +33,7 @@ SHUFFLES = 40
 
 def told(place, acts):
     """All that outside systems said in a calm history of these acts: what came before the second act, and what came after it."""
-    calm = dict.fromkeys(("shop", "amazon", "payments", "erp", "warehouse"), {})
+    calm = {twin: {} for twin in ("shop", "amazon", "payments", "erp", "warehouse")}
     played = tuple(Act(10.0 + 400 * number, kind, 3) for number, kind in enumerate(acts))
     ending = play(Swarm(1, LANDSCAPE, calm, {"SKU-0": 9}, 16, played), fittings(LANDSCAPE), place)
     assert not ending.broken and set(ending.played) >= set(acts), ending

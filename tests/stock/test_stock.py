@@ -36,7 +36,7 @@ class Warehouse(RuleBasedStateMachine):
 
     def tell(self, event):
         self.now += 1
-        stock.fold(event, self.level, self.now)
+        stock.fold(event, self.level, self.now, books=True)
 
     @rule(item=st.sampled_from(ITEMS), place=st.sampled_from(PLACES), count=st.integers(-5, 60), ago=st.integers(0, 10), erp=st.booleans())
     def count(self, item, place, count, ago, erp):
@@ -122,8 +122,8 @@ def test_a_late_count_never_resurrects_sold_units(sales, when):
     level = Level(257, on_hand=sum(sales) + 10)
     told = [level.on_hand]
     for at, sold in enumerate(sales, 1):
-        stock.fold(Allocated(shares=(Share(0, 1, 1, sold),)), lambda *_: level, at)
-        stock.fold(Shipped(parcel="p", shares=(Share(0, 1, 1, sold),)), lambda *_: level, at)
+        stock.fold(Allocated(shares=(Share(0, 1, 1, sold),)), lambda *_: level, at, books=True)
+        stock.fold(Shipped(parcel="p", shares=(Share(0, 1, 1, sold),)), lambda *_: level, at, books=True)
         told.append(level.on_hand)
     when = min(when, len(sales))
     stock.counted(a_count(told[when], when), level, behind=False)
@@ -173,7 +173,7 @@ def test_what_left_before_it_had_come_is_named():
     level = Level(257, on_hand=1, allocated=1)
     stock.moved(StockMoved(external="m", at=1, item="i", delta=-3), level)
     assert (level.on_hand, level.deficit) == (0, 3), "one is promised and gone, two more are gone"
-    stock.fold(Deallocated(shares=(Share(0, 1, 1, 1),), reason=""), lambda *_: level, 2)
+    stock.fold(Deallocated(shares=(Share(0, 1, 1, 1),), reason=""), lambda *_: level, 2, books=True)
     assert (level.on_hand, level.deficit) == (0, 2)
     stock.moved(StockMoved(external="n", at=3, item="i", delta=5), level)
     assert (level.on_hand, level.deficit, stock.free(level)) == (3, 0, 3)
@@ -181,7 +181,7 @@ def test_what_left_before_it_had_come_is_named():
 
 def test_a_counter_that_learns_of_shipments_from_us_is_not_believed_before_it_has():
     level = Level(257, on_hand=5, allocated=2)
-    stock.fold(Shipped(parcel="p", shares=(Share(0, 1, 1, 2),)), lambda *_: level, 10)
+    stock.fold(Shipped(parcel="p", shares=(Share(0, 1, 1, 2),)), lambda *_: level, 10, books=True)
     stock.counted(a_count(5, at=12), level, behind=True)
     assert level.on_hand == 3, "the ERP's five still holds the two that left"
     stock.booked([Share(0, 1, 1, 2, 2, 2)], lambda *_: level)
@@ -192,7 +192,7 @@ def test_a_counter_that_learns_of_shipments_from_us_is_not_believed_before_it_ha
 def test_a_write_off_of_the_erp_outlives_an_earlier_count_and_a_booked_shipment_does_not():
     """Two of five left and are booked; two more are written off at 20. Its count of the moment 15, told last, holds the shipment only."""
     level = Level(257, on_hand=5, allocated=2)
-    stock.fold(Shipped(parcel="p", shares=(Share(0, 1, 1, 2),)), lambda *_: level, 18)
+    stock.fold(Shipped(parcel="p", shares=(Share(0, 1, 1, 2),)), lambda *_: level, 18, books=True)
     stock.booked([Share(0, 1, 1, 2, 2, 2)], lambda *_: level)
     stock.moved(StockMoved(external="m", at=20, item="i", delta=-2), level)
     stock.counted(a_count(3, at=15), level, behind=True)
@@ -203,7 +203,7 @@ def test_units_that_were_promised_and_counted_away_are_named():
     level = Level(257, on_hand=5, allocated=4)
     stock.counted(a_count(1, at=10), level, behind=False)
     assert level.deficit == 3 and stock.free(level) == 0
-    stock.fold(Deallocated(shares=(Share(0, 1, 1, 4),), reason=""), lambda *_: level, 11)
+    stock.fold(Deallocated(shares=(Share(0, 1, 1, 4),), reason=""), lambda *_: level, 11, books=True)
     assert level.deficit == 0 and stock.free(level) == 1
 
 

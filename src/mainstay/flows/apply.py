@@ -86,7 +86,7 @@ class Apply:
         short_before = dict(short_before) if short_before else None
         fold_order(state, event, world.item_of.__getitem__)
         if kind in STOCK_EVENTS:
-            stock.fold(event, world.level, at)
+            stock.fold(event, world.level, at, books=bool(self.settings.behind))
             world.tell.update(stock.freed_or_taken(event))
         elif kind is Asked:
             self._intend(state, event, at)  # type: ignore[arg-type]
@@ -233,7 +233,7 @@ class Apply:
         world.changed_reservations.add(number)
         if type(event) is not ReservationEnded:
             world.link(world.key(state.channel, "reservation", state.key), number)
-        stock.fold(event, world.level, at)
+        stock.fold(event, world.level, at, books=bool(self.settings.behind))
         world.tell.update(stock.freed_or_taken(event))
 
     # --- customers ---------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from mainstay.model.objects import Reference
 from mainstay.model.seen import StockCounted, StockMoved
 from mainstay.model.state import ItemState, ReservationState
 from mainstay.model.times import iso
-from mainstay.orders.decide import due
+from mainstay.orders.decide import owed
 from mainstay.orders.view import blocker
 from mainstay.stock.view import ChannelPolicy, explained
 from mainstay.storage.archive import raw_of
@@ -78,7 +78,7 @@ def order(state: State, number: int) -> dict[str, Any] | None:
         "status": held.status,
         "blocker": msgspec.to_builtins(what) if what else None,
         "total": f"{major(said.total, said.currency)} {said.currency}" if said else "",
-        "due": major(due(held), said.currency) if said else "",
+        "due": major(owed(held), said.currency) if said else "",
         "lines": [{"sku": line.sku, "quantity": line.quantity, "price": major(line.price, said.currency)} for line in said.lines]
         if said
         else [],

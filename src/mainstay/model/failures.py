@@ -111,6 +111,11 @@ CODES: dict[str, Code] = {
     "totals_mismatch": Code(
         "The parts of a document do not add up to its stated total.", "theirs", "Compare the difference; release the hold or repair."
     ),
+    "changed_after_shipment": Code(
+        "Units or amounts of an order changed at its source after it had left as a whole.",
+        "theirs",
+        "Take the change back at the source, or settle it by hand (a new order, a refund) and lift the hold.",
+    ),
     "address_incomplete": Code(
         "An order is to be shipped, and nobody has said whole where to.",
         "theirs",

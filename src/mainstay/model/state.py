@@ -104,6 +104,7 @@ class OrderState(Struct, gc=False, omit_defaults=True, kw_only=True):
     paid: bool = False
     cancel: str = ""  # why it is to be undone
     invoice: str = ""
+    agreed: int | None = None  # the total when the order had left as a whole
     booked: dict[str, int] = field(default_factory=dict)  # what of each amount stands in the ledger
     updated_at: int = 0
 

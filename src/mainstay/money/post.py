@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import NamedTuple
 
+from mainstay.model.objects import Order
 from mainstay.model.state import OrderState
 
 
@@ -42,12 +43,15 @@ POSTINGS: dict[str, Posting] = {
     "tip": Posting("receivable:{channel}", "tips:{channel}", "tips"),
     "adjustment": Posting("receivable:{channel}", "adjustments:{channel}", "rounding that the source states"),
     "gift_cards": Posting("gift_cards:{channel}", "receivable:{channel}", "paid by gift card: a liability shrinks"),
-    "at_source": Posting("psp:{provider}", "receivable:{channel}", "paid at the channel, which holds the money as a provider does"),
+    "at_source": Posting("psp:{provider}", "receivable:{channel}", "taken by the channel itself, which is the provider here"),
     "cancelled": Posting(
         "cancellations:{channel}", "receivable:{channel}", "units taken off before they were paid, once the order has ended"
     ),
     "captured": Posting("psp:{provider}", "receivable:{channel}", "captured at a payment provider"),
-    "refunded": Posting("refunds:{channel}", "psp:{provider}", "given back through a payment provider"),
+    "refunded": Posting("refunds:{channel}", "psp:{provider}", "given back by whoever holds the payment, of a sale that stands"),
+    "given_back": Posting(
+        "receivable:{channel}", "psp:{provider}", "given back of a cancelled order: its sale is reversed, so it is no expense"
+    ),
     "disputed": Posting("disputes:{channel}", "psp:{provider}", "taken back by a card holder's bank"),
     "dispute_lost": Posting("losses:{channel}", "disputes:{channel}", "of that, what the bank gave to the card holder for good"),
     "fee": Posting("fees:{provider}", "psp:{provider}", "what the provider kept"),
@@ -67,16 +71,17 @@ def targets(state: OrderState, captured: dict[str, int]) -> dict[str, int]:
         want["facilitator_tax"] = want["facilitator_paid"] = order.facilitator_tax
         want["duties"], want["tip"], want["adjustment"] = order.duties, order.tip, order.adjustment
         want["gift_cards"] = order.gift_cards
-        if not order.payments and not state.payments and order.payment in PAID_AT_SOURCE:
-            want["at_source"] = order.total - order.gift_cards - order.facilitator_tax
+    if order is not None and _held_by_the_channel(state, order):
+        want["at_source"] = order.total - order.gift_cards - order.facilitator_tax
     if order is not None and state.status == "settled" and (state.cancel or any(line.cancelled for line in order.lines)):
         want["cancelled"] = _never_paid(state, want.get("at_source", 0) + sum(captured.values()))
     for external, amount in captured.items():
         want[f"captured/{external}"] = amount
     providers = _providers(state)
+    back = "given_back" if state.status == "cancelled" else "refunded"
     for external, refund in state.refunds.items():
         if refund.status == "succeeded" and (not providers or refund.system in providers):
-            want[f"refunded/{external}"] = refund.amount
+            want[f"{back}/{external}"] = refund.amount
     for external, dispute in state.disputes.items():
         if not dispute.inquiry and dispute.status in ("needs_response", "under_review", "lost"):
             want[f"disputed/{external}"] = dispute.amount
@@ -84,6 +89,14 @@ def targets(state: OrderState, captured: dict[str, int]) -> dict[str, int]:
     for external, fee in state.fees.items():
         want[f"fee/{external}"] = fee
     return want
+
+
+def _held_by_the_channel(state: OrderState, order: Order) -> bool:
+    """Did the channel take the money itself? A cancellation reverses the sale, and not this: it is owed to the buyer until it is given
+    back. A channel may say that all of it was, and tell of no refund."""
+    if state.status == "new" or order.payments or state.payments or order.payment not in PAID_AT_SOURCE:
+        return False
+    return not (state.status == "cancelled" and order.payment == "refunded" and not state.refunds)
 
 
 def _never_paid(state: OrderState, taken: int) -> int:
@@ -129,7 +142,7 @@ def _transfer(state: OrderState, part: str, amount: int) -> Transfer:
     provider = state.system
     if what == "captured":
         provider = state.payments[external].system
-    elif what == "refunded":
+    elif what in ("refunded", "given_back"):
         provider = state.refunds[external].system
     elif what == "disputed":
         provider = state.disputes[external].system

@@ -1,7 +1,7 @@
 """What has been promised to a buyer, and what remains to be done."""
 
 FACE = (
-    "decide.Policy", "decide.amount_again", "decide.begin", "decide.captured", "decide.due", "decide.is_paid", "decide.newer",
+    "decide.Policy", "decide.amount_again", "decide.begin", "decide.captured", "decide.is_paid", "decide.newer", "decide.owed",
     "decide.settle", "decide.wants",
     "fold.BOOKED", "fold.fold",
     "moves.BEFORE_RELEASE", "moves.MOVES", "moves.OPEN", "moves.diagram",

@@ -74,9 +74,10 @@ def begin(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
         return
     if state.status == "new":
         yield Moved(move="place")
-    if state.status in BEFORE_RELEASE:
-        yield from _totals(state, order) if policy.hold_totals else ()
-        yield from _address(state) if policy.hold_address else ()
+    if policy.hold_totals:
+        yield from _totals(state, order)
+    if policy.hold_address and state.status in BEFORE_RELEASE:
+        yield from _address(state)
     if order.cancelled_at is not None and not state.cancel:
         yield CancelAsked(by=state.system, reason="cancelled at its source")
     surplus = _surplus(state)
@@ -85,12 +86,19 @@ def begin(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
 
 
 def _totals(state: OrderState, order: Order) -> Iterator[AnyEvent]:
-    difference = order.difference()
-    if difference and not _told(state, "totals_mismatch"):
-        stated, parts = major(order.total, order.currency), major(order.total - difference, order.currency)
-        yield Held(reason="totals_mismatch", detail=f"the source states {stated} {order.currency}, its parts sum to {parts}")
-    elif not difference and "totals_mismatch" in state.holds:
-        yield Freed(reason="totals_mismatch", by="a newer version adds up")
+    """Parts that do not add up hold the order, whenever they are told; not one that is undone, of which nothing will be charged."""
+    difference, undone = order.difference(), bool(state.cancel) or order.cancelled_at is not None
+    stated, parts = major(order.total, order.currency), major(order.total - difference, order.currency)
+    detail = f"the source states {stated} {order.currency}, its parts sum to {parts}" if difference and not undone else ""
+    yield from _named(state, "totals_mismatch", detail, "the order is cancelled" if difference else "a newer version adds up")
+
+
+def _named(state: OrderState, reason: str, detail: str, by: str) -> Iterator[AnyEvent]:
+    """Hold the order for what `detail` says, in the words of now, unless a person has accepted it; free it where that is empty."""
+    if detail and state.holds.get(reason) != detail and reason not in state.waived:
+        yield Held(reason=reason, detail=detail)
+    elif not detail and reason in state.holds:
+        yield Freed(reason=reason, by=by)
 
 
 def _address(state: OrderState) -> Iterator[AnyEvent]:
@@ -127,6 +135,8 @@ def settle(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
         return
     yield from _parcels(state)
     yield from _undo(state, policy) if state.cancel else _recall(state)
+    if state.agreed is not None and not state.cancel:
+        yield from _named(state, "changed_after_shipment", _changes(state), "a newer version takes it back")
     if state.status == "placed" and state.holds:
         yield Moved(move="hold")
     elif state.status == "held" and not state.holds:
@@ -200,16 +210,12 @@ def _parcels(state: OrderState) -> Iterator[AnyEvent]:
 
 def _unknown_lines(state: OrderState) -> Iterator[AnyEvent]:
     """Units that left under a line that the order does not have: named until an edit brings the line, or a person has looked."""
-    reason = "unknown_parcel_line"
     parts = [
         f"parcel {external} held {units.quantity} units of line {units.line}"
         for external, parcel in state.parcels.items() for units in parcel.unknown
     ]  # fmt: skip
-    detail = f"{'; '.join(parts)}, which the order does not have"
-    if parts and state.holds.get(reason) != detail and reason not in state.waived:
-        yield Held(reason=reason, detail=detail)
-    elif not parts and reason in state.holds:
-        yield Freed(reason=reason, by="the order has the line now")
+    detail = f"{'; '.join(parts)}, which the order does not have" if parts else ""
+    yield from _named(state, "unknown_parcel_line", detail, "the order has the line now")
 
 
 def _is_echo(state: OrderState, external: str, parcel: ParcelState, something_left: bool) -> bool:
@@ -223,11 +229,30 @@ def _is_echo(state: OrderState, external: str, parcel: ParcelState, something_le
 
 def all_shipped(state: OrderState) -> bool:
     """Has every unit left that was to leave?"""
+    return all(count <= 0 for count in _not_left(state))
+
+
+def _not_left(state: OrderState) -> list[int]:
+    """Units of each line that are to leave and have not; below zero where more left."""
     units = _to_leave(state)
     for share in state.shares:
         if share.line < len(units):
             units[share.line] -= share.shipped
-    return all(count <= 0 for count in units)
+    return units
+
+
+def _changes(state: OrderState) -> str:
+    """What the source wants otherwise than what had been shipped and booked as a whole, in numbers. Nothing more is sent, booked or taken
+    for it by itself: the buyer's parcel and invoice are out."""
+    order, agreed = state.order, state.agreed
+    if order is None or agreed is None:
+        return ""
+    lines = zip(order.lines, _not_left(state), strict=True)
+    said = [f"{count} units of line {line.id} ({line.sku}) are wanted that have not left" for line, count in lines if count > 0]
+    if order.total != agreed:
+        was, now = major(agreed, order.currency), major(order.total, order.currency)
+        said.append(f"the total was {was} {order.currency} when the order left, it is {now} now")
+    return "; ".join(said)
 
 
 def _to_leave(state: OrderState) -> list[int]:
@@ -451,7 +476,7 @@ def due(state: OrderState) -> int:
     """What is to be taken beyond gift cards, in minor units: not for units that were cancelled, and of a cancelled order for what had
     left. A total that does not add up is taken as it is stated: nobody knows which part of it is whose."""
     order = state.order
-    if order is None:
+    if order is None or (state.cancel and not any(state.left())):
         return 0
     part = order if order.difference() else order.of(state.sold())
     return max(0, part.total - order.gift_cards)
@@ -470,13 +495,22 @@ def is_paid(state: OrderState) -> bool:
 
 
 def is_captured(state: OrderState) -> bool:
-    """Has everything been taken?"""
+    """Has everything been taken? What the source added after the order had left is named, and a person's to take."""
     order = state.order
     if order is None:
         return False
+    added = order.total - state.agreed if state.agreed is not None else 0
+    return owed(state) <= max(0, added)
+
+
+def owed(state: OrderState) -> int:
+    """What is due and has not been taken, in minor units."""
+    order = state.order
+    if order is None or state.status == "cancelled":
+        return 0
     if order.payments or state.payments:
-        return sum(captured(state, external) for external in state.payments) >= due(state)
-    return order.payment in PAID_WORDS or due(state) <= 0
+        return max(0, due(state) - sum(captured(state, external) for external in state.payments))
+    return 0 if order.payment in PAID_WORDS else due(state)
 
 
 def captured(state: OrderState, external: str) -> int:
@@ -513,5 +547,6 @@ def _units(state: OrderState, counts: list[tuple[int, int]]) -> tuple[UnitsOf, .
 
 
 __all__ = [
-    "Policy", "all_shipped", "amount_again", "begin", "captured", "due", "is_captured", "is_paid", "newer", "settle", "wanted", "wants",
+    "Policy", "all_shipped", "amount_again", "begin", "captured", "due", "is_captured", "is_paid", "newer", "owed", "settle", "wanted",
+    "wants",
 ]  # fmt: skip

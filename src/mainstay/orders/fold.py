@@ -19,7 +19,7 @@ from mainstay.model.events import (
     Shipped,
     Short,
 )
-from mainstay.model.objects import UnitsOf
+from mainstay.model.objects import Order, UnitsOf
 from mainstay.model.seen import DisputeSeen, FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
 from mainstay.model.state import DisputeState, EffectState, OrderState, ParcelState, PaymentState, RefundState
 from mainstay.orders.moves import move
@@ -75,6 +75,10 @@ def _snapshot(state: OrderState, said: OrderSeen, item_of: ItemOf) -> None:
     before, after, items = state.order, said.order, state.items
     state.order, state.version = after, said.version
     state.items = [item_of(line.sku) for line in after.lines]
+    if before is not None and state.waived:
+        state.waived = [
+            reason for reason in state.waived if reason not in _ACCEPTED or _ACCEPTED[reason](before) == _ACCEPTED[reason](after)
+        ]
     if state.shares and before is not None and (items != state.items or [x.id for x in before.lines] != [x.id for x in after.lines]):
         state.shares = _moved_shares(state, [line.id for line in before.lines], [line.id for line in after.lines])
 
@@ -176,6 +180,8 @@ def _freed(state: OrderState, event: Freed) -> None:
 
 def _moved(state: OrderState, event: Moved) -> None:
     state.status = move(state.status, event.move)
+    if state.status == "shipped" and state.order is not None:
+        state.agreed = state.order.total
     if state.status == "cancelled":
         state.short = {}
 
@@ -191,6 +197,11 @@ def _share(state: OrderState, share: Share) -> Share | None:
     return None
 
 
+# What a person accepted by lifting a hold, where it is a statement of the source's: stated otherwise, it is not accepted.
+_ACCEPTED: dict[str, Callable[[Order], object]] = {
+    "totals_mismatch": Order.difference,
+    "changed_after_shipment": lambda order: (order.total, [(line.id, line.sku, line.quantity - line.cancelled) for line in order.lines]),
+}
 _FOLDS: dict[type, Callable[[OrderState, Any], None]] = {
     Allocated: _allocated,
     Deallocated: _deallocated,

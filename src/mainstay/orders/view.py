@@ -22,8 +22,10 @@ from mainstay.model.commands import (
 )
 from mainstay.model.events import Asked
 from mainstay.model.identity import release
+from mainstay.model.money import major
 from mainstay.model.objects import Line, Order, UnitsOf
 from mainstay.model.state import OrderState
+from mainstay.orders.decide import is_captured, owed
 
 
 def command(state: OrderState, asked: Asked, at: int) -> AnyCommand:
@@ -173,4 +175,9 @@ def blocker(state: OrderState) -> Blocker | None:
         return Blocker(
             "shipping", "the warehouse has it", next((e.system for e in state.effects.values() if e.command == "ReleaseOrder"), "")
         )
+    if state.status == "allocated":  # all of it is set aside, and nothing was asked: the shop names no warehouse for this channel
+        return Blocker("shipping", "nobody is asked to ship: declare a warehouse, or ship and let the channel tell", "operations")
+    if state.status == "invoiced" and state.order is not None and not is_captured(state):
+        left, provider = major(owed(state), state.order.currency), next((p.system for p in state.payments.values()), state.system)
+        return Blocker("payment", f"{left} {state.order.currency} is not taken yet", provider)
     return Blocker("waiting", f"{state.status}: the next step follows", "mainstay")

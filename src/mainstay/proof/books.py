@@ -351,7 +351,7 @@ def receivables(state: State) -> dict[int, int]:
     sql = """
     SELECT transfer.entity, sum(CASE WHEN debit.name LIKE 'receivable:%' THEN amount ELSE -amount END)
     FROM transfer JOIN account AS debit ON debit.id = transfer.debit JOIN account AS credit ON credit.id = transfer.credit
-    WHERE what NOT IN ('captured', 'refunded', 'fee', 'at_source', 'cancelled')
+    WHERE what NOT IN ('captured', 'refunded', 'given_back', 'fee', 'at_source', 'cancelled')
     AND (debit.name LIKE 'receivable:%' OR credit.name LIKE 'receivable:%')
     GROUP BY transfer.entity"""
     return dict(rows(state.connection, sql))
@@ -389,8 +389,8 @@ def _refunds(found: Findings, orders: Iterable[Placed], belief: Mapping[str, Ord
 def refunded(state: State) -> dict[int, int]:
     """What was given back for each order, in minor units, as the ledger has it."""
     sql = """
-    SELECT transfer.entity, sum(CASE WHEN debit.name LIKE 'refunds:%' THEN amount ELSE -amount END)
-    FROM transfer JOIN account AS debit ON debit.id = transfer.debit WHERE what = 'refunded' GROUP BY transfer.entity"""
+    SELECT transfer.entity, sum(CASE WHEN credit.name LIKE 'psp:%' THEN amount ELSE -amount END)
+    FROM transfer JOIN account AS credit ON credit.id = transfer.credit WHERE what IN ('refunded', 'given_back') GROUP BY transfer.entity"""
     return dict(rows(state.connection, sql))
 
 

@@ -309,8 +309,9 @@ def _accounts() -> Iterator[str]:
         "Accounts",
         "Between which accounts each part of an order moves.",
         "Every posting is one transfer: debit account, credit account, amount above zero. A correction is a transfer the other way, "
-        "never a change. `{channel}` is the system where it was sold, `{provider}` the one that moved the money. Balances are debit "
-        "minus credit, in minor units.",
+        "never a change. `{channel}` is the system where it was sold, `{provider}` the one that moved the money: where the channel took it "
+        "itself, that is the channel, and what it gives back stands on the same account. Balances are debit minus credit, in minor units. "
+        "A cancellation reverses the sale, and no money: until it is given back, `receivable` stands below zero by what the buyer is owed.",
     )
     rows = [(f"`{part}`", f"`{one.debit}`", f"`{one.credit}`", one.meaning) for part, one in POSTINGS.items()]
     yield from table(rows, "part", "debit", "credit", "meaning")

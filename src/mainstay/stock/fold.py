@@ -32,8 +32,9 @@ def checked(level: Level) -> Level:
     return level
 
 
-def fold(event: Any, level_of: LevelOf, at: int) -> None:
-    """Apply a decision about units; other events do not touch stock. `at` is when it was decided, in microseconds."""
+def fold(event: Any, level_of: LevelOf, at: int, *, books: bool) -> None:
+    """Apply a decision about units; other events do not touch stock. `at` is when it was decided, in microseconds; `books` says whether
+    there is somebody who books what left."""
     kind = type(event)
     if kind is Allocated:
         for share in event.shares:
@@ -46,7 +47,7 @@ def fold(event: Any, level_of: LevelOf, at: int) -> None:
         for share in event.shares:
             _give_up(level_of(share.item, share.location), allocated=share.quantity)
     elif kind is Shipped:
-        _shipped(event, level_of, at)
+        _shipped(event, level_of, at, books)
     elif kind is Reserved:
         for share in event.shares:
             level = level_of(share.item, share.location)
@@ -63,18 +64,18 @@ def freed_or_taken(event: Any) -> set[int]:
     return {share.item for share in shares}
 
 
-def _shipped(event: Shipped, level_of: LevelOf, at: int) -> None:
+def _shipped(event: Shipped, level_of: LevelOf, at: int, books: bool) -> None:
     for share in event.shares:
         level = level_of(share.item, share.location)
         _give_up(level, allocated=share.quantity)
-        _leave(level, share.quantity, at)
+        _leave(level, share.quantity, at, books)
     for share in event.beyond:
-        _leave(level_of(share.item, share.location), share.quantity, at)
+        _leave(level_of(share.item, share.location), share.quantity, at, books)
 
 
-def _leave(level: Level, units: int, at: int) -> None:
+def _leave(level: Level, units: int, at: int, books: bool) -> None:
     _stand(level, _standing(level) - units)
-    level.unbooked += units
+    level.unbooked += units if books else 0
     _remember(level, at, -units, ours=True)
 
 
