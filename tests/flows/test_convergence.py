@@ -83,6 +83,30 @@ def test_a_cancelled_order_whose_goods_left_is_named_in_every_order_of_arrival(t
         core.state.close()
 
 
+@pytest.mark.parametrize("holder", ["shop", "psp"])
+def test_paid_cancelled_and_given_back_in_two_parts_ends_with_empty_books_in_every_order_of_arrival(tmp_path, holder):
+    """The channel took the money itself, or others did at a provider."""
+    paid = ("pi_1",) if holder == "psp" else ()
+    about = Reference("payment", "pi_1") if paid else Reference("order", "1")
+    told = [
+        ("shop", an_order(version=1, payments=paid)),
+        ("shop", an_order(version=2, payments=paid, cancelled_at=1)),
+        *((holder, RefundSeen(external=f"re_{back}", version=back, of=about, currency="EUR", amount=back)) for back in (300, 700)),
+        *([("psp", a_payment(status="captured"))] if paid else ()),
+    ]
+    for n, order in enumerate(itertools.permutations(told)):
+        core = Core(tmp_path / f"{n}.db")
+        core.count("A", 5)
+        for system, said in order:
+            core.say(system, said)
+        core.answer(f"{core.order().uid}:release.1.withdraw", core.order().id)
+        names = [said.external for _, said in order]
+        assert core.order().status == "cancelled", names
+        assert core.rows("SELECT name, balance FROM account WHERE balance <> 0") == [], names
+        assert core.rows("SELECT body FROM letter WHERE code = 'bug'") == []
+        core.state.close()
+
+
 def test_stock_moves_and_counts_end_the_same_in_every_order(tmp_path):
     """Six at the moment 100 hold what moved before it; then eight leave and five come."""
     ends = set()
