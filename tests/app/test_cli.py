@@ -230,6 +230,38 @@ def test_init_asks_and_writes(tmp_path):
     assert done.exit_code == 2 and "no connector is called shopyfi" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("currency", "systems", "said"),
+    [
+        ("EURO", "shop=shopify", "'EURO' is not a currency of ISO 4217; write its code of three letters, such as EUR"),
+        ("EUR", "shop=shopify,shop=amazon", "two systems are called 'shop'; write another name for amazon, such as shop-amazon=amazon"),
+        ("EUR", "mainstay=shopify", "no system may be called 'mainstay': that is Mainstay itself; write another name, such as shopify="),
+        ("EUR", "operator=api", "no system may be called 'operator'"),
+        ("EUR", "Shop=shopify", "'Shop' cannot be a name, as it stands in ids; write shop=shopify: a small letter"),
+        ("EUR", "7up=shopify", "write up=shopify"),
+    ],
+)
+def test_init_refuses_at_once_what_cannot_stand(tmp_path, currency, systems, said):
+    config = tmp_path / "mainstay.toml"
+    done = CliRunner().invoke(main, ["init", "--config", str(config)], input=f"Acme\n{currency}\no@a.example\n{systems}\n")
+    assert done.exit_code == 2 and said in done.stderr, done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_init_writes_the_page_that_flows_point_to_and_overwrites_none(tmp_path):
+    page = tmp_path / "runbooks.md"
+    assert f"mainstay.toml and {page} are written" in cli("init", "--defaults", "--config", str(tmp_path / "mainstay.toml"))[1]
+    assert "\n## order\n" in page.read_text()
+    page.write_text("ours")
+    assert "b.toml is written" in cli("init", "--defaults", "--config", str(tmp_path / "b.toml"))[1]
+    assert page.read_text() == "ours"
+
+
+def test_a_channel_that_is_never_told_is_not_said_to_be(finished):
+    told = ask(finished, "stock", "MUG-BLUE")[1]
+    assert "\n  till: no level is told to it\n" in told and "None" not in told
+
+
 def test_without_a_landscape_the_first_step_is_named(tmp_path):
     for verb in ("status", "verify", "up", "doctor", "check"):
         code, _, wrong = cli(verb, "--config", str(tmp_path / "none.toml"))
@@ -256,6 +288,7 @@ def test_a_file_that_is_no_text_is_named(tmp_path, verb):
         (("translate", "shopify", "orders/create", "pyproject.toml", "--set", "foo"), "'foo' says no value; write NAME=VALUE"),
         (("translate", "shopyfi", "orders/create", "pyproject.toml"), "no connector is called 'shopyfi'"),
         (("demo", "--rate", "0"), "0.0 is not in the range x>0"),
+        (("demo", "--plant", "nope"), "no bug is called 'nope'; there are: lose-one, double-capture, oversell, unbalance"),
         (("demo", "--orders", "-5"), "-5 is not in the range x>=1"),
         (("demo", "--report", "nowhere/report.json"), "nowhere/report.json: No such file or directory"),
         (("demo", "--history", "nowhere"), "'nowhere' does not exist"),

@@ -1,8 +1,11 @@
 """The three processes of one machine: stopped, killed and started again while a shop talks to them. What was acknowledged is there."""
 
 import json
+import os
+import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 
@@ -233,3 +236,18 @@ def test_people_count_the_shelf_where_nobody_else_does(shop):
         table.write_text(content)
         code, told, wrong = shop.cli("count", *words, "--file", str(table))
         assert code != 0 and not told and why in wrong, (content, words, wrong)
+
+
+def test_a_demo_that_is_told_to_stop_leaves_nothing_behind(tmp_path):
+    """As a service manager or a CI job does."""
+    command = [sys.executable, "-m", "mainstay.app.cli", "demo", "--orders", "300", "--headless"]
+    demo = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    ends = time.monotonic() + 60
+    while not list(tmp_path.glob("mainstay-demo-*/mainstay-data/state.db")) and time.monotonic() < ends:
+        time.sleep(0.05)
+    demo.send_signal(signal.SIGTERM)
+    _, wrong = demo.communicate(timeout=60)
+    assert demo.returncode == 128 + signal.SIGTERM and b"Traceback" not in wrong, wrong
+    assert list(tmp_path.iterdir()) == []
+    left = subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True, check=False).stdout
+    assert left == "", "no process of it runs on"

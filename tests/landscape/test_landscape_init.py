@@ -1,5 +1,6 @@
 """A written landscape is clean, whatever systems the shop has."""
 
+import re
 import tomllib
 from itertools import combinations
 from typing import Annotated
@@ -8,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from msgspec import Meta
 
-from mainstay.landscape import OWN_API, QUESTIONS, Answers, Offer, Setting, check, demo, places, read, schema, write
+from mainstay.landscape import OWN_API, QUESTIONS, Answers, Offer, Setting, check, demo, page, places, read, schema, write
 from mainstay.model.secrets import Secret
 
 VENDORS = {"shop": "shopify", "amazon": "amazon", "payments": "stripe", "erp": "tryton", "warehouse": "shipstation"}
@@ -87,6 +88,33 @@ def test_every_question_is_answered_by_a_field_and_every_needed_field_is_asked()
 def test_a_connector_that_is_not_offered_is_an_error():
     with pytest.raises(KeyError, match="nosuch"):
         write(answers({"shop": "nosuch"}), OFFERS)
+
+
+def test_what_is_commented_out_is_what_holds_without_it():
+    text = write(answers({"shop": "shopify"}), OFFERS)
+    bare = re.sub(r"(?m)^# (\w+ = )", r"\1", text)
+    assert bare.count("\n") == text.count("\n") and bare != text
+    assert read(bare, "mainstay.toml") == read(text, "mainstay.toml")
+    assert {"listen", "port", "url", "api_token", "capture", "shortage", "reservation_s"} <= set(re.findall(r"(?m)^# (\w+) = ", text))
+
+
+def test_what_can_only_come_by_event_says_so_where_no_event_can_come():
+    text, heard = (write(answers({"shop": "shopify"}, url=url), OFFERS) for url in ("", "https://mainstay.acme.example"))
+    note = "# Nothing can arrive here yet: shop brings this by event alone, and there is no public url to send it to."
+    assert f"{note}\n[flows.payment-from-shop]\n" in text and note not in heard
+    assert f"{note}\n[flows.order-from-shop]\n" not in text, "orders can be polled"
+    (one,) = (one for one in found(text) if "Nothing can arrive by" in one)
+    assert "payment-from-shop" in one and "warning url-missing" in one and "order-from-shop" not in one
+
+
+@pytest.mark.parametrize("systems", SYSTEMS[::5], ids="+".join)
+def test_every_runbook_that_a_flow_points_to_is_a_heading_of_the_page(systems):
+    shop = read(write(answers(systems), OFFERS), "mainstay.toml")
+    told = page(shop)
+    headings = {f"runbooks.md#{line.removeprefix('## ')}" for line in told.splitlines() if line.startswith("## ")}
+    assert headings == {flow.runbook for flow in shop.flows.values()}
+    assert all(f"- `{name}`: from " in told for name in shop.flows)
+    assert told.count("**Who answers:** operations (ops@acme.example)") == len(headings)
 
 
 def complaints(text: str) -> list[str]:

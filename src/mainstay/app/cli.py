@@ -51,6 +51,14 @@ def _units(context: click.Context, parameter: click.Parameter, texts: tuple[str,
     return {name: int(units) for name, units in pairs.items()}
 
 
+def _bug(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
+    from mainstay.proof.plants import PLANTS
+
+    if name and name not in PLANTS:
+        raise click.BadParameter(f"no bug is called {name!r}; there are: {', '.join(PLANTS)}")
+    return name
+
+
 ORDER_ID = click.argument("order_id", callback=_id_of_an_order)
 
 
@@ -433,7 +441,9 @@ def erase(who: str, by: str, config: Path, as_json: bool) -> None:
     help="Write the report to FILE (.json) and FILE's .html page.",
 )
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep the shop, its store and its log in this folder.")
-@click.option("--plant", default="", help="Plant a bug that the report must show: lose-one, double-capture, oversell, unbalance.")
+@click.option(
+    "--plant", default="", callback=_bug, help="Plant a bug that the report must show: lose-one, double-capture, oversell, unbalance."
+)
 @JSON
 def demo(headless: bool, report_file: Path | None, as_json: bool, **told: Any) -> None:
     """Five outside systems, Mainstay between them, real orders at peak speed, faults; and a report from their own books."""
@@ -451,13 +461,14 @@ def demo(headless: bool, report_file: Path | None, as_json: bool, **told: Any) -
 @click.option("--defaults", is_flag=True, help="Ask nothing; write the shop of the demo.")
 @JSON
 def init(config: Path, defaults: bool, as_json: bool) -> None:
-    """Write a commented mainstay.toml from a few answers."""
-    from mainstay.app.declaration import ask
+    """Write a commented mainstay.toml from a few answers, and the runbooks that it points to where there are none."""
+    from mainstay.app.declaration import ask, begin
 
     if config.exists():
         raise click.ClickException(f"{config} exists already; move it away first, or name another with --config")
-    config.write_text(ask(defaults), encoding="utf-8")
-    text = f"{config} is written. Next: set the secrets that it names, then `mainstay check` and `mainstay up`."
+    page = begin(config, ask(defaults))
+    written = f"{config} and {page} are" if page else f"{config} is"
+    text = f"{written} written. Next: set the secrets that are named, then `mainstay check` and `mainstay up`."
     show({"written": str(config)}, as_json, text)
 
 

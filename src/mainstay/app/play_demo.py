@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from rich.console import Console
 
-from mainstay.app.demo import Demo, run
+from mainstay.app.demo import Demo, Tell, run
 from mainstay.app.page import page
 from mainstay.app.show_demo import LiveView, summary
 
@@ -18,6 +20,20 @@ def check_writable(*files: Path) -> None:
     """Before the play, which takes minutes. Raises OSError."""
     for file in files:
         file.open("ab").close()
+
+
+def _played(demo: Demo, tell: Tell) -> dict[str, Any]:
+    """Play until the end, or until SIGTERM: then everything is stopped and cleared away first."""
+
+    async def stoppable() -> dict[str, Any]:
+        playing = asyncio.ensure_future(run(demo, tell))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
+        return await playing
+
+    try:
+        return asyncio.run(stoppable())
+    except asyncio.CancelledError:
+        sys.exit(128 + signal.SIGTERM)
 
 
 def perform(demo: Demo, *, headless: bool, report_file: Path | None, quiet: bool) -> dict[str, Any]:
@@ -35,7 +51,7 @@ def perform(demo: Demo, *, headless: bool, report_file: Path | None, quiet: bool
 
     phases = [""]
     if headless:
-        report = asyncio.run(run(demo, keep))
+        report = _played(demo, keep)
     else:
         with LiveView(console) as view:
 
@@ -43,7 +59,7 @@ def perform(demo: Demo, *, headless: bool, report_file: Path | None, quiet: bool
                 samples.append({"seconds": now["seconds"], "orders": now["orders"]})
                 view.tell(now)
 
-            report = asyncio.run(run(demo, tell))
+            report = _played(demo, tell)
     if not quiet:
         summary(report, console)
     if report_file is not None:

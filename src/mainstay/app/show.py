@@ -104,7 +104,7 @@ def stock_text(found: dict[str, Any]) -> str:
     for level in found["levels"]:
         lines.append("  " + ", ".join(f"{name.replace('_', ' ')} {units}" for name, units in level.items() if units or name == "on_hand"))
     for channel, one in found["channels"].items():
-        lines.append(f"  {channel}: last told {one['shows']}")
+        lines.append(f"  {channel}: " + ("no level is told to it" if one["shows"] is None else f"last told {one['shows']}"))
         lines += [f"    {step['units']:>6}  {step['what']}" for step in one["steps"]]
     lines += [f"  {move['at']}  {move['what']}" for move in found["moves"]]
     return "\n".join(lines)

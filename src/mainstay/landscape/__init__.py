@@ -2,20 +2,22 @@
 
 from mainstay.landscape.admit import GROUPS, Admission, Admitted, Claim, Proposal, speaks
 from mainstay.landscape.check import check
-from mainstay.landscape.declared import FAILURE_MODES, MAINSTAY, OBJECTS, OPERATOR, Flow, Landscape, Pattern, System
+from mainstay.landscape.declared import FAILURE_MODES, MAINSTAY, OBJECTS, OPERATOR, Flow, Landscape, Name, Pattern, System
 from mainstay.landscape.duties import Duties
 from mainstay.landscape.findings import FINDINGS, Finding, Misdeclared
 from mainstay.landscape.init import QUESTIONS, Answers, demo, write
 from mainstay.landscape.journeys import FASTEST
 from mainstay.landscape.offers import OWN_API, TELLS, Offer, Setting
 from mainstay.landscape.places import places
-from mainstay.landscape.read import read
+from mainstay.landscape.read import likely, read
+from mainstay.landscape.runbooks import PAGE, page
 from mainstay.landscape.schema import schema
 from mainstay.landscape.secrets import resolve, resolve_settings
 from mainstay.landscape.traffic import LATENCIES, Traffic
 
 __all__ = [
-    "FAILURE_MODES", "FASTEST", "FINDINGS", "GROUPS", "LATENCIES", "MAINSTAY", "OBJECTS", "OPERATOR", "OWN_API", "QUESTIONS", "TELLS",
-    "Admission", "Admitted", "Answers", "Claim", "Duties", "Finding", "Flow", "Landscape", "Misdeclared", "Offer", "Pattern", "Proposal",
-    "Setting", "System", "Traffic", "check", "demo", "places", "read", "resolve", "resolve_settings", "schema", "speaks", "write",
+    "FAILURE_MODES", "FASTEST", "FINDINGS", "GROUPS", "LATENCIES", "MAINSTAY", "OBJECTS", "OPERATOR", "OWN_API", "PAGE", "QUESTIONS",
+    "TELLS", "Admission", "Admitted", "Answers", "Claim", "Duties", "Finding", "Flow", "Landscape", "Misdeclared", "Name", "Offer",
+    "Pattern", "Proposal", "Setting", "System", "Traffic", "check", "demo", "likely", "page", "places", "read", "resolve",
+    "resolve_settings", "schema", "speaks", "write",
 ]  # fmt: skip

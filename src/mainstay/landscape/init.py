@@ -9,8 +9,9 @@ import msgspec
 from msgspec import Struct
 
 from mainstay.landscape.admit import EVERY, GROUPS, SHARED
-from mainstay.landscape.declared import MAINSTAY, OBJECTS, PLACEHOLDER, Flow, Latency, Pattern, Rule
+from mainstay.landscape.declared import MAINSTAY, OBJECTS, PLACEHOLDER, Flow, Latency, Orders, Pattern, Rule, Server
 from mainstay.landscape.offers import EMPTY, Offer, Setting
+from mainstay.landscape.runbooks import PAGE
 
 OWNER = "operations"
 LATENCY: Mapping[str, Latency] = {  # all others: same-day
@@ -69,7 +70,7 @@ def demo(offers: Mapping[str, Offer], settings: Mapping[str, Mapping[str, Any]],
 def write(answers: Answers, offers: Mapping[str, Offer]) -> str:
     """The text of mainstay.toml. `offers` holds the connectors by name; KeyError where a system names another."""
     plan = _Plan(answers, {name: offers[connector] for name, connector in answers.systems.items()})
-    return "\n".join([*_head(answers), *_systems(plan), *_ownership(plan), *_channels(plan), *_flows(plan)])
+    return "\n".join([*_head(answers), *_systems(plan), *_ownership(plan), *_channels(plan), *_orders(), *_flows(plan)])
 
 
 class _Plan:
@@ -147,7 +148,7 @@ class _Plan:
         return flows
 
     def _flow(self, obj: str, source: str, targets: tuple[str, ...], pattern: Pattern) -> Flow:
-        runbook = f"runbooks.md#{obj}"
+        runbook = f"{PAGE}#{obj}"
         return Flow(
             object=obj,
             source=source,
@@ -170,9 +171,10 @@ def _head(answers: Answers) -> Iterator[str]:
     yield "# The shop as Mainstay sees it. `mainstay check` says what is missing or ambiguous; `mainstay up` starts it."
     yield ""
     yield from _table("shop", {"name": answers.shop, "currency": answers.currency})
-    if answers.url:
-        yield "\n# Where the systems send their events."
-        yield from _table("server", {"url": answers.url})
+    yield "\n# Where it listens, and where the systems send their events. What is commented out is what holds without it."
+    given = {"url": answers.url} if answers.url else {}
+    yield from _table("server", given)
+    yield from _defaults(Server, given)
     yield "\n# The people who answer for systems and flows."
     yield from _table(f"owners.{OWNER}", {"contact": answers.contact})
 
@@ -219,11 +221,27 @@ def _channels(plan: _Plan) -> Iterator[str]:
         yield from _table(f"channels.{name}", {"system": name} | asks | location)
 
 
+def _orders() -> Iterator[str]:
+    yield "\n# How orders are handled. What is commented out is what holds without it."
+    yield from _table("orders", {})
+    yield from _defaults(Orders, {})
+
+
+def _defaults(part: type[Struct], given: Mapping[str, Any]) -> Iterator[str]:
+    """What a table may say beyond what is given: its defaults, as comments."""
+    for field in msgspec.structs.fields(part):
+        if field.name not in given:
+            about = next((one.description for one in getattr(field.type, "__metadata__", ()) if one.description), "")
+            yield f"# {field.name} = {_toml(field.default)}  # {about}"
+
+
 def _flows(plan: _Plan) -> Iterator[str]:
     yield "\n# What travels from where to where, how soon it is needed, and who answers for it."
     for name, flow in plan.flows().items():
         fields = {key: value for key, value in msgspec.structs.asdict(flow).items() if value not in (None, {})}
         yield ""
+        if flow.pattern == "event" and not plan.answers.url:
+            yield f"# Nothing can arrive here yet: {flow.source} brings this by event alone, and there is no public url to send it to."
         yield from _table(f"flows.{name}", fields)
     yield ""
 

@@ -88,8 +88,12 @@ def _name_doubts(kind: Any, name: str, path: KeyPath) -> Iterator[_Doubt]:
     try:
         msgspec.convert(name, kind)
     except msgspec.ValidationError:
-        likely = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_0123456789")[:31] or "shop"
-        yield "name-malformed", path, f'"{name}" cannot be a name here.', f'"{likely}": a small letter, then letters, digits, - or _'
+        yield "name-malformed", path, f'"{name}" cannot be a name here.', f'"{likely(name)}": a small letter, then letters, digits, - or _'
+
+
+def likely(name: str) -> str:
+    """What could stand in ids instead of a name that cannot."""
+    return re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_0123456789")[:31] or "shop"
 
 
 def _value_doubts(kind: Any, value: Any, path: KeyPath) -> Iterator[_Doubt]:

@@ -47,16 +47,17 @@ def doors(survey: Survey) -> Findings:
 
 
 def reachable(survey: Survey) -> Findings:
-    """Without a url nothing is sent here. Named: the first flow that waits for events, and systems that could send some and are polled."""
+    """Without a url nothing is sent here. Named: the flows that wait for events, and systems that could send some and are polled."""
     if survey.shop.server.url:
         return
     incoming = [(name, flow, offer) for name, flow in survey.shop.flows.items() if (offer := survey.offer(flow.source)) is not None]
-    for name, flow, _ in incoming:
-        if flow.pattern == "event":
-            wrong = f'Flow "{name}" waits for events, but there is no url that "{flow.source}" could send them to.'
-            instead = '`url = "https://…"` in `[server]`; until then only polling brings news'
-            yield survey.finding("url-missing", ("server",), wrong, instead)
-            break
+    waiting = {name: flow.source for name, flow, _ in incoming if flow.pattern == "event"}
+    if waiting:
+        wrong = (
+            f"Nothing can arrive by {', '.join(waiting)}: there is no url that {', '.join(dict.fromkeys(waiting.values()))} could send to."
+        )
+        instead = '`url = "https://…"` in `[server]`; until then only polling brings news'
+        yield survey.finding("url-missing", ("server",), wrong, instead)
     polled = [(flow, offer) for _, flow, offer in incoming if flow.pattern == "poll"]
     able = sorted({flow.source for flow, offer in polled if offer.signs and "event" in offer.patterns(flow.object)})
     if able:

@@ -6,7 +6,7 @@ FACE = (
     "books.MUST_BE_ZERO", "books.believed", "books.compare", "books.is_named", "books.itemised",
     "drivers.SUBJECTS", "drivers.subject",
     "history.CURRENCY", "history.Story", "history.tell",
-    "plants.plant", "plants.spoil",
+    "plants.PLANTS", "plants.plant", "plants.spoil",
     "pace.reached", "play.Cast", "play.Play",
     "reference.pages",
     "sim.machine.Fittings",
