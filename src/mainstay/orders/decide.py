@@ -88,6 +88,8 @@ def begin(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
 def _totals(state: OrderState, order: Order) -> Iterator[AnyEvent]:
     """Parts that do not add up hold the order, whenever they are told; not one that is undone, of which nothing will be charged."""
     difference, undone = order.difference(), bool(state.cancel) or order.cancelled_at is not None
+    if not difference and "totals_mismatch" not in state.holds:
+        return
     stated, parts = major(order.total, order.currency), major(order.total - difference, order.currency)
     detail = f"the source states {stated} {order.currency}, its parts sum to {parts}" if difference and not undone else ""
     yield from _named(state, "totals_mismatch", detail, "the order is cancelled" if difference else "a newer version adds up")
