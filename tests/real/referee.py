@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tarfile
 import threading
 import time
@@ -44,6 +45,21 @@ def absent(why: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(why)
     pytest.skip(why)
+
+
+def environment(room: str, program: str, packages: Sequence[str]) -> Path:
+    """The `bin` of a virtual environment with packages from PyPI, `program` among them, made once into .real and kept."""
+    venv = REAL / room / "venv"
+    if not (venv / "bin" / program).exists():
+        venv.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+        install = [venv / "bin" / "pip", "install", "-q", "--disable-pip-version-check", *packages]
+        try:
+            subprocess.run(install, check=True, capture_output=True, timeout=600)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            shutil.rmtree(venv)
+            absent(f"{packages[0]} could not be installed from PyPI: {error}")
+    return venv / "bin"
 
 
 def installed(room: str, package: str) -> Path:

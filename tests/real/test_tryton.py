@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -19,6 +18,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from referee import environment
 
 from mainstay.connectors.tryton import Tryton
 from mainstay.contract.connector import Done, Page, Session, settings_of
@@ -92,21 +92,6 @@ class Line:
 
 
 # --- the server ------------------------------------------------------------------------------------------------------
-def _installed() -> Path:
-    """A virtual environment with Tryton, made once and kept."""
-    venv = HOME / "venv"
-    if not (venv / "bin" / "trytond").exists():
-        HOME.mkdir(parents=True, exist_ok=True)
-        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-        install = [venv / "bin" / "pip", "install", "-q", "--disable-pip-version-check", *PACKAGES]
-        try:
-            subprocess.run(install, check=True, capture_output=True, timeout=600)
-        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            shutil.rmtree(venv)
-            pytest.skip(f"Tryton could not be installed from PyPI: {error}")
-    return venv / "bin"
-
-
 def _initialised(programs: Path, folder: Path, port: int) -> Path:
     """A configuration and a database with the schema of sale and its dependencies; the seed is made once and copied."""
     config = folder / "trytond.conf"
@@ -133,7 +118,7 @@ def _initialised(programs: Path, folder: Path, port: int) -> Path:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The base URL of a fresh Tryton on a free port of the loopback; stopped by its own id at the end."""
-    programs, folder = _installed(), tmp_path_factory.mktemp("tryton")
+    programs, folder = environment("tryton", "trytond", PACKAGES), tmp_path_factory.mktemp("tryton")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
