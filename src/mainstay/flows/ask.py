@@ -314,8 +314,12 @@ class Desk:
 def order_of(body: bytes) -> OrderRequest:
     """The order that a request hands over, its SKUs in the one form that they have inside."""
     request = msgspec.json.decode(body, type=OrderRequest)
-    lines = tuple(replace(line, sku=sku(line.sku)) for line in request.order.lines)
-    return replace(request, order=replace(request.order, lines=lines))
+    return replace(request, order=with_skus(request.order))
+
+
+def with_skus(order: Order) -> Order:
+    """The order with its SKUs in the one form that they have inside. Raises Reject."""
+    return replace(order, lines=tuple(replace(line, sku=sku(line.sku)) for line in order.lines))
 
 
 def statements(request: OrderRequest) -> list[Said]:

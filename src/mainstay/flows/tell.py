@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from mainstay.flows import buyers
-from mainstay.flows.ask import Ask, order_of, statements
+from mainstay.flows.ask import Ask, order_of, statements, with_skus
 from mainstay.flows.intake import Intake
 from mainstay.flows.statements import skus_of, statement
 from mainstay.model.failures import Reject
@@ -98,8 +98,7 @@ def _named(said: Any) -> Any:
     if type(said) is Hint:
         raise Reject("a Hint asks us to fetch something, and nothing can be fetched from you: say what it would tell", "schema")
     if type(said) is OrderSeen:
-        lines = tuple(replace(line, sku=sku(line.sku)) for line in said.order.lines)
-        return replace(said, order=replace(said.order, lines=lines))
+        return replace(said, order=with_skus(said.order))
     if type(said) is ProductSeen:
         return replace(said, variants=tuple(replace(one, sku=sku(one.sku)) for one in said.variants))
     if type(said) in (StockCounted, StockMoved, PriceSeen) and said.sku:
