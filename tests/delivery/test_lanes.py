@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from mainstay.contract.connector import Budget
-from mainstay.contract.talk import Reply
+from mainstay.contract.talk import LINGERS_S, Reply
 from mainstay.delivery.connection import Lost, Unsent
 from mainstay.delivery.lanes import CONVERSATIONS
 from mainstay.delivery.retry import BREAKER_FAILURES, BREAKER_S_MAX
@@ -131,11 +131,38 @@ def test_a_lost_answer_is_looked_up_before_anything_else(desk, run):
     assert desk.told() == [("r1", "unknown"), ("r1", "done")]
 
 
-def test_what_was_looked_up_in_vain_is_done_now(desk, run):
-    desk.answer = Script(Lost("timed out"), b"absent", b"")
+def test_what_can_no_longer_come_and_is_not_there_is_done_now(desk, run):
+    """The other side may still be at the call that we gave up on: "it is not there" is the last word only when that has ended."""
+    desk.answer = lambda path, body: b"absent" if path.startswith("/look_up") else Lost("timed out") if len(desk.calls) == 1 else b""
     desk.add(1, a_release(), entity=7)
     run(desk.until_over(1))
-    assert desk.paths() == ["/release", "/look_up/r1", "/release"]
+    first, *look_ups, last = desk.calls
+    assert first[1] == last[1] == "/release" and {path for _, path, _ in look_ups} == {"/look_up/r1"}
+    assert look_ups[-1][0] - first[0] >= LINGERS_S > look_ups[-2][0] - first[0] and len(look_ups) < 20
+
+
+def test_what_is_carried_out_late_is_found_and_not_done_twice(desk, run):
+    desk.answer = lambda path, body: Lost("timed out") if path == "/release" else b"found" if run.loop.time() > 40 else b"absent"
+    desk.add(1, a_release(), entity=7)
+    run(desk.until_over(1))
+    assert desk.paths().count("/release") == 1 and desk.told()[-1] == ("r1", "done")
+
+
+def test_nothing_of_the_order_overtakes_a_call_that_may_still_be_carried_out(desk, run):
+    """A price set late would undo the newer one: what follows in the lane waits. An answer of the server itself ends its call."""
+    desk.answer = Script(Lost("timed out"), b"")
+    desk.add(1, a_cancel("first"), entity=7)
+    desk.add(2, a_cancel("second"), entity=7)
+    desk.add(3, a_cancel("of another"), entity=8)
+    run(desk.until_over(1, 2, 3))
+    (lost, _, _), (_, _, _), (_, _, _), (second, _, said) = desk.calls
+    assert b"second" in said and second - lost >= LINGERS_S
+    desk.answer = Script(Reply(503), b"")
+    desk.add(4, a_cancel("third"), entity=7)
+    desk.add(5, a_cancel("fourth"), entity=7)
+    started = run.loop.time()
+    run(desk.until_over(4, 5))
+    assert run.loop.time() - started < 5
 
 
 def test_a_look_up_that_fails_is_tried_again_and_nothing_else_is(desk, run):

@@ -262,7 +262,35 @@ def test_a_lost_answer_is_told_again(desk, channel, run):
     desk.answer = lambda path, body: next(answers)
     channel.change(_1=5)
     run(channel.work(5))
-    assert len(desk.calls) == 2 and channel.levels.passed is None
+    assert len(desk.calls) == 2 and channel.levels.passed == 0, "the call that we gave up on may still bring an older value"
+
+
+def test_a_level_that_comes_through_late_is_put_right(desk, channel, run):
+    """The call of 5 was given up and is carried out after that of 3: the channel is told once more when nothing can follow."""
+    late = []
+
+    async def answer(path, body):
+        if not late:
+            late.append(body)
+            return Lost("timed out")
+        return await channel.answer(path, body)
+
+    desk.answer = answer
+
+    async def busy():
+        working = asyncio.ensure_future(channel.work(90))
+        channel.change(_1=5)
+        await asyncio.sleep(10)
+        channel.change(_1=3)
+        await asyncio.sleep(20)
+        assert channel.shown == {1: 3}, "news does not wait until the older call has ended"
+        await channel.answer("/levels", late[0])
+        assert channel.shown == {1: 5} and channel.levels.passed == 1, "the cursor waits, too: a crash forgets nothing"
+        await working
+
+    run(busy())
+    assert channel.shown == {1: 3} and channel.levels.passed is None
+    assert len(channel.history) == 4, "5 again, 3, 5 late, 3 again"
 
 
 def test_a_bug_on_one_item_stops_only_that_item(desk, channel, run):

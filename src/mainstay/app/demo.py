@@ -52,12 +52,12 @@ READY_S_MAX = 60.0
 WEATHERS: dict[str, dict[str, float]] = {
     "none": {},
     "normal": {
-        "throttled": 0.01, "error_before": 0.01, "error_after": 0.01, "cut_before": 0.005, "cut_after": 0.005, "partial": 0.005,
-        "duplicate": 0.05, "late": 0.03, "reordered": 0.1, "lost": 0.01, "unsubscribed": 0.0002,
+        "throttled": 0.01, "error_before": 0.01, "error_after": 0.01, "cut_before": 0.005, "cut_after": 0.005, "lingering": 0.005,
+        "partial": 0.005, "duplicate": 0.05, "late": 0.03, "reordered": 0.1, "lost": 0.01, "unsubscribed": 0.0002,
     },
     "storm": {
-        "throttled": 0.05, "error_before": 0.05, "error_after": 0.05, "cut_before": 0.03, "cut_after": 0.03, "partial": 0.03,
-        "duplicate": 0.2, "late": 0.1, "reordered": 0.3, "lost": 0.05, "unsubscribed": 0.0005,
+        "throttled": 0.05, "error_before": 0.05, "error_after": 0.05, "cut_before": 0.03, "cut_after": 0.03, "lingering": 0.02,
+        "partial": 0.03, "duplicate": 0.2, "late": 0.1, "reordered": 0.3, "lost": 0.05, "unsubscribed": 0.0005,
     },
 }  # fmt: skip
 Tell = Callable[[dict[str, Any]], None]

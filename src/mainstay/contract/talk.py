@@ -19,6 +19,7 @@ T = TypeVar("T")
 Talk = Generator["Call", "Reply", T]
 
 TIMEOUT_S = 30.0
+LINGERS_S = 60.0  # servers and proxies give a request up after half a minute to a minute (nginx proxy_read_timeout: 60 s)
 
 
 class Repeat(Enum):
@@ -76,10 +77,15 @@ def as_json(value: object) -> bytes:
 
 
 def lost(call: Call, why: str) -> Failure:
-    """What a time-out or a cut connection means: safe calls are repeated, others must be looked up."""
-    if call.repeat is Repeat.LOOKUP:
-        return Unknown(f"{call.operation}: {why}; it may have been applied")
-    return Retry(f"{call.operation}: {why}")
+    """What a time-out or a cut connection means: safe calls are repeated, others must be looked up. The other side does not know that
+    nobody waits any more: it may still carry the call out."""
+    unknown = call.repeat is Repeat.LOOKUP
+    failure = Unknown(f"{call.operation}: {why}; it may have been applied") if unknown else Retry(f"{call.operation}: {why}")
+    failure.lingers_s = LINGERS_S
+    return failure
+
+
+GATEWAYS = (408, 502, 504)  # said by whoever stands before the server, which may still be at it (RFC 9110, 15.5.9, 15.6.3, 15.6.5)
 
 
 def judge(call: Call, reply: Reply) -> Reply:
@@ -97,6 +103,8 @@ def judge(call: Call, reply: Reply) -> Reply:
         failure = lost(call, f"HTTP {status} {excerpt(reply.body)}")
         if isinstance(failure, Retry):
             failure.after_s = after
+        if status not in GATEWAYS:
+            failure.lingers_s = 0.0  # the server itself answered: it is not at it any more
         raise failure
     if status in (401, 403):
         raise Halt(why)

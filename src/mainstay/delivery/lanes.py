@@ -12,7 +12,7 @@ import structlog
 from msgspec import Struct
 
 from mainstay.contract.connector import Connector, Done, Outcome, Sink
-from mainstay.contract.talk import Repeat
+from mainstay.contract.talk import LINGERS_S, Repeat
 from mainstay.delivery.connection import Connection
 from mainstay.delivery.outcomes import Attempt, Outcomes
 from mainstay.delivery.retry import BREAKER_S_MAX, TRIES_MAX, Dice, age_us_max, backoff_us
@@ -41,6 +41,8 @@ class Task(Struct):
     attempt: Attempt
     keyed_at: int  # since when its idempotency key may be in use
     restarted: bool  # an earlier process may have sent it
+    lingers: int = 0  # until then a call of it, of which nobody heard again, may still take effect
+    looks: int = 0  # look-ups that found nothing
 
     @property
     def lane(self) -> int:
@@ -83,8 +85,10 @@ class Lanes:
         """Take over an intent. After a restart nobody knows whether it was sent: what a repeat would double is looked up first."""
         task = Task(intent, at, entity, _commands.decode(unpack(body)), attempt or Attempt(), at, restarted)
         sink = self._sink(task)
-        if restarted and sink is not None and sink.repeat is Repeat.LOOKUP:
-            task.attempt.status = "unknown"
+        if restarted and sink is not None and sink.repeat is not Repeat.KEYED:
+            task.lingers = self.connection.clock() + int(LINGERS_S / self.connection.budgets.scale * SECOND)
+            if sink.repeat is Repeat.LOOKUP:
+                task.attempt.status = "unknown"
         lane = self._lanes.setdefault(task.lane, deque())
         lane.append(task)
         if len(lane) == 1:
@@ -210,8 +214,13 @@ class Lanes:
             log.exception("bug", system=self.connection.name, command=type(task.command).__name__)
             self._later(task, Unknown(f"{type(bug).__name__}: {bug}", "bug"))
             return
+        now = self.connection.clock()
         if found is not None:
+            task.lingers = 0
             self._settle(task, found)
+        elif now < task.lingers:  # not there yet: only when it can no longer come is that the last word
+            self._again(task, min(task.lingers - now, backoff_us(task.looks, self.dice)))
+            task.looks += 1
         else:
             task.attempt.status = "waiting"
             task.keyed_at = self.connection.clock()  # it is not there: the next call is the first under this key
@@ -244,6 +253,7 @@ class Lanes:
             self._again(task, int(BREAKER_S_MAX * SECOND))
             return
         attempt.tries += 1
+        task.lingers = max(task.lingers, self.connection.lingering(failure, now))
         if attempt.tries > TRIES_MAX or now - task.at > age_us_max(self.urgent.get(type(task.command).__name__)):
             self._end(task, "rejected", Reject(f"given up after {attempt.tries} tries: {failure.why}", "expired"))
             return
@@ -268,7 +278,8 @@ class Lanes:
         lane = self._lanes[task.lane]
         assert lane[0] is task, "lanes keep their order"
         lane.popleft()
-        if lane:
+        if lane:  # what comes after it must not be overtaken by a call of it that lingers
+            lane[0].attempt.next_at = max(lane[0].attempt.next_at, task.lingers)
             heapq.heappush(self._heads, (lane[0].attempt.next_at, lane[0].id, lane[0]))
         else:
             del self._lanes[task.lane]

@@ -35,6 +35,7 @@ class Dirty(Struct):
     starved: int  # the connection's budget wait so far
     due: int = 0  # not before this, after a failure
     tries: int = 0
+    lingers: int = 0  # until then an earlier call, of which nobody heard again, may still bring an older value
 
 
 Told = SetLevel | SetPrice
@@ -65,6 +66,8 @@ class Levels:
             known = self.dirty.get(item)
             if known is None:
                 self.dirty[item] = Dirty(seq, at, starved)
+            elif known.due and not known.tries:  # it waits for an older call to linger out: there is news now
+                known.seq, known.at, known.starved, known.due = seq, at, starved, 0
             else:
                 known.seq = seq  # the newest value covers the older change, which keeps its age
         self._wake.set()
@@ -148,7 +151,7 @@ class Levels:
         if isinstance(outcome, Done):
             self.sent += 1
             self._confirmed(item, command)
-            self._passed(item)
+            self._told(item)
         elif isinstance(outcome, Unknown):
             self._again(item, outcome)
         elif isinstance(outcome, Reject) and outcome.code == "not_found":
@@ -169,10 +172,22 @@ class Levels:
         back = self.busy.pop(item)
         newer = self.dirty.get(item)
         pause = backoff_us(min(back.tries, 8), self.dice, after)
-        self.dirty[item] = Dirty(
-            newer.seq if newer else back.seq, back.at, back.starved, self.connection.clock() + pause, min(back.tries + 1, 20)
-        )
+        now = self.connection.clock()
+        lingers = max(back.lingers, self.connection.lingering(failure, now))
+        self.dirty[item] = Dirty(newer.seq if newer else back.seq, back.at, back.starved, now + pause, min(back.tries + 1, 20), lingers)
         self._wake.set()
+
+    def _told(self, item: int) -> None:
+        """The channel has it. Where an older call may still come through, it is told once more when that has surely ended."""
+        done = self.busy.pop(item)
+        if done.lingers <= self.connection.clock():
+            return
+        newer = self.dirty.get(item)
+        if newer is not None:
+            newer.lingers = done.lingers
+        else:
+            self.dirty[item] = Dirty(done.seq, done.lingers, self.connection.starved_us, due=done.lingers, lingers=done.lingers)
+            self._wake.set()
 
     def _passed(self, item: int) -> None:
         self.busy.pop(item, None)

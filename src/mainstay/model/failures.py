@@ -11,9 +11,13 @@ from mainstay.model.cards import redacted
 
 
 class Failure(Exception):
-    """Something the machine knows how to act on. `code` is one of CODES. `why` is stored and logged, and may quote what others wrote."""
+    """Something the machine knows how to act on. `code` is one of CODES. `why` is stored and logged, and may quote what others wrote.
+
+    `lingers_s`: for so many seconds what was asked may still take effect, as nobody told the other side to stop.
+    """
 
     code = "failed"
+    lingers_s = 0.0
 
     def __init__(self, why: str, code: str | None = None) -> None:
         why = redacted(why.encode(errors="replace")).decode()

@@ -190,7 +190,7 @@ class AmazonTwin(Imitation):
     @property
     def undelivered(self) -> int:
         """Messages that nobody has read and deleted yet."""
-        return len(self.messages)
+        return len(self.messages) + super().undelivered
 
     def _sqs(self, request: Request, now: int) -> Reply:
         signed = {name: request.headers.get(name, "") for name in ("host", "content-type", "x-amz-target")}

@@ -18,10 +18,11 @@ from mainstay.contract.talk import Reply
 from mainstay.contract.twin import Cut, Post, Request
 from mainstay.model.times import SECOND
 
-REQUEST_FAULTS = ("throttled", "error_before", "error_after", "cut_before", "cut_after", "partial")
+REQUEST_FAULTS = ("throttled", "error_before", "error_after", "cut_before", "cut_after", "lingering", "partial")
 DELIVERY_FAULTS = ("duplicate", "late", "reordered", "lost", "unsubscribed")
 FAULTS = REQUEST_FAULTS + DELIVERY_FAULTS
 LATE_S_MAX = 20.0
+LINGERS_S_MAX = 50.0  # a request whose caller has given up is carried out within this time
 
 
 class Dice(Protocol):
@@ -63,15 +64,20 @@ class Imitation:
         self.given_up: list[Post] = []
         self._levels: dict[str, tuple[float, int]] = {}
         self._waiting: dict[str, _Waiting] = {}
+        self._lingering: list[tuple[int, Request]] = []  # (when it will be carried out, what nobody waits for any more)
         self._posts = 0
 
     # --- requests ----------------------------------------------------------------------------------------------------
     def answer(self, request: Request, now: int) -> Reply:
+        self._catch_up(now)
         if self._strikes("throttled"):
             return self.throttled(request, 1.0 / self.time_factor)
         if self._strikes("error_before"):
             return self.broken(request)
         if self._strikes("cut_before"):
+            raise Cut
+        if request.method != "GET" and self._strikes("lingering"):
+            self._lingering.append((now + int(self.dice.random() * LINGERS_S_MAX / self.time_factor * SECOND), request))
             raise Cut
         reply = self.handle(request, now)
         if reply.status < 400 and request.method != "GET":
@@ -80,6 +86,13 @@ class Imitation:
             if self._strikes("cut_after"):
                 raise Cut
         return reply
+
+    def _catch_up(self, now: int) -> None:
+        """Carry out what its caller has given up on, and tell nobody."""
+        due = sorted((one for one in self._lingering if one[0] <= now), key=lambda one: one[0])
+        self._lingering = [one for one in self._lingering if one[0] > now]
+        for _, request in due:
+            self.handle(request, now)
 
     def handle(self, request: Request, now: int) -> Reply:
         """Answer from the books. Calls `limit` with the operation first."""
@@ -133,6 +146,7 @@ class Imitation:
             self._waiting[post.id] = _Waiting(due, self._posts, post)
 
     def due(self, now: int) -> list[Post]:
+        self._catch_up(now)
         ready = sorted((one for one in self._waiting.values() if one.due <= now), key=lambda one: (one.due, one.order))
         for one in ready:  # not offered again until its answer is in or it times out
             one.due = now + 3600 * SECOND
@@ -152,12 +166,12 @@ class Imitation:
 
     @property
     def undelivered(self) -> int:
-        return len(self._waiting)
+        return len(self._waiting) + len(self._lingering)
 
     @property
     def next_due(self) -> int | None:
-        """When the next delivery is to leave, in UTC microseconds; None where nothing waits."""
-        return min((one.due for one in self._waiting.values()), default=None)
+        """When the next delivery is to leave, or something is carried out late, in UTC microseconds; None where nothing waits."""
+        return min((*(one.due for one in self._waiting.values()), *(due for due, _ in self._lingering)), default=None)
 
     # --- chance ------------------------------------------------------------------------------------------------------
     def _strikes(self, fault: str) -> bool:

@@ -23,6 +23,7 @@ from mainstay.model.money import major
 PATCHES_MAX = 50  # more commands than this go as one feed: createFeed allows one in two minutes, and holds thousands
 POLL_S = 20.0  # between two looks at a feed: it takes minutes
 POLLS_MAX = 30  # of one feed, before its outcome is left to the look-up
+FEED_LINGERS_S = 900.0  # a feed that was taken is processed within minutes, whether or not we heard of it
 REPORT_BYTES_MAX = 64_000_000
 FEEDS = "/feeds/2021-06-30"
 CONTENT_TYPE = "application/json; charset=UTF-8"
@@ -166,17 +167,27 @@ def _refused(listing: str, issues: Sequence[_Issue]) -> Reject:
 
 # --- many ----------------------------------------------------------------------------------------------------------------
 def _feed(account: Account, wishes: Mapping[str, Wish]) -> Talk[dict[str, Outcome]]:
-    """Once the feed exists nothing is thrown any more: what we cannot learn about it is looked up in the listings."""
+    """Once the feed exists nothing is thrown any more: what we cannot learn about it is told once more when it must have ended."""
     document = (yield _call("createFeedDocument", "POST", "/documents", {"contentType": CONTENT_TYPE})).read(_Document)
     yield Call(operation="upload", method="PUT", path=document.url, headers={"content-type": CONTENT_TYPE}, body=_content(account, wishes))
     content = {"feedType": "JSON_LISTINGS_FEED", "marketplaceIds": [account.marketplace], "inputFeedDocumentId": document.feed_document_id}
-    feed = (yield _call("createFeed", "POST", "/feeds", content)).read(_Created).feed_id
+    try:
+        feed = (yield _call("createFeed", "POST", "/feeds", content)).read(_Created).feed_id
+    except Failure as failure:
+        failure.lingers_s = FEED_LINGERS_S if failure.lingers_s else 0.0
+        raise
     try:
         outcomes = yield from _result(feed, wishes)
     except Failure as failure:
-        unknown = Unknown(f"feed {feed} was sent, but its outcome could not be read: {failure.why}")
-        return dict.fromkeys(wishes, unknown)
+        return dict.fromkeys(wishes, _unread(f"feed {feed} was sent, but its outcome could not be read: {failure.why}"))
     return outcomes
+
+
+def _unread(why: str) -> Unknown:
+    """What becomes of a feed that may not have ended yet."""
+    unknown = Unknown(why)
+    unknown.lingers_s = FEED_LINGERS_S
+    return unknown
 
 
 def _content(account: Account, wishes: Mapping[str, Wish]) -> bytes:
@@ -198,7 +209,7 @@ def _result(feed: str, wishes: Mapping[str, Wish]) -> Talk[dict[str, Outcome]]:
     if status == "CANCELLED":
         return dict.fromkeys(wishes, Retry(f"feed {feed} was cancelled before it started"))
     if status != "DONE":
-        return dict.fromkeys(wishes, Unknown(f"feed {feed} is {status}: some, all or none of it may be applied"))
+        return dict.fromkeys(wishes, _unread(f"feed {feed} is {status}: some, all or none of it may be applied"))
     document = (yield _call("getFeedDocument", "GET", f"/documents/{answer.result_feed_document_id}")).read(_Document)
     reply = yield Call(operation="download", method="GET", path=document.url)
     issues = _report(reply, document.compression_algorithm).issues

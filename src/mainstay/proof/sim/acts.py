@@ -10,7 +10,7 @@ from msgspec import Struct
 PRICES = (990, 1450, 2399, 3100, 4999, 899)
 STORY_S = 900  # acts happen within a quarter of an hour
 FAULTS = (
-    "throttled", "error_before", "error_after", "cut_before", "cut_after", "partial", "duplicate", "late", "reordered", "lost",
+    "throttled", "error_before", "error_after", "cut_before", "cut_after", "lingering", "partial", "duplicate", "late", "reordered", "lost",
     "unsubscribed",
 )  # fmt: skip
 KINDS: Mapping[str, float] = {  # how often each act is drawn, relative to the others

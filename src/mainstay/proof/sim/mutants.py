@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mainstay.connectors.shopify import orders as shopify
+from mainstay.delivery.connection import Connection
 from mainstay.delivery.dispatch import Dispatch
 from mainstay.delivery.lanes import Lanes
 from mainstay.delivery.levels import Levels
@@ -158,6 +159,13 @@ MUTANTS: dict[str, Mutant] = {
     "forget-early": Mutant("what came before its order is forgotten", Waiting, "come", lambda _right: lambda *_args: iter(()), ""),
     "never-wake": Mutant("orders in backlog are not looked at when units come free", Turns, "wake", _never, "nobody waits"),
     "unknown-is-done": Mutant("an answer that never came is taken for success", Lanes, "_settle", _taken_for_done, ""),
+    "believe-at-once": Mutant(
+        "what is looked up in vain is done again, although the call may still be carried out",
+        Connection,
+        "lingering",
+        lambda _right: lambda _self, _failure, _now: 0,
+        "",
+    ),
     "post-once": Mutant("the ledger is not corrected when an order changes", Apply, "close", _books_once, "unexplained_minor_units"),
     "never-poll": Mutant("feeds are not read", Poll, "once", lambda _right: _asleep, ""),
     "keep-the-money": Mutant(
