@@ -11,7 +11,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mainstay.connectors.shopify import orders as shopify
-from mainstay.delivery.connection import Connection
 from mainstay.delivery.dispatch import Dispatch
 from mainstay.delivery.lanes import Lanes
 from mainstay.delivery.levels import Levels
@@ -110,6 +109,16 @@ def _taken_for_done(right: Any) -> Any:
     return settle
 
 
+def _taken_for_over(right: Any) -> Any:
+    """A call that was given up is taken for one that is not carried out any more."""
+
+    def later(self: Lanes, task: Any, failure: Any) -> None:
+        failure.lingers_s = 0.0
+        right(self, task, failure)
+
+    return later
+
+
 def _books_once(right: Any) -> Any:
     """What changes after the first posting is not posted."""
 
@@ -161,9 +170,9 @@ MUTANTS: dict[str, Mutant] = {
     "unknown-is-done": Mutant("an answer that never came is taken for success", Lanes, "_settle", _taken_for_done, ""),
     "believe-at-once": Mutant(
         "what is looked up in vain is done again, although the call may still be carried out",
-        Connection,
-        "lingering",
-        lambda _right: lambda _self, _failure, _now: 0,
+        Lanes,
+        "_later",
+        _taken_for_over,
         "",
     ),
     "post-once": Mutant("the ledger is not corrected when an order changes", Apply, "close", _books_once, "unexplained_minor_units"),
