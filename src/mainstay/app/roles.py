@@ -27,6 +27,7 @@ from mainstay.edge.receive import Door, Receive, Scope, Send
 from mainstay.edge.record import Recorder
 from mainstay.flows import journey
 from mainstay.flows.ask import Desk
+from mainstay.flows.heap import look_seldom
 from mainstay.flows.intake import Intake
 from mainstay.flows.operate import Operators
 from mainstay.flows.propagate import Propagate
@@ -299,6 +300,7 @@ def listening(host: str, port: int) -> socket.socket:
 
 def run(role: str, house: House, ready: Callable[[], None]) -> None:
     """Run one role until SIGTERM or SIGINT, then drain."""
+    look_seldom()
     if role == "core":
         stopped: list[int] = []
         for name in (signal.SIGTERM, signal.SIGINT):

@@ -63,6 +63,7 @@ class World:
         for held in (self.orders, self.reservations, self.items, self.item_of, self.levels, self.shelves, self.erased):
             held.clear()
         self.counters = self.store.counters()
+        self._counted = dict(self.counters)  # as the store has them
         self.words = self.store.words()
         self.accounts = self.store.accounts()
         self.backlog = self.store.rows("count_backlog")[0][0]
@@ -271,12 +272,13 @@ class World:
             batch.level_changes.append((self.number("level_change"), at, _encode(sorted(self.tell))))
         if self.tell_price:
             batch.price_changes.append((self.number("price_change"), at, _encode(sorted(self.tell_price))))
-        batch.counters = self.counters
+        batch.counters = dict(self.counters.items() - self._counted.items())
         try:
             self.store.write(batch)
         except BaseException:
             self.reset()
             raise
+        self._counted |= batch.counters
         self._trim()
         self.begin()
 

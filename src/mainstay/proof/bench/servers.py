@@ -15,6 +15,7 @@ import uvicorn
 
 from mainstay.edge.receive import Door, Receive, Scope, Send
 from mainstay.edge.record import Recorder
+from mainstay.flows.heap import look_seldom
 from mainstay.proof.bench.stage import shopify
 from mainstay.storage.inbox import Inbox
 
@@ -39,6 +40,7 @@ def ours(place: Path, *, stores: bool) -> Any:
     """The product's door, alone on its server."""
     inbox = Inbox(place / "inbox.db")
     recorder = (Recorder if stores else Discard)(inbox, clock, lambda: None)
+    look_seldom()
     door = Door({"shop": shopify()}, recorder, clock, 2_000_000)
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:

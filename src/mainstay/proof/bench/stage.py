@@ -8,6 +8,7 @@ from pathlib import Path
 from mainstay.connectors.shopify import Shopify
 from mainstay.contract.connector import settings_of
 from mainstay.flows.ask import Desk
+from mainstay.flows.heap import look_seldom
 from mainstay.flows.intake import Intake
 from mainstay.flows.shop import Shop
 from mainstay.flows.world import World
@@ -69,6 +70,7 @@ class Stage:
         self.intake = Intake(self.world, self.shop)
         Desk(self.intake)
         self._fill(skus, units)
+        look_seldom()
 
     def _fill(self, skus: int, units: int) -> None:
         world, apply = self.world, self.intake.apply
