@@ -77,6 +77,23 @@ def test_a_commit_that_fails_on_disk_forgets_nothing(desk, run):
     assert desk.outcomes.inbox.mark("cursor/paper/orders") == "c1"
 
 
+def test_what_stands_already_is_not_written_again(desk, run):
+    """An idle process notes its place many times a second, and leaves the disk alone."""
+
+    async def places():
+        desk.outcomes.remember("levels/shop", "1")
+        desk.outcomes.flush()
+        before = desk.outcomes.inbox.connection.total_changes()
+        desk.outcomes.remember("levels/shop", "1")
+        desk.outcomes.flush()
+        same = desk.outcomes.inbox.connection.total_changes()
+        desk.outcomes.remember("levels/shop", "2")
+        desk.outcomes.flush()
+        return same - before, desk.outcomes.inbox.connection.total_changes() - same, desk.outcomes.mark("levels/shop")
+
+    assert run(places()) == (0, 1, "2")
+
+
 def test_a_card_number_in_what_is_read_is_redacted_before_it_is_recorded(desk, poll, run):
     desk.answer = lambda path, body: page("c1", ("o1", "note: 4242-4242-4242-4242"), ("o2", "b"))
     run(poll.once())

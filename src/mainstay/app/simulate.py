@@ -17,7 +17,7 @@ from mainstay.proof.sim import run
 from mainstay.proof.sim.machine import Fittings
 from mainstay.proof.sim.wires import url
 
-LISTEN_S = 5.0  # in a simulation every ring is heard
+LISTEN_S = 60.0  # in a simulation every ring is heard
 SHOWN_MAX = 10  # failed seeds that are listed
 POLLS_S = {"notifications": 60.0}  # feeds that are read oftener than the others
 POLL_S = 240.0

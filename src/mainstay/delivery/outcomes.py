@@ -38,6 +38,7 @@ class Outcomes:
         self.clock, self.recorded = clock, recorded
         self._new: list[New] = []
         self._marks: dict[str, str] = {}
+        self._kept: dict[str, str] = {}  # what this process has remembered, to the last
         self._attempts: dict[int, Attempt] = {}
         self._listed: dict[tuple[str, int], tuple[int, int]] = {}
         self._flushing: asyncio.TimerHandle | None = None
@@ -65,7 +66,7 @@ class Outcomes:
             if kept is not row.body:
                 self.outcome(notice(system, row.topic, row.key, kept))
         if cursor is not None:
-            self._marks[cursor[0]] = cursor[1]
+            self._kept[cursor[0]] = self._marks[cursor[0]] = cursor[1]
         self._soon()
 
     def refused(self, system: str, channel: str, command: SetLevel | SetPrice, why: Reject) -> None:
@@ -82,8 +83,10 @@ class Outcomes:
         self._soon()
 
     def remember(self, name: str, value: str) -> None:
-        self._marks[name] = value
-        self._soon()
+        """Keep a value. One that stands already costs no commit: an idle process leaves the disk alone."""
+        if self._kept.get(name) != value:
+            self._kept[name] = self._marks[name] = value
+            self._soon()
 
     # --- group commit ------------------------------------------------------------------------------------------------
     def _soon(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import selectors
 from collections.abc import Callable
 from typing import Any
 
@@ -12,11 +13,18 @@ class Stuck(Exception):
     """Nothing is ready and nothing will be: whoever waits here waits for ever."""
 
 
+class _NoFiles(selectors.SelectSelector):
+    """Nothing is read from files or sockets here: the loop's own pipe is never rung, so the system need not be asked."""
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        return []
+
+
 class Clockwork(asyncio.SelectorEventLoop):
     """Runs what asyncio runs, in the same order each time, and an hour in no time. Its clock begins at 0 seconds."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(_NoFiles())
         self._now = 0.0
 
     def time(self) -> float:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from mainstay.flows.heap import look_seldom
 from mainstay.model.failures import Reject
 from mainstay.proof.play import Cast
 from mainstay.proof.sim.acts import FAULTS, SCENARIOS, Swarm, draw
@@ -124,7 +125,8 @@ def report(endings: Iterable[Ending], progress: Callable[[Ending], None]) -> dic
 
 
 def silence() -> None:
-    """What the rooms log of faults that are made on purpose is of no interest."""
+    """What the rooms log of faults that are made on purpose is of no interest; nor are cycles of objects that live for a second."""
+    look_seldom()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
