@@ -6,11 +6,12 @@ import random
 import msgspec
 import pytest
 
+from mainstay.flows import journey
 from mainstay.flows.ask import AskedLine, ReserveRequest
 from mainstay.flows.rebuild import COMPARED, verify
 from mainstay.model.objects import Reference
 from mainstay.model.seen import RefundSeen, StockCounted, StockMoved
-from mainstay.storage.packing import unpack
+from mainstay.storage.packing import Damaged, unpack
 from tests.flows.conftest import T0, Core, a_parcel, a_payment, an_order
 
 
@@ -281,6 +282,22 @@ def test_a_row_of_the_log_that_is_damaged_is_named(tmp_path, change, said):
     verdict = verify(core.path, tmp_path / "rebuilt.db", core.shop)
     assert not verdict.identical and len(verdict.differences) == 1
     assert verdict.differences[0].startswith(f"event {seq} ({kind} {entity}): {said}"), verdict.differences
+
+
+def test_an_order_that_is_damaged_is_named_and_stops_nothing_else(tmp_path):
+    """Whoever asks for it is told so; what comes for it becomes a dead letter that says so; other orders go on."""
+    core = Core(tmp_path / "state.db")
+    core.count("A", 5)
+    core.say("shop", an_order())
+    number = core.order().id
+    core.state.connection.execute("UPDATE orders SET body = CAST(substr(body, 1, 60) || char(1) || substr(body, 62) AS BLOB)")
+    core.world.reset()
+    with pytest.raises(Damaged, match="mainstay verify"):
+        journey.order(core.state, number)
+    core.say("shop", an_order(version=2))
+    assert core.rows("SELECT code FROM letter") == [("store_damaged",)]
+    core.say("shop", an_order("2"))
+    assert core.order("2").status == "released"
 
 
 def test_a_commit_that_fails_leaves_nothing_and_can_be_repeated(tmp_path, monkeypatch):

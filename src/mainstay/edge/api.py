@@ -27,7 +27,7 @@ from mainstay.model.secrets import Secret
 from mainstay.stock.view import ChannelPolicy
 from mainstay.storage.bell import POLL_S
 from mainstay.storage.inbox import InboxReader
-from mainstay.storage.packing import unpack
+from mainstay.storage.packing import Damaged, unpack
 from mainstay.storage.state import State
 
 Found = TypeVar("Found")
@@ -138,6 +138,8 @@ class Api:
                 return Response(answer, status, media_type="application/json" if status < 400 else "application/problem+json")
             except Problem as why:
                 return Response(problem(why.status, why.code, why.detail), why.status, media_type="application/problem+json")
+            except Damaged as why:
+                return Response(problem(500, why.code, why.why), 500, media_type="application/problem+json")
             except Overloaded:
                 answer = problem(503, "overloaded", "more waits than we hold; send it again")
                 return Response(answer, 503, {"retry-after": "1"}, media_type="application/problem+json")

@@ -45,6 +45,7 @@ from mainstay.model.seen import (
 from mainstay.orders import decide as orders
 from mainstay.storage.database import STORE_FAILED
 from mainstay.storage.inbox import OUTCOMES_FROM, UNCLAIMED, Receipt
+from mainstay.storage.packing import Damaged
 from mainstay.storage.state import Key
 
 IMPERSONAL = ON_ITEMS | {Hint}  # a receipt that says nothing else is nobody's
@@ -113,7 +114,7 @@ class Intake:
     def _condemn(self, source: str, receipt: Receipt, bug: Exception, now: int) -> None:
         log.exception("bug", system=receipt.system, topic=receipt.topic, receipt=receipt.seq)
         world = self.world
-        self._refuse(receipt, bug_of(bug))
+        self._refuse(receipt, bug if isinstance(bug, Damaged) else bug_of(bug))
         world.counters[f"position/{source}"] = receipt.seq
         self._hand_over(source, [receipt])
         world.commit(now)

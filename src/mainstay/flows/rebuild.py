@@ -8,7 +8,6 @@ from zlib import crc32
 
 import msgspec
 from msgspec import Struct
-from zstandard import ZstdError
 
 from mainstay.flows.apply import Apply
 from mainstay.flows.letters import bug_of
@@ -16,7 +15,7 @@ from mainstay.flows.shop import Shop
 from mainstay.flows.world import World
 from mainstay.model.events import AnyEvent, Erased, Heard, Refused, ReservationEnded, Reserved, decode
 from mainstay.model.seen import OrderSeen
-from mainstay.storage.packing import unpack
+from mainstay.storage.packing import Damaged, unpack
 from mainstay.storage.state import State
 
 ROWS_MAX = 500
@@ -83,7 +82,7 @@ def replay(live: State, rebuilt: State, shop: Shop) -> int:
                 text = unpack(body)
                 _replay_row(apply, seq, at, kind, entity, text)
                 _count(world.counters, seq, kind, entity, text)
-            except (ZstdError, msgspec.MsgspecError, UnicodeDecodeError, IndexError) as why:
+            except (Damaged, msgspec.MsgspecError, UnicodeDecodeError) as why:
                 raise Unreadable(f"event {seq} ({kind} {entity}): its bytes cannot be read: {why or type(why).__name__}") from why
             except Exception as why:  # bytes that can be read and make no sense, or a bug: the row tells which
                 raise Unreadable(f"event {seq} ({kind} {entity}): it cannot be folded: {bug_of(why).why}") from why
@@ -199,7 +198,7 @@ def _opened(row: Any) -> Any:
 def _readable(body: bytes) -> bytes:
     try:
         return unpack(body)
-    except ZstdError:
+    except Damaged:
         return body
 
 

@@ -14,7 +14,7 @@ from mainstay.model.seen import OrderSeen
 from mainstay.model.state import LOCATIONS_MAX, ItemState, Level, OrderState, ReservationState
 from mainstay.orders.moves import OPEN
 from mainstay.stock.fold import level_id
-from mainstay.storage.packing import pack, unpack
+from mainstay.storage.packing import damaged, pack, unpack
 from mainstay.storage.state import Batch, Key, State
 
 ORDERS_HELD_MAX = 4_000  # orders kept in memory between batches
@@ -29,11 +29,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 def order_of(body: bytes, heard: bytes | None) -> OrderState:
-    """An order of the store; what its source stated is taken from the log, where it stands once."""
-    state = _orders.decode(unpack(body))
-    if heard is not None:
-        said = [event.said for event in decode(unpack(heard)) if isinstance(event, Heard) and isinstance(event.said, OrderSeen)]
-        state.order = said[-1].order
+    """An order of the store; what its source stated is taken from the log, where it stands once. Raises Damaged."""
+    try:
+        state = _orders.decode(unpack(body))
+        if heard is not None:
+            said = [event.said for event in decode(unpack(heard)) if isinstance(event, Heard) and isinstance(event.said, OrderSeen)]
+            state.order = said[-1].order
+    except (msgspec.MsgspecError, UnicodeDecodeError) as why:
+        raise damaged(f"a row of an order: {why}") from None
     return state
 
 

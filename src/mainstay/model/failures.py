@@ -144,6 +144,11 @@ CODES: dict[str, Code] = {
         "theirs",
         "Delete it at its source, then suppress the letter.",
     ),
+    "store_damaged": Code(
+        "A row of our own store cannot be read: its bytes were changed on the disk.",
+        "ours",
+        "Run `mainstay verify`, which names what is damaged; take the row back from a backup, then retry.",
+    ),
     "redirect_refused": Code("The other side answered with a redirect.", "theirs", "Correct the base URL of the system."),
     "not_capable": Code("The connector cannot do what was asked.", "ours", "Change the flow, or the connector."),
     "not_found": Code("The other side does not know the object.", "theirs", "Check the cross-reference; retry when it exists there."),

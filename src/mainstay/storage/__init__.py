@@ -6,6 +6,6 @@ FACE = (
     "database.Lock", "database.SQL", "database.SQLITE_MIN", "database.STORE_FAILED",
     "database.ask", "database.connect", "database.force", "database.rows", "database.scrub",
     "inbox.Inbox", "inbox.InboxReader", "inbox.New", "inbox.OUTCOMES_FROM", "inbox.Receipt", "inbox.UNCLAIMED",
-    "packing.pack", "packing.unpack",
+    "packing.Damaged", "packing.damaged", "packing.pack", "packing.unpack",
     "state.Batch", "state.Key", "state.State",
 )  # fmt: skip

@@ -6,6 +6,8 @@ from importlib import resources
 
 import zstandard
 
+from mainstay.model.failures import Reject
+
 PACK_FROM = 200  # bytes; shorter bodies gain little
 LEVEL = -2  # half the time of level 1 for 8 % more bytes
 _VOCABULARY = 1  # the first byte of what is packed; JSON begins with [ or {
@@ -23,6 +25,20 @@ def pack(body: bytes) -> bytes:
     return _MARK + _pack(body) if len(body) >= PACK_FROM else body
 
 
+class Damaged(Reject):
+    """A row of the store that cannot be read: its bytes were changed on the disk."""
+
+    code = "store_damaged"
+
+
 def unpack(body: bytes) -> bytes:
-    """The JSON of a row."""
-    return _unpack(memoryview(body)[1:]) if body[0] == _VOCABULARY else body
+    """The JSON of a row. Raises Damaged."""
+    try:
+        return _unpack(memoryview(body)[1:]) if body[0] == _VOCABULARY else body
+    except (zstandard.ZstdError, IndexError) as why:
+        raise damaged(f"a packed row: {why}") from None
+
+
+def damaged(which: str) -> Damaged:
+    """The failure that names a row, and what to do."""
+    return Damaged(f"the store is damaged ({which}); `mainstay verify` names what is, and a backup has it whole")
