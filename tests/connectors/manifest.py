@@ -177,7 +177,10 @@ _FIXTURES_UNASKED = (
 ).split()
 ASIDE["shopify"] = [
     *((UNASKED, f"rest-docs/{kind}/*", held, f"{kind}: neither read nor subscribed to") for kind, held in _DOCS_UNASKED.items()),
-    *((DONE, f"rest-docs/{kind}/*", held, "a count, a deletion or an activation: nothing of the object") for kind, held in _DOCS_DONE.items()),
+    *(
+        (DONE, f"rest-docs/{kind}/*", held, "a count, a deletion or an activation: nothing of the object")
+        for kind, held in _DOCS_DONE.items()
+    ),
     *((UNASKED, f"rest-fixtures/{kind}.json", 1, f"{kind}: neither read nor subscribed to") for kind in _FIXTURES_UNASKED),
     *((UNASKED, f"graphql-recorded/{kind}/*", held, why) for kind, (held, why) in _RECORDED_UNASKED.items()),
     (DESCRIBED, "specs/*", 1, "the schema that our documents are checked against"),
@@ -317,7 +320,11 @@ ASIDE["tryton"] = [
 # --- ShipStation -------------------------------------------------------------------------------------------------------------
 INBOUND["shipstation"] = [
     ("shipment", ["FulfilmentSeen"] * 2, ["v1-recorded/list_all_shipments", "v1-recorded/list_matching_shipments"]),
-    ("order", ["not_business"], ["v1-recorded/list_orders_by_tag", "v1-recorded/get_order", "v1-recorded/update_order"]),  # all await their shipment
+    (
+        "order",
+        ["not_business"],
+        ["v1-recorded/list_orders_by_tag", "v1-recorded/get_order", "v1-recorded/update_order"],
+    ),  # all await their shipment
 ]
 ASIDE["shipstation"] = [
     (TALK, "v1-recorded/[cu][rp]*ate_orders.json", 2, "the answer to releases that we send"),

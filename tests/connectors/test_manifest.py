@@ -69,7 +69,9 @@ def told(vendor: str, topic: str, document: Any, file: Path) -> tuple[str, str]:
     return lines[0]["rejected"], lines[0]["why"]
 
 
-@pytest.mark.parametrize(("vendor", "topic", "expected", "file"), ENTRIES, ids=[f"{vendor}/{file}-{topic}" for vendor, topic, _, file in ENTRIES])
+@pytest.mark.parametrize(
+    ("vendor", "topic", "expected", "file"), ENTRIES, ids=[f"{vendor}/{file}-{topic}" for vendor, topic, _, file in ENTRIES]
+)
 def test_every_document_becomes_what_it_says(shared: Path, tmp_path: Path, vendor: str, topic: str, expected: Becomes, file: str) -> None:
     found = documents(shared, vendor, topic, file)
     answers = [told(vendor, topic, document, tmp_path / "document.json") for document in found]

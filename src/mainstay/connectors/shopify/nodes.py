@@ -204,6 +204,7 @@ class _Order(Node):
 class _Item(Node):
     id: str
     sku: str | None
+    tracked: bool
 
 
 class _Quantity(Node):
@@ -232,10 +233,11 @@ def from_order(body: bytes, payment_system: str) -> list[Said]:
 
 def from_level(body: bytes) -> list[Said]:
     given = read(body, _Level)
-    stated = {one.name: one.quantity for one in given.quantities}
+    stated: dict[str, int | None] = {one.name: one.quantity for one in given.quantities}
     if "available" not in stated:
         raise Reject(f"the level of {given.item.id} states no `available`; it states: {', '.join(stated) or 'nothing'}", "schema")
-    return [level(number(given.item.id), number(given.location.id), stated["available"], given.updated_at, given.item.sku or "")]
+    available = stated["available"] if given.item.tracked else None  # of what nobody counts it says 0, where a webhook says null
+    return [level(number(given.item.id), number(given.location.id), available, given.updated_at, given.item.sku or "")]
 
 
 def _payload(node: _Order) -> orders.Payload:
