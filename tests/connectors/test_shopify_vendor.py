@@ -7,6 +7,7 @@ against sums that this file makes of the payload's own words.
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -402,14 +403,17 @@ def test_every_recorded_order_says_what_it_states(shared: Path, file: str) -> No
 
 @pytest.mark.parametrize("file", [file for topic, file in RECORDINGS if topic == "graphql/inventory_level"])
 def test_every_recorded_level_says_what_it_states(shared: Path, file: str) -> None:
-    """Their quantities, with a time and, where it was left out, a place or an item. Without `available` there is nothing to say."""
+    """With a time and, where it was left out, a place or an item: what is available, of what is tracked and where that was asked for."""
     for node in documents(shared, "shopify", "graphql/inventory_level", file):
         place, _, item = node["id"].rpartition("/")[2].partition("?inventory_item_id=")
         rest: dict[str, Any] = {"updatedAt": AT, "location": {"id": f"gid://shopify/Location/{place}"}, "quantities": []}
         named = {"sku": None, "tracked": True, "id": f"gid://shopify/InventoryItem/{item}"} | (node.get("item") or {})
         level = rest | node | {"item": named}
         stated = {one["name"]: one["quantity"] for one in level["quantities"]}
-        if "available" in stated:
+        if not named["tracked"]:
+            with pytest.raises(Reject, match=f"item {item} is not tracked"):
+                translate("shopify", "graphql/inventory_level", level)
+        elif "available" in stated:
             (said,) = translate("shopify", "graphql/inventory_level", level)
             assert (said.item, said.quantity) == (named["id"].rpartition("/")[2], stated["available"])
         else:
@@ -509,12 +513,10 @@ def test_a_recorded_answer_goes_through_the_reader(shared: Path) -> None:
         asking.send(Reply(200, {}, json.dumps({"data": {"orders": page}}).encode()))
     rows = done.value.value.rows
     assert len({row.key for row in rows}) == 3
-    for row, missing in zip(rows, ("`currencyCode`", "`name`", ""), strict=True):
-        if missing:
-            with pytest.raises(Reject, match=f"missing required field {missing}"):
-                SHOPIFY.translate(row.topic, row.body)
-        else:
-            assert [type(said.event) for said in SHOPIFY.translate(row.topic, row.body)] == [OrderSeen, FulfilmentSeen, RefundSeen]
+    for row, wrong in zip(rows, ("missing required field `name` - at `$.billingAddress`", "got `null` - at `$.updatedAt`"), strict=False):
+        with pytest.raises(Reject, match=re.escape(wrong)):
+            SHOPIFY.translate(row.topic, row.body)
+    assert [type(said.event) for said in SHOPIFY.translate(rows[2].topic, rows[2].body)] == [OrderSeen, FulfilmentSeen, RefundSeen]
 
 
 @pytest.mark.parametrize(("feed", "answer", "why"), [

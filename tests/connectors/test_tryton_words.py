@@ -31,7 +31,7 @@ MEANS: dict[str, type[Exception]] = {
     "a43-unknown-model-error": Reject,
     "b00-invoice-post-warning": Warned,
 }
-# The inbound documents among them: three rows of stock on hand. The others are answers to other questions than our feeds ask.
+# All three rows of stock on hand that were recorded; product, move and invoice rows were asked for less than our feeds ask (`manifest.py`).
 LEVELS = {"APR-02": ("2", -12), "BRD-03": ("3", -3), "MUG-01": ("1", -40)}
 
 
