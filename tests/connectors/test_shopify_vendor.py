@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -498,6 +499,56 @@ def test_recorded_refunds(shared: Path, file: str, which: int, expected: tuple[A
     assert isinstance(refund, RefundSeen)
     assert (refund.external, refund.amount, refund.reason, [(one.line, one.amount, one.restock) for one in refund.lines]) == expected
     assert (refund.currency, refund.status) == ("CAD", "succeeded")
+
+
+# --- an answer that lacks one field of all that our document asks for: none of it is guessed -----------------------------------------
+ASKED = {
+    "": "id name email phone poNumber test taxExempt taxesIncluded dutiesIncluded createdAt updatedAt cancelledAt currencyCode "
+        "presentmentCurrencyCode displayFinancialStatus totalPriceSet totalTaxSet totalTipReceivedSet originalTotalDutiesSet "
+        "originalTotalAdditionalFeesSet customAttributes customer shippingAddress billingAddress purchasingEntity lineItems shippingLines "
+        "fulfillments refunds transactions",
+    "customer": "id firstName lastName",
+    "shippingAddress": "name company address1 address2 city province provinceCode zip countryCodeV2 phone",
+    "totalPriceSet": "shopMoney",
+    "totalTaxSet.shopMoney": "amount currencyCode",
+    "lineItems": "nodes",
+    "lineItems.nodes.0": "id name sku quantity currentQuantity unfulfilledQuantity requiresShipping isGiftCard originalUnitPriceSet taxLines discountAllocations",
+    "lineItems.nodes.0.taxLines.0": "channelLiable priceSet",
+    "shippingLines.nodes.0": "title isRemoved originalPriceSet taxLines discountAllocations",
+    "fulfillments.0": "id status displayStatus createdAt updatedAt location trackingInfo fulfillmentLineItems",
+    "fulfillments.0.trackingInfo.0": "company number",
+    "fulfillments.0.fulfillmentLineItems.nodes.0": "quantity lineItem",
+    "refunds.0": "id createdAt note refundLineItems refundShippingLines transactions",
+    "refunds.0.refundLineItems.nodes.0": "quantity restockType lineItem subtotalSet totalTaxSet",
+    "refunds.0.transactions.nodes.0": "kind status amountSet receiptJson",
+    "transactions.0": "kind status receiptJson",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "field"), [(place, field) for place, fields in ASKED.items() for field in fields.split()])
+def test_no_field_of_an_order_is_guessed(shared: Path, place: str, field: str) -> None:
+    (node, _) = documents(shared, "shopify", "graphql/order", f"{ORDERS_2026}/vbts-order-merchant-detail-read")
+    order = json.loads(json.dumps(filled(node)))
+    assert len(translate("shopify", "graphql/order", order)) == 3
+    del reduce(lambda held, step: held[int(step)] if step.isdecimal() else held[step], filter(None, place.split(".")), order)[field]
+    with pytest.raises(Reject, match=f"Object missing required field `{field}`") as refused:
+        translate("shopify", "graphql/order", order)
+    assert refused.value.code == "schema"
+
+
+@pytest.mark.parametrize(
+    ("place", "field"), [("", "updatedAt"), ("", "item"), ("", "location"), ("", "quantities"), ("item", "sku"), ("item", "tracked")]
+)
+def test_no_field_of_a_level_is_guessed(place: str, field: str) -> None:
+    level: dict[str, Any] = {
+        "updatedAt": AT, "item": {"id": "gid://shopify/InventoryItem/7", "sku": "MUG", "tracked": True},
+        "location": {"id": "gid://shopify/Location/3"}, "quantities": [{"name": "available", "quantity": 4}],
+    }  # fmt: skip
+    (said,) = translate("shopify", "graphql/inventory_level", level)
+    assert (said.item, said.location, said.quantity, said.sku) == ("7", "3", 4, "MUG")
+    del (level[place] if place else level)[field]
+    with pytest.raises(Reject, match=f"Object missing required field `{field}`"):
+        translate("shopify", "graphql/inventory_level", level)
 
 
 # --- what the reader of the feeds makes of an answer that says less than it asked for ------------------------------------------------
