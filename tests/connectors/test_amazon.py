@@ -1,12 +1,14 @@
-"""Amazon's words to ours: own samples, and every inbound business document of ../shared/vendor/amazon. Expectations by hand."""
+"""Amazon's words to ours: own samples, and the documents beside the repo (`manifest.py` says which). Expectations by hand."""
 
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from manifest import documents, entries, translate
 
 from mainstay.connectors import amazon
 from mainstay.connectors.amazon import Amazon, notifications
@@ -19,32 +21,7 @@ from mainstay.model.times import micros
 SAMPLES = Path(amazon.__file__).parent / "samples"
 SETTINGS = {"seller": "A1", "marketplace": "A1PA6795UKMFR9", "client": "amzn1.c", "client_secret": "s3cret", "refresh_token": "Atzr|r"}
 
-# Every inbound business document: orders of 2026-01-01 (all five there are) and notifications (all sixteen).
-# file -> topic, and what each document becomes: its statements, or the code of the dead letter
-PACKED = "OrderSeen FulfilmentSeen"
-MANIFEST: dict[str, tuple[str, list[str]]] = {
-    "samples/orders-2026-01-01/getOrder-200-1": ("order", ["OrderSeen"]),
-    "samples/orders-2026-01-01/getOrder-200-example": ("order", [PACKED]),
-    "samples/orders-2026-01-01/searchOrders-200-0": ("order", ["OrderSeen"]),
-    "samples/orders-2026-01-01/searchOrders-200-2": ("order", ["OrderSeen"]),
-    "samples/orders-2026-01-01/searchOrders-200-example": ("order", [PACKED]),
-    "notifications/BrandedItemContentChangeNotification-0": ("BRANDED_ITEM_CONTENT_CHANGE", ["not_business"]),
-    "notifications/FBAOutboundShipmentStatusNotification-0": ("FBA_OUTBOUND_SHIPMENT_STATUS", ["unknown_topic"]),
-    "notifications/FeePromotionNotification-0": ("FEE_PROMOTION", ["not_business"]),
-    "notifications/FeedProcessingFinishedNotification-0": ("FEED_PROCESSING_FINISHED", ["not_business"]),
-    "notifications/FeedProcessingFinishedNotification-1": ("FEED_PROCESSING_FINISHED", ["not_business"]),
-    "notifications/FulfillmentOrderStatusNotification-0": ("FULFILLMENT_ORDER_STATUS", ["unknown_topic"]),
-    "notifications/ItemInventoryEventChangeNotification-0": ("ITEM_INVENTORY_EVENT_CHANGE", ["unknown_topic"]),
-    "notifications/ListingsItemIssuesChangeNotification-0": ("LISTINGS_ITEM_ISSUES_CHANGE", ["not_business"]),
-    "notifications/ListingsItemIssuesChangeNotification_2023-12-13-0": ("LISTINGS_ITEM_ISSUES_CHANGE", ["not_business"]),
-    "notifications/ListingsItemMfnQuantityChange-0": ("LISTINGS_ITEM_MFN_QUANTITY_CHANGE", ["StockCounted"]),
-    "notifications/OrderChangeNotification-0": ("ORDER_CHANGE", ["Hint"]),
-    "notifications/PricingHealthNotification-0": ("PRICING_HEALTH", ["not_business"]),
-    "notifications/ProductTypeDefinitionsChangeNotification-0": ("PRODUCT_TYPE_DEFINITIONS_CHANGE", ["not_business"]),
-    "notifications/ReportProcessingFinishedNotification-1": ("REPORT_PROCESSING_FINISHED", ["not_business"]),
-    "notifications/ShipmentTrackingMilestoneChangedNotification-0": ("SHIPMENT_TRACKING_MILESTONE_CHANGED", ["unknown_topic"]),
-    "notifications/TransactionUpdateNotification-0": ("TRANSACTION_UPDATE", ["unknown_topic"]),
-}
+# All five orders with amounts that there are; a sixth was recorded without (see `manifest.py`), and one listing, in a notification.
 # number, currency, total, shipping, tax, facilitator tax, tip, who fulfils, [(line, SKU, units, price, tax)]
 ORDERS: dict[str, tuple[Any, ...]] = {
     "getOrder-200-1": (
@@ -81,16 +58,6 @@ def changed(**fields: Any) -> bytes:
     return json.dumps({**json.loads(sample("order.json")), **fields}).encode()
 
 
-def documents(shared: Path, file: str) -> list[bytes]:
-    given = json.loads((shared / "vendor/amazon" / f"{file}.json").read_text())
-    if "response" in given:
-        body = given["response"]["body"]
-        found = body["orders"] if "orders" in body else [body["order"]]
-    else:
-        found = [given]
-    return [json.dumps(one, ensure_ascii=False).encode() for one in found]
-
-
 def becomes(connector: Amazon, topic: str, body: bytes) -> str:
     try:
         return " ".join(type(said.event).__name__ for said in connector.translate(topic, body))
@@ -100,28 +67,20 @@ def becomes(connector: Amazon, topic: str, body: bytes) -> str:
 
 # --- real documents ----------------------------------------------------------------------------------------------------------
 @pytest.mark.shared
-@pytest.mark.parametrize("file", MANIFEST)
-def test_every_real_document_becomes_what_it_says(shared: Path, connector: Amazon, file: str) -> None:
-    topic, expected = MANIFEST[file]
-    bodies = documents(shared, file)
-    assert [becomes(connector, topic, body) for body in bodies] == expected
-    if file.startswith("notifications/"):
-        (named,) = [notifications.name(body) for body in bodies]
+def test_every_real_notification_names_its_type_and_its_id(shared: Path) -> None:
+    there = [(topic, file) for vendor, topic, _, file in entries() if vendor == "amazon" and topic != "order"]
+    assert len(there) == 16
+    for topic, file in there:
+        (document,) = documents(shared, "amazon", topic, file)
+        named = notifications.name(json.dumps(document).encode())
         assert named is not None and named.topic == topic and named.key
 
 
 @pytest.mark.shared
-def test_no_real_notification_was_forgotten(shared: Path) -> None:
-    for folder in ("notifications", "samples/orders-2026-01-01"):
-        there = {f"{folder}/{path.stem}" for path in (shared / "vendor/amazon" / folder).iterdir() if "-400-" not in path.name}
-        assert there == {file for file in MANIFEST if file.startswith(folder)}
-
-
-@pytest.mark.shared
 @pytest.mark.parametrize("file", ORDERS)
-def test_real_orders_to_the_minor_unit(shared: Path, connector: Amazon, file: str) -> None:
-    (body,) = documents(shared, f"samples/orders-2026-01-01/{file}")
-    event = connector.translate("order", body)[0].event
+def test_real_orders_to_the_minor_unit(shared: Path, file: str) -> None:
+    (document,) = documents(shared, "amazon", "order", f"samples/orders-2026-01-01/{file}")
+    event = translate("amazon", "order", document)[0]
     assert isinstance(event, OrderSeen)
     order = event.order
     lines = [(one.id, one.sku, one.quantity, one.price, one.tax) for one in order.lines]
@@ -141,27 +100,41 @@ def test_real_orders_to_the_minor_unit(shared: Path, connector: Amazon, file: st
 
 
 @pytest.mark.shared
-def test_real_packages(shared: Path, connector: Amazon) -> None:
-    (british,) = documents(shared, "samples/orders-2026-01-01/getOrder-200-example")
-    assert connector.translate("order", british)[1].event == FulfilmentSeen(
+def test_real_orders_say_their_own_totals(shared: Path) -> None:
+    """By sums of the payload's own words; yen have no decimals, all others two."""
+    for file in ORDERS:
+        (given,) = documents(shared, "amazon", "order", f"samples/orders-2026-01-01/{file}")
+        order = translate("amazon", "order", given)[0].order
+        stated = given["proceeds"]["grandTotal"]
+        scale = 1 if stated["currencyCode"] == "JPY" else 100
+        assert order.total == Decimal(stated["amount"]) * scale
+        for line, item in zip(order.lines, given["orderItems"], strict=True):
+            parts = {part["type"]: Decimal(part["subtotal"]["amount"]) * scale for part in item["proceeds"]["breakdowns"]}
+            assert line.quantity * line.price == parts["ITEM"] and line.tax == parts.get("TAX", 0)
+
+
+@pytest.mark.shared
+def test_real_packages(shared: Path) -> None:
+    (british,) = documents(shared, "amazon", "order", "samples/orders-2026-01-01/getOrder-200-example")
+    assert translate("amazon", "order", british)[1] == FulfilmentSeen(
         external="202-1234567-8901234/UK-PKG-2024-001", version=micros("2024-12-25T16:30:00Z"), at=micros("2024-12-26T14:00:00Z"),
         of=Reference("order", "202-1234567-8901234"), status="shipped", lines=(UnitsOf("20212345678901", 3),), carrier="Royal Mail",
         service="Royal Mail Tracked 48", tracking=("RR123456789GB",),
     )  # fmt: skip
-    (american,) = documents(shared, "samples/orders-2026-01-01/searchOrders-200-example")
-    parcel = connector.translate("order", american)[1].event
+    (american,) = documents(shared, "amazon", "order", "samples/orders-2026-01-01/searchOrders-200-example")
+    parcel = translate("amazon", "order", american)[1]
     assert isinstance(parcel, FulfilmentSeen)
     assert (parcel.status, parcel.lines) == ("delivered", (UnitsOf("12345678901234", 2), UnitsOf("12345678901235", 1)))
 
 
 @pytest.mark.shared
-def test_real_notifications(shared: Path, connector: Amazon) -> None:
-    (change,) = documents(shared, "notifications/OrderChangeNotification-0")
+def test_real_notifications(shared: Path) -> None:
+    (change,) = documents(shared, "amazon", "ORDER_CHANGE", "notifications/OrderChangeNotification-0")
     at = micros("2020-01-11T00:09:53.109Z")
-    assert connector.translate("ORDER_CHANGE", change)[0].event == Hint(external="903-8868176-2219830", version=at, at=at, feed="order")
-    (count,) = documents(shared, "notifications/ListingsItemMfnQuantityChange-0")
+    assert translate("amazon", "ORDER_CHANGE", change)[0] == Hint(external="903-8868176-2219830", version=at, at=at, feed="order")
+    (count,) = documents(shared, "amazon", "LISTINGS_ITEM_MFN_QUANTITY_CHANGE", "notifications/ListingsItemMfnQuantityChange-0")
     at = micros("2021-02-03T18:59:30.194Z")
-    assert connector.translate("LISTINGS_ITEM_MFN_QUANTITY_CHANGE", count)[0].event == StockCounted(
+    assert translate("amazon", "LISTINGS_ITEM_MFN_QUANTITY_CHANGE", count)[0] == StockCounted(
         external="NLS-SHOES-03@DEFAULT", version=at, at=at, item="NLS-SHOES-03", sku="NLS-SHOES-03", quantity=99, measure="available"
     )  # fmt: skip
 

@@ -62,6 +62,10 @@ def level(sku: str, quantity: int, revision: int = 1) -> SetLevel:
     return SetLevel(key=f"{sku}-{revision}", sku=sku, item=sku, quantity=quantity, revision=revision)
 
 
+def price(amount: int, currency: str) -> SetPrice:
+    return SetPrice(key="p", sku="S", item="S", currency=currency, price=amount, revision=1)
+
+
 def placed(wire: Wire, twin: AmazonTwin, **more: Any) -> dict[str, Any]:
     order = twin.place_order([("SKU-0", 2), ("SKU-1", 1)], now=wire.now, buyer=BUYER, **more)
     assert order is not None
@@ -278,6 +282,54 @@ def test_a_vendor_report_gives_each_message_its_outcome(shared: Path) -> None:
     outcomes = converse(listings.publish(account, [level(f"S{n}", n) for n in range(MANY)]), lambda call: answers[call.operation])
     assert [n + 1 for n, one in enumerate(outcomes) if isinstance(one, Reject)] == [4, 5]
     assert "'[batteries_required]' is required" in outcomes[3].why and "supplier_declared" in outcomes[3].why  # type: ignore[union-attr]
+
+
+LISTED = "samples/listings-items/getListingsItem-200-0"  # 100 units of DEFAULT; 100.00 USD in one marketplace, 130.00 CAD in another
+SHOWN: list[tuple[str, SetLevel | SetPrice, bool]] = [  # marketplace, what we set, does the vendor's listing show it?
+    ("ATVPDKIKX0DER", level("GM-ZDPI-9B4E", 100), True),
+    ("ATVPDKIKX0DER", level("GM-ZDPI-9B4E", 99), False),
+    ("ATVPDKIKX0DER", level("GM-ZDPI-9B4E", 0), False),
+    ("ATVPDKIKX0DER", SetLevel(key="k", sku="S", item="S", quantity=100, revision=1, location="OTHER"), False),
+    ("ATVPDKIKX0DER", price(10000, "USD"), True),
+    ("ATVPDKIKX0DER", price(10001, "USD"), False),
+    ("ATVPDKIKX0DER", price(13000, "CAD"), False),
+    ("A2EUQ1WTGCTBG2", price(13000, "CAD"), True),
+    ("A2EUQ1WTGCTBG2", price(13000, "USD"), False),
+    ("A1PA6795UKMFR9", price(10000, "USD"), False),
+]
+
+
+def answered(shared: Path, file: str) -> Reply:
+    answer = json.loads((shared / f"vendor/amazon/{file}.json").read_text())["response"]
+    return Reply(answer["status"], {}, json.dumps(answer["body"]).encode())
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(("marketplace", "command", "shown"), SHOWN)
+def test_what_the_vendors_listing_shows(shared: Path, marketplace: str, command: SetLevel | SetPrice, shown: bool) -> None:
+    account = listings.Account("A1", marketplace)
+    assert converse(listings.look_up(account, command), lambda call: answered(shared, LISTED)) == (Done() if shown else None)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("patchListingsItem-200-0", "f1dc2914-75dd-11ea-bc55-0242ac130003"),
+        ("patchListingsItem-200-1", "Amazon refused the change of 'S': it gave no reason"),  # VALID: a trial, by which nothing changed
+        ("putListingsItem-200-2", "'condition_type' is required but not supplied. (90220); The attributes are invalid. (90000900)"),
+        ("patchListingsItem-400-0", "patchListingsItem"),
+    ],
+)
+def test_what_the_vendors_answers_to_a_change_say(shared: Path, file: str, told: str) -> None:
+    _, connector, _ = rig(0)
+    account = listings.Account("A1", "ATVPDKIKX0DER")
+    reply = answered(shared, f"samples/listings-items/{file}")
+    (outcome,) = converse(listings.publish(account, [level("S", 1)]), lambda call: connector.judge(call, reply))
+    if isinstance(outcome, Done):
+        assert outcome == Done({"submission": told})
+    else:
+        assert isinstance(outcome, Reject) and told in outcome.why
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ MEANS: dict[str, type[Exception]] = {
     "a43-unknown-model-error": Reject,
     "b00-invoice-post-warning": Warned,
 }
-# The inbound documents among them: three rows of stock on hand. The others are answers to other questions than our feeds ask.
+# All three rows of stock on hand that were recorded; product, move and invoice rows were asked for less than our feeds ask (`manifest.py`).
 LEVELS = {"APR-02": ("2", -12), "BRD-03": ("3", -3), "MUG-01": ("1", -40)}
 
 
@@ -92,6 +92,53 @@ def test_recorded_stock_on_hand(shared: Path) -> None:
             external=f"{item}/WH", version=1_700_000_000_000_000, at=1_700_000_000_000_000, item=item, sku=row["code"],
             quantity=quantity, location="WH",
         )  # fmt: skip
+
+
+# The recorder asked for less than our feeds do, so the rest is filled in. The moment is that of the recorded sale: 20 November 2026, 21:11.
+WRITTEN = {
+    "__class__": "datetime", "year": 2026, "month": 11, "day": 20, "hour": 21, "minute": 11, "second": 50, "microsecond": 5675,
+}  # fmt: skip
+WRITTEN_AT = 1_795_209_110_005_675
+PRODUCTS = [
+    ("2", "APR-02", "Linen apron"),
+    ("3", "BRD-03", "Oak board"),
+    ("1", "MUG-01", "Ceramic mug"),
+]  # none has a list price
+
+
+@pytest.mark.shared
+def test_recorded_products(shared: Path) -> None:
+    rows = recorded(shared, "a04-products-search-read-with-stock")["response"]["body"]["result"]
+    for row, (item, code, name) in zip(rows, PRODUCTS, strict=True):
+        rest = {"list_price_used": row["list_price"], "active": True, "last_modified_at": WRITTEN}
+        body = row | rest | {"template.": {"id": 9, "last_modified_at": WRITTEN}}
+        assert said("product", json.dumps(body).encode()) == ProductSeen(
+            external=item, version=WRITTEN_AT, at=WRITTEN_AT, title=name, currency="USD",
+            variants=(Variant(id=item, item=item, sku=code, title=name, price=None),),
+        )  # fmt: skip
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(  # the two of four moves that left the warehouse; the two others went from the shelf to the door
+    ("which", "external", "item", "sku", "delta"), [(2, "5/WH", "2", "APR-02", -1), (3, "4/WH", "1", "MUG-01", -2)]
+)
+def test_recorded_moves(shared: Path, which: int, external: str, item: str, sku: str, delta: int) -> None:
+    row = recorded(shared, "a24-moves-of-shipment")["response"]["body"]["result"][which]
+    move = row | {"internal_quantity": row["quantity"], "last_modified_at": WRITTEN, "product.": {"id": row["product"], "code": sku}}
+    body = json.dumps({"warehouse": "WH", "sign": -1, "place": "customer", "move": move}).encode()
+    assert said("move", body) == StockMoved(
+        external=external, version=WRITTEN_AT, at=WRITTEN_AT, item=item, sku=sku, delta=delta, location="WH", reason="customer"
+    )
+
+
+@pytest.mark.shared
+def test_a_recorded_invoice(shared: Path) -> None:
+    (row,) = recorded(shared, "a25-invoice-read-draft")["response"]["body"]["result"]
+    body = row | {"last_modified_at": WRITTEN, "currency.": {"id": 1, "code": "USD"}, "sales.": [{"id": 1, "reference": "WEB-10001"}]}
+    assert said("invoice", json.dumps(body).encode()) == InvoiceSeen(
+        external="1", version=WRITTEN_AT, at=WRITTEN_AT, of=Reference("order", "WEB-10001", "mainstay"), currency="USD",
+        total=4430, tax=0, state="draft", number="",
+    )  # fmt: skip
 
 
 @pytest.mark.shared

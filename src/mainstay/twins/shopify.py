@@ -437,7 +437,7 @@ class ShopifyTwin(Imitation):
         return {
             "id": f"{shapes.gid('InventoryLevel', self.location)}?inventory_item_id={variant.item}",
             "updatedAt": shapes.time(variant.updated_at),
-            "item": {"id": shapes.gid("InventoryItem", variant.item), "sku": variant.sku},
+            "item": {"id": shapes.gid("InventoryItem", variant.item), "sku": variant.sku, "tracked": True},
             "location": {"id": shapes.gid("Location", self.location)},
             "quantities": lambda names: [{"name": name, "quantity": variant.quantity} for name in names],
         }

@@ -63,7 +63,7 @@ INVENTORY = """
 query Inventory($location: ID!, $first: Int!, $after: String) {
   location(id: $location) {
     inventoryLevels(first: $first, after: $after) {
-      nodes { id updatedAt item { id sku } location { id } quantities(names: ["available"]) { name quantity } }
+      nodes { id updatedAt item { id sku tracked } location { id } quantities(names: ["available"]) { name quantity } }
       pageInfo { hasNextPage endCursor }
     }
   }

@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 
 from mainstay.connectors.shopify import documents
 from mainstay.connectors.shopify.effects import ask, data, gid, tail
-from mainstay.contract.connector import Page, Row
+from mainstay.contract.connector import Page, Row, read
 from mainstay.contract.talk import Reply, Talk
 from mainstay.model.failures import Reject
 from mainstay.model.times import SECOND, iso, micros
@@ -19,6 +19,7 @@ ORDER_NODE, LEVEL_NODE = "graphql/order", "graphql/inventory_level"
 LAG_S = 30  # a search may lag behind the write that it should find, so each poll reads this much again
 PAGE_COST = 400.0
 LEVELS_PER_PAGE = 50
+NULL = b"null"
 
 
 class _Answer(Struct):
@@ -49,7 +50,7 @@ def orders(rows_max: int, cursor: str) -> Talk[Page]:
     since, _, after = cursor.partition(" ")
     search = f"updated_at:>='{since}'" if since else None
     reply = yield ask("Orders", documents.ORDERS, {"first": rows_max, "after": after or None, "query": search}, cost=PAGE_COST)
-    page = msgspec.json.decode(_root(reply, "orders"), type=_Nodes)
+    page = read(_root(reply, "orders"), _Nodes)
     rows, latest = _rows(ORDER_NODE, page.nodes)
     if page.page_info.has_next_page:
         return Page(rows, f"{since} {page.page_info.end_cursor}", more=True)
@@ -60,10 +61,10 @@ def inventory(location: str, cursor: str) -> Talk[Page]:
     """All levels of a location, from the beginning each time: a level's search cannot be ordered by its change."""
     variables = {"location": gid("Location", location), "first": LEVELS_PER_PAGE, "after": cursor or None}
     reply = yield ask("Inventory", documents.INVENTORY, variables, cost=PAGE_COST)
-    found = msgspec.json.decode(_root(reply, "location"), type=_Location | None)
-    if found is None:
+    found = _root(reply, "location")
+    if found == NULL:
         raise Reject(f"Shopify knows no location {location!r}", "not_found")
-    page = found.inventory_levels
+    page = read(found, _Location).inventory_levels
     more = page.page_info.has_next_page
     return Page(_rows(LEVEL_NODE, page.nodes)[0], (page.page_info.end_cursor or "") if more else "", more=more)
 
@@ -71,9 +72,9 @@ def inventory(location: str, cursor: str) -> Talk[Page]:
 def order(number: str) -> Talk[tuple[Row, ...]]:
     reply = yield ask("Order", documents.ORDER, {"id": gid("Order", number)})
     found = _root(reply, "order")
-    if bytes(found) == b"null":
+    if found == NULL:
         raise Reject(f"Shopify knows no order {number}", "not_found")
-    return _rows(ORDER_NODE, [found])[0]
+    return _rows(ORDER_NODE, [Raw(found)])[0]
 
 
 def subscribe(url: str, topics: Sequence[str]) -> Talk[tuple[str, ...]]:
@@ -100,17 +101,24 @@ def _enum(topic: str) -> str:
     return topic.replace("/", "_").upper()
 
 
-def _root(reply: Reply, name: str) -> Raw:
-    return reply.read(_Answer).data[name]
+def _root(reply: Reply, name: str) -> bytes:
+    given = reply.read(_Answer).data
+    if name not in given:
+        raise Reject(f"Shopify's answer holds no `{name}`; it holds: {', '.join(sorted(given)) or 'nothing'}", "schema")
+    return bytes(given[name])
 
 
 def _rows(topic: str, found: Sequence[Raw]) -> tuple[tuple[Row, ...], int]:
     """One row for each node, in the vendor's own bytes, and the latest change among them."""
     rows, latest = [], 0
     for node in found:
-        stamp = msgspec.json.decode(node, type=_Stamp)
         content = bytes(node)
         digest = blake2b(content, digest_size=8).hexdigest()  # a second may hold two changes
+        try:
+            stamp = msgspec.json.decode(content, type=_Stamp)
+        except msgspec.ValidationError:
+            rows.append(Row(topic, digest, content))  # recorded like its neighbours: its translation says what is wrong with it
+            continue
         rows.append(Row(topic, f"{tail(stamp.id)}:{stamp.updated_at}:{digest}", content))
         latest = max(latest, micros(stamp.updated_at))
     return tuple(rows), latest

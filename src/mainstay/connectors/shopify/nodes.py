@@ -16,12 +16,12 @@ from mainstay.model.seen import Said
 
 
 class Node(Struct, rename="camel", gc=False):
-    """What all nodes share: camel-cased names."""
+    """What all nodes share: camel-cased names. What our documents ask for has no default: an answer without it answers another question."""
 
 
 class _Money(Node):
     amount: str
-    currency_code: str = ""
+    currency_code: str
 
 
 class _Moneys(Node):
@@ -35,7 +35,7 @@ class _Id(Node):
 
 class _Tax(Node):
     price_set: _Moneys
-    channel_liable: bool | None = None
+    channel_liable: bool | None
 
 
 class _Off(Node):
@@ -46,14 +46,14 @@ class _Line(Node):
     id: str
     quantity: Units
     original_unit_price_set: _Moneys
-    name: str | None = None
-    sku: str | None = None
-    current_quantity: int | None = None
-    unfulfilled_quantity: int = 0
-    requires_shipping: bool = True
-    is_gift_card: bool = False
-    tax_lines: list[_Tax] = []
-    discount_allocations: list[_Off] = []
+    name: str | None
+    sku: str | None
+    current_quantity: int
+    unfulfilled_quantity: int
+    requires_shipping: bool
+    is_gift_card: bool
+    tax_lines: list[_Tax]
+    discount_allocations: list[_Off]
 
 
 class _Lines(Node):
@@ -62,10 +62,10 @@ class _Lines(Node):
 
 class _Shipping(Node):
     original_price_set: _Moneys
-    title: str | None = None
-    is_removed: bool = False
-    tax_lines: list[_Tax] = []
-    discount_allocations: list[_Off] = []
+    title: str | None
+    is_removed: bool
+    tax_lines: list[_Tax]
+    discount_allocations: list[_Off]
 
 
 class _Shippings(Node):
@@ -74,30 +74,30 @@ class _Shippings(Node):
 
 class _Attribute(Node):
     key: str
-    value: str | None = None
+    value: str | None
 
 
 class _Customer(Node):
     id: str
-    first_name: str | None = None
-    last_name: str | None = None
+    first_name: str | None
+    last_name: str | None
 
 
 class _Address(Node):
-    name: str | None = None
-    company: str | None = None
-    address1: str | None = None
-    address2: str | None = None
-    city: str | None = None
-    province: str | None = None
-    province_code: str | None = None
-    zip: str | None = None
-    country: str | None = msgspec.field(name="countryCodeV2", default=None)
-    phone: str | None = None
+    name: str | None
+    company: str | None
+    address1: str | None
+    address2: str | None
+    city: str | None
+    province: str | None
+    province_code: str | None
+    zip: str | None
+    country: str | None = msgspec.field(name="countryCodeV2")
+    phone: str | None
 
 
 class _Purchaser(Node):
-    company: _Id | None = None
+    company: _Id | None = None  # a customer who buys for themselves has none
 
 
 class _Units(Node):
@@ -110,8 +110,8 @@ class _UnitsOf(Node):
 
 
 class _Tracking(Node):
-    company: str | None = None
-    number: str | None = None
+    company: str | None
+    number: str | None
 
 
 class _Fulfilment(Node):
@@ -120,32 +120,35 @@ class _Fulfilment(Node):
     created_at: str
     updated_at: str
     fulfillment_line_items: _UnitsOf
-    display_status: str | None = None
-    location: _Id | None = None
-    tracking_info: list[_Tracking] = []
+    display_status: str | None
+    location: _Id | None
+    tracking_info: list[_Tracking]
 
 
 class _Transaction(Node):
     kind: str
     status: str
-    amount_set: _Moneys | None = None
-    receipt_json: Any = None
+    receipt_json: Any
 
 
-class _Transactions(Node):
-    nodes: list[_Transaction] = []
+class _GivenBack(_Transaction):
+    amount_set: _Moneys
+
+
+class _AllGivenBack(Node):
+    nodes: list[_GivenBack]
 
 
 class _RefundedLine(Node):
     line_item: _Id
     quantity: Units
     restock_type: str
-    subtotal_set: _Moneys | None = None
-    total_tax_set: _Moneys | None = None
+    subtotal_set: _Moneys
+    total_tax_set: _Moneys
 
 
 class _RefundedLines(Node):
-    nodes: list[_RefundedLine] = []
+    nodes: list[_RefundedLine]
 
 
 class _RefundedShipping(Node):
@@ -153,16 +156,16 @@ class _RefundedShipping(Node):
 
 
 class _RefundedShippings(Node):
-    nodes: list[_RefundedShipping] = []
+    nodes: list[_RefundedShipping]
 
 
 class _Refund(Node):
     id: str
     created_at: str
-    note: str | None = None
-    refund_line_items: _RefundedLines = msgspec.field(default_factory=_RefundedLines)
-    refund_shipping_lines: _RefundedShippings = msgspec.field(default_factory=_RefundedShippings)
-    transactions: _Transactions = msgspec.field(default_factory=_Transactions)
+    note: str | None
+    refund_line_items: _RefundedLines
+    refund_shipping_lines: _RefundedShippings
+    transactions: _AllGivenBack
 
 
 class _Order(Node):
@@ -177,30 +180,31 @@ class _Order(Node):
     display_financial_status: str | None
     line_items: _Lines
     shipping_lines: _Shippings
-    cancelled_at: str | None = None
-    presentment_currency_code: str = ""
-    total_tip_received_set: _Moneys | None = None
-    original_total_duties_set: _Moneys | None = None
-    original_total_additional_fees_set: _Moneys | None = None
-    duties_included: bool = False
-    custom_attributes: list[_Attribute] = []
-    email: str | None = None
-    phone: str | None = None
-    po_number: str | None = None
-    test: bool = False
-    tax_exempt: bool = False
-    customer: _Customer | None = None
-    shipping_address: _Address | None = None
-    billing_address: _Address | None = None
-    purchasing_entity: _Purchaser | None = None
-    fulfillments: list[_Fulfilment] = []
-    refunds: list[_Refund] = []
-    transactions: list[_Transaction] = []
+    cancelled_at: str | None
+    presentment_currency_code: str
+    total_tip_received_set: _Moneys | None
+    original_total_duties_set: _Moneys | None
+    original_total_additional_fees_set: _Moneys | None
+    duties_included: bool
+    custom_attributes: list[_Attribute]
+    email: str | None
+    phone: str | None
+    po_number: str | None
+    test: bool
+    tax_exempt: bool
+    customer: _Customer | None
+    shipping_address: _Address | None
+    billing_address: _Address | None
+    purchasing_entity: _Purchaser | None
+    fulfillments: list[_Fulfilment]
+    refunds: list[_Refund]
+    transactions: list[_Transaction]
 
 
 class _Item(Node):
     id: str
-    sku: str | None = None
+    sku: str | None
+    tracked: bool
 
 
 class _Quantity(Node):
@@ -229,7 +233,10 @@ def from_order(body: bytes, payment_system: str) -> list[Said]:
 
 def from_level(body: bytes) -> list[Said]:
     given = read(body, _Level)
-    available = next((one.quantity for one in given.quantities if one.name == "available"), None)
+    stated: dict[str, int | None] = {one.name: one.quantity for one in given.quantities}
+    if "available" not in stated:
+        raise Reject(f"the level of {given.item.id} states no `available`; it states: {', '.join(stated) or 'nothing'}", "schema")
+    available = stated["available"] if given.item.tracked else None  # of what nobody counts it says 0, where a webhook says null
     return [level(number(given.item.id), number(given.location.id), available, given.updated_at, given.item.sku or "")]
 
 
@@ -359,7 +366,7 @@ def _refund(given: _Refund, order: int) -> orders.Refund:
     lines = [_refunded(one) for one in given.refund_line_items.nodes]
     shipping = [orders.Adjustment("shipping_refund", f"-{_amount(one.subtotal_amount_set)}") for one in given.refund_shipping_lines.nodes]
     paid = [
-        orders.Transaction(one.kind, one.status, _amount(one.amount_set), _currency(one.amount_set), _receipt(one))
+        orders.Transaction(one.kind, one.status, one.amount_set.shop_money.amount, one.amount_set.shop_money.currency_code, _receipt(one))
         for one in given.transactions.nodes
     ]
     return orders.Refund(
@@ -372,7 +379,3 @@ def _refunded(given: _RefundedLine) -> orders.RefundedLine:
     return orders.RefundedLine(
         number(given.line_item.id), given.quantity, _amounts(given.subtotal_set), _amounts(given.total_tax_set), given.restock_type
     )
-
-
-def _currency(given: _Moneys | None) -> str:
-    return given.shop_money.currency_code if given else ""

@@ -203,6 +203,8 @@ def _totals(charge: Charge) -> tuple[PaymentStatus, int, int]:
     if not charge.captured:  # yet, or never: then what was held has been let go
         return ("voided" if charge.amount_refunded else "authorised"), charge.amount_captured or 0, 0
     captured = charge.amount if charge.amount_captured is None else charge.amount_captured
+    if charge.amount and not captured:
+        raise Reject(f"charge {charge.id} says that it was captured, and that 0 of {charge.amount} were", "totals_mismatch")
     refunded = max(0, charge.amount_refunded - (charge.amount - captured))
     if not refunded:
         return "captured", captured, 0
