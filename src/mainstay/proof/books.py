@@ -290,7 +290,8 @@ def _levels(found: Findings, cast: Cast, state: State, shown: Shown) -> None:
             may = shown(channel, sku)
             if may is not None and twin.available(sku) != may:
                 found.add("levels_wrong", 1, f"{channel} shows {twin.available(sku)} of {sku}, it may show {may}")
-    sql = "SELECT item.sku, sum(on_hand), sum(unbooked) FROM stock JOIN item ON item.id = stock.id / 256 GROUP BY item.sku"
+    standing = "CASE WHEN on_hand > 0 THEN on_hand ELSE allocated + reserved - deficit END"  # below zero where more left than had come
+    sql = f"SELECT item.sku, sum({standing}), sum(unbooked) FROM stock JOIN item ON item.id = stock.id / 256 GROUP BY item.sku"
     for sku, units, unbooked in rows(state.connection, sql):
         if units + unbooked != cast.erp.on_hand(sku):
             found.add(

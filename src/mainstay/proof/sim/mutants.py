@@ -16,6 +16,7 @@ from mainstay.delivery.lanes import Lanes
 from mainstay.delivery.levels import Levels
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.polls import Poll
+from mainstay.flows import journey
 from mainstay.flows.apply import Apply
 from mainstay.flows.ask import Desk
 from mainstay.flows.turns import Turns
@@ -146,6 +147,16 @@ def _newest_address(_right: Any) -> Any:
     return fill
 
 
+def _without_payments(right: Any) -> Any:
+    """The answer to a person lacks what the store has."""
+
+    def order(*asked: Any) -> Any:
+        found = right(*asked)
+        return found and {**found, "payments": {}}
+
+    return order
+
+
 class Mutant(Struct, frozen=True):
     """A planted bug: what is broken, where it is planted, by which rule it is noticed, and on which seeds."""
 
@@ -166,7 +177,9 @@ MUTANTS: dict[str, Mutant] = {
     "never-expire": Mutant("a reservation that nobody confirms stands for ever", Desk, "_expire", _never, "come to rest"),
     "ship-unpaid": Mutant("an order goes to the warehouse before it is paid", decide, "is_paid", _unpaid, ""),
     "forget-early": Mutant("what came before its order is forgotten", Waiting, "come", lambda _right: lambda *_args: iter(()), ""),
-    "never-wake": Mutant("orders in backlog are not looked at when units come free", Turns, "wake", _never, "nobody waits"),
+    "never-wake": Mutant(
+        "orders in backlog are not looked at when units come free", Turns, "wake", _never, "nobody waits", scenario="flash sale"
+    ),
     "unknown-is-done": Mutant("an answer that never came is taken for success", Lanes, "_settle", _taken_for_done, ""),
     "believe-at-once": Mutant(
         "what is looked up in vain is done again, although the call may still be carried out",
@@ -209,6 +222,27 @@ MUTANTS: dict[str, Mutant] = {
         scenario="returns",
     ),
     "one-address": Mutant("orders of one buyer share an address", Dispatch, "_fill", _newest_address, "misaddressed", scenario="returns"),
+    "find-no-parcel": Mutant(
+        "an order is not found by its tracking number",
+        journey,
+        "find",
+        lambda right: lambda state, text: [] if text.startswith("BR") else right(state, text),
+        "what is shown is wrong: trace",
+    ),
+    "explain-wrongly": Mutant(
+        "the explanation of a level leaves a step out",
+        journey,
+        "explained",
+        lambda right: lambda levels, policy: right(levels, replace(policy, buffer=0)),
+        "what is shown is wrong: stock",
+    ),
+    "hide-a-capture": Mutant(
+        "an order is shown without what was captured",
+        journey,
+        "order",
+        _without_payments,
+        "what is shown is wrong: order",
+    ),
     "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", _half, "levels_wrong"),
 }
 

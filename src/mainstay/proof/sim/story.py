@@ -20,6 +20,7 @@ from mainstay.proof.play import Cast
 from mainstay.proof.sim.acts import Swarm
 from mainstay.proof.sim.clockwork import Clockwork
 from mainstay.proof.sim.machine import Fittings, Machine, owned
+from mainstay.proof.sim.reads import misread
 from mainstay.proof.sim.troupe import Troupe
 from mainstay.proof.sim.wires import Wires, url
 from mainstay.stock.fold import free
@@ -32,6 +33,7 @@ from mainstay.twins.stripe import StripeTwin
 from mainstay.twins.tryton import TrytonTwin
 
 T0 = 1_772_442_000_000_000  # 2026-03-02T09:00:00Z
+READ_EVERY = 4  # seeds whose answers to people are compared, too
 CALM_S = 130.0  # between two looks at whether everything has come to rest
 CALM_S_MAX = 6 * 3600.0
 INVARIANTS: dict[str, str] = {  # at every commit: a query that must find nothing
@@ -139,6 +141,17 @@ class Stage:
             twin.weather = Weather()
         await self._come_to_rest()
         self._agree(prove)
+        if prove or self.swarm.seed % READ_EVERY == 0:
+            await self._read()
+
+    async def _read(self) -> None:
+        """What people are shown agrees with the outside systems, too."""
+
+        async def ask(path: str) -> tuple[int, Any]:
+            return await self.machine.ask("operator", "GET", path, {})
+
+        if wrong := await misread(ask, self.cast, self.troupe.counters, list(self.fittings.policies.values())):
+            raise Broken(f"what is shown is wrong: {wrong}")
 
     async def _come_to_rest(self) -> None:
         """Faults have stopped. People do their work until nothing moves any more, or it never will."""
