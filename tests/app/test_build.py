@@ -8,6 +8,7 @@ from mainstay import landscape
 from mainstay.app import build
 from mainstay.app.build import House
 from mainstay.model.failures import Halt
+from mainstay.model.timetable import Timetable
 
 
 @pytest.fixture
@@ -89,6 +90,18 @@ def test_the_given_interval_is_kept(house):
     poll = flow("order", "amazon", "warehouse", "erp") + '\npattern = "poll"'
     often = house((poll, f"{poll}\nevery_s = 60"))
     assert build.plan(often, {}).polls[("amazon", "orders")] == 60 and build.plan(often, {"amazon": 4.0}).polls[("amazon", "orders")] == 15
+
+
+def test_a_feed_that_is_needed_by_schedule_alone_is_read_at_its_times(house):
+    polled = flow("inventory", "erp", "mainstay") + '\npattern = "poll"'
+    at_night = f'{polled.replace("poll", "schedule")}\nat = ["02:30", "12:00"]\ntimezone = "Europe/Berlin"'
+    polls = build.plan(house((polled, at_night)), {"erp": 60.0}).polls
+    times = Timetable(frozenset({("02:30", "Europe/Berlin"), ("12:00", "Europe/Berlin")}))
+    assert polls[("erp", "levels")] == polls[("erp", "moves")] == times, "whatever the factor: a day has one half past two"
+    needed = flow("product", "erp", "mainstay") + '\npattern = "schedule"\nat = ["02:30"]'
+    assert isinstance(polls[("shop", "orders")], float) and isinstance(
+        build.plan(house((polled, needed)), {}).polls[("erp", "products")], Timetable
+    )
 
 
 def test_only_imitations_are_called_faster_than_their_vendors_allow(house, monkeypatch):

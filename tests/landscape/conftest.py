@@ -142,7 +142,7 @@ def findings() -> Callable[..., list[Finding]]:
 
     def found(text: str, offers: Mapping[str, Offer] = OFFERS, secrets: Callable[[str], bool] = lambda reference: True) -> list[Finding]:
         try:
-            return check(read(text, "mainstay.toml"), offers, secrets, places(text))
+            return check(read(text, "mainstay.toml"), offers, secrets, places(text), folders=lambda folder: "ABSENT" not in folder)
         except Misdeclared as misdeclared:
             return misdeclared.findings
 

@@ -15,6 +15,7 @@ from mainstay import connectors
 from mainstay.contract.connector import Connector, Feed, settings_of
 from mainstay.delivery.dispatch import Plan
 from mainstay.delivery.lateness import Promise
+from mainstay.delivery.polls import Pace
 from mainstay.flows.shop import Shop
 from mainstay.flows.tell import statements_of
 from mainstay.landscape import (
@@ -37,6 +38,7 @@ from mainstay.landscape import (
 from mainstay.model.failures import Halt
 from mainstay.model.secrets import Secret
 from mainstay.model.times import SECOND
+from mainstay.model.timetable import Timetable
 from mainstay.orders.decide import Policy
 from mainstay.stock.view import ChannelPolicy
 
@@ -275,17 +277,20 @@ def locations(house: House) -> dict[str, frozenset[str]]:
     return found
 
 
-def polls(house: House, scale: Mapping[str, float]) -> dict[tuple[str, str], float]:
+def polls(house: House, scale: Mapping[str, float]) -> dict[tuple[str, str], Pace]:
     """The feeds that are read, and how often in seconds: those of a flow, by poll or as the safety net under its events, and those
-    that say what became of what a system was told. What is only polled is read in time for whoever needs it."""
+    that say what became of what a system was told. What is only polled is read in time for whoever needs it. A feed that is needed by
+    schedule alone is read at its flows' times of day."""
     traffic = Traffic(house.landscape)
-    found = {}
+    found: dict[tuple[str, str], Pace] = {}
     for name, connector in house.connectors.items():
         for feed in connector.manifest.feeds:
             flows = traffic.brought(name, feed.objects, "poll", "event")
             if flows or traffic.answered(name, feed.objects):
                 every_s = min((flow.every_s for flow in flows if flow.every_s), default=feed.every_s)
                 found[(name, feed.name)] = min([every_s, *_needed_s(connector, feed, flows)]) / scale.get(name, 1.0)
+            elif scheduled := traffic.brought(name, feed.objects, "schedule"):
+                found[(name, feed.name)] = Timetable(frozenset((at, flow.timezone) for flow in scheduled for at in flow.at))
     return found
 
 

@@ -16,7 +16,7 @@ from mainstay.app.build import clock
 from mainstay.delivery.dispatch import Dispatch, percentiles
 from mainstay.edge.receive import Door
 from mainstay.edge.record import Recorder
-from mainstay.model.times import SECOND
+from mainstay.model.times import SECOND, iso
 from mainstay.storage.inbox import InboxReader
 from mainstay.storage.state import State
 
@@ -63,9 +63,11 @@ def snapshot(dispatch: Dispatch) -> dict[str, Any]:
         for name, one in dispatch.connections.items()
     }
     polls = {
-        f"{poll.connection.name}/{poll.feed.name}": {"pages": poll.pages, "rows": poll.rows, "failure": poll.failure}
+        f"{poll.connection.name}/{poll.feed.name}": {
+            "pages": poll.pages, "rows": poll.rows, "failure": poll.failure, "next": iso(poll.due) if poll.times else "",
+        }
         for poll in dispatch.polls
-    }
+    }  # fmt: skip
     flows = msgspec.to_builtins(dispatch.standings(clock()))
     return {"channels": channels, "prices": prices, "systems": systems, "polls": polls, "flows": flows, "waiting": dispatch.waiting}
 

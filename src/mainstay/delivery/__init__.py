@@ -8,5 +8,5 @@ FACE = (
     "lateness.Promise",
     "levels.Levels",
     "outcomes.Outcomes",
-    "polls.Poll",
+    "polls.Pace", "polls.Poll",
 )  # fmt: skip

@@ -18,7 +18,7 @@ from mainstay.delivery.lanes import Lanes
 from mainstay.delivery.lateness import Promise, Standing, standings
 from mainstay.delivery.levels import Levels, Prices
 from mainstay.delivery.outcomes import Outcomes
-from mainstay.delivery.polls import Poll
+from mainstay.delivery.polls import Pace, Poll
 from mainstay.delivery.retry import Dice
 from mainstay.model.commands import Command, SetLevel, SetPrice
 from mainstay.model.failures import Reject
@@ -37,7 +37,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     connectors: Mapping[str, Connector]
     channels: Mapping[str, str]  # channel -> system, for those that are told levels
-    polls: Mapping[tuple[str, str], float]  # (system, feed) -> seconds between polls
+    polls: Mapping[tuple[str, str], Pace]  # (system, feed) -> when it is read
     hooks: Mapping[str, str] = {}  # system -> where its webhooks are to go
     policies: Mapping[str, str] = {}  # channel -> its stock policy in words: a changed one is told at once
     pricing: Mapping[str, str] = {}  # systems that are told prices -> in words, by whose
@@ -83,8 +83,8 @@ class Dispatch:
         self.prices = {system: Prices(system, self.connections[system], outcomes, propagate.prices, dice) for system in plan.pricing}
         self._changes = (Changes("level", self.levels, state, outcomes), Changes("price", self.prices, state, outcomes))
         self.polls = [
-            Poll(self.connections[system], feed, outcomes, dice, every_s)
-            for (system, name), every_s in plan.polls.items()
+            Poll(self.connections[system], feed, outcomes, dice, pace)
+            for (system, name), pace in plan.polls.items()
             if (feed := self.connections[system].connector.manifest.feed(name)) is not None
         ]
         self.hooks = [Hooks(self.connections[system], url) for system, url in plan.hooks.items()]

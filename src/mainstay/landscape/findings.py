@@ -92,7 +92,12 @@ FINDINGS: Mapping[str, Kind] = {
     "target-cannot-take": Kind("error", "The target's connector cannot be told of this object."),
     "never-told": Kind("warning", "A system could be asked to act on an object that travels, but no flow goes to it."),
     "latency-unmet": Kind("error", "The pattern or the connector is slower than the business needs."),
-    "every-ignored": Kind("warning", "An interval stands at a flow that is not read at intervals."),
+    "key-ignored": Kind("warning", "An interval, times of day or a folder stand at a flow whose pattern does not use them."),
+    "schedule-without-times": Kind("error", "A flow is read by schedule, but no time of day says when."),
+    "zone-unknown": Kind("error", "A flow's time zone is not one of the IANA's."),
+    "file-without-folder": Kind("error", "A flow comes by files, but no folder says where they are put."),
+    "folder-missing": Kind("warning", "The folder of a flow that comes by files is not there."),
+    "folder-shared": Kind("error", "Two systems put files into one folder, or into one within the other's: nobody could say who speaks."),
     "events-unsigned": Kind("warning", "Events of a system that does not sign them are only hints; nothing polls it."),
     "environment-mixed": Kind("error", "A flow joins a production system with a test system."),
     # channels and orders
