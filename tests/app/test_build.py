@@ -114,3 +114,28 @@ def test_only_imitations_are_called_faster_than_their_vendors_allow(house, monke
     monkeypatch.setenv("MAINSTAY_TIME_FACTOR", "fast")
     with pytest.raises(Halt, match="it is a number"):
         build.scales(house())
+
+
+FILES = flow("order", "till", "warehouse", "erp") + '\npattern = "direct"'
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (FILES, FILES.replace("direct", "file"), "has no folder of its own"),
+        (FILES, FILES.replace("direct", "schedule"), "is read by schedule, but at no time"),
+        (FILES, FILES.replace("direct", 'schedule"\nat = ["02:30"]\ntimezone = "Berlin'), "is read by schedule, but at no time"),
+    ],
+)
+def test_what_check_finds_wrong_with_a_schedule_or_a_folder_does_not_start(house, before, after, said):
+    with pytest.raises(Halt, match=said):
+        build.check_ready(house((before, after)))
+
+
+def test_one_folder_has_one_speaker_however_its_path_is_written(house, tmp_path):
+    others = flow("order", "webshop", "warehouse", "erp") + '\npattern = "direct"'
+    by_path = FILES.replace("direct", f'file"\nfolder = "{tmp_path}/in')
+    with pytest.raises(Halt, match="no folder of its own"):
+        build.inflows(house((FILES, by_path), (others, others.replace("direct", 'file"\nfolder = "in'))))
+    (one,) = build.inflows(house((FILES, by_path)))
+    assert (one.system, one.path) == ("till", tmp_path / "in")

@@ -12,14 +12,17 @@ import msgspec
 from msgspec import Struct
 
 from mainstay import connectors
+from mainstay.app.forms import forms
 from mainstay.contract.connector import Connector, Feed, settings_of
 from mainstay.delivery.dispatch import Plan
+from mainstay.delivery.files import Inflow
 from mainstay.delivery.lateness import Promise
 from mainstay.delivery.polls import Pace
 from mainstay.flows.shop import Shop
-from mainstay.flows.tell import statements_of
+from mainstay.flows.tell import FILED, statements_of
 from mainstay.landscape import (
     LATENCIES,
+    MAINSTAY,
     OPERATOR,
     OWN_API,
     Admission,
@@ -38,7 +41,7 @@ from mainstay.landscape import (
 from mainstay.model.failures import Halt
 from mainstay.model.secrets import Secret
 from mainstay.model.times import SECOND
-from mainstay.model.timetable import Timetable
+from mainstay.model.timetable import Timetable, is_zone
 from mainstay.orders.decide import Policy
 from mainstay.stock.view import ChannelPolicy
 
@@ -163,7 +166,7 @@ def shop(house: House) -> Shop:
     landscape = house.landscape
     who = duties(house)
     translate = {name: connector.translate for name, connector in house.connectors.items()}
-    own = frozenset(name for name, system in landscape.systems.items() if system.connector == "api")
+    own = {MAINSTAY, *(name for name, system in landscape.systems.items() if system.connector == "api")}
 
     return Shop(
         translate={**translate, **dict.fromkeys(own, statements_of)},
@@ -247,6 +250,7 @@ def plan(house: House, scale: Mapping[str, float]) -> Plan:
         connectors=house.connectors,
         channels={name: one.system for name, one in landscape.channels.items() if "SetLevel" in can.get(one.system, ())},
         polls=polls(house, scale),
+        inflows=inflows(house),
         hooks={
             name: f"{url}/hooks/{name}"
             for name, one in house.connectors.items()
@@ -292,6 +296,20 @@ def polls(house: House, scale: Mapping[str, float]) -> dict[tuple[str, str], Pac
             elif scheduled := traffic.brought(name, feed.objects, "schedule"):
                 found[(name, feed.name)] = Timetable(frozenset((at, flow.timezone) for flow in scheduled for at in flow.at))
     return found
+
+
+def inflows(house: House) -> list[Inflow]:
+    """The folders that files are put into; one that serves several flows of a system is read once. Raises Halt where nobody could say
+    whose word a file is."""
+    asks_first = policy(house).asks_first
+    found: dict[Path, str] = {}
+    for name, one in house.landscape.flows.items():
+        if one.pattern != "file":
+            continue
+        path = (house.folder / one.folder).resolve()
+        if not one.folder or found.setdefault(path, one.source) != one.source:
+            raise Halt(f'flow "{name}" has no folder of its own to read files from; `mainstay check` says what to write')
+    return [Inflow(system, path, FILED, forms(system, asks_first=system in asks_first)) for path, system in found.items()]
 
 
 def _needed_s(connector: Connector, feed: Feed, flows: Sequence[Flow]) -> Iterator[float]:
@@ -341,4 +359,8 @@ def check_ready(house: House) -> None:
     """Refuse to start what cannot work."""
     if not house.landscape.systems:
         raise Halt("the landscape declares no systems; `mainstay init` writes a first one")
-    tokens(house)  # raises where one cannot be read
+    for name, flow in house.landscape.flows.items():
+        if flow.pattern == "schedule" and not (flow.at and is_zone(flow.timezone)):
+            raise Halt(f'flow "{name}" is read by schedule, but at no time that can be told; `mainstay check` says what to write')
+    inflows(house)  # these raise where something is missing
+    tokens(house)

@@ -17,7 +17,9 @@ OBJECTS = (
 MAINSTAY = "mainstay"  # as source or target: Mainstay itself
 PLACEHOLDER = "…"  # what `init` writes where it cannot know the value
 OPERATOR = "operator"  # whom the token of people speaks for; other tokens speak for their system
-FAILURE_MODES = ("rejected", "outcome_unknown", "connection_halted", "unknown_word", "totals_mismatch", "oversold", "expired")
+FAILURE_MODES = (
+    "rejected", "outcome_unknown", "connection_halted", "unknown_word", "totals_mismatch", "oversold", "expired", "lines_refused",
+)  # fmt: skip
 
 
 class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
