@@ -372,10 +372,10 @@ POINTS = ("_commit", "_end", "_move", "place", "rename", "documents")
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("nth", range(1, 8))
+@pytest.mark.parametrize("nth", range(1, 9))
 @pytest.mark.parametrize("point", POINTS)
 def test_a_crash_at_any_moment_loses_nothing_and_doubles_nothing(inbox, monkeypatch, point, nth, after):
-    body = lines(*(moved(n) if n % 150 else b"oops" for n in range(1, 2 * LINES_MAX + 50)))
+    body = lines(*(moved(n) if n % 150 else b"oops" for n in range(1, 4 * LINES_MAX + 50)))
     inbox.put("a.jsonl", body)
     kind = {"place": files.Report, "rename": type(inbox.path), "documents": type(inbox.desk.outcomes)}.get(point, Folder)
     right, calls = getattr(kind, point), []
@@ -396,9 +396,9 @@ def test_a_crash_at_any_moment_loses_nothing_and_doubles_nothing(inbox, monkeypa
     inbox.fall()
     inbox.crash()
     inbox.look(20)
-    numbers = [n for n in range(1, 2 * LINES_MAX + 50) if n % 150]
+    numbers = [n for n in range(1, 4 * LINES_MAX + 50) if n % 150]
     assert inbox.told() == [(f"a.jsonl:{n}", f"m{n}") for n in numbers]
-    assert len(inbox.letters()) == 1
+    assert [letter.split(" lines")[0] for letter in inbox.letters()] == ["a.jsonl: 2 of 449"]
     assert inbox.there() == {} and inbox.there("done") == {"a.jsonl": body} and inbox.there("duplicate") == {}
     assert inbox.there("refused")["a.jsonl"] == b"oops\n" * 2 and len(inbox.there("refused")) == 2
     assert [one.name for one in (inbox.path / "refused").glob(".*")] == []

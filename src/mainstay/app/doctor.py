@@ -99,7 +99,7 @@ def _private(data: Path) -> Inspection:
 
 def _inflow(path: Path) -> Inspection:
     """A folder that files are put into: there, ours to read and to move from, and nobody's whom the system does not speak through."""
-    if not path.is_dir():
+    if not os.path.isdir(path):  # which says no where one may not even look
         return Inspection("files", False, f"{path} is no folder here; make it, or say in `folder` which is meant")
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         return Inspection("files", False, f"{path} cannot be read and changed by this user, who moves what was read")

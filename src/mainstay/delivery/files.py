@@ -33,7 +33,7 @@ SETTLED_S = 5.0  # a file is complete when its size and time have not changed fo
 AGAIN_S = 60.0  # after which a file that could not be read or moved is tried again
 NAMES_MAX = 1_000  # files of a look; the others have their turn when these have moved
 LINE_BYTES_MAX = 1_000_000
-LINES_MAX = 200  # lines that share a commit
+LINES_MAX = 100  # lines that share a commit
 BEHIND_MAX = 2_000  # receipts that the core may be behind; other answers wait in the same row
 CHUNK_BYTES = 1_048_576
 DONE, REFUSED, DUPLICATE = "done", "refused", "duplicate"  # folders beside the files
@@ -169,6 +169,8 @@ class Folder:
             (self.path / folder).mkdir(exist_ok=True)
         opened = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with open(opened, "rb") as file:
+            if _stamp(os.fstat(opened)) != stamp:
+                return  # another was put in its place since we looked
             mark = f"file/{self.inflow.system}/{await _identity(file, form, stamp)}"
             known = self.outcomes.mark(mark)
             taking = _taking(known) if known else Taking(self.outcomes.clock(), self._free(name, DONE, REFUSED), stamp)
