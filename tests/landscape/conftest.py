@@ -117,7 +117,7 @@ OFFERS = {
     ),
     "market": Offer(
         connector="market", title="Market", commands=frozenset({"SetLevel"}),
-        brings={"event": frozenset({"order"}), "poll": frozenset({"order"})},
+        brings={"event": frozenset({"order"}), "poll": frozenset({"order"})}, feeds=(frozenset({"order", "inventory"}),),
     ),
     "depot": Offer(
         connector="depot", title="Depot", commands=frozenset({"ReleaseOrder", "SetLevel"}), brings={"poll": frozenset({"inventory"})},

@@ -2,6 +2,7 @@
 
 import re
 
+import msgspec
 import pytest
 
 from mainstay.landscape import FINDINGS
@@ -145,6 +146,12 @@ BROKEN = {
     "latency-unmet": ("every_s = 60", "every_s = 600", "every_s = 600", "every_s = 60"),
     "key-ignored": ('pattern = "event"', 'pattern = "event"\nevery_s = 5', "every_s = 5", '`pattern = "poll"`'),
     "schedule-without-times": (COUNTS, COUNTS.replace("poll", "schedule"), 'pattern = "schedule"', '`at = ["02:30"]`'),
+    "schedule-overruled": (
+        'pattern = "poll"\nevery_s = 60\nlatency = "real-time"',
+        'pattern = "schedule"\nat = ["02:30"]\nlatency = "next-cycle"',
+        'pattern = "schedule"',
+        '`pattern = "poll"`',
+    ),
     "zone-unknown": (
         COUNTS,
         COUNTS.replace("poll", 'schedule"\nat = ["02:30"]\ntimezone = "Europe/Berlln'),
@@ -408,6 +415,16 @@ def test_times_of_day_are_times_and_come_often_enough(findings, clean, at, laten
     assert [said in one.wrong for one in found] == ([True] if said else []), [str(one) for one in found]
     if said.startswith("flows.counts.at"):
         assert found[0].instead.startswith('`at = ["02:30","14:00"]`')
+
+
+def test_what_else_needs_the_feed_of_a_schedule_is_named(findings, clean, offers):
+    at_night = clean.replace(COUNTS, SCHEDULE.format(at='["02:30"]', latency="next-cycle"))
+    feeds = {"depot": msgspec.structs.replace(offers["depot"], feeds=(frozenset({"inventory"}), frozenset({"order", "inventory"})))}
+    (told,) = findings(at_night, {**offers, **feeds})
+    assert told.code == "schedule-overruled" and 'says what became of what "depot" is told' in told.wrong
+    parcels = '[flows.p]\nobject = "order"\nsource = "depot"\ntargets = ["mainstay"]' + FLOW + "[flows.till-orders]"
+    needed = findings(at_night.replace("[flows.till-orders]", parcels), {**offers, **feeds})
+    assert "which flows of order need all day" in next(one.wrong for one in needed if one.code == "schedule-overruled")
 
 
 def test_a_folder_may_bring_several_objects_of_one_system_and_none_of_a_connector_that_has_no_words_of_ours(findings, clean):

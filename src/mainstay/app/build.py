@@ -83,7 +83,8 @@ def offer(connector: type[Connector]) -> Offer:
     if by_poll:
         brings["poll"] = frozenset(by_poll)
     return Offer(
-        connector=manifest.name, title=manifest.title, brings=brings, commands=frozenset(sink.command for sink in manifest.sinks),
+        connector=manifest.name, title=manifest.title, brings=brings,
+        feeds=tuple(frozenset(feed.objects) for feed in manifest.feeds), commands=frozenset(sink.command for sink in manifest.sinks),
         settings=settings(connector), signs=bool(manifest.signature),
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ RULES: tuple[Callable[[Survey], Findings], ...] = (
     names.connectors, names.system_names, names.unused_systems, names.objects,
     names.owners, names.unused_owners, names.runbooks, names.failures,
     ownership.unowned, ownership.owned_twice, ownership.consumers, ownership.unused,
-    journeys.shapes, journeys.schedules, journeys.folders, journeys.twice, journeys.loops, journeys.rights,
+    journeys.shapes, journeys.schedules, journeys.overruled, journeys.folders, journeys.twice, journeys.loops, journeys.rights,
     journeys.abilities, journeys.untold, journeys.latencies, journeys.unsigned, journeys.environments,
     selling.twice, selling.orders_in, selling.asking, selling.stock_owners, selling.shares,
     selling.buffers, selling.capture, selling.shipping, selling.policies,

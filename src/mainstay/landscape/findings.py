@@ -94,6 +94,7 @@ FINDINGS: Mapping[str, Kind] = {
     "latency-unmet": Kind("error", "The pattern or the connector is slower than the business needs."),
     "key-ignored": Kind("warning", "An interval, times of day or a folder stand at a flow whose pattern does not use them."),
     "schedule-without-times": Kind("error", "A flow is read by schedule, but no time of day says when."),
+    "schedule-overruled": Kind("warning", "A feed is read more often than at a flow's times of day: something else needs it, too."),
     "zone-unknown": Kind("error", "A flow's time zone is not one of the IANA's."),
     "file-without-folder": Kind("error", "A flow comes by files, but no folder says where they are put."),
     "folder-missing": Kind("warning", "The folder of a flow that comes by files is not there."),

@@ -10,7 +10,7 @@ from mainstay.landscape.admit import SHARED
 from mainstay.landscape.declared import MAINSTAY, OBJECTS, Flow, Latency, Pattern, Rule
 from mainstay.landscape.offers import ANSWERS, TELLS
 from mainstay.landscape.survey import Findings, Survey, listed
-from mainstay.landscape.traffic import LATENCIES
+from mainstay.landscape.traffic import LATENCIES, Traffic
 from mainstay.model.timetable import is_zone, widest_gap_s
 
 FASTEST: Mapping[Pattern, Latency] = {  # what a pattern can do at best
@@ -50,6 +50,24 @@ def schedules(survey: Survey) -> Findings:
             wrong = f'Flow "{name}" needs {flow.latency}, but {widest_gap_s(flow.at) / 3600:.1f} h pass between two of its times.'
             instead = f'`latency = "next-cycle"`, or times at most {need / 3600:.0f} h apart in `at`'
             yield survey.finding("latency-unmet", ("flows", name, "at"), wrong, instead)
+
+
+def overruled(survey: Survey) -> Findings:
+    """A feed is read as often as whoever needs it most often: times of day hold where nothing else needs it."""
+    traffic = Traffic(survey.shop)
+    for name, flow in survey.shop.flows.items():
+        offer = survey.offer(flow.source) if flow.pattern == "schedule" else None
+        for feed in (one for one in offer.feeds if flow.object in one) if offer else ():
+            often = traffic.brought(flow.source, feed, "poll", "event")
+            if often:
+                why = f"which flows of {often[0].object} need all day"
+            elif traffic.answered(flow.source, feed):
+                why = f'which also says what became of what "{flow.source}" is told'
+            else:
+                continue
+            wrong = f'Flow "{name}" is to be read at times of day, from a feed {why}: it is read as often as that needs.'
+            yield survey.finding("schedule-overruled", ("flows", name, "pattern"), wrong, '`pattern = "poll"`, which is what happens')
+            break
 
 
 def folders(survey: Survey) -> Findings:

@@ -76,6 +76,7 @@ class Offer(Struct, frozen=True, kw_only=True):
     connector: str
     title: str
     brings: Mapping[Pattern, frozenset[str]] = {}
+    feeds: tuple[frozenset[str], ...] = ()  # the objects of each of its feeds
     commands: frozenset[str] = frozenset()
     takes: frozenset[str] = frozenset()  # objects that it is told of without a command: it reads our API
     settings: tuple[Setting, ...] = ()
