@@ -93,7 +93,9 @@ def moved(number, delta=1):
 def test_what_is_put_into_the_folder_is_in_the_stock_and_what_cannot_be_read_is_somebodys(shop):
     code, found, _ = shop.cli("check")
     assert code == 0 and "depot" not in found, found
-    assert 'Flow "settlement-from-payments" is to be read at times of day, from a feed which also says' in found, "one of its two feeds"
+    assert 'Flow "settlement-from-payments" is to be read at times of day, from a feed which flows of payment need all day' in found, (
+        "one of its two feeds"
+    )
     shop.start()
     put(shop, "stock.csv", "sku,units\nMUG-BLUE,12\nTEE,many\n")
     shop.until(lambda: on_hand(shop, "MUG-BLUE") == 12, "the count is not in the stock")
