@@ -8,6 +8,7 @@ from mainstay import landscape
 from mainstay.app import build
 from mainstay.app.build import House
 from mainstay.model.failures import Halt
+from mainstay.model.timetable import Timetable
 
 
 @pytest.fixture
@@ -91,6 +92,18 @@ def test_the_given_interval_is_kept(house):
     assert build.plan(often, {}).polls[("amazon", "orders")] == 60 and build.plan(often, {"amazon": 4.0}).polls[("amazon", "orders")] == 15
 
 
+def test_a_feed_that_is_needed_by_schedule_alone_is_read_at_its_times(house):
+    polled = flow("inventory", "erp", "mainstay") + '\npattern = "poll"'
+    at_night = f'{polled.replace("poll", "schedule")}\nat = ["02:30", "12:00"]\ntimezone = "Europe/Berlin"'
+    polls = build.plan(house((polled, at_night)), {"erp": 60.0}).polls
+    times = Timetable(frozenset({("02:30", "Europe/Berlin"), ("12:00", "Europe/Berlin")}))
+    assert polls[("erp", "levels")] == polls[("erp", "moves")] == times, "whatever the factor: a day has one half past two"
+    needed = flow("product", "erp", "mainstay") + '\npattern = "schedule"\nat = ["02:30"]'
+    assert isinstance(polls[("shop", "orders")], float) and isinstance(
+        build.plan(house((polled, needed)), {}).polls[("erp", "products")], Timetable
+    )
+
+
 def test_only_imitations_are_called_faster_than_their_vendors_allow(house, monkeypatch):
     monkeypatch.setenv("MAINSTAY_TIME_FACTOR", "60")
     assert build.scales(house()) == dict.fromkeys(("shop", "amazon", "payments", "erp", "warehouse"), 60.0)
@@ -101,3 +114,28 @@ def test_only_imitations_are_called_faster_than_their_vendors_allow(house, monke
     monkeypatch.setenv("MAINSTAY_TIME_FACTOR", "fast")
     with pytest.raises(Halt, match="it is a number"):
         build.scales(house())
+
+
+FILES = flow("order", "till", "warehouse", "erp") + '\npattern = "direct"'
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (FILES, FILES.replace("direct", "file"), "has no folder of its own"),
+        (FILES, FILES.replace("direct", "schedule"), "is read by schedule, but at no time"),
+        (FILES, FILES.replace("direct", 'schedule"\nat = ["02:30"]\ntimezone = "Berlin'), "is read by schedule, but at no time"),
+    ],
+)
+def test_what_check_finds_wrong_with_a_schedule_or_a_folder_does_not_start(house, before, after, said):
+    with pytest.raises(Halt, match=said):
+        build.check_ready(house((before, after)))
+
+
+def test_one_folder_has_one_speaker_however_its_path_is_written(house, tmp_path):
+    others = flow("order", "webshop", "warehouse", "erp") + '\npattern = "direct"'
+    by_path = FILES.replace("direct", f'file"\nfolder = "{tmp_path}/in')
+    with pytest.raises(Halt, match="no folder of its own"):
+        build.inflows(house((FILES, by_path), (others, others.replace("direct", 'file"\nfolder = "in'))))
+    (one,) = build.inflows(house((FILES, by_path)))
+    assert (one.system, one.path) == ("till", tmp_path / "in")

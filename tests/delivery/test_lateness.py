@@ -18,8 +18,8 @@ def a_promise(obj: str, source: str = "mainstay", target: str = "paper") -> Prom
 @pytest.fixture
 def stands(desk):
     """(seconds behind, late) of a promise, so many seconds from now."""
-    poll = Poll(desk.connection, Feed("orders", "", ("order",), objects=("order",)), desk.outcomes, desk.dice, every_s=60.0)
-    net = Poll(desk.connection, Feed("all", "", ("order",), objects=("order",)), desk.outcomes, desk.dice, every_s=3600.0)
+    poll = Poll(desk.connection, Feed("orders", "", ("order",), objects=("order",)), desk.outcomes, desk.dice, pace=60.0)
+    net = Poll(desk.connection, Feed("all", "", ("order",), objects=("order",)), desk.outcomes, desk.dice, pace=3600.0)
     levels = Levels("shop", desk.connection, desk.outcomes, lambda channel, changes: [], desk.dice)
 
     def stands(promise, in_s=0):

@@ -26,7 +26,7 @@ def receipts(desk):
 # --- polls -------------------------------------------------------------------------------------------------------------
 @pytest.fixture
 def poll(desk):
-    return Poll(desk.connection, Feed("orders", "", ("order",)), desk.outcomes, desk.dice, every_s=60.0)
+    return Poll(desk.connection, Feed("orders", "", ("order",)), desk.outcomes, desk.dice, pace=60.0)
 
 
 def test_pages_are_read_from_where_the_last_one_ended(desk, poll, run):

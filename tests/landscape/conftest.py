@@ -117,7 +117,7 @@ OFFERS = {
     ),
     "market": Offer(
         connector="market", title="Market", commands=frozenset({"SetLevel"}),
-        brings={"event": frozenset({"order"}), "poll": frozenset({"order"})},
+        brings={"event": frozenset({"order"}), "poll": frozenset({"order"})}, feeds=(frozenset({"order", "inventory"}),),
     ),
     "depot": Offer(
         connector="depot", title="Depot", commands=frozenset({"ReleaseOrder", "SetLevel"}), brings={"poll": frozenset({"inventory"})},
@@ -142,7 +142,7 @@ def findings() -> Callable[..., list[Finding]]:
 
     def found(text: str, offers: Mapping[str, Offer] = OFFERS, secrets: Callable[[str], bool] = lambda reference: True) -> list[Finding]:
         try:
-            return check(read(text, "mainstay.toml"), offers, secrets, places(text))
+            return check(read(text, "mainstay.toml"), offers, secrets, places(text), folders=lambda folder: "ABSENT" not in folder)
         except Misdeclared as misdeclared:
             return misdeclared.findings
 

@@ -2,12 +2,35 @@
 
 import re
 
+import msgspec
 import pytest
 
 from mainstay.landscape import FINDINGS
 from mainstay.model.secrets import Secret
 
 FLOW = '\npattern = "poll"\nlatency = "same-day"\nowner = "ops"\nrunbook = "r.md"\n'
+
+COUNTS = 'targets = ["mainstay"]\npattern = "poll"\nlatency = "real-time"'
+TILL = 'pattern = "direct"\nlatency = "checkout-blocking"'
+PEOPLE = """[flows.a]
+object = "order"
+source = "till"
+targets = ["mainstay"]
+pattern = "file"
+folder = "in"
+latency = "same-day"
+owner = "ops"
+runbook = "r.md"
+[flows.b]
+object = "inventory"
+source = "mainstay"
+targets = ["mainstay"]
+pattern = "file"
+folder = "./in/people/"
+latency = "same-day"
+owner = "ops"
+runbook = "r.md"
+"""
 
 # code -> (text of the clean shop, what it is replaced by, text of the line that the finding must name, a part of what to write instead)
 BROKEN = {
@@ -121,7 +144,33 @@ BROKEN = {
         'targets = ["shop"]',
     ),
     "latency-unmet": ("every_s = 60", "every_s = 600", "every_s = 600", "every_s = 60"),
-    "every-ignored": ('pattern = "event"', 'pattern = "event"\nevery_s = 5', "every_s = 5", '`pattern = "poll"`'),
+    "key-ignored": ('pattern = "event"', 'pattern = "event"\nevery_s = 5', "every_s = 5", '`pattern = "poll"`'),
+    "schedule-without-times": (COUNTS, COUNTS.replace("poll", "schedule"), 'pattern = "schedule"', '`at = ["02:30"]`'),
+    "schedule-overruled": (
+        'pattern = "poll"\nevery_s = 60\nlatency = "real-time"',
+        'pattern = "schedule"\nat = ["02:30"]\nlatency = "next-cycle"',
+        'pattern = "schedule"',
+        '`pattern = "poll"`',
+    ),
+    "zone-unknown": (
+        COUNTS,
+        COUNTS.replace("poll", 'schedule"\nat = ["02:30"]\ntimezone = "Europe/Berlln'),
+        'timezone = "Europe/Berlln"',
+        '`timezone = "Europe/Berlin"`',
+    ),
+    "file-without-folder": (TILL, TILL.replace("direct", "file"), 'pattern = "file"', '`folder = "inbox/till"`'),
+    "folder-missing": (
+        TILL,
+        TILL.replace("direct", 'file"\nfolder = "ABSENT/till'),
+        'folder = "ABSENT/till"',
+        "`mkdir -p ABSENT/till` beside this file",
+    ),
+    "folder-shared": (
+        "[flows.till-orders]",
+        PEOPLE + "[flows.till-orders]",
+        'folder = "./in/people/"',
+        '`folder = "inbox/mainstay"`',
+    ),
     "events-unsigned": ('pattern = "poll"\nevery_s = 60', 'pattern = "event" # hm', 'pattern = "event" # hm', '`pattern = "poll"`'),
     "environment-mixed": ('connector = "api"', 'connector = "api"\nenvironment = "test"', "[flows.till-orders]", "[systems.till]"),
     "channel-twice": ('system = "market"', 'system = "shop" # twice', 'system = "shop" # twice', "location"),
@@ -344,3 +393,50 @@ def test_without_a_url_a_shop_that_only_polls_is_told_what_becomes_of_events(fin
     assert one.wrong == "There is no url for events: shop could send them, and a delivery that comes all the same is only noted."
     assert '`pattern = "event"`' in one.instead
     assert not [one for one in findings(clean.replace('pattern = "event"', 'pattern = "poll"')) if one.code == "url-missing"]
+
+
+SCHEDULE = 'targets = ["mainstay"]\npattern = "schedule"\nlatency = "{latency}"\nat = {at}'
+
+
+@pytest.mark.parametrize(
+    ("at", "latency", "said"),
+    [
+        ('["02:30"]', "next-cycle", ""),
+        ('["02:30", "14:00", "08:00", "20:00"]', "same-day", ""),
+        ('["02:30", "14:00"]', "same-day", "12.5 h pass between two of its times"),
+        ('["02:30"]', "real-time", "needs real-time, which schedule cannot do"),
+        ('["2:30"]', "next-cycle", "flows.counts.at: Expected `str` matching regex"),
+        ('["24:00"]', "next-cycle", "flows.counts.at: Expected `str` matching regex"),
+        ('"02:30"', "next-cycle", "flows.counts.at: Expected `array`, got `str`"),
+    ],
+)
+def test_times_of_day_are_times_and_come_often_enough(findings, clean, at, latency, said):
+    found = findings(clean.replace(COUNTS, SCHEDULE.format(at=at, latency=latency)))
+    assert [said in one.wrong for one in found] == ([True] if said else []), [str(one) for one in found]
+    if said.startswith("flows.counts.at"):
+        assert found[0].instead.startswith('`at = ["02:30","14:00"]`')
+
+
+def test_what_else_needs_the_feed_of_a_schedule_is_named(findings, clean, offers):
+    at_night = clean.replace(COUNTS, SCHEDULE.format(at='["02:30"]', latency="next-cycle"))
+    feeds = {"depot": msgspec.structs.replace(offers["depot"], feeds=(frozenset({"inventory"}), frozenset({"order", "inventory"})))}
+    (told,) = findings(at_night, {**offers, **feeds})
+    assert told.code == "schedule-overruled" and 'says what became of what "depot" is told' in told.wrong
+    parcels = '[flows.p]\nobject = "order"\nsource = "depot"\ntargets = ["mainstay"]' + FLOW + "[flows.till-orders]"
+    needed = findings(at_night.replace("[flows.till-orders]", parcels), {**offers, **feeds})
+    assert "which flows of order need all day" in next(one.wrong for one in needed if one.code == "schedule-overruled")
+
+
+def test_a_folder_may_bring_several_objects_of_one_system_and_none_of_a_connector_that_has_no_words_of_ours(findings, clean):
+    both = PEOPLE.replace("./in/people/", "in/").replace('source = "mainstay"', 'source = "till"').replace("inventory", "order")
+    assert "folder-shared" not in [one.code for one in findings(clean.replace("[flows.till-orders]", both + "[flows.till-orders]"))]
+    (cannot,) = findings(clean.replace(COUNTS, COUNTS.replace("poll", 'file"\nfolder = "in')))
+    assert cannot.code == "source-cannot-bring" and "Depot cannot bring inventory in by file" in cannot.wrong
+
+
+@pytest.mark.parametrize(
+    ("key", "pattern"), [('at = ["02:30"]', "schedule"), ('timezone = "Asia/Tokyo"', "schedule"), ('folder = "in"', "file")]
+)
+def test_a_key_that_its_pattern_does_not_use_is_named(findings, clean, key, pattern):
+    (found,) = findings(clean.replace(COUNTS, f"{COUNTS}\n{key}"))
+    assert found.code == "key-ignored" and f'`pattern = "{pattern}"`' in found.instead

@@ -12,13 +12,17 @@ import msgspec
 from msgspec import Struct
 
 from mainstay import connectors
+from mainstay.app.forms import forms
 from mainstay.contract.connector import Connector, Feed, settings_of
 from mainstay.delivery.dispatch import Plan
+from mainstay.delivery.files import Inflow
 from mainstay.delivery.lateness import Promise
+from mainstay.delivery.polls import Pace
 from mainstay.flows.shop import Shop
-from mainstay.flows.tell import statements_of
+from mainstay.flows.tell import FILED, statements_of
 from mainstay.landscape import (
     LATENCIES,
+    MAINSTAY,
     OPERATOR,
     OWN_API,
     Admission,
@@ -37,6 +41,7 @@ from mainstay.landscape import (
 from mainstay.model.failures import Halt
 from mainstay.model.secrets import Secret
 from mainstay.model.times import SECOND
+from mainstay.model.timetable import Timetable, is_zone
 from mainstay.orders.decide import Policy
 from mainstay.stock.view import ChannelPolicy
 
@@ -78,7 +83,8 @@ def offer(connector: type[Connector]) -> Offer:
     if by_poll:
         brings["poll"] = frozenset(by_poll)
     return Offer(
-        connector=manifest.name, title=manifest.title, brings=brings, commands=frozenset(sink.command for sink in manifest.sinks),
+        connector=manifest.name, title=manifest.title, brings=brings,
+        feeds=tuple(frozenset(feed.objects) for feed in manifest.feeds), commands=frozenset(sink.command for sink in manifest.sinks),
         settings=settings(connector), signs=bool(manifest.signature),
     )  # fmt: skip
 
@@ -161,7 +167,7 @@ def shop(house: House) -> Shop:
     landscape = house.landscape
     who = duties(house)
     translate = {name: connector.translate for name, connector in house.connectors.items()}
-    own = frozenset(name for name, system in landscape.systems.items() if system.connector == "api")
+    own = {MAINSTAY, *(name for name, system in landscape.systems.items() if system.connector == "api")}
 
     return Shop(
         translate={**translate, **dict.fromkeys(own, statements_of)},
@@ -245,6 +251,7 @@ def plan(house: House, scale: Mapping[str, float]) -> Plan:
         connectors=house.connectors,
         channels={name: one.system for name, one in landscape.channels.items() if "SetLevel" in can.get(one.system, ())},
         polls=polls(house, scale),
+        inflows=inflows(house),
         hooks={
             name: f"{url}/hooks/{name}"
             for name, one in house.connectors.items()
@@ -275,18 +282,35 @@ def locations(house: House) -> dict[str, frozenset[str]]:
     return found
 
 
-def polls(house: House, scale: Mapping[str, float]) -> dict[tuple[str, str], float]:
+def polls(house: House, scale: Mapping[str, float]) -> dict[tuple[str, str], Pace]:
     """The feeds that are read, and how often in seconds: those of a flow, by poll or as the safety net under its events, and those
-    that say what became of what a system was told. What is only polled is read in time for whoever needs it."""
+    that say what became of what a system was told. What is only polled is read in time for whoever needs it. A feed that is needed by
+    schedule alone is read at its flows' times of day."""
     traffic = Traffic(house.landscape)
-    found = {}
+    found: dict[tuple[str, str], Pace] = {}
     for name, connector in house.connectors.items():
         for feed in connector.manifest.feeds:
             flows = traffic.brought(name, feed.objects, "poll", "event")
             if flows or traffic.answered(name, feed.objects):
                 every_s = min((flow.every_s for flow in flows if flow.every_s), default=feed.every_s)
                 found[(name, feed.name)] = min([every_s, *_needed_s(connector, feed, flows)]) / scale.get(name, 1.0)
+            elif scheduled := traffic.brought(name, feed.objects, "schedule"):
+                found[(name, feed.name)] = Timetable(frozenset((at, flow.timezone) for flow in scheduled for at in flow.at))
     return found
+
+
+def inflows(house: House) -> list[Inflow]:
+    """The folders that files are put into; one that serves several flows of a system is read once. Raises Halt where nobody could say
+    whose word a file is."""
+    asks_first = policy(house).asks_first
+    found: dict[Path, str] = {}
+    for name, one in house.landscape.flows.items():
+        if one.pattern != "file":
+            continue
+        path = (house.folder / one.folder).resolve()
+        if not one.folder or found.setdefault(path, one.source) != one.source:
+            raise Halt(f'flow "{name}" has no folder of its own to read files from; `mainstay check` says what to write')
+    return [Inflow(system, path, FILED, forms(system, asks_first=system in asks_first)) for path, system in found.items()]
 
 
 def _needed_s(connector: Connector, feed: Feed, flows: Sequence[Flow]) -> Iterator[float]:
@@ -336,4 +360,8 @@ def check_ready(house: House) -> None:
     """Refuse to start what cannot work."""
     if not house.landscape.systems:
         raise Halt("the landscape declares no systems; `mainstay init` writes a first one")
-    tokens(house)  # raises where one cannot be read
+    for name, flow in house.landscape.flows.items():
+        if flow.pattern == "schedule" and not (flow.at and is_zone(flow.timezone)):
+            raise Halt(f'flow "{name}" is read by schedule, but at no time that can be told; `mainstay check` says what to write')
+    inflows(house)  # these raise where something is missing
+    tokens(house)

@@ -394,7 +394,8 @@ def free(order_id: str, by: str, config: Path, as_json: bool) -> None:
 def count(counts: dict[str, int], file: Path | None, location: str, measure: Any, config: Path, as_json: bool) -> None:
     """Tell what there is now, in a shop where no ERP or warehouse counts: on hand (the shelf), how much of that is damaged or kept back as
     safety stock, and what is in transit. Exit 1 where a count does not count."""
-    from mainstay.app.operate import Count, counts_in, tell_counts
+    from mainstay.app.forms import Count
+    from mainstay.app.operate import counts_in, tell_counts
     from mainstay.model.identity import sku
 
     given = [Count(sku(name), units, location) for name, units in counts.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -92,4 +93,5 @@ def findings(config: Path, secrets: Callable[[str], object] | None = None) -> li
         found = read(text, str(config))
     except Misdeclared as wrong:  # no landscape at all: what keeps it from being one is what is found
         return wrong.findings
-    return check(found, build.offers(), secrets or build.held(config.resolve().parent), places(text), str(config))
+    folder = config.resolve().parent
+    return check(found, build.offers(), secrets or build.held(folder), places(text), str(config), lambda name: os.path.isdir(folder / name))

@@ -13,8 +13,9 @@ from pathlib import Path
 import apsw
 from msgspec import Struct
 
-from mainstay.app.build import held, look_into
+from mainstay.app.build import held, inflows, look_into
 from mainstay.app.declaration import findings
+from mainstay.delivery.files import REFUSED
 from mainstay.landscape import Finding
 from mainstay.model.failures import Halt
 from mainstay.storage.database import SQLITE_MIN, connect, force
@@ -49,6 +50,7 @@ def examine(config: Path) -> list[Inspection]:
     house = look_into(config)
     house.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     found += [_disk(house.data), _private(house.data), _sync(sync_us(house.data), house.data)]
+    found += [_inflow(one.path) for one in inflows(house)]
     found += [_store(house.data / f"{name}.db") for name in ("inbox", "state", "outcomes") if (house.data / f"{name}.db").exists()]
     server = house.landscape.server
     public = server.listen not in ("127.0.0.1", "::1", "localhost")
@@ -93,6 +95,18 @@ def _disk(data: Path) -> Inspection:
 def _private(data: Path) -> Inspection:
     mode = stat.S_IMODE(data.stat().st_mode)
     return Inspection("folder", not mode & 0o077, f"{data} has mode {mode:o}; others must not read it (chmod 700)")
+
+
+def _inflow(path: Path) -> Inspection:
+    """A folder that files are put into: there, ours to read and to move from, and nobody's whom the system does not speak through."""
+    if not os.path.isdir(path):  # which says no where one may not even look
+        return Inspection("files", False, f"{path} is no folder here; make it, or say in `folder` which is meant")
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        return Inspection("files", False, f"{path} cannot be read and changed by this user, who moves what was read")
+    if path.stat().st_mode & stat.S_IWOTH:
+        return Inspection("files", False, f"{path} can be written by everyone on this machine, who then speaks for its system (chmod o-w)")
+    left = [one.name for one in (path / REFUSED).glob("*.errors")] if (path / REFUSED).is_dir() else []
+    return Inspection("files", True, f"{path}; {len(left)} files with refused lines", bool(left))
 
 
 def _store(path: Path) -> Inspection:

@@ -16,7 +16,7 @@ from mainstay.app.build import clock
 from mainstay.delivery.dispatch import Dispatch, percentiles
 from mainstay.edge.receive import Door
 from mainstay.edge.record import Recorder
-from mainstay.model.times import SECOND
+from mainstay.model.times import SECOND, iso
 from mainstay.storage.inbox import InboxReader
 from mainstay.storage.state import State
 
@@ -63,11 +63,21 @@ def snapshot(dispatch: Dispatch) -> dict[str, Any]:
         for name, one in dispatch.connections.items()
     }
     polls = {
-        f"{poll.connection.name}/{poll.feed.name}": {"pages": poll.pages, "rows": poll.rows, "failure": poll.failure}
+        f"{poll.connection.name}/{poll.feed.name}": {
+            "pages": poll.pages, "rows": poll.rows, "failure": poll.failure, "next": iso(poll.due) if poll.times else "",
+        }
         for poll in dispatch.polls
-    }
+    }  # fmt: skip
+    folders = {
+        str(one.path): {
+            "system": one.inflow.system, "files": one.files, "lines": one.lines, "refused": one.refused, "ignored": one.ignored,
+            "last": one.last, "failures": list(one.failures.values()),
+        }
+        for one in dispatch.folders
+    }  # fmt: skip
     flows = msgspec.to_builtins(dispatch.standings(clock()))
-    return {"channels": channels, "prices": prices, "systems": systems, "polls": polls, "flows": flows, "waiting": dispatch.waiting}
+    told = {"channels": channels, "prices": prices, "systems": systems, "polls": polls, "folders": folders, "flows": flows}
+    return {**told, "waiting": dispatch.waiting}
 
 
 class Meters(Collector):
@@ -119,7 +129,10 @@ class Meters(Collector):
         for flow, one in dispatch.get("flows", {}).items():
             delay.add_metric([flow], one["behind_s"])
             late.add_metric([flow, one["owner"]], one["late"])
-        return [lag, age, letters, wait, accepted, refused, waiting, failures, breaker, spread, delay, late]
+        left = GaugeMetricFamily("mainstay_folder_failures", "Files that cannot be read or moved, or no folder.", labels=["folder"])
+        for folder, one in dispatch.get("folders", {}).items():
+            left.add_metric([folder], len(one["failures"]))
+        return [lag, age, letters, wait, accepted, refused, waiting, failures, breaker, spread, delay, late, left]
 
     def not_ready(self) -> str:
         """Why the machine is not ready; empty when it is."""

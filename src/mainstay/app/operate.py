@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 import msgspec
 
 from mainstay.app.build import clock, look_into, secret
+from mainstay.app.forms import Count, Table, counted
 from mainstay.flows.tell import STATEMENTS_MAX
-from mainstay.model.failures import Halt
-from mainstay.model.identity import sku
+from mainstay.model.failures import Halt, Reject
 from mainstay.model.objects import StockMeasure
-from mainstay.model.seen import Said, StockCounted
+from mainstay.model.seen import Said
 
 ANSWER_S_MAX = 30
-COLUMNS = ("sku", "units", "location")  # of a file of counts; the last may be missing
 
 
 def act(config: Path, path: str, **told: Any) -> dict[str, Any]:
@@ -41,37 +39,25 @@ def act(config: Path, path: str, **told: Any) -> dict[str, Any]:
         raise Halt(f"Mainstay does not answer on {server.listen}:{server.port} ({why}); start it with `mainstay up`") from None
 
 
-class Count(NamedTuple):
-    """So many units of a SKU stand at a location of ours ("" is the default one)."""
-
-    sku: str
-    units: int
-    location: str = ""
-
-
 def counts_in(path: Path) -> Iterator[Count]:
     """The counts of a CSV file (UTF-8, a first row of column names). Raises ClickException with the line."""
+    table = Table()
     with path.open(encoding="utf-8-sig", newline="") as file:
-        table = csv.DictReader(file)
-        names = table.fieldnames or []
-        if not set(COLUMNS[:2]) <= set(names) <= set(COLUMNS):
-            raise click.ClickException(f"{path}:1: the columns are {', '.join(names) or 'missing'}; write sku,units or sku,units,location")
-        for row in table:
-            units = (row["units"] or "").strip()
-            if not units.isdecimal():
-                raise click.ClickException(f"{path}:{table.line_num}: {units!r} is no number of units; write a whole number, 0 or more")
-            yield Count(sku(row["sku"]), int(units), (row.get("location") or "").strip())
+        for number, line in enumerate(file, 1):
+            try:
+                found = table.count(line)
+            except Reject as why:
+                raise click.ClickException(f"{path}:{number}: {why.why}") from None
+            if found is not None:
+                yield found
+    if not table.columns:
+        raise click.ClickException(f"{path}:1: the columns are missing; write sku,units or sku,units,location")
 
 
 def tell_counts(config: Path, counts: Iterable[Count], measure: StockMeasure) -> list[dict[str, Any]]:
     """Tell Mainstay what there is now; what became of each count."""
     at = clock()
-    said = [
-        StockCounted(
-            external=f"count.{one.sku}", item=one.sku, sku=one.sku, location=one.location, quantity=one.units, at=at, measure=measure
-        )
-        for one in counts
-    ]  # fmt: skip
+    said = [counted(one, at, measure) for one in counts]
     ended: list[dict[str, Any]] = []
     for start in range(0, len(said), STATEMENTS_MAX):
         part = msgspec.to_builtins([Said(one) for one in said[start : start + STATEMENTS_MAX]])

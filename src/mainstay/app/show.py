@@ -62,6 +62,14 @@ def status_text(found: dict[str, Any]) -> str:
         paused = f", paused: {one['reason']}" if one["breaker"] == "open" else ""
         calls, failures = sum(one["calls"].values()), sum(one["failures"].values())
         lines.append(f"  {name}: {calls} calls, {failures} failures, {one['waiting']} waiting{paused}")
+    for name, one in dispatch.get("polls", {}).items():
+        if one["next"]:
+            lines.append(f"next reading  {name}: {one['next']}" + (f", failed last: {one['failure']}" if one["failure"] else ""))
+    for path, one in dispatch.get("folders", {}).items():
+        lines.append(
+            f"folder        {path}, of {one['system']}: {_counts({name: one[name] for name in ('files', 'lines', 'refused', 'ignored')})}"
+        )
+        lines += [f"  {what}" for what in (*one["failures"], one["last"]) if what]
     late = {flow: one for flow, one in dispatch.get("flows", {}).items() if one["late"]}
     lines += [f"late          {flow}: {one['behind_s']} s behind, of {one['within_s']:.0f}; {one['owner']}" for flow, one in late.items()]
     lines += ["books", *(f"  {name:<24}{balance:>14}" for name, balance in found["accounts"].items() if balance.strip("-0."))]

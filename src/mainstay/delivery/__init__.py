@@ -1,12 +1,13 @@
-"""The hands: HTTP, lanes, rate budgets, retries, look-ups, polls and stock levels. Decides nothing about the business."""
+"""The hands: HTTP, files, lanes, rate budgets, retries, look-ups, polls and stock levels. Decides nothing about the business."""
 
 FACE = (
     "connection.Lost", "connection.Unsent",
     "dispatch.Dispatch", "dispatch.Plan", "dispatch.percentiles",
+    "files.Form", "files.Inflow", "files.REFUSED", "files.ReadLine",
     "http.Http",
     "lanes.Lanes",
     "lateness.Promise",
     "levels.Levels",
     "outcomes.Outcomes",
-    "polls.Poll",
+    "polls.Pace", "polls.Poll",
 )  # fmt: skip

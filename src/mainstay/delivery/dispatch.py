@@ -13,17 +13,19 @@ from msgspec import Struct
 from mainstay.contract.connector import Connector
 from mainstay.delivery.changes import TAKE_MAX, Changes
 from mainstay.delivery.connection import Connection, Transport
+from mainstay.delivery.files import Folder, Inflow
 from mainstay.delivery.hooks import Hooks
 from mainstay.delivery.lanes import Lanes
 from mainstay.delivery.lateness import Promise, Standing, standings
 from mainstay.delivery.levels import Levels, Prices
 from mainstay.delivery.outcomes import Outcomes
-from mainstay.delivery.polls import Poll
+from mainstay.delivery.polls import Pace, Poll
 from mainstay.delivery.retry import Dice
 from mainstay.model.commands import Command, SetLevel, SetPrice
 from mainstay.model.failures import Reject
 from mainstay.model.objects import Person
 from mainstay.storage.bell import POLL_S
+from mainstay.storage.inbox import OUTCOMES_FROM
 from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
@@ -37,7 +39,8 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     connectors: Mapping[str, Connector]
     channels: Mapping[str, str]  # channel -> system, for those that are told levels
-    polls: Mapping[tuple[str, str], float]  # (system, feed) -> seconds between polls
+    polls: Mapping[tuple[str, str], Pace]  # (system, feed) -> when it is read
+    inflows: Sequence[Inflow] = ()  # folders that files are put into
     hooks: Mapping[str, str] = {}  # system -> where its webhooks are to go
     policies: Mapping[str, str] = {}  # channel -> its stock policy in words: a changed one is told at once
     pricing: Mapping[str, str] = {}  # systems that are told prices -> in words, by whose
@@ -83,10 +86,11 @@ class Dispatch:
         self.prices = {system: Prices(system, self.connections[system], outcomes, propagate.prices, dice) for system in plan.pricing}
         self._changes = (Changes("level", self.levels, state, outcomes), Changes("price", self.prices, state, outcomes))
         self.polls = [
-            Poll(self.connections[system], feed, outcomes, dice, every_s)
-            for (system, name), every_s in plan.polls.items()
+            Poll(self.connections[system], feed, outcomes, dice, pace)
+            for (system, name), pace in plan.polls.items()
             if (feed := self.connections[system].connector.manifest.feed(name)) is not None
         ]
+        self.folders = [Folder(one, outcomes, self._behind) for one in plan.inflows]
         self.hooks = [Hooks(self.connections[system], url) for system, url in plan.hooks.items()]
         self.news = asyncio.Event()
         self._low_water = int(outcomes.mark("low_water") or 0)
@@ -100,7 +104,7 @@ class Dispatch:
         for changes, policies in zip(self._changes, (self.plan.policies, self.plan.pricing), strict=True):
             changes.apply(policies)
         runs = [one.run() for one in self.lanes.values()] + [one.run() for one in (*self.levels.values(), *self.prices.values())]
-        runs += [one.run() for one in self.polls] + [one.run() for one in self.hooks]
+        runs += [one.run() for one in self.polls] + [one.run() for one in self.folders] + [one.run() for one in self.hooks]
         work: list[asyncio.Task[object]] = [asyncio.create_task(run) for run in (*runs, self._follow())]
         stopping: asyncio.Task[object] = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([*work, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -153,6 +157,10 @@ class Dispatch:
             self._ended_since = 0
             self.outcomes.flush()
             self.outcomes.prune(min(self._open) - 1 if self._open else self._taken)
+
+    def _behind(self) -> int:
+        """How many of our receipts the core has not taken yet."""
+        return self.outcomes.inbox.last - max(OUTCOMES_FROM, self.state.counters().get("position/outcomes", 0))
 
     def _note_changes(self) -> None:
         for changes in self._changes:

@@ -64,11 +64,11 @@ def _untold(lanes: Mapping[str, Lanes], levels: Iterable[Levels]) -> Iterator[tu
 
 
 def _unread(polls: Iterable[Poll], now: int) -> dict[tuple[str, str], float]:
-    """Seconds beyond its own interval that an object's fastest feed has not been read: (system, object) -> seconds."""
+    """Seconds since an object's fastest feed was due to be read: (system, object) -> seconds."""
     fastest: dict[tuple[str, str], Poll] = {}
     for poll in polls:
         for obj in poll.feed.objects:
             key = (poll.connection.name, obj)
             if key not in fastest or poll.every_s < fastest[key].every_s:
                 fastest[key] = poll
-    return {key: max(0.0, (now - poll.read_at) / SECOND - poll.every_s) for key, poll in fastest.items()}
+    return {key: max(0.0, (now - poll.due) / SECOND) for key, poll in fastest.items()}

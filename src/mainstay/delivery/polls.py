@@ -13,24 +13,51 @@ from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.retry import Dice, backoff_us
 from mainstay.model.failures import Failure, Reject, Retry
 from mainstay.model.times import SECOND
+from mainstay.model.timetable import Timetable
 
 RECENT_MAX = 50_000  # rows of a feed that are remembered
+DAY_S = 86_400.0
+LOOK_S = 30.0  # how long it waits for a time of day without a look at the clock, which can be set, or go on while the machine sleeps
+
+Pace = float | Timetable  # seconds between two readings, or the times of day at which they begin
 
 log = structlog.get_logger("delivery")
 
 
 class Poll:
-    """One feed of one system."""
+    """One feed of one system. What is read at times of day remembers when its last reading began, in the commit that ends it: a time
+    that passes while nothing runs, or while the system cannot be read, is made up for once."""
 
-    def __init__(self, connection: Connection, feed: Feed, outcomes: Outcomes, dice: Dice, every_s: float) -> None:
-        self.connection, self.feed, self.outcomes, self.dice, self.every_s = connection, feed, outcomes, dice, every_s
+    def __init__(self, connection: Connection, feed: Feed, outcomes: Outcomes, dice: Dice, pace: Pace) -> None:
+        self.connection, self.feed, self.outcomes, self.dice = connection, feed, outcomes, dice
+        self.times = pace if isinstance(pace, Timetable) else None
+        self.every_s = DAY_S if isinstance(pace, Timetable) else pace
         self.name = f"cursor/{connection.name}/{feed.name}"
         self.pages = 0
         self.rows = 0
         self.failure = ""
-        self.read_at = connection.clock()  # when it was last read without failure
+        self.read_at = connection.clock()  # when it was last read without failure; at times of day, when that reading began
         self._tries = 0
+        self._began = 0  # when the reading began whose pages are being read
         self._recent: dict[tuple[str, str], int] = {}
+        if self.times is not None:
+            self._resume()
+
+    def _resume(self) -> None:
+        """Since when a time of day counts as passed: since the last reading began, or since the schedule was first seen."""
+        if known := self.outcomes.mark(self._read):
+            self.read_at = int(known)
+        else:
+            self.outcomes.inbox.add([], [(self._read, str(self.read_at))])
+
+    @property
+    def _read(self) -> str:
+        return f"read/{self.connection.name}/{self.feed.name}"
+
+    @property
+    def due(self) -> int:
+        """When it is to be read next, in microseconds of UTC; what has passed is due now."""
+        return self.times.after(self.read_at) if self.times else self.read_at + int(self.every_s * SECOND)
 
     def _is_new(self, row: Row) -> bool:
         """Feeds overlap so that nothing is missed: what was recorded a moment ago, byte for byte, is not recorded again. After a
@@ -45,12 +72,13 @@ class Poll:
 
     async def run(self) -> None:
         while True:
-            pause_s = await self.once()
-            await asyncio.sleep(pause_s)
+            while self.times and (wait := self.due - self.connection.clock()) > 0:
+                await asyncio.sleep(min(wait / SECOND, LOOK_S))
+            await asyncio.sleep(await self.once())
 
     async def once(self) -> float:
-        """Read one page; returns the seconds to wait before the next."""
-        connection = self.connection
+        """Read one page; returns the seconds to wait before the next, where no time of day says when."""
+        connection, now = self.connection, self.connection.clock()
         try:
             page = await connection.hold(connection.connector.pull(self.feed.name, self.outcomes.mark(self.name)))
         except Failure as failure:
@@ -59,14 +87,23 @@ class Poll:
             log.exception("bug", system=connection.name, feed=self.feed.name)
             return self._failed(Reject(f"{type(bug).__name__}: {bug}", "bug"))
         self._tries, self.failure = 0, ""
-        self.read_at = connection.clock()
+        self._began = self._began or now  # what fails before its first page has not begun
         news = tuple(row for row in page.rows if self._is_new(row))
-        if news or page.cursor != self.outcomes.mark(self.name):
+        ended = self.times is not None and not page.more
+        if ended:
+            self.outcomes.remember(self._read, str(self._began))
+        if news or ended or page.cursor != self.outcomes.mark(self.name):
             self.outcomes.documents(connection.name, news, (self.name, page.cursor))
             self.outcomes.flush()
         self.pages += 1
         self.rows += len(news)
-        return 0.0 if page.more else self.every_s
+        if self.times is None:
+            self.read_at = connection.clock()
+        elif ended:
+            self.read_at = self._began
+        if not page.more:
+            self._began = 0
+        return 0.0 if page.more or self.times else self.every_s
 
     def _failed(self, failure: Failure) -> float:
         self._tries += 1

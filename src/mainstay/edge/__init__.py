@@ -3,7 +3,9 @@
 FACE = (
     "api.Api", "api.Waiters",
     "openapi.CALLERS", "openapi.Endpoint", "openapi.ProblemAnswer",
+    "problems.Problem",
     "receive.Door", "receive.Receive", "receive.Scope", "receive.Send",
     "record.Recorder",
+    "strict.read",
     "whose.with_owner", "whose.with_people", "whose.with_runbooks",
 )  # fmt: skip

@@ -20,6 +20,7 @@ from mainstay.model.times import SECOND
 from mainstay.storage.inbox import Receipt
 
 STATEMENTS_MAX = 500
+FILED = "file/statements"  # a line of a file, with the same body; nobody waits for an answer, and what cannot be taken is a dead letter
 AHEAD_US = 60 * SECOND  # that a speaker's clock may be before ours
 
 
@@ -63,11 +64,7 @@ class Tell:
         asks_first = receipt.system in self.intake.shop.policy.asks_first
         keys, skus = [], []
         for one in said:
-            if one.said.at > receipt.at + AHEAD_US:
-                ahead = (one.said.at - receipt.at) // SECOND
-                raise Reject(f"{one.said.external!r} speaks of a time that is still to come, in {ahead} s: set the clock", "out_of_range")
-            if type(one.said) is OrderSeen and asks_first:
-                raise Reject(f"{receipt.system} asks before it sells: hand order {one.said.external!r} to POST /v1/orders", "schema")
+            refuse_unfit(receipt.system, asks_first, one.said, receipt.at)
             keys += one.keys + buyers.keys_of(self.world, receipt.system, one.said, one.person)
             skus += skus_of(one.said)
         return Ask(said, keys, skus)
@@ -80,14 +77,23 @@ class Tell:
         self.intake.count(receipt, "applied" if any(one.ended == "applied" for one in ended) else ended[0].ended)
 
 
+def refuse_unfit(system: str, asks_first: bool, said: Any, now: int) -> None:
+    """Raise Reject for what a system cannot tell: what lies ahead, and an order that it should have asked for."""
+    if said.at > now + AHEAD_US:
+        ahead = (said.at - now) // SECOND
+        raise Reject(f"{said.external!r} speaks of a time that is still to come, in {ahead} s: set the clock", "out_of_range")
+    if type(said) is OrderSeen and asks_first:
+        raise Reject(f"{system} asks before it sells: hand order {said.external!r} to POST /v1/orders", "schema")
+
+
 def told(body: bytes) -> list[Said]:
     """The statements of a request, their SKUs in the one form that they have inside. Raises Reject."""
     return [replace(one, event=_named(one.event)) for one in _request(body).statements]
 
 
 def statements_of(topic: str, body: bytes) -> list[Said]:
-    """The translation of a system that calls our API: for `mainstay translate`, and for dead letters that are tried again."""
-    if topic == Tell.topic:
+    """The translation of a system that speaks our words: for lines of files, `mainstay translate`, and dead letters tried again."""
+    if topic in (Tell.topic, FILED):
         return told(body)
     if topic != "api/order":
         raise Reject(f"{topic!r} makes no statement by itself", "not_business")

@@ -14,7 +14,7 @@ RULES: tuple[Callable[[Survey], Findings], ...] = (
     names.connectors, names.system_names, names.unused_systems, names.objects,
     names.owners, names.unused_owners, names.runbooks, names.failures,
     ownership.unowned, ownership.owned_twice, ownership.consumers, ownership.unused,
-    journeys.shapes, journeys.twice, journeys.loops, journeys.rights,
+    journeys.shapes, journeys.schedules, journeys.overruled, journeys.folders, journeys.twice, journeys.loops, journeys.rights,
     journeys.abilities, journeys.untold, journeys.latencies, journeys.unsigned, journeys.environments,
     selling.twice, selling.orders_in, selling.asking, selling.stock_owners, selling.shares,
     selling.buffers, selling.capture, selling.shipping, selling.policies,
@@ -25,9 +25,10 @@ RULES: tuple[Callable[[Survey], Findings], ...] = (
 
 def check(
     landscape: Landscape, offers: Mapping[str, Offer], secrets: Callable[[str], object], locate: Callable[[KeyPath], int],
-    file: str = "mainstay.toml",
+    file: str = "mainstay.toml", folders: Callable[[str], bool] = bool,
 ) -> list[Finding]:  # fmt: skip
-    """Everything that is wrong, in the order of the file. `offers` by connector name; `locate` is places(text)."""
-    survey = Survey(landscape, offers, secrets, locate, file)
+    """Everything that is wrong, in the order of the file. `offers` by connector name; `locate` is places(text); `folders` says whether
+    one is there."""
+    survey = Survey(landscape, offers, secrets, locate, file, folders)
     found = [finding for rule in RULES for finding in rule(survey)]
     return sorted(found, key=lambda one: (one.line, one.code, one.wrong))

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 Name = Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]{0,30}$", description="A short lower-case name, used in ids: never rename it.")]
-Pattern = Literal["event", "poll", "direct"]
+Pattern = Literal["event", "poll", "schedule", "file", "direct"]
+TimeOfDay = Annotated[str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")]  # 02:30
 Latency = Literal["checkout-blocking", "real-time", "same-day", "next-cycle", "finance-close"]
 OBJECTS = (
     "product", "category", "price", "promotion", "inventory", "customer", "company", "address", "cart", "order", "payment", "tax",
@@ -16,7 +17,9 @@ OBJECTS = (
 MAINSTAY = "mainstay"  # as source or target: Mainstay itself
 PLACEHOLDER = "…"  # what `init` writes where it cannot know the value
 OPERATOR = "operator"  # whom the token of people speaks for; other tokens speak for their system
-FAILURE_MODES = ("rejected", "outcome_unknown", "connection_halted", "unknown_word", "totals_mismatch", "oversold", "expired")
+FAILURE_MODES = (
+    "rejected", "outcome_unknown", "connection_halted", "unknown_word", "totals_mismatch", "oversold", "expired", "lines_refused",
+)  # fmt: skip
 
 
 class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,7 +120,11 @@ class Flow(Part, frozen=True):
     source: Annotated[str, Meta(description="The system that it comes from, or mainstay.")]
     targets: Annotated[tuple[str, ...], Meta(description="The systems that are told of it; mainstay: it is only kept here.")]
     pattern: Annotated[
-        Pattern, Meta(description="How it travels: by webhooks, with polls as a safety net; by polls alone; or by a direct call.")
+        Pattern,
+        Meta(
+            description="How it travels: by webhooks, with polls as a safety net; by polls alone; read at times of day; by files in a"
+            " folder; or by a direct call."
+        ),
     ]
     latency: Annotated[Latency, Meta(description="How soon the business needs it.")]
     owner: Annotated[str, Meta(description="Who answers for it; a name under [owners].")]
@@ -126,6 +133,15 @@ class Flow(Part, frozen=True):
     every_s: Annotated[
         Annotated[float, Meta(gt=0)] | None, Meta(description="For poll: how often, instead of the connector's own interval.")
     ] = None
+    at: Annotated[
+        tuple[TimeOfDay, ...], Meta(description="For schedule: the times of day at which it is read, HH:MM.", examples=[["02:30", "14:00"]])
+    ] = ()
+    timezone: Annotated[
+        str, Meta(description="For schedule: on whose clock, by its IANA name.", examples=["Europe/Berlin", "America/New_York"])
+    ] = "UTC"
+    folder: Annotated[
+        str, Meta(description="For file: the folder that files are put into, relative to this file.", examples=["inbox/erp"])
+    ] = ""
 
 
 class Landscape(Part, frozen=True):

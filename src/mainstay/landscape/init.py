@@ -238,7 +238,7 @@ def _defaults(part: type[Struct], given: Mapping[str, Any]) -> Iterator[str]:
 def _flows(plan: _Plan) -> Iterator[str]:
     yield "\n# What travels from where to where, how soon it is needed, and who answers for it."
     for name, flow in plan.flows().items():
-        fields = {key: value for key, value in msgspec.structs.asdict(flow).items() if value not in (None, {})}
+        fields = {one.name: value for one in msgspec.structs.fields(flow) if (value := getattr(flow, one.name)) not in (one.default, {})}
         yield ""
         if flow.pattern == "event" and not plan.answers.url:
             yield f"# Nothing can arrive here yet: {flow.source} brings this by event alone, and there is no public url to send it to."

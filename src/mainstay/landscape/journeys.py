@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from zoneinfo import available_timezones
 
 from mainstay.landscape.admit import SHARED
 from mainstay.landscape.declared import MAINSTAY, OBJECTS, Flow, Latency, Pattern, Rule
 from mainstay.landscape.offers import ANSWERS, TELLS
 from mainstay.landscape.survey import Findings, Survey, listed
-from mainstay.landscape.traffic import LATENCIES
+from mainstay.landscape.traffic import LATENCIES, Traffic
+from mainstay.model.timetable import is_zone, widest_gap_s
 
 FASTEST: Mapping[Pattern, Latency] = {  # what a pattern can do at best
     "direct": "checkout-blocking",
     "event": "real-time",
     "poll": "real-time",
+    "file": "real-time",
+    "schedule": "same-day",
 }
+USED: Mapping[str, Pattern] = {"every_s": "poll", "at": "schedule", "timezone": "schedule", "folder": "file"}  # key -> by which pattern
 
 
 def shapes(survey: Survey) -> Findings:
@@ -22,9 +28,71 @@ def shapes(survey: Survey) -> Findings:
         if not flow.targets:
             wrong = f'Flow "{name}" goes nowhere.'
             yield survey.finding("flow-without-target", ("flows", name, "targets"), wrong, '`targets = ["mainstay"]`, or systems')
-        if flow.every_s and flow.pattern != "poll":
-            wrong = f'Flow "{name}" has an interval, but its pattern is {flow.pattern}.'
-            yield survey.finding("every-ignored", ("flows", name, "every_s"), wrong, '`pattern = "poll"`, or take `every_s` out')
+        for key, pattern in USED.items():
+            if flow.pattern != pattern and getattr(flow, key) not in (None, (), "", "UTC"):
+                wrong = f'Flow "{name}" has `{key}`, but its pattern is {flow.pattern}.'
+                yield survey.finding("key-ignored", ("flows", name, key), wrong, f'`pattern = "{pattern}"`, or take `{key}` out')
+
+
+def schedules(survey: Survey) -> Findings:
+    """Times of day, on a clock that is known, and often enough."""
+    for name, flow in survey.shop.flows.items():
+        if not is_zone(flow.timezone):
+            near = get_close_matches(flow.timezone, sorted(available_timezones()), n=1) or ["Europe/Berlin"]
+            wrong = f'Flow "{name}": "{flow.timezone}" is no time zone of the IANA.'
+            yield survey.finding("zone-unknown", ("flows", name, "timezone"), wrong, f'`timezone = "{near[0]}"`; nothing means UTC')
+        if flow.pattern != "schedule":
+            continue
+        if not flow.at:
+            wrong = f'Flow "{name}" is read by schedule, but at no time.'
+            yield survey.finding("schedule-without-times", ("flows", name, "pattern"), wrong, '`at = ["02:30"]`, or more times of day')
+        elif widest_gap_s(flow.at) > (need := LATENCIES[flow.latency]) >= LATENCIES[FASTEST["schedule"]]:
+            wrong = f'Flow "{name}" needs {flow.latency}, but {widest_gap_s(flow.at) / 3600:.1f} h pass between two of its times.'
+            instead = f'`latency = "next-cycle"`, or times at most {need / 3600:.0f} h apart in `at`'
+            yield survey.finding("latency-unmet", ("flows", name, "at"), wrong, instead)
+
+
+def overruled(survey: Survey) -> Findings:
+    """A feed is read as often as whoever needs it most often: times of day hold where nothing else needs it."""
+    traffic = Traffic(survey.shop)
+    for name, flow in survey.shop.flows.items():
+        offer = survey.offer(flow.source) if flow.pattern == "schedule" else None
+        for feed in (one for one in offer.feeds if flow.object in one) if offer else ():
+            often = traffic.brought(flow.source, feed, "poll", "event")
+            if often:
+                why = f"which flows of {often[0].object} need all day"
+            elif traffic.answered(flow.source, feed):
+                why = f'which also says what became of what "{flow.source}" is told'
+            else:
+                continue
+            wrong = f'Flow "{name}" is to be read at times of day, from a feed {why}: it is read as often as that needs.'
+            yield survey.finding("schedule-overruled", ("flows", name, "pattern"), wrong, '`pattern = "poll"`, which is what happens')
+            break
+
+
+def folders(survey: Survey) -> Findings:
+    """A folder for each system whose news comes by files: whoever can write into it speaks for that system."""
+    seen: dict[tuple[str, ...], tuple[str, str]] = {}
+    for name, flow in survey.shop.flows.items():
+        if flow.pattern != "file":
+            continue
+        if not flow.folder:
+            wrong = f'Flow "{name}" comes by files, but no folder says where they are put.'
+            yield survey.finding("file-without-folder", ("flows", name, "pattern"), wrong, f'`folder = "inbox/{flow.source}"`')
+            continue
+        parts = ("/" * flow.folder.startswith("/"), *(part for part in flow.folder.split("/") if part not in ("", ".")))
+        for others, (other, source) in seen.items():
+            n = min(len(parts), len(others))
+            if source != flow.source and parts[:n] == others[:n]:
+                wrong = f'Flow "{name}" reads files of "{flow.source}" from {flow.folder}, where flow "{other}" reads those of "{source}".'
+                yield survey.finding("folder-shared", ("flows", name, "folder"), wrong, f'`folder = "inbox/{flow.source}"`, of its own')
+                break
+        else:
+            if not survey.folders(flow.folder):
+                wrong = f'Flow "{name}" waits for files in {flow.folder}, which is not a folder here.'
+                instead = f"`mkdir -p {flow.folder}` beside this file, or the folder that is meant"
+                yield survey.finding("folder-missing", ("flows", name, "folder"), wrong, instead)
+        seen.setdefault(parts, (name, flow.source))
 
 
 def twice(survey: Survey) -> Findings:

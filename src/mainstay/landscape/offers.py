@@ -76,6 +76,7 @@ class Offer(Struct, frozen=True, kw_only=True):
     connector: str
     title: str
     brings: Mapping[Pattern, frozenset[str]] = {}
+    feeds: tuple[frozenset[str], ...] = ()  # the objects of each of its feeds
     commands: frozenset[str] = frozenset()
     takes: frozenset[str] = frozenset()  # objects that it is told of without a command: it reads our API
     settings: tuple[Setting, ...] = ()
@@ -84,8 +85,9 @@ class Offer(Struct, frozen=True, kw_only=True):
     latency: Latency = "real-time"
 
     def patterns(self, obj: str) -> list[Pattern]:
-        """How this object can come in, in the order in which the connector prefers it."""
-        return [pattern for pattern, objects in self.brings.items() if obj in objects]
+        """How this object can come in, in the order in which the connector prefers it. What can be polled can be read at times of day."""
+        ways = [pattern for pattern, objects in self.brings.items() if obj in objects]
+        return [*ways, "schedule"] if "poll" in ways else ways
 
     def told(self) -> frozenset[str]:
         """Objects that it can be told of."""
@@ -97,9 +99,9 @@ def objects_of(commands: Iterable[str]) -> frozenset[str]:
     return frozenset(TELLS[command][0] for command in commands if command in TELLS)
 
 
-# A channel of the shop's own that calls POST /v1 and reads what it needs: a till, a web shop, a customer service desk.
+# A system of the shop's own that speaks our words, by POST /v1 or in files, and reads what it needs: a till, a web shop, a nightly export.
 OWN_API = Offer(
-    connector="api", title="Your own system, calling Mainstay's API", brings={"direct": frozenset(OBJECTS)},
+    connector="api", title="Your own system, calling Mainstay's API", brings={"direct": frozenset(OBJECTS), "file": frozenset(OBJECTS)},
     takes=frozenset(OBJECTS), signs=True, asks=True, latency="checkout-blocking",
     settings=(Setting("token", Annotated[Secret, Meta(description="Bearer token that it calls with.")]),),
 )  # fmt: skip

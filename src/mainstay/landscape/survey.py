@@ -13,13 +13,15 @@ from mainstay.landscape.traffic import Traffic
 
 
 class Survey(Struct, frozen=True):
-    """The material of a check. `secrets` gives the secret that a reference (env:NAME, file:PATH) leads to, or nothing."""
+    """The material of a check. `secrets` gives the secret that a reference (env:NAME, file:PATH) leads to, or nothing; `folders` says
+    whether a folder is there."""
 
     shop: Landscape
     offers: Mapping[str, Offer]
     secrets: Callable[[str], object]
     locate: Callable[[KeyPath], int]
     file: str
+    folders: Callable[[str], bool]
 
     def finding(self, code: str, path: KeyPath, wrong: str, instead: str) -> Finding:
         return Finding(code, self.file, self.locate(path), wrong, instead)

@@ -106,6 +106,11 @@ CODES: dict[str, Code] = {
     "not_declared": Code(
         "A delivery of a kind that no flow of the shop brings by event.", "ours", 'Nothing; or declare a flow with `pattern = "event"`.'
     ),
+    "lines_refused": Code(
+        "Lines of a file cannot be read; the others were taken.",
+        "theirs",
+        "Mend the lines in its folder's `refused/`, put that file into the folder, then suppress the letter.",
+    ),
     "unknown_word": Code("The vendor used a word that has no mapping.", "ours", "Add the word to the connector's table, then retry."),
     "amount": Code("An amount is not a decimal number in its currency.", "theirs", "Look at the raw body; ask the sender."),
     "scale": Code("An amount has more decimals than its currency.", "theirs", "Look at the raw body; ask the sender."),
