@@ -27,6 +27,7 @@ from mainstay.flows.tell import Tell
 from mainstay.flows.world import World
 from mainstay.model.secrets import Secret
 from mainstay.model.times import SECOND
+from mainstay.proof.sim.again import Taken
 from mainstay.proof.sim.wires import Wires
 from mainstay.stock.view import ChannelPolicy
 from mainstay.storage.archive import raw_of, unclaimed
@@ -73,6 +74,7 @@ class Machine:
         self.place, self.fittings, self.wires, self.clock, self.dice = place, fittings, wires, clock, dice
         self.batch_max, self.watch = batch_max, watch
         self.commits = 0
+        self.taken: list[Taken] = []  # all that the core has committed
         self.acknowledged = 0  # deliveries that were answered with 200
         self.up = False
 
@@ -85,11 +87,8 @@ class Machine:
         for store in (self.state, self.inbox, self.outcomes.inbox):
             store.connection.pragma("synchronous", "off")  # crashes here are of the process; tests/crash cuts the power
         self.readers = {"inbox": _reading(self.inbox), "outcomes": _reading(self.outcomes.inbox)}
-        self.world = World(self.state)
-        self.intake = Intake(self.world, fittings.shop)
-        Desk(self.intake)
-        Tell(self.intake)
-        Operators(self.intake, lambda system, seq: raw_of(place, self.readers, system, seq), lambda: unclaimed(place))
+        self.intake = self.core(self.state)
+        self.world = self.intake.world
         self.recorder = Recorder(self.inbox, self.clock, self._ring)
         self.waiters = Waiters(self.state)
         hooks = {name: one for name, one in fittings.connectors.items() if one.manifest.topics}
@@ -107,6 +106,14 @@ class Machine:
         self._context.run(OWNER.set, self._tasks)
         self._start(self.dispatch.run(asyncio.Event())).add_done_callback(_ended)
         self._ring()
+
+    def core(self, state: State) -> Intake:
+        """The core over a store."""
+        intake = Intake(World(state), self.fittings.shop)
+        Desk(intake)
+        Tell(intake)
+        Operators(intake, lambda system, seq: raw_of(self.place, self.readers, system, seq), lambda: unclaimed(self.place))
+        return intake
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """A task of this process: it, and all that it starts, dies with it."""
@@ -151,16 +158,17 @@ class Machine:
             if receipts:
                 self.intake.take(source, receipts, now)
                 done += len(receipts)
-                self._committed()
+                self._committed(Taken(source, receipts, now))
         timers = self.state.rows("due_timers", (now, TIMERS_MAX))
         if timers:
             self.intake.expire(timers, now)
             done += len(timers)
-            self._committed()
+            self._committed(Taken("", timers, now))
         return done
 
-    def _committed(self) -> None:
+    def _committed(self, taken: Taken) -> None:
         self.commits += 1
+        self.taken.append(taken)
         self.watch(self)
 
     def behind(self) -> int:

@@ -19,6 +19,7 @@ from mainstay.delivery.polls import Poll
 from mainstay.flows import journey
 from mainstay.flows.apply import Apply
 from mainstay.flows.ask import Desk
+from mainstay.flows.intake import Intake
 from mainstay.flows.turns import Turns
 from mainstay.flows.waiting import Waiting
 from mainstay.model.failures import Reject
@@ -157,6 +158,15 @@ def _without_payments(right: Any) -> Any:
     return order
 
 
+def _all_at_once(right: Any) -> Any:
+    """A batch has one time."""
+
+    def take(self: Intake, source: str, receipts: Any, now: int) -> None:
+        right(self, source, [replace(one, at=receipts[-1].at) for one in receipts], now)
+
+    return take
+
+
 class Mutant(Struct, frozen=True):
     """A planted bug: what is broken, where it is planted, by which rule it is noticed, and on which seeds."""
 
@@ -242,6 +252,9 @@ MUTANTS: dict[str, Mutant] = {
         "order",
         _without_payments,
         "what is shown is wrong: order",
+    ),
+    "time-of-the-batch": Mutant(
+        "what is heard bears the time of its batch, not of its receipt", Intake, "take", _all_at_once, "other batches", range(0, 1_000, 50)
     ),
     "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", _half, "levels_wrong"),
 }

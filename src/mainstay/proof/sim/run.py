@@ -24,7 +24,7 @@ from mainstay.proof.sim.story import Ending, play
 
 TWINS = Cast.__struct_fields__
 CHUNK = 25  # seeds that a worker takes at a time
-PROVE_EVERY = 50  # seeds whose state is also rebuilt from the log
+PROVE_EVERY = 50  # seeds whose state is also rebuilt from the log, and made once more in other batches
 SHRINKS_MAX = 200
 Furnish = Callable[[str], Fittings]  # the name of a landscape -> what is built from it
 

@@ -18,6 +18,7 @@ from mainstay.proof.books import MUST_BE_ZERO, believed, compare, is_named
 from mainstay.proof.history import CURRENCY, Product, Story
 from mainstay.proof.play import Cast
 from mainstay.proof.sim.acts import Swarm
+from mainstay.proof.sim.again import differs
 from mainstay.proof.sim.clockwork import Clockwork
 from mainstay.proof.sim.machine import Fittings, Machine, owned
 from mainstay.proof.sim.reads import misread
@@ -25,6 +26,7 @@ from mainstay.proof.sim.troupe import Troupe
 from mainstay.proof.sim.wires import Wires, url
 from mainstay.stock.fold import free
 from mainstay.storage.database import SQL, rows
+from mainstay.storage.state import State
 from mainstay.twins.amazon import AmazonTwin
 from mainstay.twins.imitation import Weather
 from mainstay.twins.shipstation import ShipStationTwin
@@ -220,6 +222,15 @@ class Stage:
             verdict = verify(self.place / "state.db", self.place / "rebuilt.db", self.fittings.shop)
             if not verdict.identical:
                 raise Broken(f"the log does not give the state: {verdict.differences[:3]}")
+            self._batches_do_not_matter()
+
+    def _batches_do_not_matter(self) -> None:
+        other = State(self.place / "other.db")
+        other.connection.pragma("synchronous", "off")
+        difference = differs(self.machine.state, self.machine.taken, lambda: self.machine.core(other), random.Random(self.swarm.seed + 4))
+        other.close()
+        if difference:
+            raise Broken(f"other batches give another state: {difference}")
 
 
 def check(machine: Machine) -> None:
