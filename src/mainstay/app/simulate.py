@@ -21,7 +21,11 @@ LISTEN_S = 60.0  # in a simulation every ring is heard
 SHOWN_MAX = 10  # failed seeds that are listed
 POLLS_S = {"notifications": 60.0}  # feeds that are read oftener than the others
 POLL_S = 240.0
-PATIENCE = {"payment_timeout_s": 900}  # a history lasts a quarter of an hour
+BASE: dict[str, dict[str, Any]] = {  # what every landscape here declares otherwise than the demo
+    "orders": {"payment_timeout_s": 900},  # a history lasts a quarter of an hour
+    "ownership.price.all": {"create": ["erp"], "consume": ["shop", "amazon"]},  # so that there is a book to compare with
+    "flows.price-from-shop": {"source": "erp", "targets": ["shop", "amazon"], "pattern": "poll"},
+}
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {  # what of the demo's landscape is declared otherwise
     "as in the demo": {},
     "capture with the order": {"orders": {"capture": "order"}},
@@ -37,7 +41,7 @@ TOKENS = {"api": "t-operator", **{name: f"t-{name}" for name in imitated.ASK_FIR
 @cache
 def fittings(variant: str) -> Fittings:
     """The demo's landscape with a variant's settings, against the twins of a simulation."""
-    text = _declared(imitated.declared({name: url(name) for name in imitated.SYSTEMS}), {"orders": PATIENCE})
+    text = _declared(imitated.declared({name: url(name) for name in imitated.SYSTEMS}), BASE)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         (place / "mainstay.toml").write_text(_declared(text, VARIANTS[variant]))
@@ -88,9 +92,11 @@ def _named(scenario: str) -> str:
 
 
 def _declared(text: str, changes: dict[str, dict[str, Any]]) -> str:
-    """The text with further settings; a table that is there gets them, another is added."""
+    """The text with other settings; a table that is there gets them, another is added."""
     for table, settings in changes.items():
-        lines = "\n".join(f"{name} = {msgspec.json.encode(value).decode()}" for name, value in settings.items())
-        head = f"[{table}]\n"
-        text = text.replace(head, f"{head}{lines}\n", 1) if head in text else f"{text}\n{head}{lines}\n"
+        before, _, rest = text.partition(f"[{table}]\n")
+        own, bracket, after = rest.partition("\n[")
+        kept = [line for line in own.splitlines() if line.partition(" = ")[0] not in settings]
+        said = [f"{name} = {msgspec.json.encode(value).decode()}" for name, value in settings.items()]
+        text = "\n".join([before.rstrip("\n"), f"[{table}]", *said, *kept]) + (bracket + after or "\n")
     return text

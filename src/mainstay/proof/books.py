@@ -149,6 +149,7 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
                 "waiting_units",
                 "negative_commits",
                 "levels_wrong",
+                "prices_wrong",
                 "on_hand_differs",
             ),
         },
@@ -166,7 +167,7 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
 
 MUST_BE_ZERO: dict[str, tuple[str, ...]] = {  # at every fault level
     "orders": ("lost", "duplicated", "stuck_unnamed", "shipped_unpaid", "phantom", "misaddressed"),
-    "stock": ("oversold_units_asked_first", "negative_commits", "levels_wrong", "on_hand_differs"),
+    "stock": ("oversold_units_asked_first", "negative_commits", "levels_wrong", "prices_wrong", "on_hand_differs"),
     "money": ("captured_twice", "unbalanced_entries", "unexplained_minor_units", "authorisations_left", "refunds_differ"),
     "effects": ("repeated_at_receiver", "unconfirmed_shipments"),
     "erp": ("missing_sales", "doubled_sales", "total_mismatches", "missing_returns", "doubled_returns", "return_mismatches"),
@@ -290,6 +291,10 @@ def _levels(found: Findings, cast: Cast, state: State, shown: Shown) -> None:
             may = shown(channel, sku)
             if may is not None and twin.available(sku) != may:
                 found.add("levels_wrong", 1, f"{channel} shows {twin.available(sku)} of {sku}, it may show {may}")
+    for channel, prices in (("shop", cast.shop.variants), ("amazon", cast.amazon.listings)):
+        for sku, listed in prices.items():
+            if (cost := cast.erp.price_minor(sku)) != listed.price_minor:
+                found.add("prices_wrong", 1, f"{channel} sells {sku} for {listed.price_minor}, its price is {cost}")
     standing = "CASE WHEN on_hand > 0 THEN on_hand ELSE allocated + reserved - deficit END"  # below zero where more left than had come
     sql = f"SELECT item.sku, sum({standing}), sum(unbooked) FROM stock JOIN item ON item.id = stock.id / 256 GROUP BY item.sku"
     for sku, units, unbooked in rows(state.connection, sql):

@@ -137,6 +137,10 @@ class TrytonTwin(Imitation):
     def on_hand(self, sku: str) -> int:
         return self._on_hand.get(self._product(sku), 0)
 
+    def price_minor(self, sku: str) -> int:
+        """A list price, in hundredths."""
+        return int(self.books["product.product"][self._product(sku)]["list_price_used"].scaleb(2))
+
     def returned(self) -> dict[str, dict[str, int]]:
         """Units by SKU that each reference brought back, over all its returns that were put away."""
         found: dict[str, dict[str, int]] = {}

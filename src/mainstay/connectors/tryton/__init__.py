@@ -65,13 +65,13 @@ class Tryton(Connector):
         source="https://docs.tryton.org/latest/server/topics/json_rpc.html",
         version="8.2",
         topics=(
-            Topic("product", "A product with a code.", ("product",)),
+            Topic("product", "A product with a code, and its list price.", ("product", "price")),
             Topic("level", "What a warehouse holds of a product.", ("inventory",)),
             Topic("move", "Units that came to a warehouse or left it.", ("inventory",)),
             Topic("invoice", "An invoice of a sale of ours.", ("order",)),
         ),
         feeds=(
-            Feed("products", "Products that changed.", ("product",), every_s=300, objects=("product",)),
+            Feed("products", "Products that changed, with their list prices.", ("product",), every_s=300, objects=("product", "price")),
             Feed("levels", "What is on hand, of every product in every warehouse.", ("level",), every_s=3600, objects=("inventory",)),
             Feed("moves", "Stock moves, those of our sales excepted.", ("move",), every_s=30, objects=("inventory",)),
             Feed("invoices", "Invoices of our sales.", ("invoice",), every_s=300, objects=("order",)),

@@ -198,7 +198,14 @@ MUTANTS: dict[str, Mutant] = {
         _taken_for_over,
         "",
     ),
-    "post-once": Mutant("the ledger is not corrected when an order changes", Apply, "close", _books_once, "unexplained_minor_units"),
+    "post-once": Mutant(
+        "the ledger is not corrected when an order changes",
+        Apply,
+        "close",
+        _books_once,
+        "unexplained_minor_units",
+        scenario="second thoughts",
+    ),
     "never-poll": Mutant("feeds are not read", Poll, "once", lambda _right: _asleep, ""),
     "keep-the-money": Mutant(
         "a late authorisation of a cancelled order is not let go",
@@ -206,6 +213,7 @@ MUTANTS: dict[str, Mutant] = {
         "_give_back",
         lambda _right: lambda *_args: iter(()),
         "authorisations_left",
+        scenario="second thoughts",
     ),
     "forget-returns": Mutant(
         "goods that came back are not booked",

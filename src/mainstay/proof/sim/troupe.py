@@ -69,7 +69,8 @@ class Troupe:
             self.cast.shop.place_order(lines, now=self.clock(), customer=buyer, currency=CURRENCY, paid=False)
             return True
         by_the_shop = dice.random() < 0.2  # its own provider takes the money at once
-        intent = None if by_the_shop else self.cast.payments.authorise(self._total(lines) + shipping, CURRENCY, "", self.clock())["id"]
+        total = sum(self.cast.shop.variants[sku].price_minor * units for sku, units in lines) + shipping  # as the shop shows it
+        intent = None if by_the_shop else self.cast.payments.authorise(total, CURRENCY, "", self.clock())["id"]
         self.cast.shop.place_order(
             lines, now=self.clock(), customer=buyer, payment_intent=intent, shipping_minor=shipping, currency=CURRENCY
         )
@@ -205,10 +206,26 @@ class Troupe:
     def goods_arrive(self, dice: random.Random) -> None:
         self.cast.erp.move(dice.choice(self.skus), dice.randrange(1, 4), "supplier", self.clock())
 
+    def price_changes(self, dice: random.Random) -> None:
+        """Somebody changes a list price in the ERP, and at the counters of the shop's own; the channels are told."""
+        sku = dice.choice(self.skus)
+        self.price[sku] = dice.randrange(500, 6_000)
+        self.cast.erp.reprice(sku, self.price[sku], self.clock())
+
     def count(self, dice: random.Random) -> None:
         """Somebody finds one unit more or less on the shelf than the ERP says."""
         sku = dice.choice(self.skus)
         self.cast.erp.move(sku, 1 if not self.cast.erp.on_hand(sku) or dice.random() < 0.5 else -1, "inventory", self.clock())
+
+    async def buyer_is_erased(self, dice: random.Random) -> bool:
+        """The shop's one customer asks to be forgotten, when all that they ordered has ended: what is under way would be refused."""
+        orders = [f"ord.shop.{number}" for number in self.cast.shop.orders]
+        for one in orders:
+            status, order = await self.machine().ask("operator", "GET", f"/v1/orders/{one}", {})
+            if status != 200 or order["status"] not in ("settled", "cancelled"):
+                return False
+        status, _ = await self._call("operator", "/v1/erase", {"who": dice.choice(orders), "by": "sim"}) if orders else (0, {})
+        return status == 200  # 404: they were forgotten before, and have not ordered since
 
     # --- what breaks, and who repairs --------------------------------------------------------------------------------
     async def crash(self, dice: random.Random) -> bool:
@@ -262,7 +279,7 @@ def _with_the_buyer(order: dict[str, Any]) -> list[tuple[dict[str, Any], int]]:
 
 _ACTS: dict[str, Callable[[Troupe, random.Random], Any]] = {
     "shop buys": Troupe.shop_buys, "amazon buys": Troupe.amazon_buys, "webshop buys": Troupe.webshop_buys, "till sells": Troupe.till_sells,
-    "buyer cancels": Troupe.buyer_cancels, "money back": Troupe.money_back, "goods arrive": Troupe.goods_arrive, "count": Troupe.count,
+    "buyer cancels": Troupe.buyer_cancels, "money back": Troupe.money_back, "goods arrive": Troupe.goods_arrive, "count": Troupe.count, "price changes": Troupe.price_changes,
     "warehouse packs": Troupe.warehouse_packs, "operator retries": Troupe.operator_retries, "crash": Troupe.crash,
-    "outage": Troupe.outage, "abandons": Troupe.abandons, "goods come back": Troupe.goods_come_back, "goodwill": Troupe.goodwill,
+    "outage": Troupe.outage, "abandons": Troupe.abandons, "buyer is erased": Troupe.buyer_is_erased, "goods come back": Troupe.goods_come_back, "goodwill": Troupe.goodwill,
 }  # fmt: skip
