@@ -343,10 +343,20 @@ def test_translate_says_why_not_and_exits_three(tmp_path, body, topic, code):
 
 def test_translate_takes_orders_of_our_own_api_too(tmp_path):
     file = tmp_path / "order.json"
-    order = {"number": "1", "currency": "EUR", "placed_at": 1, "total": 5, "lines": [{"id": "1", "sku": "A", "quantity": 1, "price": 5}]}
+    order = {"number": "1", "currency": "EUR", "placed_at": 1_790_000_000_000_000, "total": 5}
+    order["lines"] = [{"id": "1", "sku": "A", "quantity": 1, "price": 5}]
     file.write_text(json.dumps({"external": "1", "order": order, "handed_over": True}))
     events = [json.loads(line) for line in cli("translate", "api", "api/order", str(file))[1].splitlines()]
     assert [one["event"] for one in events] == ["OrderSeen", "FulfilmentSeen"]
+
+
+# --- demo --------------------------------------------------------------------------------------------------------------
+def test_a_demo_touches_no_folder_that_holds_something(tmp_path):
+    """It would write its own mainstay.toml and tokens over a shop's, and its orders into the shop's log."""
+    (tmp_path / "mainstay.toml").write_text("mine")
+    code, _, told = cli("demo", "--headless", "--orders", "5", "--keep", str(tmp_path))
+    assert code == 2 and "is not empty" in told and "--keep takes a new folder" in told
+    assert [one.name for one in tmp_path.iterdir()] == ["mainstay.toml"] and (tmp_path / "mainstay.toml").read_text() == "mine"
 
 
 # --- doctor ------------------------------------------------------------------------------------------------------------

@@ -239,6 +239,31 @@ def test_a_currency_that_is_none_is_the_callers(shop):
     assert shop.ask("GET", "/v1/deadletters", who="operator")[1] == before, "it is no bug of ours"
 
 
+LINE = {"id": "1", "sku": "A", "quantity": 1, "price": 500}
+IMPLAUSIBLE = {
+    "no lines": ({"lines": [], "total": 0}, "schema", "it has no lines"),
+    "two lines of one id": ({"lines": [LINE, {**LINE, "sku": "B"}], "total": 1000}, "schema", "two of its lines have the id '1'"),
+    "a price below zero": ({"lines": [{**LINE, "price": -500}], "total": -500}, "out_of_range", "-500 is below zero"),
+    "seconds for microseconds": ({"placed_at": 1_790_000_000}, "time", "microseconds"),
+    "a misspelt field of a line": ({"lines": [{**LINE, "qty": 2}]}, "schema", "`$.order.lines[0].qty`"),
+    "a misspelt field of the order": ({"payd": "captured"}, "schema", "`$.order.payd`"),
+}
+
+
+@pytest.mark.parametrize(("more", "code", "detail"), IMPLAUSIBLE.values(), ids=IMPLAUSIBLE)
+def test_an_order_that_cannot_be_meant_is_the_callers(shop, more, code, detail):
+    status, told = shop.ask("POST", "/v1/orders", an_api_order("odd-1", **more))
+    assert (status, told["code"]) == (422, code) and detail in told["detail"]
+    assert shop.ask("GET", "/v1/orders/ord.till.odd-1", who="operator")[0] == 404
+
+
+def test_a_misspelt_field_of_a_statement_or_a_person_is_the_callers(shop):
+    status, told = shop.ask("POST", "/v1/statements", counted("A", 1, quantitty=2), who="operator")
+    assert (status, told["code"]) == (422, "schema") and "`$.statements[0].event.quantitty`" in told["detail"]
+    status, told = shop.ask("POST", "/v1/orders", {**an_api_order("odd-2"), "person": {"name": "Ada", "ship_to": {}}})
+    assert (status, told["code"]) == (422, "schema") and "`$.person.ship_to`" in told["detail"]
+
+
 def test_the_document_is_openapi_and_every_schema_is_valid(shop):
     document = endpoints(shop)
     assert document["openapi"] == "3.1.0" and document["info"]["title"] == "Mainstay"

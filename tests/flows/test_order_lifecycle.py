@@ -13,6 +13,14 @@ from mainstay.storage.packing import unpack
 from tests.flows.conftest import T0, a_parcel, a_payment, an_order
 
 
+def test_two_lines_of_one_id_are_a_dead_letter(core):
+    """Nobody could say which of them a parcel holds: units were booked on the wrong SKU."""
+    said = an_order(lines=(("A", 1, 500), ("B", 1, 500)))
+    same = replace(said.order, lines=tuple(replace(line, id="7") for line in said.order.lines))
+    core.say("shop", replace(said, order=same))
+    assert core.rows("SELECT code FROM letter") == [("schema",)] and core.rows("SELECT count(*) FROM orders") == [(0,)]
+
+
 def intents(core) -> list[str]:
     return [msgspec.json.decode(unpack(body))["command"] for (body,) in core.rows("SELECT body FROM intent ORDER BY id")]
 

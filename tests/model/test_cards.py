@@ -125,9 +125,9 @@ def test_in_all_that_vendors_publish_only_their_test_cards_are_found(shared):
     "body", [b"4" * 400_000, b"4 " * 200_000, b"4-" * 200_000, b"4444 " * 80_000 + b"x"], ids=lambda body: repr(body[:5])
 )
 def test_digits_without_end_take_no_longer_than_their_size(body):
-    began = time.monotonic()
+    began = time.process_time()
     assert redacted(body) is body
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_bytes_that_are_no_text_stay_as_they_are():

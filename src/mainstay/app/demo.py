@@ -88,6 +88,8 @@ async def run(demo: Demo, tell_: Tell) -> dict[str, Any]:
     """Play it and report. `tell_` is called with what happens, several times a second."""
     story = tell(history_of(demo), demo.orders, demo.seed)
     folder = demo.keep or Path(tempfile.mkdtemp(prefix="mainstay-demo-"))
+    if demo.keep and demo.keep.is_dir() and any(demo.keep.iterdir()):
+        raise Halt(f"{demo.keep} is not empty, and a demo would mix with what is there; --keep takes a new folder")
     folder.mkdir(parents=True, exist_ok=True)
     stage = _Stage(demo, story, folder)
     try:
@@ -290,7 +292,8 @@ class _Stage:
         figures, cases = compare(self.cast, self.play.counters, self.story, state, propagate.shown)
         now, letters = journey.status(state), journey.letters(state)
         state.close()
-        verdict = verify(self.data / "state.db", self.folder / "rebuilt.db", build.shop(house))
+        with tempfile.TemporaryDirectory() as scratch:
+            verdict = verify(self.data / "state.db", Path(scratch) / "rebuilt.db", build.shop(house))
         waits = reached({"shop": self.cast.shop, "amazon": self.cast.amazon})
         figures["stock"]["propagation_ms"] = _spread([wait for some in waits.values() for wait in some])
         meters = dispatch.get("channels", {})

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Hashable, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
+from msgspec import inspect
 
 from mainstay.edge.problems import Problem
 from mainstay.model.cards import holds_card
@@ -39,6 +42,9 @@ def read(raw: bytes, content_type: str, kind: type[Any]) -> Any:
     if _NUL.search(raw):
         raise Problem(400, "nul_in_text", "a text holds the character U+0000, which many readers take for its end; leave it out")
     refuse_card(msgspec.json.encode(plain))
+    shape = _shape(kind)  # type: ignore[arg-type]  # a class is hashable
+    if strange := _unknown(plain, shape, "$"):
+        raise Problem(422, "schema", f"Object contains unknown field `{strange}`: nobody reads it; /v1/openapi.json has the fields")
     return asked
 
 
@@ -55,3 +61,34 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise Problem(400, "duplicate_key", f"the field {name[:60]!r} stands twice in one object, and readers differ in which counts")
         found[name] = value
     return found
+
+
+@cache
+def _shape(kind: Hashable) -> inspect.Type:
+    return inspect.type_info(kind)
+
+
+def _unknown(told: Any, shape: Any, path: str) -> str:
+    """The first field that nobody reads, by its path; a misspelt one would be missing without a word. Empty where all are known."""
+    if isinstance(shape, inspect.Metadata):
+        return _unknown(told, shape.type, path)
+    if isinstance(shape, inspect.UnionType):
+        return _unknown(told, _of_union(told, shape.types), path)
+    if isinstance(told, dict) and isinstance(shape, inspect.StructType):
+        fields = {field.encode_name: field.type for field in shape.fields}
+        for name, value in told.items():
+            if name in fields:
+                if found := _unknown(value, fields[name], f"{path}.{name}"):
+                    return found
+            elif name != shape.tag_field:
+                return f"{path}.{name}"
+    if isinstance(told, list) and isinstance(shape, inspect.VarTupleType | inspect.ListType):
+        return next((found for n, one in enumerate(told) if (found := _unknown(one, shape.item_type, f"{path}[{n}]"))), "")
+    return ""
+
+
+def _of_union(told: Any, shapes: Sequence[Any]) -> Any:
+    """Which of several types this is: by its tag, or the only one with fields."""
+    structs = [shape for shape in shapes if isinstance(shape, inspect.StructType)]
+    tagged = [shape for shape in structs if isinstance(told, dict) and shape.tag_field and told.get(shape.tag_field) == shape.tag]
+    return next(iter(tagged or structs), next((shape for shape in shapes if isinstance(shape, inspect.VarTupleType)), None))

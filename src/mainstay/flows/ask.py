@@ -28,6 +28,7 @@ from mainstay.storage.inbox import UNCLAIMED, Receipt
 from mainstay.storage.state import Key
 
 LINES_MAX = 500
+PLACED_FROM, PLACED_UNTIL = 946_684_800 * SECOND, 4_102_444_800 * SECOND  # 2000 to 2100: seconds or milliseconds fall outside
 
 
 class AskedLine(Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,7 +48,8 @@ class ReserveRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class OrderRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of POST /v1/orders: an order of a channel of your own. `handed_over` says that the buyer has the goods already.
 
-    A currency that ISO 4217 does not know is refused (Reject `currency`).
+    Raises Reject: `currency` where ISO 4217 does not know it, `schema` without lines or with two of one id, `out_of_range` below zero, and
+    `time` where `placed_at` is in other units than microseconds.
     """
 
     external: Annotated[str, Meta(min_length=1, max_length=250)]
@@ -57,7 +59,16 @@ class OrderRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     handed_over: bool = False
 
     def __post_init__(self) -> None:
-        decimals(self.order.currency)
+        order = self.order
+        decimals(order.currency)
+        if wrong := order.contradiction() or ("" if order.lines else "it has no lines; an order sells at least one"):
+            raise Reject(f"order {self.external[:60]!r}: {wrong}", "schema")
+        least = min((order.total, order.shipping, *(line.price for line in order.lines), *(line.quantity for line in order.lines)))
+        if least < 0:
+            raise Reject(f"order {self.external[:60]!r}: {least} is below zero; what comes back is a refund of its order", "out_of_range")
+        if not PLACED_FROM <= order.placed_at < PLACED_UNTIL:
+            detail = f"placed_at {order.placed_at} is no time of our age in microseconds since 1970-01-01T00:00:00Z"
+            raise Reject(f"order {self.external[:60]!r}: {detail}", "time")
 
 
 class Shortfall(Noun, frozen=True):

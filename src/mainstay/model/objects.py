@@ -85,6 +85,14 @@ class Order(Noun, frozen=True):
     fulfilled_by: Literal["merchant", "marketplace"] = "merchant"
     test: bool = False
 
+    def contradiction(self) -> str:
+        """What makes it impossible to say which line is meant; empty where nothing does."""
+        ids = {line.id for line in self.lines}
+        if len(ids) == len(self.lines):
+            return ""
+        twice = next(line.id for n, line in enumerate(self.lines) if any(line.id == other.id for other in self.lines[:n]))
+        return f"two of its lines have the id {twice[:60]!r}; each line of an order has an id of its own"
+
     def goods(self) -> int:
         """Units times prices, before discounts and tax."""
         total = 0

@@ -279,7 +279,8 @@ def _with_the_buyer(order: dict[str, Any]) -> list[tuple[dict[str, Any], int]]:
 
 _ACTS: dict[str, Callable[[Troupe, random.Random], Any]] = {
     "shop buys": Troupe.shop_buys, "amazon buys": Troupe.amazon_buys, "webshop buys": Troupe.webshop_buys, "till sells": Troupe.till_sells,
-    "buyer cancels": Troupe.buyer_cancels, "money back": Troupe.money_back, "goods arrive": Troupe.goods_arrive, "count": Troupe.count, "price changes": Troupe.price_changes,
+    "buyer cancels": Troupe.buyer_cancels, "money back": Troupe.money_back, "goods arrive": Troupe.goods_arrive, "count": Troupe.count,
     "warehouse packs": Troupe.warehouse_packs, "operator retries": Troupe.operator_retries, "crash": Troupe.crash,
-    "outage": Troupe.outage, "abandons": Troupe.abandons, "buyer is erased": Troupe.buyer_is_erased, "goods come back": Troupe.goods_come_back, "goodwill": Troupe.goodwill,
+    "outage": Troupe.outage, "abandons": Troupe.abandons, "goods come back": Troupe.goods_come_back, "goodwill": Troupe.goodwill,
+    "price changes": Troupe.price_changes, "buyer is erased": Troupe.buyer_is_erased,
 }  # fmt: skip
