@@ -304,6 +304,18 @@ def test_a_vocabulary_that_rows_were_packed_with_never_changes():
         unpack(row[:-1] + bytes([row[-1] ^ 1]))
 
 
+def test_a_byte_of_a_short_row_that_the_disk_changed_is_found():
+    """Whatever it says now, and though it is JSON as before: `"at":1` that became `"at":3`."""
+    row = pack(b'{"event":"Erased","by":"ann"}')
+    assert unpack(row) == b'{"event":"Erased","by":"ann"}' and unpack(b'{"by":"ann"}') == b'{"by":"ann"}', "an earlier version's row"
+    for place in range(len(row)):
+        with pytest.raises(Damaged):
+            unpack(row[:place] + bytes([row[place] ^ 2]) + row[place + 1 :])
+    for cut in range(len(row)):
+        with pytest.raises(Damaged):
+            unpack(row[:cut])
+
+
 def test_a_bell_is_heard_and_a_ring_into_nothing_is_no_failure(tmp_path):
     ringer = Ringer(tmp_path, "core")
     ringer.ring()

@@ -22,6 +22,7 @@ ZEROS = (
     ("stock", "oversold_units_asked_first", "units oversold where we are asked first"),
     ("stock", "negative_commits", "commits with negative stock"),
     ("stock", "levels_wrong", "levels that a channel shows wrongly at the end"),
+    ("stock", "prices_wrong", "prices that a channel has wrongly at the end"),
     ("stock", "on_hand_differs", "SKUs of which our shelf and the ERP differ"),
     ("money", "captured_twice", "payments captured twice"),
     ("money", "unbalanced_entries", "unbalanced accounts"),
