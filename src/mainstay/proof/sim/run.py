@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import tempfile
 import time
 from collections import Counter
@@ -17,6 +18,7 @@ import structlog
 
 from mainstay.flows.heap import look_seldom
 from mainstay.model.failures import Reject
+from mainstay.proof.disk import Disk
 from mainstay.proof.play import Cast
 from mainstay.proof.sim.acts import FAULTS, SCENARIOS, Swarm, draw
 from mainstay.proof.sim.machine import Fittings
@@ -36,10 +38,13 @@ def swarm(seed: int, landscapes: Sequence[str], scenario: str = "") -> Swarm:
     return draw(seed, tuple(landscapes), TWINS, SCENARIOS[scenario])
 
 
-def one(drawn: Swarm, furnish: Furnish) -> Ending:
-    """Play one swarm in a folder of its own."""
+def one(drawn: Swarm, furnish: Furnish, *, power: bool = False) -> Ending:
+    """Play one swarm in a folder of its own. `power`: it is cut again and again, and the state is rebuilt from the log at the end."""
     with tempfile.TemporaryDirectory(prefix="mainstay-sim-", dir=_memory()) as place:
-        return play(drawn, furnish(drawn.landscape), Path(place), prove=drawn.seed % PROVE_EVERY == 0)
+        if not power:
+            return play(drawn, furnish(drawn.landscape), Path(place), prove=drawn.seed % PROVE_EVERY == 0)
+        with Disk(Path(place), random.Random(drawn.seed + 5)) as disk:
+            return play(drawn, furnish(drawn.landscape), Path(place), prove=True, disk=disk)
 
 
 def many(seeds: Iterable[int], landscapes: Sequence[str], furnish: Furnish, scenario: str = "") -> Iterator[Ending]:

@@ -15,11 +15,13 @@ from mainstay.flows.propagate import shelves_of
 from mainstay.flows.rebuild import CONSERVED, verify
 from mainstay.model.times import SECOND
 from mainstay.proof.books import MUST_BE_ZERO, believed, compare, is_named
+from mainstay.proof.disk import Disk
 from mainstay.proof.history import CURRENCY, Product, Story
 from mainstay.proof.play import Cast
 from mainstay.proof.sim.acts import Swarm
 from mainstay.proof.sim.clockwork import Clockwork
 from mainstay.proof.sim.machine import Fittings, Machine, owned
+from mainstay.proof.sim.power import Blackouts, Lost
 from mainstay.proof.sim.troupe import Troupe
 from mainstay.proof.sim.wires import Wires, url
 from mainstay.stock.fold import free
@@ -59,19 +61,20 @@ class Ending(Struct):
     fired: Counter[str] = field(default_factory=Counter)
     played: Counter[str] = field(default_factory=Counter)
     figures: dict[str, Any] = field(default_factory=dict)
+    cuts: int = 0  # of the power
     log: str = ""  # a digest of every event, in order: the same seed gives the same one
 
 
-def play(swarm: Swarm, fittings: Fittings, place: Path, *, prove: bool = False) -> Ending:
-    """Play a seed in an empty folder. `prove` also rebuilds the state from the log."""
+def play(swarm: Swarm, fittings: Fittings, place: Path, *, prove: bool = False, disk: Disk | None = None) -> Ending:
+    """Play a seed in an empty folder. `prove` also rebuilds the state from the log. On a `disk` the power is cut while people act."""
     loop = Clockwork()
     loop.set_task_factory(owned)
     asyncio.set_event_loop(loop)
-    stage = Stage(swarm, fittings, place, loop)
+    stage = Stage(swarm, fittings, place, loop, disk)
     ending = Ending(swarm.seed)
     try:
         loop.run_until_complete(stage.main(prove))
-    except Broken as broken:
+    except (Broken, Lost) as broken:
         ending.broken = str(broken)
     finally:
         if stage.machine.up:
@@ -83,20 +86,21 @@ def play(swarm: Swarm, fittings: Fittings, place: Path, *, prove: bool = False) 
         asyncio.set_event_loop(None)
     ending.commits, ending.played = stage.machine.commits, stage.troupe.played
     ending.fired = sum((twin.fired for twin in stage.wires.twins.values()), stage.wires.fired)
-    ending.figures, ending.log = stage.figures, stage.log
+    ending.figures, ending.log, ending.cuts = stage.figures, stage.log, disk.cuts if disk else 0
     return ending
 
 
 class Stage:
     """The twins, the wires, the machine and the troupe of one seed."""
 
-    def __init__(self, swarm: Swarm, fittings: Fittings, place: Path, loop: Clockwork) -> None:
+    def __init__(self, swarm: Swarm, fittings: Fittings, place: Path, loop: Clockwork, disk: Disk | None) -> None:
         self.swarm, self.place, self.loop = swarm, place, loop
         self.fittings = fittings
         self.cast = cast(swarm.seed)
         twins = {name: getattr(self.cast, name) for name in Cast.__struct_fields__}
         self.wires = Wires(twins, self.clock, random.Random(swarm.seed + 1))
-        self.machine = Machine(place, fittings, self.wires, self.clock, random.Random(swarm.seed + 2), swarm.batch_max, check)
+        self.machine = Machine(place, fittings, self.wires, self.clock, random.Random(swarm.seed + 2), swarm.batch_max, check, disk)
+        self.blackouts = Blackouts(self.machine, disk, random.Random(swarm.seed + 4)) if disk else None
         self.troupe = Troupe(self.cast, self.wires, self.clock, tuple(swarm.stock), lambda: self.machine)
         self.figures: dict[str, Any] = {}
         self.log = ""
@@ -112,6 +116,8 @@ class Stage:
         assert running is not None
 
         def wrong(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+            if self.machine.disk and self.machine.disk.is_dark:
+                return  # a machine without power cannot fail
             self.wrong = self.wrong or context.get("exception") or Broken(context["message"])
             running.cancel()
 
@@ -119,7 +125,7 @@ class Stage:
         try:
             await self.run(prove)
         except asyncio.CancelledError:
-            if not isinstance(self.wrong, Broken):
+            if not isinstance(self.wrong, Broken | Lost):
                 raise Broken(f"{type(self.wrong).__name__}: {self.wrong}") from self.wrong
             raise self.wrong from None
 
@@ -130,11 +136,14 @@ class Stage:
         self._shelves_are_known()
         for name, twin in self.wires.twins.items():
             twin.weather = Weather(self.swarm.weather[name])
+        cutting = self.loop.create_task(self.blackouts.run()) if self.blackouts else None
         started, acting = self.loop.time(), []
         for act in self.swarm.acts:
             await asyncio.sleep(max(0.0, started + act.at - self.loop.time()))
             acting.append(self.loop.create_task(self.troupe.perform(act)))
         await asyncio.gather(*acting)
+        if self.blackouts and cutting:
+            await self.blackouts.over(cutting)
         for twin in self.wires.twins.values():
             twin.weather = Weather()
         await self._come_to_rest()

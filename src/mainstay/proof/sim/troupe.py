@@ -213,7 +213,7 @@ class Troupe:
     # --- what breaks, and who repairs --------------------------------------------------------------------------------
     async def crash(self, dice: random.Random) -> bool:
         machine = self.machine()
-        if not machine.up:
+        if not machine.up or machine.disk:  # where the power is cut, that is crash enough
             return False
         machine.crash()
         self.wires.fired["crash"] += 1

@@ -1,0 +1,71 @@
+"""Cuts the power of a simulated installation, in the middle of a write or a sync, and looks at what is found when it is back."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from mainstay.proof.disk import Disk
+from mainstay.proof.sim.machine import Machine
+from mainstay.storage.database import ask
+
+EVERY = 120  # operations of the disk between two cuts, on average; a history has some hundreds
+CUTS_MAX = 16  # in one history: a till that is not answered for minutes gives up
+DARK_S_MAX = 8.0
+
+
+class Lost(AssertionError):
+    """What was found after a cut is not what was promised. The message names it."""
+
+
+class Blackouts:
+    """Cuts, one after the other, until `over`. `dark` is what the disk calls when the power goes."""
+
+    def __init__(self, machine: Machine, disk: Disk, dice: random.Random) -> None:
+        self.machine, self.disk, self.dice = machine, disk, dice
+        disk.dark = self.dark
+        self._gone = asyncio.Event()
+
+    def dark(self) -> None:
+        """Now nothing that this machine does counts any more, and in a moment it is gone."""
+        self.machine.up = False
+        asyncio.get_running_loop().call_soon(self.machine.crash)
+        self._gone.set()
+
+    async def run(self) -> None:
+        for _ in range(CUTS_MAX):
+            self._gone.clear()
+            self.disk.cut_at = self.disk.operations + 1 + self.dice.randrange(2 * EVERY)
+            await self._gone.wait()
+            await asyncio.sleep(self.dice.random() * DARK_S_MAX)
+            self.disk.light()
+            self.machine.start()
+            found(self.machine)
+
+    async def over(self, running: asyncio.Task[None]) -> None:
+        """No more cuts; the machine is up."""
+        while not (self.machine.up or running.done()):
+            await asyncio.sleep(1.0)
+        if running.done():
+            running.result()
+        running.cancel()
+        self.disk.cut_at = None
+
+
+def found(machine: Machine) -> None:
+    """What must be so when the files are opened after a cut. Raises Lost."""
+    inbox, outcomes = machine.inbox, machine.outcomes.inbox
+    for store in (machine.state, inbox, outcomes):
+        if (said := store.connection.pragma("integrity_check")) != "ok":
+            raise Lost(f"{store.path.name} is whole after a power cut: {said}")
+    kept = {number: rest for number, *rest in ask(inbox.connection, "receipts_from", (0, 1 << 40))}
+    for number, promised in machine.promised.items():
+        if kept.get(number) != list(promised):
+            raise Lost(f"what is acknowledged survives a power cut: receipt {number} of {promised[1]}, {promised[2]}, is lost")
+    counters = machine.state.counters()
+    for name, value in machine.committed.items():
+        if counters.get(name, 0) < value:
+            raise Lost(f"what is committed survives a power cut: {name} was {value} and is {counters.get(name, 0)}")
+    for name, store in (("inbox", inbox), ("outcomes", outcomes)):
+        if counters.get(f"position/{name}", 0) > store.last:
+            raise Lost(f"no position is ahead of its receipts: {name} has {store.last}, the core took {counters[f'position/{name}']}")
