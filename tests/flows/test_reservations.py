@@ -338,7 +338,9 @@ def test_one_reservation_is_confirmed_by_one_order(proved):
 
 def test_a_sale_whose_answer_was_lost_may_be_told_again_where_only_the_warehouse_owns_fulfilments(tmp_path, monkeypatch):
     """Found by cutting the power: the till asked again and was told 409, as if it had sold something else."""
-    monkeypatch.setattr(conftest, "LANDSCAPE", conftest.LANDSCAPE.replace('create = ["wms", "market", "till"]', 'create = ["wms", "market"]'))
+    monkeypatch.setattr(
+        conftest, "LANDSCAPE", conftest.LANDSCAPE.replace('create = ["wms", "market", "till"]', 'create = ["wms", "market"]')
+    )
     core = Core(tmp_path / "state.db")
     core.count("A", 5)
     told = [sell(core, "1", ("A", 2), handed_over=True) for _ in range(2)]

@@ -528,12 +528,13 @@ def bench(name: str, as_json: bool, quick: bool) -> None:
 @click.option("--seed", type=int, help="Replay one seed and tell its history.")
 @click.option("--seeds", type=click.IntRange(min=1), default=1_000, show_default=True, help="How many seeds to play, from 0.")
 @click.option("--scenario", default="", help='Only histories of one kind, such as "flash sale".')
+@click.option("--power", is_flag=True, help="Cut the power in the middle of writes and syncs.")
 @JSON
-def sim(seed: int | None, seeds: int, scenario: str, as_json: bool) -> None:
+def sim(seed: int | None, seeds: int, scenario: str, power: bool, as_json: bool) -> None:
     """Play histories with faults and crashes on the whole system in one thread; exit 1 when an invariant breaks."""
     from mainstay.app.simulate import many_seeds, one_seed
 
-    found, text = one_seed(seed, scenario) if seed is not None else many_seeds(seeds, scenario, quiet=as_json)
+    found, text = one_seed(seed, scenario, power=power) if seed is not None else many_seeds(seeds, scenario, quiet=as_json, power=power)
     show(found, as_json, text)
     sys.exit(1 if found["failed"] else 0)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -40,7 +41,7 @@ class Written(NamedTuple):
             return [self]
         first = SECTOR_BYTES - self.at % SECTOR_BYTES
         edges = [0, *range(first, len(self.data), SECTOR_BYTES), len(self.data)]
-        return [Written(self.at + start, self.data[start:end]) for start, end in zip(edges, edges[1:], strict=False)]
+        return [Written(self.at + start, self.data[start:end]) for start, end in pairwise(edges)]
 
 
 class Kept(Struct):
@@ -101,8 +102,9 @@ class Disk(apsw.VFS):
         apsw.set_default_vfs(self._before)
         self.unregister()
 
-    def excepthook(self, kind: type[BaseException], error: BaseException, trace: TracebackType) -> None:
+    def excepthook(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
         """What SQLite does not pass on to its caller, such as a failed checkpoint after a commit, is made on purpose here."""
+        return True
 
     # --- what SQLite asks of it --------------------------------------------------------------------------------------
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:

@@ -28,6 +28,7 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
         "shop buys": 4, "amazon buys": 3, "webshop buys": 2, "warehouse packs": 3, "buyer cancels": 5, "money back": 3, "goodwill": 2,
     },
     "returns": {"shop buys": 6, "warehouse packs": 5, "goods come back": 6, "goodwill": 2, "money back": 1, "count": 1},
+    "power cuts": {kind: often for kind, often in KINDS.items() if kind not in ("crash", "count")},  # nobody takes what was promised away
     "counts": {"shop buys": 4, "webshop buys": 4, "till sells": 3, "warehouse packs": 3, "goods arrive": 3, "count": 6},
 }  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
+from mainstay.flows.rebuild import COUNTED
 from mainstay.proof.disk import Disk
 from mainstay.proof.sim.machine import Machine
 from mainstay.storage.database import ask
@@ -32,7 +33,12 @@ class Blackouts:
         asyncio.get_running_loop().call_soon(self.machine.crash)
         self._gone.set()
 
-    async def run(self) -> None:
+    def begin(self) -> None:
+        """The first cut is to come; what one of them shows to be lost is raised at once, in the loop."""
+        self._cutting = asyncio.get_running_loop().create_task(self._run())
+        self._cutting.add_done_callback(_raised)
+
+    async def _run(self) -> None:
         for _ in range(CUTS_MAX):
             self._gone.clear()
             self.disk.cut_at = self.disk.operations + 1 + self.dice.randrange(2 * EVERY)
@@ -42,14 +48,17 @@ class Blackouts:
             self.machine.start()
             found(self.machine)
 
-    async def over(self, running: asyncio.Task[None]) -> None:
+    async def over(self) -> None:
         """No more cuts; the machine is up."""
-        while not (self.machine.up or running.done()):
+        while not self.machine.up:
             await asyncio.sleep(1.0)
-        if running.done():
-            running.result()
-        running.cancel()
+        self._cutting.cancel()
         self.disk.cut_at = None
+
+
+def _raised(cutting: asyncio.Task[None]) -> None:
+    if not cutting.cancelled() and (wrong := cutting.exception()):
+        raise wrong
 
 
 def found(machine: Machine) -> None:
@@ -62,6 +71,10 @@ def found(machine: Machine) -> None:
     for number, promised in machine.promised.items():
         if kept.get(number) != list(promised):
             raise Lost(f"what is acknowledged survives a power cut: receipt {number} of {promised[1]}, {promised[2]}, is lost")
+    machine.watch(machine)
+    for rule, query in COUNTED.items():
+        if off := machine.state.rows(query):
+            raise Lost(f"after a power cut it is not so: {rule}: {off[:3]}")
     counters = machine.state.counters()
     for name, value in machine.committed.items():
         if counters.get(name, 0) < value:

@@ -77,6 +77,8 @@ def play(swarm: Swarm, fittings: Fittings, place: Path, *, prove: bool = False, 
     except (Broken, Lost) as broken:
         ending.broken = str(broken)
     finally:
+        if disk:
+            disk.cut_at = None
         if stage.machine.up:
             stage.machine.crash()
         for task in asyncio.all_tasks(loop):
@@ -136,14 +138,15 @@ class Stage:
         self._shelves_are_known()
         for name, twin in self.wires.twins.items():
             twin.weather = Weather(self.swarm.weather[name])
-        cutting = self.loop.create_task(self.blackouts.run()) if self.blackouts else None
+        if self.blackouts:
+            self.blackouts.begin()
         started, acting = self.loop.time(), []
         for act in self.swarm.acts:
             await asyncio.sleep(max(0.0, started + act.at - self.loop.time()))
             acting.append(self.loop.create_task(self.troupe.perform(act)))
         await asyncio.gather(*acting)
-        if self.blackouts and cutting:
-            await self.blackouts.over(cutting)
+        if self.blackouts:
+            await self.blackouts.over()
         for twin in self.wires.twins.values():
             twin.weather = Weather()
         await self._come_to_rest()
