@@ -190,6 +190,10 @@ class Sheet(apsw.VFSFile):
         journal = flags[0] & (apsw.SQLITE_OPEN_MAIN_JOURNAL | apsw.SQLITE_OPEN_WAL)
         self.new = bool(journal and flags[0] & apsw.SQLITE_OPEN_CREATE)  # its first sync syncs the folder, as SQLite's own VFS does
 
+    def excepthook(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
+        """As for the disk."""
+        return True
+
     def xRead(self, amount: int, offset: int) -> bytes:
         self.disk.lit()
         return super().xRead(amount, offset)

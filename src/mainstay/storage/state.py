@@ -180,7 +180,8 @@ class State:
             connection.executemany(SQL["set_counter"], batch.counters.items())
             connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # where the disk failed, SQLite has already rolled back; what failed is what must be told
+                connection.execute("ROLLBACK")
             raise
         for space, ext, entity in batch.xrefs:
             self._recent.setdefault((space, ext), entity)

@@ -39,6 +39,8 @@ from mainstay.storage.state import State
 BODY_BYTES_MAX = 2_000_000
 TIMERS_MAX = 64
 STEP_S_MAX = 0.02  # how long the core may take to notice
+RESTART_S = 2.0
+UPKEEP_S = 5.0
 
 
 OWNER: ContextVar[list[asyncio.Task[Any]] | None] = ContextVar("OWNER", default=None)
@@ -116,7 +118,9 @@ class Machine:
         self._tasks = []
         self._context = copy_context()
         self._context.run(OWNER.set, self._tasks)
-        self._start(self.dispatch.run(asyncio.Event())).add_done_callback(_ended)
+        self._start(self.dispatch.run(asyncio.Event())).add_done_callback(self._ended)
+        if self.disk:
+            self._start(self._upkeep())
         self._ring()
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
@@ -138,6 +142,35 @@ class Machine:
                 store.close()
         self._stores = []
 
+    def _ended(self, work: asyncio.Task[Any]) -> None:
+        """Dispatch works until it is cancelled, or its store fails; anything else is a bug of ours."""
+        if work.cancelled():
+            return
+        failed = work.exception() or AssertionError("dispatch ended by itself")
+        if not (self.disk and isinstance(failed, STORE_FAILED)):
+            raise failed
+        self._died()
+
+    def _died(self) -> None:
+        """A process could not go on, and is started again by the supervisor: here it takes the others along."""
+        if self.up:
+            self.crash()
+            asyncio.get_running_loop().call_later(RESTART_S, self._restart)
+
+    def _restart(self) -> None:
+        try:
+            self.start()
+        except STORE_FAILED:
+            self.crash()
+            asyncio.get_running_loop().call_later(RESTART_S, self._restart)
+
+    async def _upkeep(self) -> None:
+        """What could not be written is tried again, as the dispatch process does."""
+        while True:
+            await asyncio.sleep(UPKEEP_S)
+            with contextlib.suppress(*STORE_FAILED):
+                self.outcomes.flush()
+
     # --- the core ----------------------------------------------------------------------------------------------------
     def _ring(self) -> None:
         if self._step is None and self.up:
@@ -145,7 +178,13 @@ class Machine:
 
     def _core(self) -> None:
         self._step = None
-        done = self._take()
+        try:
+            done = self._take()
+        except STORE_FAILED:
+            if not self.disk:
+                raise
+            self._died()
+            return
         self.dispatch.news.set()
         self.waiters.look()
         if done:
@@ -243,12 +282,6 @@ class Promising(Recorder):
 
         future.add_done_callback(told)
         return future
-
-
-def _ended(work: asyncio.Task[Any]) -> None:
-    """Dispatch works until it is cancelled; anything else is a bug of ours."""
-    if not work.cancelled():
-        raise work.exception() or AssertionError("dispatch ended by itself")
 
 
 def _reading(inbox: Inbox) -> InboxReader:

@@ -40,7 +40,7 @@ def swarm(seed: int, landscapes: Sequence[str], scenario: str = "") -> Swarm:
 
 def one(drawn: Swarm, furnish: Furnish, *, power: bool = False) -> Ending:
     """Play one swarm in a folder of its own. `power`: it is cut again and again, and the state is rebuilt from the log at the end."""
-    with tempfile.TemporaryDirectory(prefix="mainstay-sim-", dir=_memory()) as place:
+    with tempfile.TemporaryDirectory(prefix="mainstay-sim-", dir=memory()) as place:
         if not power:
             return play(drawn, furnish(drawn.landscape), Path(place), prove=drawn.seed % PROVE_EVERY == 0)
         with Disk(Path(place), random.Random(drawn.seed + 5)) as disk:
@@ -135,6 +135,6 @@ def silence() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
-def _memory() -> str | None:
+def memory() -> str | None:
     """Files of a simulation live in memory where the machine has such a place."""
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None

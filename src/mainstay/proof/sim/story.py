@@ -21,11 +21,11 @@ from mainstay.proof.play import Cast
 from mainstay.proof.sim.acts import Swarm
 from mainstay.proof.sim.clockwork import Clockwork
 from mainstay.proof.sim.machine import Fittings, Machine, owned
-from mainstay.proof.sim.power import Blackouts, Lost
 from mainstay.proof.sim.troupe import Troupe
+from mainstay.proof.sim.trouble import Blackouts, Lost, Make
 from mainstay.proof.sim.wires import Wires, url
 from mainstay.stock.fold import free
-from mainstay.storage.database import SQL, rows
+from mainstay.storage.database import SQL, STORE_FAILED, rows
 from mainstay.twins.amazon import AmazonTwin
 from mainstay.twins.imitation import Weather
 from mainstay.twins.shipstation import ShipStationTwin
@@ -65,12 +65,14 @@ class Ending(Struct):
     log: str = ""  # a digest of every event, in order: the same seed gives the same one
 
 
-def play(swarm: Swarm, fittings: Fittings, place: Path, *, prove: bool = False, disk: Disk | None = None) -> Ending:
-    """Play a seed in an empty folder. `prove` also rebuilds the state from the log. On a `disk` the power is cut while people act."""
+def play(
+    swarm: Swarm, fittings: Fittings, place: Path, *, prove: bool = False, disk: Disk | None = None, trouble: Make = Blackouts
+) -> Ending:
+    """Play a seed in an empty folder. `prove` also rebuilds the state from the log. On a `disk` there is trouble while people act."""
     loop = Clockwork()
     loop.set_task_factory(owned)
     asyncio.set_event_loop(loop)
-    stage = Stage(swarm, fittings, place, loop, disk)
+    stage = Stage(swarm, fittings, place, loop, disk, trouble)
     ending = Ending(swarm.seed)
     try:
         loop.run_until_complete(stage.main(prove))
@@ -78,7 +80,7 @@ def play(swarm: Swarm, fittings: Fittings, place: Path, *, prove: bool = False, 
         ending.broken = str(broken)
     finally:
         if disk:
-            disk.cut_at = None
+            disk.cut_at = disk.fault = None
         if stage.machine.up:
             stage.machine.crash()
         for task in asyncio.all_tasks(loop):
@@ -95,14 +97,14 @@ def play(swarm: Swarm, fittings: Fittings, place: Path, *, prove: bool = False, 
 class Stage:
     """The twins, the wires, the machine and the troupe of one seed."""
 
-    def __init__(self, swarm: Swarm, fittings: Fittings, place: Path, loop: Clockwork, disk: Disk | None) -> None:
+    def __init__(self, swarm: Swarm, fittings: Fittings, place: Path, loop: Clockwork, disk: Disk | None, trouble: Make) -> None:
         self.swarm, self.place, self.loop = swarm, place, loop
         self.fittings = fittings
         self.cast = cast(swarm.seed)
         twins = {name: getattr(self.cast, name) for name in Cast.__struct_fields__}
         self.wires = Wires(twins, self.clock, random.Random(swarm.seed + 1))
         self.machine = Machine(place, fittings, self.wires, self.clock, random.Random(swarm.seed + 2), swarm.batch_max, check, disk)
-        self.blackouts = Blackouts(self.machine, disk, random.Random(swarm.seed + 4)) if disk else None
+        self.trouble = trouble(self.machine, disk, random.Random(swarm.seed + 4)) if disk else None
         self.troupe = Troupe(self.cast, self.wires, self.clock, tuple(swarm.stock), lambda: self.machine)
         self.figures: dict[str, Any] = {}
         self.log = ""
@@ -118,8 +120,8 @@ class Stage:
         assert running is not None
 
         def wrong(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-            if self.machine.disk and self.machine.disk.is_dark:
-                return  # a machine without power cannot fail
+            if (disk := self.machine.disk) and (disk.is_dark or isinstance(context.get("exception"), STORE_FAILED)):
+                return  # a machine without power cannot fail; and a loop logs what failed on the disk, and goes on
             self.wrong = self.wrong or context.get("exception") or Broken(context["message"])
             running.cancel()
 
@@ -138,15 +140,15 @@ class Stage:
         self._shelves_are_known()
         for name, twin in self.wires.twins.items():
             twin.weather = Weather(self.swarm.weather[name])
-        if self.blackouts:
-            self.blackouts.begin()
+        if self.trouble:
+            self.trouble.begin()
         started, acting = self.loop.time(), []
         for act in self.swarm.acts:
             await asyncio.sleep(max(0.0, started + act.at - self.loop.time()))
             acting.append(self.loop.create_task(self.troupe.perform(act)))
         await asyncio.gather(*acting)
-        if self.blackouts:
-            await self.blackouts.over()
+        if self.trouble:
+            await self.trouble.over()
         for twin in self.wires.twins.values():
             twin.weather = Weather()
         await self._come_to_rest()

@@ -1,16 +1,24 @@
-"""Cuts the power of a simulated installation, in the middle of a write or a sync, and looks at what is found when it is back."""
+"""What befalls the disk of a simulated installation: the power goes in the middle of a write or a sync, or the disk fails for a while;
+and what must be so when the files are opened again."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+from collections.abc import Callable
+from typing import Protocol
+
+import apsw
+from msgspec.structs import replace
 
 from mainstay.flows.rebuild import COUNTED
-from mainstay.proof.disk import Disk
+from mainstay.proof.disk import Disk, Fault
 from mainstay.proof.sim.machine import Machine
 from mainstay.storage.database import ask
 
 EVERY = 120  # operations of the disk between two cuts, on average; a history has some hundreds
+REPAIR_S = 60.0
 CUTS_MAX = 16  # in one history: a till that is not answered for minutes gives up
 DARK_S_MAX = 8.0
 
@@ -19,8 +27,19 @@ class Lost(AssertionError):
     """What was found after a cut is not what was promised. The message names it."""
 
 
+class Trouble(Protocol):
+    """Something that goes on from `begin` to `over`."""
+
+    def begin(self) -> None: ...
+
+    async def over(self) -> None: ...
+
+
+Make = Callable[[Machine, Disk, random.Random], Trouble]
+
+
 class Blackouts:
-    """Cuts, one after the other, until `over`. `dark` is what the disk calls when the power goes."""
+    """Power cuts, one after the other."""
 
     def __init__(self, machine: Machine, disk: Disk, dice: random.Random) -> None:
         self.machine, self.disk, self.dice = machine, disk, dice
@@ -43,10 +62,14 @@ class Blackouts:
             self._gone.clear()
             self.disk.cut_at = self.disk.operations + 1 + self.dice.randrange(2 * EVERY)
             await self._gone.wait()
-            await asyncio.sleep(self.dice.random() * DARK_S_MAX)
-            self.disk.light()
-            self.machine.start()
-            found(self.machine)
+            await self.light()
+
+    async def light(self) -> None:
+        """The power comes back after a while."""
+        await asyncio.sleep(self.dice.random() * DARK_S_MAX)
+        self.disk.light()
+        self.machine.start()
+        found(self.machine)
 
     async def over(self) -> None:
         """No more cuts; the machine is up."""
@@ -54,6 +77,38 @@ class Blackouts:
             await asyncio.sleep(1.0)
         self._cutting.cancel()
         self.disk.cut_at = None
+
+
+class Failing:
+    """One fault of the disk; when it has shown itself it is repaired after a minute. Nobody does anything else. At last the power is cut:
+    what a failed sync had promised nothing of is gone, what was acknowledged is not."""
+
+    def __init__(self, fault: Fault, machine: Machine, disk: Disk, dice: random.Random) -> None:
+        self.fault, self.machine, self.disk = fault, machine, disk
+        self.operations = 0  # of the disk, from the beginning until it was over
+        self.cuts = Blackouts(machine, disk, dice)
+
+    def begin(self) -> None:
+        self.began = self.disk.operations
+        self.disk.fault = replace(self.fault, at=self.began + self.fault.at)
+        self._repairing = asyncio.get_running_loop().create_task(self._repair())
+
+    async def _repair(self) -> None:
+        while not self.disk.failed:
+            await asyncio.sleep(1.0)
+        await asyncio.sleep(REPAIR_S)
+        self.disk.fault = None
+
+    async def over(self) -> None:
+        if self.disk.failed:
+            await self._repairing
+        self._repairing.cancel()
+        self.disk.fault, self.operations = None, self.disk.operations - self.began
+        while not self.machine.up:
+            await asyncio.sleep(1.0)
+        with contextlib.suppress(apsw.IOError):
+            self.disk.cut()
+        await self.cuts.light()
 
 
 def _raised(cutting: asyncio.Task[None]) -> None:
