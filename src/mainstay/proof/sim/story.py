@@ -21,8 +21,8 @@ from mainstay.proof.play import Cast
 from mainstay.proof.sim.acts import Swarm
 from mainstay.proof.sim.clockwork import Clockwork
 from mainstay.proof.sim.machine import Fittings, Machine, owned
-from mainstay.proof.sim.troupe import Troupe
 from mainstay.proof.sim.trouble import Blackouts, Lost, Make
+from mainstay.proof.sim.troupe import Troupe
 from mainstay.proof.sim.wires import Wires, url
 from mainstay.stock.fold import free
 from mainstay.storage.database import SQL, STORE_FAILED, rows
