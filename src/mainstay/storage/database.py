@@ -108,6 +108,8 @@ STORE_FAILED = (
     apsw.PermissionsError, apsw.ReadOnlyError,
 )  # fmt: skip
 
+DAMAGED = (apsw.CorruptError, apsw.NotADBError, apsw.SQLError)  # how reading a file ends whose pages or tables are not what they were
+
 
 class Lock:
     """The right to write a store file, held until the process ends: a second writer is refused."""
