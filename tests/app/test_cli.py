@@ -39,7 +39,7 @@ ELSEWHERE = {  # verbs that are no questions, and where they are tried
     "free": "tests/app/test_processes.py", "erase": "tests/app/test_processes.py",
     "deadletters retry": "tests/app/test_processes.py", "deadletters suppress": "tests/app/test_processes.py",
     "deadletters show": "below", "init": "below", "schema": "below", "translate": "below", "connector check": "below",
-    "connector new": "tests/contract",
+    "connector new": "tests/contract", "backup": "tests/crash/test_backup.py", "restore": "tests/crash/test_backup.py",
 }  # fmt: skip
 
 

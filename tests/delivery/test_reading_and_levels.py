@@ -167,6 +167,21 @@ def test_a_change_is_told_and_noted(desk, channel, run):
     assert channel.levels.latencies_us[0] < 10_000
 
 
+def test_a_level_that_cannot_be_read_now_is_told_in_a_moment(channel, run):
+    """The disk fails for once: nobody has to start anything again."""
+    read, failures = channel.commands, [apsw.IOError("the disk fails"), apsw.FullError("the disk is full")]
+
+    def once_it_works(name, changes):
+        if failures:
+            raise failures.pop()
+        return read(name, changes)
+
+    channel.levels.commands = once_it_works
+    channel.change(_1=5)
+    run(channel.work(60))
+    assert channel.shown == {1: 5} and channel.levels.passed is None and not failures
+
+
 def test_the_latest_wins_and_the_last_value_always_arrives(channel, run):
     async def busy():
         working = asyncio.ensure_future(channel.work(30))

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from mainstay.flows.rebuild import verify
 from mainstay.model.times import SECOND
+from tests.flows import conftest
 from tests.flows.conftest import T0, Core, a_parcel, a_payment, an_order
 
 HOLD_S = 60
@@ -333,3 +334,16 @@ def test_one_reservation_is_confirmed_by_one_order(proved):
     assert sell(proved, "1", ("A", 1), reservation=held["reservation"])[0] == 201
     status, answer = sell(proved, "2", ("A", 1), reservation=held["reservation"])
     assert (status, answer["code"]) == (409, "id_conflict") and proved.level("A")["allocated"] == 1
+
+
+def test_a_sale_whose_answer_was_lost_may_be_told_again_where_only_the_warehouse_owns_fulfilments(tmp_path, monkeypatch):
+    """Found by cutting the power: the till asked again and was told 409, as if it had sold something else."""
+    monkeypatch.setattr(
+        conftest, "LANDSCAPE", conftest.LANDSCAPE.replace('create = ["wms", "market", "till"]', 'create = ["wms", "market"]')
+    )
+    core = Core(tmp_path / "state.db")
+    core.count("A", 5)
+    told = [sell(core, "1", ("A", 2), handed_over=True) for _ in range(2)]
+    assert [status for status, _ in told] == [201, 200] and told[0][1] == told[1][1]
+    assert sell(core, "1", ("A", 2))[0] == 409, "now it says that they are still to be shipped"
+    assert core.level("A")["on_hand"] == 3

@@ -58,6 +58,16 @@ def test_an_archived_receipt_is_what_came_in(store, source, body):
     assert (seq >= OUTCOMES_FROM) == (source == "outcomes")
 
 
+def test_what_lies_in_a_segment_that_is_not_there_is_gone(store):
+    """As after a restore without the archive; the core does not end on it."""
+    seq = store.record("shop", "no/such", "k1", b"raw")
+    store.handle()
+    store.archive()
+    for segment in (store.data / "archive").iterdir():
+        segment.unlink()
+    assert archives.raw_of(store.data, store.readers, "shop", seq) is None
+
+
 def test_a_sealed_segment_shows_nothing(store):
     a_shop_with_two_buyers(store)
     assert files_with(store.data, CANARIES[1]), "in the open inbox it stands as it came"

@@ -68,6 +68,7 @@ class Cli(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         from mainstay.landscape import Misdeclared
         from mainstay.model.failures import Failure
+        from mainstay.storage.database import DAMAGED
 
         try:
             return super().invoke(ctx)
@@ -75,6 +76,8 @@ class Cli(click.Group):
             click.echo(str(wrong), err=True)
         except Failure as failure:
             click.echo(f"mainstay: {failure.why}", err=True)
+        except DAMAGED as why:
+            click.echo(f"mainstay: the store is damaged: {why}; `mainstay doctor` names the file, a backup has it whole", err=True)
         except OSError as failed:
             if failed.filename is None:  # not a file that somebody named: a bug
                 raise
@@ -217,13 +220,40 @@ def verify(config: Path, as_json: bool) -> None:
     from mainstay.flows.rebuild import verify as run
 
     house = look_into(config)
-    _state(house.data).close()
+    _there(house.data)
     with tempfile.TemporaryDirectory(dir=house.data) as scratch:
         verdict = run(house.data / "state.db", Path(scratch) / "state.db", shop(house))
     total = sum(verdict.rows.values())
     text = f"{verdict.events} events rebuilt, {total} rows compared: " + ("identical" if verdict.identical else "DIFFERENT")
     show(verdict, as_json, "\n".join([text, *verdict.differences]))
     sys.exit(0 if verdict.identical else 1)
+
+
+@main.command()
+@click.option(
+    "--to", "into", type=click.Path(file_okay=False, path_type=Path), help="A new or empty folder; a name with the time by default."
+)
+@click.option("--archive", is_flag=True, help="Take the archived messages along.")
+@CONFIG
+@JSON
+def backup(into: Path | None, archive: bool, config: Path, as_json: bool) -> None:
+    """Back up the three store files at one moment, also while Mainstay works. Secrets and mainstay.toml are not part of it."""
+    from mainstay.app.safekeeping import back_up
+
+    manifest, text = back_up(config, into, archive=archive)
+    show(manifest, as_json, text)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@CONFIG
+@JSON
+def restore(folder: Path, config: Path, as_json: bool) -> None:
+    """Make the data folder anew from the backup in FOLDER. Refuses one that is damaged, and a data folder that is not empty."""
+    from mainstay.app.safekeeping import bring_back
+
+    manifest, text = bring_back(config, folder)
+    show(manifest, as_json, text)
 
 
 @main.command()
@@ -529,22 +559,28 @@ def bench(name: str, as_json: bool, quick: bool) -> None:
 @click.option("--seed", type=int, help="Replay one seed and tell its history.")
 @click.option("--seeds", type=click.IntRange(min=1), default=1_000, show_default=True, help="How many seeds to play, from 0.")
 @click.option("--scenario", default="", help='Only histories of one kind, such as "flash sale".')
+@click.option("--power", is_flag=True, help="Cut the power in the middle of writes and syncs.")
 @JSON
-def sim(seed: int | None, seeds: int, scenario: str, as_json: bool) -> None:
+def sim(seed: int | None, seeds: int, scenario: str, power: bool, as_json: bool) -> None:
     """Play histories with faults and crashes on the whole system in one thread; exit 1 when an invariant breaks."""
     from mainstay.app.simulate import many_seeds, one_seed
 
-    found, text = one_seed(seed, scenario) if seed is not None else many_seeds(seeds, scenario, quiet=as_json)
+    found, text = one_seed(seed, scenario, power=power) if seed is not None else many_seeds(seeds, scenario, quiet=as_json, power=power)
     show(found, as_json, text)
     sys.exit(1 if found["failed"] else 0)
 
 
-def _state(data: Path) -> Any:
+def _there(data: Path) -> None:
     from mainstay.model.failures import Halt
-    from mainstay.storage.state import State
 
     if not (data / "state.db").exists():
         raise Halt(f"there is no store in {data} yet; `mainstay up` makes it")
+
+
+def _state(data: Path) -> Any:
+    from mainstay.storage.state import State
+
+    _there(data)
     return State(data / "state.db", write=False)
 
 

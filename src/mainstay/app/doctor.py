@@ -18,11 +18,12 @@ from mainstay.app.declaration import findings
 from mainstay.delivery.files import REFUSED
 from mainstay.landscape import Finding
 from mainstay.model.failures import Halt
-from mainstay.storage.database import SQLITE_MIN, connect, force
+from mainstay.storage.database import DAMAGED, SQLITE_MIN, connect, force
 
 FREE_BYTES_MIN = 1_000_000_000
 SYNCS = 20  # how often a page is written and forced out, to learn what a commit costs here
 SYNC_US_MIN = 8.0  # a round trip to any drive takes longer; to memory it takes less than one
+RESTORE = "stop Mainstay, keep a copy of the folder, and `mainstay restore` the last backup"
 SYNC_US_MAX = 50_000.0  # every acknowledgement waits for one
 
 
@@ -114,6 +115,14 @@ def _store(path: Path) -> Inspection:
         connection = connect(path, write=False, schema="")
     except Halt as refused:
         return Inspection(path.name, False, refused.why)
-    mode, result = connection.pragma("journal_mode"), connection.pragma("quick_check")
-    connection.close()
+    except DAMAGED as why:
+        return Inspection(path.name, False, f"it cannot be read: {why}; {RESTORE}")
+    try:
+        mode, result = connection.pragma("journal_mode"), connection.pragma("integrity_check")
+    except DAMAGED as why:
+        return Inspection(path.name, False, f"it is damaged: {why}; {RESTORE}")
+    finally:
+        connection.close(True)
+    if result != "ok":
+        return Inspection(path.name, False, f"it is damaged: {result}; {RESTORE}")
     return Inspection(path.name, mode == "wal" and result == "ok", f"journal {mode}, check {result}")

@@ -55,40 +55,41 @@ def fittings(variant: str) -> Fittings:
     return Fittings(build.shop(house), plan, policies, build.by_sku(house), build.pricing(house), tokens, house.connectors)
 
 
-def many_seeds(count: int, scenario: str, *, quiet: bool) -> tuple[dict[str, Any], str]:
+def many_seeds(count: int, scenario: str, *, quiet: bool, power: bool = False) -> tuple[dict[str, Any], str]:
     """Play seeds from 0 on all cores; of the first that fails the shortest history. (figures, text)"""
     run.silence()
     with Progress(console=Console(stderr=True), disable=quiet) as bar:
         task = bar.add_task("seeds", total=count)
-        endings = run.many(range(count), tuple(VARIANTS), fittings, scenario)
+        endings = run.many(range(count), tuple(VARIANTS), fittings, scenario, power=power)
         found = run.report(endings, lambda _ending: bar.advance(task))
     text = [f"{found['seeds']} seeds in {found['seconds']} s, {found['commits_checked']} commits checked, {len(found['failed'])} failed"]
+    text += [f"power cuts: {found['power_cuts']}"] if power else []
     text += [f"faults: {', '.join(f'{name} {times}' for name, times in found['faults'].items())}"]
     failed = list(found["failed"].items())[:SHOWN_MAX]
-    text += [f"replay: mainstay sim --seed {seed}{_named(scenario)}   {broken}" for seed, broken in failed]
+    text += [f"replay: mainstay sim --seed {seed}{_named(scenario, power)}   {broken}" for seed, broken in failed]
     if found["failed"]:
-        text += ["", "the shortest history that fails in the same way:", *_shortest(min(found["failed"]), scenario)]
+        text += ["", "the shortest history that fails in the same way:", *_shortest(min(found["failed"]), scenario, power)]
     return found, "\n".join(text)
 
 
-def one_seed(seed: int, scenario: str) -> tuple[dict[str, Any], str]:
+def one_seed(seed: int, scenario: str, *, power: bool = False) -> tuple[dict[str, Any], str]:
     """Replay a seed and tell what happened in it. (figures, text)"""
     run.silence()
     drawn = run.swarm(seed, tuple(VARIANTS), scenario)
-    ending = run.one(drawn, fittings)
+    ending = run.one(drawn, fittings, power=power)
     found = run.report([ending], lambda _ending: None)
     text = run.told(drawn, ending.broken or "nothing")
     if ending.broken:
-        text += ["", "the shortest history that fails in the same way:", *_shortest(seed, scenario)]
+        text += ["", "the shortest history that fails in the same way:", *_shortest(seed, scenario, power)]
     return found, "\n".join(text)
 
 
-def _shortest(seed: int, scenario: str) -> list[str]:
-    return run.told(*run.shrink(run.swarm(seed, tuple(VARIANTS), scenario), fittings))
+def _shortest(seed: int, scenario: str, power: bool) -> list[str]:
+    return run.told(*run.shrink(run.swarm(seed, tuple(VARIANTS), scenario), fittings, power=power))
 
 
-def _named(scenario: str) -> str:
-    return f" --scenario {scenario!r}" if scenario else ""
+def _named(scenario: str, power: bool) -> str:
+    return (f" --scenario {scenario!r}" if scenario else "") + (" --power" if power else "")
 
 
 def _declared(text: str, changes: dict[str, dict[str, Any]]) -> str:

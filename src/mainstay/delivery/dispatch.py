@@ -24,12 +24,16 @@ from mainstay.delivery.retry import Dice
 from mainstay.model.commands import Command, SetLevel, SetPrice
 from mainstay.model.failures import Reject
 from mainstay.model.objects import Person
+from mainstay.model.times import SECOND
+from mainstay.storage.backup import RESTORED
 from mainstay.storage.bell import POLL_S
+from mainstay.storage.database import STORE_FAILED
 from mainstay.storage.inbox import OUTCOMES_FROM
 from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
 PRUNE_EVERY = 5_000  # ended intents between two prunings
+DOUBT_US = 24 * 3600 * SECOND  # after a restore: what is asked then may have been done in the time that the backup does not know
 
 log = structlog.get_logger("delivery")
 
@@ -94,6 +98,8 @@ class Dispatch:
         self.hooks = [Hooks(self.connections[system], url) for system, url in plan.hooks.items()]
         self.news = asyncio.Event()
         self._low_water = int(outcomes.mark("low_water") or 0)
+        restored = outcomes.mark(RESTORED)
+        self._doubtful_until = int(restored) + DOUBT_US if restored else 0
         self._taken = self._low_water
         self._open: set[int] = set()
         self._ended_since = 0
@@ -142,7 +148,8 @@ class Dispatch:
                     log.error("no_such_system", system=system, intent=intent)
                     continue
                 self._open.add(intent)
-                self.lanes[system].add(intent, at, entity, body, attempt, restarted=restarted)
+                doubtful = restarted or at < self._doubtful_until
+                self.lanes[system].add(intent, at, entity, body, attempt, restarted=doubtful)
             more = len(found) == TAKE_MAX
             if more and not restarted:
                 break
@@ -155,8 +162,11 @@ class Dispatch:
         self._ended_since += 1
         if self._ended_since >= PRUNE_EVERY:
             self._ended_since = 0
-            self.outcomes.flush()
-            self.outcomes.prune(min(self._open) - 1 if self._open else self._taken)
+            try:
+                self.outcomes.flush()
+                self.outcomes.prune(min(self._open) - 1 if self._open else self._taken)
+            except STORE_FAILED as failed:  # what ended has ended, and what ends beside it goes on; it is pruned another time
+                log.error("not_pruned", why=str(failed))
 
     def _behind(self) -> int:
         """How many of our receipts the core has not taken yet."""

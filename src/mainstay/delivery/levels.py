@@ -20,6 +20,7 @@ from mainstay.delivery.retry import Dice, backoff_us
 from mainstay.model.commands import SetLevel, SetPrice
 from mainstay.model.failures import Failure, Reject, Retry, Unknown
 from mainstay.model.times import SECOND
+from mainstay.storage.database import STORE_FAILED
 
 LATENCIES_HELD = 2_000  # the newest of each channel
 CONVERSATIONS = 8  # a slow call does not hold up the next ones; no item is in two at once
@@ -118,7 +119,12 @@ class Levels:
 
     async def _talk(self, batch: list[int]) -> None:
         """Compute what to tell as late as possible, tell it, note what was confirmed."""
-        wanted = self.commands(self.channel, [(item, self.busy[item].seq) for item in batch])
+        try:
+            wanted = self.commands(self.channel, [(item, self.busy[item].seq) for item in batch])
+        except STORE_FAILED as failed:
+            for item in batch:
+                self._again(item, Retry(f"what to tell cannot be read: {failed}"))
+            return
         pairs = []
         for item, command in zip(batch, wanted, strict=True):
             if command is None:

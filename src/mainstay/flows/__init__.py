@@ -9,7 +9,7 @@ FACE = (
     "journey.status", "journey.stock", "journey.trace",
     "operate.EraseRequest", "operate.LetterRequest", "operate.Operators",
     "propagate.Propagate", "propagate.shelves_of",
-    "rebuild.CONSERVED", "rebuild.verify",
+    "rebuild.CONSERVED", "rebuild.COUNTED", "rebuild.compare", "rebuild.verify",
     "shop.Shop",
     "tell.FILED", "tell.STATEMENTS_MAX", "tell.Tell", "tell.TellAnswer", "tell.TellRequest", "tell.refuse_unfit", "tell.statements_of",
     "tell.told",

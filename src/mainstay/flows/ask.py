@@ -270,12 +270,12 @@ class Desk:
         return (409, OrderAnswer(order=shown("order", receipt.system, request.external), status="refused", short=short)) if short else None
 
     def _differs(self, found: Sequence[Statement], state: OrderState) -> bool:
-        """Does a request say of the version that we know something else than we know? Compared is what its sender may say."""
-        sift = self.intake.claims.sift
-        counts, _ = sift(found[0])
+        """Does a request say of the version that we know something else than we know? Compared is what its sender may say of the order;
+        that the goods were handed over counts by whoever sold them, whoever else owns fulfilments."""
+        counts, _ = self.intake.claims.sift(found[0])
         if counts is None or counts.said.version != state.version:
             return False
-        handed_over = {one.said.external for one in found[1:] if sift(one)[0] is not None}
+        handed_over = {one.said.external for one in found[1:]}
         known = {external for external, parcel in state.parcels.items() if parcel.system == state.system}
         same = counts.said.order == state.order and handed_over == known
         return not same or not buyers.same(self.world, counts.person, state)

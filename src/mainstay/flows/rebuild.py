@@ -15,6 +15,7 @@ from mainstay.flows.shop import Shop
 from mainstay.flows.world import World
 from mainstay.model.events import AnyEvent, Erased, Heard, Refused, ReservationEnded, Reserved, decode
 from mainstay.model.seen import OrderSeen
+from mainstay.storage.database import DAMAGED
 from mainstay.storage.packing import Damaged, unpack
 from mainstay.storage.state import State
 
@@ -52,9 +53,19 @@ class Unreadable(Exception):
 
 
 def verify(path: Path, scratch: Path, shop: Shop) -> Verdict:
-    """Rebuild `path` into a new file `scratch` and compare."""
+    """Rebuild `path` into a new file `scratch` and compare. A file whose pages cannot be read is named, as a row is."""
+    try:
+        return _verify(path, scratch, shop)
+    except DAMAGED as why:
+        return Verdict(False, 0, {}, [f"{path.name}: it is damaged: {why}"])
+
+
+def _verify(path: Path, scratch: Path, shop: Shop) -> Verdict:
     live = State(path, write=False)
     connection = live.connection
+    if (said := connection.pragma("integrity_check")) != "ok":
+        live.close()
+        return Verdict(False, 0, {}, [f"{path.name}: its pages are damaged: {said}"])
     connection.execute("BEGIN")  # one consistent point, whatever the core commits meanwhile
     rebuilt = State(scratch)
     rebuilt.connection.pragma("synchronous", "off")  # a scratch file: it is thrown away

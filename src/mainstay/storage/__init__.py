@@ -2,8 +2,9 @@
 
 FACE = (
     "archive.Archive", "archive.raw_of", "archive.unclaimed",
+    "backup.RESTORED", "backup.restore", "backup.take",
     "bell.Bell", "bell.POLL_S", "bell.Ringer",
-    "database.Lock", "database.SQL", "database.SQLITE_MIN", "database.STORE_FAILED",
+    "database.DAMAGED", "database.Lock", "database.SQL", "database.SQLITE_MIN", "database.STORE_FAILED",
     "database.ask", "database.connect", "database.force", "database.rows", "database.scrub",
     "inbox.Inbox", "inbox.InboxReader", "inbox.New", "inbox.OUTCOMES_FROM", "inbox.Receipt", "inbox.UNCLAIMED",
     "packing.Damaged", "packing.damaged", "packing.pack", "packing.unpack",

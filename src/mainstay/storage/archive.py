@@ -143,7 +143,7 @@ def unclaimed(data: Path) -> list[int]:
 
 
 def archived(data: Path, source: str, seq: int) -> Receipt | None:
-    """Open one sealed receipt."""
+    """Open one sealed receipt; None where its key was destroyed, or its segment is not there, as after a restore without the archive."""
     connection = connect(data / f"{source}.db", write=False, schema="inbox")
     try:
         found = ask(connection, "one_seal", (seq,))
@@ -153,6 +153,8 @@ def archived(data: Path, source: str, seq: int) -> Receipt | None:
         return None
     place, length, segment, key = found[0]
     path = segment_path(data / "archive", source, segment)
+    if not path.exists():
+        return None
     with path.open("rb") as file:
         file.seek(place)
         sealed = file.read(length)

@@ -30,21 +30,30 @@ def connect(path: Path, *, write: bool, schema: str) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE if write else apsw.SQLITE_OPEN_READONLY
     connection = apsw.Connection(str(path), flags=flags)
     connection.set_busy_timeout(BUSY_MS)
-    refuse_other(connection, write=write)
-    if write:
-        connection.pragma("page_size", PAGE_BYTES[schema])
-        connection.pragma("journal_mode", "wal")
-        connection.pragma("synchronous", "full")
-        connection.pragma("secure_delete", "on")  # what is deleted is overwritten: erasure is meant
-        connection.pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
-        if sys.platform == "darwin":
-            connection.pragma("fullfsync", "on")
-            connection.pragma("checkpoint_fullfsync", "on")
-        migrate(connection, schema)
-    connection.pragma("cache_size", -CACHE_KIB)
-    connection.pragma("temp_store", "memory")
-    connection.pragma("mmap_size", 0)
+    try:
+        refuse_other(connection, write=write)
+        if write:
+            _prepare(connection, schema)
+        connection.pragma("cache_size", -CACHE_KIB)
+        connection.pragma("temp_store", "memory")
+        connection.pragma("mmap_size", 0)
+    except BaseException:
+        connection.close(True)
+        raise
     return connection
+
+
+def _prepare(connection: apsw.Connection, schema: str) -> None:
+    connection.pragma("page_size", PAGE_BYTES[schema])
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "full")
+    connection.pragma("secure_delete", "on")  # what is deleted is overwritten: erasure is meant
+    connection.pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+    if sys.platform == "darwin":
+        connection.pragma("fullfsync", "on")
+        connection.pragma("checkpoint_fullfsync", "on")
+    migrate(connection, schema)
+    scrub(connection)  # a commit whose sync failed can be found again, and is in no stable storage: written anew, it is
 
 
 def force(file: int) -> None:
@@ -99,6 +108,8 @@ STORE_FAILED = (
     apsw.PermissionsError, apsw.ReadOnlyError,
 )  # fmt: skip
 
+DAMAGED = (apsw.CorruptError, apsw.NotADBError, apsw.SQLError)  # how reading a file ends whose pages or tables are not what they were
+
 
 class Lock:
     """The right to write a store file, held until the process ends: a second writer is refused."""
@@ -112,7 +123,10 @@ class Lock:
             raise Halt(f"{path} is being written by another process; stop it first") from None
 
     def release(self) -> None:
-        os.close(self._file)
+        """Give it back, once: the number of a closed file may be another's already."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
 
 def text(name: str) -> str:

@@ -36,7 +36,11 @@ class Inbox:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = Lock(path)
-        self.connection = connect(path, write=True, schema="inbox")
+        try:
+            self.connection = connect(path, write=True, schema="inbox")
+        except BaseException:  # nothing is held by what could not be opened
+            self._lock.release()
+            raise
         archived = ask(self.connection, "last_seal")[0][0] or 0
         first = OUTCOMES_FROM if path.name.startswith("outcomes") else 0
         self.last: int = max(first, archived, ask(self.connection, "last_receipt")[0][0] or 0)
@@ -62,8 +66,10 @@ class Inbox:
         return str(found[0][0]) if found else ""
 
     def close(self) -> None:
-        self.connection.close()
-        self._lock.release()
+        try:
+            self.connection.close()
+        finally:
+            self._lock.release()
 
 
 class InboxReader:

@@ -93,7 +93,12 @@ class State:
     def __init__(self, path: Path, *, write: bool = True) -> None:
         self.path = path
         self._lock = Lock(path) if write else None
-        self.connection = connect(path, write=write, schema="state")
+        try:
+            self.connection = connect(path, write=write, schema="state")
+        except BaseException:  # nothing is held by what could not be opened
+            if self._lock is not None:
+                self._lock.release()
+            raise
         self.rows_written: Counter[str] = Counter()
         self.claims: list[Claim] = []  # found by a merge; whoever tells people of them empties it
         self._recent: dict[Key, int] = {}
@@ -109,9 +114,11 @@ class State:
         return iter(self.connection.execute(SQL[name]))
 
     def close(self) -> None:
-        self.connection.close()
-        if self._lock is not None:
-            self._lock.release()
+        try:
+            self.connection.close()
+        finally:
+            if self._lock is not None:
+                self._lock.release()
 
     # --- load --------------------------------------------------------------------------------------------------------
     def counters(self) -> dict[str, int]:
@@ -173,7 +180,8 @@ class State:
             connection.executemany(SQL["set_counter"], batch.counters.items())
             connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # where the disk failed, SQLite has already rolled back; what failed is what must be told
+                connection.execute("ROLLBACK")
             raise
         for space, ext, entity in batch.xrefs:
             self._recent.setdefault((space, ext), entity)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable, Coroutine, Mapping
 from contextvars import ContextVar, copy_context
@@ -27,16 +28,20 @@ from mainstay.flows.tell import Tell
 from mainstay.flows.world import World
 from mainstay.model.secrets import Secret
 from mainstay.model.times import SECOND
+from mainstay.proof.disk import Disk
 from mainstay.proof.sim.again import Taken
 from mainstay.proof.sim.wires import Wires
 from mainstay.stock.view import ChannelPolicy
 from mainstay.storage.archive import raw_of, unclaimed
-from mainstay.storage.inbox import Inbox, InboxReader
+from mainstay.storage.database import STORE_FAILED
+from mainstay.storage.inbox import Inbox, InboxReader, New
 from mainstay.storage.state import State
 
 BODY_BYTES_MAX = 2_000_000
 TIMERS_MAX = 64
 STEP_S_MAX = 0.02  # how long the core may take to notice
+RESTART_S = 2.0
+UPKEEP_S = 5.0
 
 
 OWNER: ContextVar[list[asyncio.Task[Any]] | None] = ContextVar("OWNER", default=None)
@@ -65,31 +70,40 @@ class Fittings(Struct, frozen=True):
 
 
 class Machine:
-    """One installation. `watch` is told after each commit of the core. `batch_max` receipts make a batch."""
+    """One installation. `watch` is told after each commit of the core. `batch_max` receipts make a batch. `disk`: one that may fail."""
 
     def __init__(
         self, place: Path, fittings: Fittings, wires: Wires, clock: Callable[[], int], dice: random.Random, batch_max: int,
-        watch: Callable[[Machine], None],
+        watch: Callable[[Machine], None], disk: Disk | None = None,
     ) -> None:  # fmt: skip
         self.place, self.fittings, self.wires, self.clock, self.dice = place, fittings, wires, clock, dice
         self.batch_max, self.watch = batch_max, watch
         self.commits = 0
         self.taken: list[Taken] = []  # all that the core has committed
         self.acknowledged = 0  # deliveries that were answered with 200
-        self.up = False
+        self.disk = disk
+        self.promised: dict[int, New] = {}  # receipts whose senders were told that they are kept
+        self.committed: dict[str, int] = {}  # the counters of the core's last commit
+        self.up = self._working = False
+        self._stores: list[State | Inbox] = []  # that are open
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._step: asyncio.TimerHandle | None = None
+        self._alarm: asyncio.TimerHandle | None = None  # when the next timer of the store is due
 
     def start(self) -> None:
         """Open the files, whatever a crash has left in them, and begin to work."""
         fittings, place = self.fittings, self.place
-        self.state = State(place / "state.db")
-        self.inbox = Inbox(place / "inbox.db")
-        self.outcomes = Outcomes(place / "outcomes.db", self.clock, self._ring)
-        for store in (self.state, self.inbox, self.outcomes.inbox):
-            store.connection.pragma("synchronous", "off")  # crashes here are of the process; tests/crash cuts the power
+        self._stores.append(state := State(place / "state.db"))
+        self._stores.append(inbox := Inbox(place / "inbox.db"))
+        outcomes = Outcomes(place / "outcomes.db", self.clock, self._ring)
+        self._stores.append(outcomes.inbox)
+        self.state, self.inbox, self.outcomes = state, inbox, outcomes
+        for store in () if self.disk else self._stores:
+            store.connection.pragma("synchronous", "off")  # without a disk that forgets, crashes are of the process
         self.readers = {"inbox": _reading(self.inbox), "outcomes": _reading(self.outcomes.inbox)}
         self.intake = self.core(self.state)
         self.world = self.intake.world
-        self.recorder = Recorder(self.inbox, self.clock, self._ring)
+        self.recorder = Promising(self.inbox, self.clock, self._ring, self._promised)
         self.waiters = Waiters(self.state)
         hooks = {name: one for name, one in fittings.connectors.items() if one.manifest.topics}
         self.door = Door(hooks, self.recorder, self.clock, BODY_BYTES_MAX)
@@ -98,13 +112,14 @@ class Machine:
         ).application()
         self.propagate = Propagate(self.state, fittings.policies, fittings.by_sku, fittings.pricing)
         self.dispatch = Dispatch(self.state, self.outcomes, fittings.plan, self.wires, self.propagate, self.clock, self.dice)
-        self._step: asyncio.TimerHandle | None = None
-        self._alarm: asyncio.TimerHandle | None = None  # when the next timer of the store is due
-        self.up = True
-        self._tasks: list[asyncio.Task[Any]] = []
+        self._step = self._alarm = None
+        self.up = self._working = True
+        self._tasks = []
         self._context = copy_context()
         self._context.run(OWNER.set, self._tasks)
-        self._start(self.dispatch.run(asyncio.Event())).add_done_callback(_ended)
+        self._start(self.dispatch.run(asyncio.Event())).add_done_callback(self._ended)
+        if self.disk:
+            self._start(self._upkeep())
         self._ring()
 
     def core(self, state: State) -> Intake:
@@ -121,16 +136,47 @@ class Machine:
 
     def crash(self) -> None:
         """The process dies: what it had not committed is gone."""
-        self.up = False
-        for timer in (self._step, self._alarm, self.outcomes._flushing):
-            if timer is not None:
-                timer.cancel()
-        self.recorder._new = []
-        for task in self._tasks:
-            task.cancel()
-        self.state.close()
-        self.inbox.close()
-        self.outcomes.inbox.close()  # and not `outcomes`, which would flush first
+        working, self.up, self._working = self._working, False, False
+        if working:
+            for timer in (self._step, self._alarm, self.outcomes._flushing):
+                if timer is not None:
+                    timer.cancel()
+            self.recorder._new = []
+            for task in self._tasks:
+                task.cancel()
+        for store in self._stores:  # and not `outcomes`, which would flush first
+            with contextlib.suppress(*STORE_FAILED):
+                store.close()
+        self._stores = []
+
+    def _ended(self, work: asyncio.Task[Any]) -> None:
+        """Dispatch works until it is cancelled, or its store fails; anything else is a bug of ours."""
+        if work.cancelled():
+            return
+        failed = work.exception() or AssertionError("dispatch ended by itself")
+        if not (self.disk and isinstance(failed, STORE_FAILED)):
+            raise failed
+        self._died()
+
+    def _died(self) -> None:
+        """A process could not go on, and is started again by the supervisor: here it takes the others along."""
+        if self.up:
+            self.crash()
+            asyncio.get_running_loop().call_later(RESTART_S, self._restart)
+
+    def _restart(self) -> None:
+        try:
+            self.start()
+        except STORE_FAILED:
+            self.crash()
+            asyncio.get_running_loop().call_later(RESTART_S, self._restart)
+
+    async def _upkeep(self) -> None:
+        """What could not be written is tried again, as the dispatch process does."""
+        while True:
+            await asyncio.sleep(UPKEEP_S)
+            with contextlib.suppress(*STORE_FAILED):
+                self.outcomes.flush()
 
     # --- the core ----------------------------------------------------------------------------------------------------
     def _ring(self) -> None:
@@ -139,7 +185,13 @@ class Machine:
 
     def _core(self) -> None:
         self._step = None
-        done = self._take()
+        try:
+            done = self._take()
+        except STORE_FAILED:
+            if not self.disk:
+                raise
+            self._died()
+            return
         self.dispatch.news.set()
         self.waiters.look()
         if done:
@@ -169,7 +221,12 @@ class Machine:
     def _committed(self, taken: Taken) -> None:
         self.commits += 1
         self.taken.append(taken)
+        self.committed = dict(self.world.counters)
         self.watch(self)
+
+    def _promised(self, number: int, receipt: New) -> None:
+        if self.up:
+            self.promised[number] = receipt
 
     def behind(self) -> int:
         """Receipts that the core has not taken."""
@@ -210,13 +267,29 @@ class Machine:
             await self._start(app(scope, receive, send))
         except asyncio.CancelledError:
             return 0, b""
+        except STORE_FAILED:  # what uvicorn makes of it
+            return 0 if self.disk and self.disk.is_dark else 500, b""
+        if self.disk and self.disk.is_dark:
+            return 0, b""
         return told[0]["status"], b"".join(message.get("body", b"") for message in told[1:])
 
 
-def _ended(work: asyncio.Task[Any]) -> None:
-    """Dispatch works until it is cancelled; anything else is a bug of ours."""
-    if not work.cancelled():
-        raise work.exception() or AssertionError("dispatch ended by itself")
+class Promising(Recorder):
+    """The recorder, overheard: `promised` is told of each receipt whose sender may be answered."""
+
+    def __init__(self, inbox: Inbox, clock: Callable[[], int], recorded: Callable[[], None], promised: Callable[[int, New], None]) -> None:
+        super().__init__(inbox, clock, recorded)
+        self.promised = promised
+
+    def record(self, system: str, topic: str, key: str, body: bytes) -> asyncio.Future[int]:
+        future, receipt = super().record(system, topic, key, body), (self.clock(), system, topic, key, body)
+
+        def told(kept: asyncio.Future[int]) -> None:
+            if not kept.cancelled() and kept.exception() is None:
+                self.promised(kept.result(), receipt)
+
+        future.add_done_callback(told)
+        return future
 
 
 def _reading(inbox: Inbox) -> InboxReader:

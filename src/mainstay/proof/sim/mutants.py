@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,7 @@ from mainstay.delivery.lanes import Lanes
 from mainstay.delivery.levels import Levels
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.polls import Poll
+from mainstay.edge.record import Recorder
 from mainstay.flows import journey
 from mainstay.flows.apply import Apply
 from mainstay.flows.ask import Desk
@@ -30,8 +32,12 @@ from mainstay.proof.sim.acts import Swarm
 from mainstay.proof.sim.machine import Fittings
 from mainstay.proof.sim.run import one
 from mainstay.stock import decide as stock
+from mainstay.storage.database import SQL
 from mainstay.storage.inbox import Inbox
 from mainstay.storage.packing import unpack
+from mainstay.storage.state import Batch, State
+
+MOMENT_S = 0.05
 
 
 def _never(_right: Any) -> Any:
@@ -167,6 +173,54 @@ def _all_at_once(right: Any) -> Any:
     return take
 
 
+def _synced(how: str) -> Callable[[Any], Any]:
+    """The inbox of the door is opened with less care."""
+
+    def spoil(right: Any) -> Any:
+        def begin(self: Inbox, path: Any) -> None:
+            right(self, path)
+            if path.name == "inbox.db":
+                self.connection.pragma("synchronous", how)
+
+        return begin
+
+    return spoil
+
+
+def _told_first(right: Any) -> Any:
+    """Senders are told at once, and what they sent is kept in a moment."""
+
+    def flush(self: Recorder) -> None:
+        for number, future in enumerate(self._told, self.inbox.last + 1):
+            if not future.done():
+                future.set_result(number)
+        asyncio.get_running_loop().call_later(MOMENT_S, right, self)
+
+    return flush
+
+
+def _position_first(right: Any) -> Any:
+    """The position in the inbox is kept, and then, in a commit of its own, what the receipts said."""
+
+    def take(self: Intake, source: str, receipts: Any, now: int) -> None:
+        self.world.store.run("set_counter", (f"position/{source}", receipts[-1].seq))
+        right(self, source, receipts, now)
+
+    return take
+
+
+def _in_two(right: Any) -> Any:
+    """A batch's intents are kept, and then, in a commit of its own, the rest."""
+
+    def write(self: State, batch: Batch) -> None:
+        intents, batch.intents = batch.intents, []
+        with self.connection:
+            self.connection.executemany(SQL["add_intent"], intents)
+        right(self, batch)
+
+    return write
+
+
 class Mutant(Struct, frozen=True):
     """A planted bug: what is broken, where it is planted, by which rule it is noticed, and on which seeds."""
 
@@ -177,6 +231,7 @@ class Mutant(Struct, frozen=True):
     by: str
     seeds: range = range(160)
     scenario: str = ""
+    power: bool = False  # only where the power is cut is it noticed
 
 
 MUTANTS: dict[str, Mutant] = {
@@ -264,6 +319,15 @@ MUTANTS: dict[str, Mutant] = {
     "time-of-the-batch": Mutant(
         "what is heard bears the time of its batch, not of its receipt", Intake, "take", _all_at_once, "other batches", range(0, 1_000, 50)
     ),
+    "sync-seldom": Mutant("the inbox is not synced at a commit", Inbox, "__init__", _synced("normal"), "what is acknowledged", power=True),
+    "sync-never": Mutant("the inbox is never synced", Inbox, "__init__", _synced("off"), "a power cut", power=True),
+    "acknowledge-first": Mutant(
+        "a receipt is acknowledged a moment before it is kept", Recorder, "flush", _told_first, "what is acknowledged", power=True
+    ),
+    "position-first": Mutant(
+        "a position is kept before what was read up to it", Intake, "_take", _position_first, "ended once", power=True
+    ),
+    "commit-in-two": Mutant("intents are kept in a commit of their own", State, "write", _in_two, "nothing in us breaks", power=True),
     "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", _half, "levels_wrong"),
 }
 
@@ -290,6 +354,6 @@ def caught(name: str, swarms: Iterator[Swarm], furnish: Callable[[str], Fittings
     """How many seeds it took to notice a bug, and what was noticed; (0, "") where nothing was."""
     with planted(name):
         for number, drawn in enumerate(swarms, 1):
-            if broken := one(drawn, furnish).broken:
+            if broken := one(drawn, furnish, power=MUTANTS[name].power).broken:
                 return number, broken
     return 0, ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import tempfile
 import time
 from collections import Counter
@@ -17,6 +18,7 @@ import structlog
 
 from mainstay.flows.heap import look_seldom
 from mainstay.model.failures import Reject
+from mainstay.proof.disk import Disk
 from mainstay.proof.play import Cast
 from mainstay.proof.sim.acts import FAULTS, SCENARIOS, Swarm, draw
 from mainstay.proof.sim.machine import Fittings
@@ -36,18 +38,21 @@ def swarm(seed: int, landscapes: Sequence[str], scenario: str = "") -> Swarm:
     return draw(seed, tuple(landscapes), TWINS, SCENARIOS[scenario])
 
 
-def one(drawn: Swarm, furnish: Furnish) -> Ending:
-    """Play one swarm in a folder of its own."""
-    with tempfile.TemporaryDirectory(prefix="mainstay-sim-", dir=_memory()) as place:
-        return play(drawn, furnish(drawn.landscape), Path(place), prove=drawn.seed % PROVE_EVERY == 0)
+def one(drawn: Swarm, furnish: Furnish, *, power: bool = False) -> Ending:
+    """Play one swarm in a folder of its own. `power`: it is cut again and again, and the state is rebuilt from the log at the end."""
+    with tempfile.TemporaryDirectory(prefix="mainstay-sim-", dir=memory()) as place:
+        if not power:
+            return play(drawn, furnish(drawn.landscape), Path(place), prove=drawn.seed % PROVE_EVERY == 0)
+        with Disk(Path(place), random.Random(drawn.seed + 5)) as disk:
+            return play(drawn, furnish(drawn.landscape), Path(place), prove=True, disk=disk)
 
 
-def many(seeds: Iterable[int], landscapes: Sequence[str], furnish: Furnish, scenario: str = "") -> Iterator[Ending]:
+def many(seeds: Iterable[int], landscapes: Sequence[str], furnish: Furnish, scenario: str = "", *, power: bool = False) -> Iterator[Ending]:
     """Endings as they come, in no particular order. Work stops with the iteration."""
     numbers = list(seeds)
     chunks = [numbers[start : start + CHUNK] for start in range(0, len(numbers), CHUNK)]
     with ProcessPoolExecutor(max_workers=os.cpu_count(), initializer=silence) as pool:
-        work = [pool.submit(_chunk, chunk, landscapes, furnish, scenario) for chunk in chunks]
+        work = [pool.submit(_chunk, chunk, landscapes, furnish, scenario, power) for chunk in chunks]
         try:
             for done in work:
                 yield from done.result()
@@ -55,20 +60,20 @@ def many(seeds: Iterable[int], landscapes: Sequence[str], furnish: Furnish, scen
             pool.shutdown(cancel_futures=True)
 
 
-def _chunk(seeds: list[int], landscapes: Sequence[str], furnish: Furnish, scenario: str) -> list[Ending]:
-    return [one(swarm(seed, landscapes, scenario), furnish) for seed in seeds]
+def _chunk(seeds: list[int], landscapes: Sequence[str], furnish: Furnish, scenario: str, power: bool) -> list[Ending]:
+    return [one(swarm(seed, landscapes, scenario), furnish, power=power) for seed in seeds]
 
 
-def shrink(drawn: Swarm, furnish: Furnish) -> tuple[Swarm, str]:
+def shrink(drawn: Swarm, furnish: Furnish, *, power: bool = False) -> tuple[Swarm, str]:
     """The shortest history found that breaks the same rule: acts go, weather clears, while it still fails."""
-    rule = _rule(one(drawn, furnish).broken)
+    rule = _rule(one(drawn, furnish, power=power).broken)
     best, broken, tries = drawn, rule, 0
     again = True
     while again and tries < SHRINKS_MAX:
         again = False
         for shorter in _shorter(best):
             tries += 1
-            ending = one(shorter, furnish)
+            ending = one(shorter, furnish, power=power)
             if ending.broken and _rule(ending.broken) == rule:
                 best, broken, again = shorter, ending.broken, True
                 break
@@ -106,11 +111,11 @@ def told(drawn: Swarm, broken: str) -> list[str]:
 def report(endings: Iterable[Ending], progress: Callable[[Ending], None]) -> dict[str, Any]:
     """What the run showed: how many seeds, which failed, how often each fault and each act really happened."""
     started, failed = time.monotonic(), {}
-    seeds = commits = 0
+    seeds = commits = cuts = 0
     fired: Counter[str] = Counter()
     played: Counter[str] = Counter()
     for ending in endings:
-        seeds, commits = seeds + 1, commits + ending.commits
+        seeds, commits, cuts = seeds + 1, commits + ending.commits, cuts + ending.cuts
         fired += ending.fired
         played += ending.played
         if ending.broken:
@@ -119,7 +124,7 @@ def report(endings: Iterable[Ending], progress: Callable[[Ending], None]) -> dic
     seconds = time.monotonic() - started
     return {
         "seeds": seeds, "failed": failed, "seconds": round(seconds, 1), "seeds_per_s": round(seeds / seconds, 1) if seconds else 0.0,
-        "commits_checked": commits, "faults": dict(sorted(fired.items())), "acts": dict(sorted(played.items())),
+        "commits_checked": commits, "power_cuts": cuts, "faults": dict(sorted(fired.items())), "acts": dict(sorted(played.items())),
         "never_fired": sorted(set(FAULTS) - set(fired)),
     }  # fmt: skip
 
@@ -130,6 +135,6 @@ def silence() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
-def _memory() -> str | None:
+def memory() -> str | None:
     """Files of a simulation live in memory where the machine has such a place."""
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None

@@ -15,6 +15,7 @@ from mainstay.flows.propagate import shelves_of
 from mainstay.flows.rebuild import CONSERVED, verify
 from mainstay.model.times import SECOND
 from mainstay.proof.books import MUST_BE_ZERO, believed, compare, is_named
+from mainstay.proof.disk import Disk
 from mainstay.proof.history import CURRENCY, Product, Story
 from mainstay.proof.play import Cast
 from mainstay.proof.sim.acts import Swarm
@@ -22,10 +23,11 @@ from mainstay.proof.sim.again import differs
 from mainstay.proof.sim.clockwork import Clockwork
 from mainstay.proof.sim.machine import Fittings, Machine, owned
 from mainstay.proof.sim.reads import misread
+from mainstay.proof.sim.trouble import Blackouts, Lost, Make
 from mainstay.proof.sim.troupe import Troupe
 from mainstay.proof.sim.wires import Wires, url
 from mainstay.stock.fold import free
-from mainstay.storage.database import SQL, rows
+from mainstay.storage.database import SQL, STORE_FAILED, rows
 from mainstay.storage.state import State
 from mainstay.twins.amazon import AmazonTwin
 from mainstay.twins.imitation import Weather
@@ -63,21 +65,26 @@ class Ending(Struct):
     fired: Counter[str] = field(default_factory=Counter)
     played: Counter[str] = field(default_factory=Counter)
     figures: dict[str, Any] = field(default_factory=dict)
+    cuts: int = 0  # of the power
     log: str = ""  # a digest of every event, in order: the same seed gives the same one
 
 
-def play(swarm: Swarm, fittings: Fittings, place: Path, *, prove: bool = False) -> Ending:
-    """Play a seed in an empty folder. `prove` also rebuilds the state from the log."""
+def play(
+    swarm: Swarm, fittings: Fittings, place: Path, *, prove: bool = False, disk: Disk | None = None, trouble: Make = Blackouts
+) -> Ending:
+    """Play a seed in an empty folder. `prove` also rebuilds the state from the log. On a `disk` there is trouble while people act."""
     loop = Clockwork()
     loop.set_task_factory(owned)
     asyncio.set_event_loop(loop)
-    stage = Stage(swarm, fittings, place, loop)
+    stage = Stage(swarm, fittings, place, loop, disk, trouble)
     ending = Ending(swarm.seed)
     try:
         loop.run_until_complete(stage.main(prove))
-    except Broken as broken:
+    except (Broken, Lost) as broken:
         ending.broken = str(broken)
     finally:
+        if disk:
+            disk.cut_at = disk.fault = None
         if stage.machine.up:
             stage.machine.crash()
         for task in asyncio.all_tasks(loop):
@@ -87,20 +94,21 @@ def play(swarm: Swarm, fittings: Fittings, place: Path, *, prove: bool = False) 
         asyncio.set_event_loop(None)
     ending.commits, ending.played = stage.machine.commits, stage.troupe.played
     ending.fired = sum((twin.fired for twin in stage.wires.twins.values()), stage.wires.fired)
-    ending.figures, ending.log = stage.figures, stage.log
+    ending.figures, ending.log, ending.cuts = stage.figures, stage.log, disk.cuts if disk else 0
     return ending
 
 
 class Stage:
     """The twins, the wires, the machine and the troupe of one seed."""
 
-    def __init__(self, swarm: Swarm, fittings: Fittings, place: Path, loop: Clockwork) -> None:
+    def __init__(self, swarm: Swarm, fittings: Fittings, place: Path, loop: Clockwork, disk: Disk | None, trouble: Make) -> None:
         self.swarm, self.place, self.loop = swarm, place, loop
         self.fittings = fittings
         self.cast = cast(swarm.seed)
         twins = {name: getattr(self.cast, name) for name in Cast.__struct_fields__}
         self.wires = Wires(twins, self.clock, random.Random(swarm.seed + 1))
-        self.machine = Machine(place, fittings, self.wires, self.clock, random.Random(swarm.seed + 2), swarm.batch_max, check)
+        self.machine = Machine(place, fittings, self.wires, self.clock, random.Random(swarm.seed + 2), swarm.batch_max, check, disk)
+        self.trouble = trouble(self.machine, disk, random.Random(swarm.seed + 4)) if disk else None
         self.troupe = Troupe(self.cast, self.wires, self.clock, tuple(swarm.stock), lambda: self.machine)
         self.figures: dict[str, Any] = {}
         self.log = ""
@@ -116,6 +124,8 @@ class Stage:
         assert running is not None
 
         def wrong(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+            if (disk := self.machine.disk) and (disk.is_dark or isinstance(context.get("exception"), STORE_FAILED)):
+                return  # a machine without power cannot fail; and a loop logs what failed on the disk, and goes on
             self.wrong = self.wrong or context.get("exception") or Broken(context["message"])
             running.cancel()
 
@@ -123,7 +133,7 @@ class Stage:
         try:
             await self.run(prove)
         except asyncio.CancelledError:
-            if not isinstance(self.wrong, Broken):
+            if not isinstance(self.wrong, Broken | Lost):
                 raise Broken(f"{type(self.wrong).__name__}: {self.wrong}") from self.wrong
             raise self.wrong from None
 
@@ -134,11 +144,15 @@ class Stage:
         self._shelves_are_known()
         for name, twin in self.wires.twins.items():
             twin.weather = Weather(self.swarm.weather[name])
+        if self.trouble:
+            self.trouble.begin()
         started, acting = self.loop.time(), []
         for act in self.swarm.acts:
             await asyncio.sleep(max(0.0, started + act.at - self.loop.time()))
             acting.append(self.loop.create_task(self.troupe.perform(act)))
         await asyncio.gather(*acting)
+        if self.trouble:
+            await self.trouble.over()
         for twin in self.wires.twins.values():
             twin.weather = Weather()
         await self._come_to_rest()
@@ -222,7 +236,8 @@ class Stage:
             verdict = verify(self.place / "state.db", self.place / "rebuilt.db", self.fittings.shop)
             if not verdict.identical:
                 raise Broken(f"the log does not give the state: {verdict.differences[:3]}")
-            self._batches_do_not_matter()
+            if not self.machine.disk:  # where it fails, nobody can say which batches were kept
+                self._batches_do_not_matter()
 
     def _batches_do_not_matter(self) -> None:
         other = State(self.place / "other.db")

@@ -193,9 +193,9 @@ class Troupe:
         """Everything that is open leaves, sometimes in two parcels."""
         warehouse, packed = self.cast.warehouse, False
         for release, order in list(warehouse.released.items()):
-            if order["orderStatus"] != "awaiting_shipment":
-                continue
             units = warehouse.left(release)
+            if order["orderStatus"] != "awaiting_shipment" or not any(units.values()):
+                continue
             if sum(units.values()) > 1 and dice.random() < 0.4:
                 warehouse.ship(release, self.clock(), lines={next(iter(units)): 1}, tracking=f"BR{dice.randrange(10**9)}")
             else:
@@ -230,7 +230,7 @@ class Troupe:
     # --- what breaks, and who repairs --------------------------------------------------------------------------------
     async def crash(self, dice: random.Random) -> bool:
         machine = self.machine()
-        if not machine.up:
+        if not machine.up or machine.disk:  # where the power is cut, that is crash enough
             return False
         machine.crash()
         self.wires.fired["crash"] += 1

@@ -42,6 +42,10 @@ SELECT name, value FROM mark WHERE name >= ? AND name < ? || '~';
 -- Remember a value, such as a feed's cursor.
 INSERT INTO mark (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
+-- name: drop_marks
+-- Forget the values whose names begin so.
+DELETE FROM mark WHERE name >= ? AND name < ? || '~';
+
 -- name: set_seal
 -- Where an archived receipt lies, and its key.
 INSERT INTO seal (seq, subject, place, length, segment, key) VALUES (?, ?, ?, ?, ?, ?)

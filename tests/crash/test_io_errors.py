@@ -1,0 +1,132 @@
+"""The n-th operation of the disk fails, for every n of a small history: nothing half done, nothing acknowledged lost, and work goes on."""
+
+import random
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import apsw
+import pytest
+
+from mainstay.app.simulate import fittings
+from mainstay.proof.disk import Disk, Fault
+from mainstay.proof.sim import run
+from mainstay.proof.sim.acts import Act, Swarm
+from mainstay.proof.sim.story import play
+from mainstay.proof.sim.trouble import Failing
+from mainstay.storage.state import Batch, State
+
+ALWAYS = 1 << 30  # until it is repaired
+KINDS = {  # how it fails
+    "once, as SQLITE_IOERR": partial(Fault, error=apsw.IOError),
+    "once, as SQLITE_FULL, in the middle of a write": partial(Fault, error=apsw.FullError, torn=True),
+    "as SQLITE_FULL, for a minute": partial(Fault, error=apsw.FullError, times=ALWAYS),
+    "as SQLITE_IOERR, for a minute": partial(Fault, error=apsw.IOError, times=ALWAYS),
+}
+ACTS = (
+    Act(1, "shop buys", 3), Act(2, "webshop buys", 5), Act(3, "till sells", 2), Act(12, "warehouse packs", 3), Act(20, "count", 4),
+    Act(30, "goods come back", 5), Act(31, "goodwill", 5),
+)  # fmt: skip
+SMALL = Swarm(1, "as in the demo", {twin: {} for twin in run.TWINS}, {"SKU-0": 5, "SKU-1": 4}, 16, ACTS)
+
+
+def played(fault):
+    """The small history on a disk with a fault, in which the power goes at the end; and how many operations there were."""
+    troubles = []
+
+    def failing(*of):
+        troubles.append(Failing(fault, *of))
+        return troubles[0]
+
+    with tempfile.TemporaryDirectory(dir=run.memory()) as folder, Disk(Path(folder), random.Random(fault.at)) as disk:
+        ending = play(SMALL, fittings(SMALL.landscape), Path(folder), prove=True, disk=disk, trouble=failing)
+        return ending, disk.failed, troubles[0].operations
+
+
+def broken(points):
+    """Which faults broke something, and how many there really were."""
+    run.silence()
+    found, failed = [], 0
+    for n, kind in points:
+        ending, shown, _ = played(KINDS[kind](n))
+        failed += shown > 0
+        if ending.broken:
+            found.append(f"operation {n} fails {kind}: {ending.broken}")
+    return found, failed
+
+
+def operations():
+    """How many operations there are while people act, without a fault."""
+    ending, _, every = played(Fault(ALWAYS, apsw.IOError))
+    assert not ending.broken and sorted(ending.played) == sorted(act.kind for act in ACTS)
+    return every
+
+
+def test_operations_that_fail_here_and_there_break_nothing():
+    every = operations()
+    points = [(n, list(KINDS)[number % len(KINDS)]) for number, n in enumerate(range(1, every, 23))]
+    found, failed = broken(points)
+    assert found == [] and failed == len(points)
+
+
+@pytest.mark.slow
+def test_every_operation_may_fail(capsys):
+    """Each in one of the ways to fail, by turns; on two processes."""
+    started = time.monotonic()
+    points = [(n, list(KINDS)[n % len(KINDS)]) for n in range(1, operations())]
+    chunks = [points[start::16] for start in range(16)]
+    with ProcessPoolExecutor(2) as pool:
+        results = list(pool.map(broken, chunks))
+    failed = sum(number for _, number in results)
+    with capsys.disabled():
+        print(f"\n{len(points)} faults of the disk, {failed} of them shown, {time.monotonic() - started:.0f} s")
+    assert [one for found, _ in results for one in found] == [] and failed == len(points)
+
+
+def test_a_commit_that_fails_says_why_it_failed(tmp_path):
+    """SQLite has rolled back by itself; that there is nothing left to roll back is no message's fault."""
+    with Disk(tmp_path, random.Random(1)) as disk:
+        state = State(tmp_path / "state.db")
+        for error in (apsw.FullError, apsw.IOError):
+            disk.fault, disk.failed = Fault(disk.operations + 1, error), 0
+            batch = Batch()
+            batch.counters = {"position/inbox": 7}
+            with pytest.raises(error):
+                state.write(batch)
+            assert "position/inbox" not in state.counters()
+        disk.fault = None
+        state.write(batch)
+        assert state.counters()["position/inbox"] == 7
+        state.close()
+
+
+def test_what_a_failed_sync_left_behind_is_written_anew(tmp_path):
+    """Linux forgets pages that it could not write: a later sync says nothing of them. Found again by a restart, they must be safe."""
+    with Disk(tmp_path, random.Random(2)) as disk:
+        state, batch = State(tmp_path / "state.db"), Batch()
+        batch.counters = {"event": 1}
+        state.write(batch)
+        began = disk.operations
+        state.write(batch)
+        syncs = disk.operations - began  # the last operation of a commit is its sync
+        disk.fault = Fault(disk.operations + syncs, apsw.FullError, times=ALWAYS)  # and so does what closing would mend
+        batch.counters = {"event": 2}
+        with pytest.raises(apsw.FullError):
+            state.write(batch)
+        with pytest.raises(apsw.Error):
+            state.close()
+        disk.fault = None
+        state = State(tmp_path / "state.db")
+        found = state.counters()["event"]
+        batch.counters = {"event": found + 1}
+        state.write(batch)
+        with pytest.raises(apsw.IOError):
+            disk.cut()
+        with pytest.raises(apsw.Error):
+            state.close()
+        disk.light()
+        state = State(tmp_path / "state.db")
+        assert state.counters()["event"] == found + 1
+        state.close()
