@@ -9,7 +9,7 @@ from msgspec import Struct
 from mainstay.flows.world import World
 from mainstay.model.identity import named
 from mainstay.model.objects import Person, Reference
-from mainstay.model.seen import OrderSeen, PaymentSeen, PriceSeen, ProductSeen, StockCounted, StockMoved
+from mainstay.model.seen import OrderSeen, PaymentSeen, PriceSeen, ProductSeen, StockCounted, StockMoved, refuse_senseless
 from mainstay.storage.inbox import Receipt
 from mainstay.storage.state import Key
 
@@ -24,7 +24,8 @@ class Statement(Struct):
 
 
 def statement(world: World, receipt: Receipt, said: Any, person: Person | None) -> Statement:
-    """A statement that a receipt makes, ready to be taken."""
+    """A statement that a receipt makes, ready to be taken. Raises Reject."""
+    refuse_senseless(said)
     return Statement(receipt, said, person, keys_of(world, receipt.system, said))
 
 
