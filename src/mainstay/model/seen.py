@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from mainstay.model.failures import Reject
+from mainstay.model.money import decimals
 from mainstay.model.objects import (
     Amount,
     Currency,
@@ -30,7 +32,6 @@ from mainstay.model.objects import (
     Variant,
     Word,
 )
-from mainstay.model.times import SECOND, within
 
 EXTERNAL_CHARS_MAX = 250
 External = Annotated[str, Meta(min_length=1, max_length=EXTERNAL_CHARS_MAX)]
@@ -43,21 +44,6 @@ class Seen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_
     external: External
     version: Version = 0
     at: Moment = 0
-
-
-def refuse_senseless(said: Seen) -> None:
-    """Raise Reject for a statement that nothing here could hold: what a connector makes itself is checked by nobody else."""
-    if not said.external:
-        raise Reject(f"{type(said).__name__} does not say which object it speaks of", "id_missing")
-    if len(said.external) > EXTERNAL_CHARS_MAX:
-        told = f"the id {said.external[:40]!r}… has {len(said.external)} characters"
-        raise Reject(f"{told}; at most {EXTERNAL_CHARS_MAX} are an id", "schema")
-    within(said.at, f"{said.at // SECOND} seconds since 1970")
-    if not -(2**63) <= said.version < 2**63:
-        raise Reject(f"{said.external[:40]!r} has a version that is no number of 64 bits", "out_of_range")
-    if type(said) is PaymentSeen and said.refunded > said.captured:
-        told = f"{said.refunded} of payment {said.external!r} were given back, {said.captured} captured (minor units of {said.currency})"
-        raise Reject(f"{told}: compare them at the provider; no more can go back than was captured", "refund_exceeds_capture")
 
 
 class OrderSeen(Seen, frozen=True, tag="OrderSeen"):
@@ -251,3 +237,25 @@ SeenEvent = (
     | TaxQuoted
     | Hint
 )
+
+_write = msgspec.msgpack.Encoder().encode
+_read = msgspec.msgpack.Decoder(SeenEvent).decode
+
+
+def refuse_senseless(said: SeenEvent) -> None:
+    """Raise Reject for a statement that the log could not give back. A connector builds it unchecked, and sums what was in bounds."""
+    if not said.external:
+        raise Reject(f"{type(said).__name__} does not say which object it speaks of", "id_missing")
+    if len(said.external) > EXTERNAL_CHARS_MAX:
+        told = f"the id {said.external[:40]!r}… has {len(said.external)} characters"
+        raise Reject(f"{told}; at most {EXTERNAL_CHARS_MAX} are an id", "schema")
+    try:
+        _read(_write(said))
+    except (msgspec.ValidationError, OverflowError) as error:
+        raise Reject(f"what {said.external!r} says is more than can be meant: {error}", "out_of_range") from None
+    currency = said.order.currency if isinstance(said, OrderSeen) else getattr(said, "currency", None)
+    if currency is not None:
+        decimals(currency)
+    if type(said) is PaymentSeen and said.refunded > said.captured:
+        told = f"{said.refunded} of payment {said.external!r} were given back, {said.captured} captured (minor units of {said.currency})"
+        raise Reject(f"{told}: compare them at the provider; no more can go back than was captured", "refund_exceeds_capture")
