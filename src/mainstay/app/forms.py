@@ -18,6 +18,7 @@ from mainstay.model.identity import sku
 from mainstay.model.objects import StockMeasure
 from mainstay.model.seen import Said, StockCounted
 
+DIGITS_MAX = 19  # of a number that a column holds
 COLUMNS = ("sku", "units", "location")  # of a table of counts; the last may be missing
 
 
@@ -96,9 +97,10 @@ class Table:
         row = dict(zip(self.columns, cells, strict=False))
         if len(cells) > len(self.columns):
             raise Reject(f"it has {len(cells)} cells, of {len(self.columns)} columns", "schema")
-        if not row.get("units", "").isdecimal():
-            raise Reject(f"{row.get('units', '')[:40]!r} is no number of units; write a whole number, 0 or more", "schema")
-        return Count(sku(row.get("sku", "")), int(row["units"]), row.get("location", ""))
+        units = row.get("units", "")
+        if not (units.isascii() and units.isdecimal() and len(units) < DIGITS_MAX):
+            raise Reject(f"{units[:40]!r} is no number of units; write a whole number, 0 or more", "schema")
+        return Count(sku(row.get("sku", "")), int(units), row.get("location", ""))
 
 
 def _cells(line: str) -> list[str]:

@@ -14,6 +14,7 @@ import msgspec
 
 from mainstay.app.build import clock, look_into, secret
 from mainstay.app.forms import Count, Table, counted
+from mainstay.contract.connector import MARK
 from mainstay.flows.tell import STATEMENTS_MAX
 from mainstay.model.failures import Halt, Reject
 from mainstay.model.objects import StockMeasure
@@ -42,10 +43,12 @@ def act(config: Path, path: str, **told: Any) -> dict[str, Any]:
 def counts_in(path: Path) -> Iterator[Count]:
     """The counts of a CSV file (UTF-8, a first row of column names). Raises ClickException with the line."""
     table = Table()
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
-                found = table.count(line)
+                found = table.count(line.removeprefix(MARK if number == 1 else b"").decode())
+            except UnicodeDecodeError as error:
+                raise click.ClickException(f"{path}:{number}: it is not UTF-8 at byte {error.start}; save the table as UTF-8") from None
             except Reject as why:
                 raise click.ClickException(f"{path}:{number}: {why.why}") from None
             if found is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -15,6 +16,7 @@ from mainstay.model.secrets import Secret
 from mainstay.model.seen import Said
 
 ROWS_MAX = 250  # rows of one page
+MARK = b"\xef\xbb\xbf"  # that some senders put before UTF-8
 
 
 class Topic(Struct, frozen=True):
@@ -101,6 +103,11 @@ class Delivery(Struct, frozen=True):
     key: str
 
 
+def unread(body: bytes) -> Delivery:
+    """A delivery of a sender that has proved itself, whose body says neither topic nor id: its bytes are its identity."""
+    return Delivery("", blake2b(body, digest_size=16).hexdigest())
+
+
 class Session(Struct, frozen=True):
     """What a log-in gave: a token and how long it lives."""
 
@@ -155,7 +162,8 @@ class Connector:
     def receive(self, headers: Mapping[str, str], body: bytes, now: int) -> Delivery:
         """Prove the sender over the raw bytes and name the event. Header names are lower case; `now` is in microseconds.
 
-        Raises Forged. Reads as little of the body as it can: this runs before the acknowledgement.
+        Raises Forged. Reads as little of the body as it can: this runs before the acknowledgement. One that it cannot read is `unread`:
+        its topic is "", and `translate` raises what is wrong with it.
         """
         raise Reject(f"{self.manifest.name} sends no webhooks", "unknown_topic")
 
@@ -233,9 +241,11 @@ def read(body: bytes, kind: type[Any]) -> Any:
     except RecursionError:
         raise Reject("nested deeper than any business document", "too_deep") from None
     except msgspec.DecodeError as error:
+        if body.startswith(MARK):
+            return read(body[len(MARK) :], kind)
         raise Reject(*_why_unreadable(body, str(error))) from None
     except UnicodeDecodeError as error:
-        raise Reject(f"not UTF-8: {error}", "not_utf8") from None
+        raise Reject(f"not UTF-8 at byte {error.start}", "not_utf8") from None
 
 
 def _why_unreadable(body: bytes, error: str) -> tuple[str, str]:

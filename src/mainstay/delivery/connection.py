@@ -14,7 +14,7 @@ from mainstay.contract.talk import Call, Reply, Talk, lost
 from mainstay.delivery.budgets import Budgets, Floor
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.retry import BREAKER_FAILURES, Breaker
-from mainstay.model.failures import Failure, Halt, Retry
+from mainstay.model.failures import Failure, Halt, Reject, Retry
 from mainstay.model.times import SECOND
 from mainstay.storage.database import STORE_FAILED
 
@@ -95,6 +95,8 @@ class Connection:
         now = self.clock()
         base = self.connector.endpoints().get(call.endpoint, "")
         url = call.path if call.path.startswith(("https://", "http://")) else base.rstrip("/") + call.path
+        if url.startswith("http://") and not base.startswith("http://"):
+            raise Reject(f"{call.operation}: {self.name} handed out an address without TLS: {url[:80]}")
         headers = {**call.headers, **self.connector.headers(call, url, session, now)}
         self.calls[call.operation] += 1
         try:

@@ -20,7 +20,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from mainstay.contract.connector import Row
+from mainstay.contract.connector import MARK, Row
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.model.cards import redacted
 from mainstay.model.failures import Reject
@@ -37,7 +37,6 @@ LINES_MAX = 100  # lines that share a commit
 BEHIND_MAX = 2_000  # receipts that the core may be behind; other answers wait in the same row
 CHUNK_BYTES = 1_048_576
 DONE, REFUSED, DUPLICATE = "done", "refused", "duplicate"  # folders beside the files
-MARK = b"\xef\xbb\xbf"  # that some editors put before UTF-8
 
 log = structlog.get_logger("delivery")
 ReadLine = Callable[[bytes], bytes | None]  # a line's receipt; None where it says nothing; Reject says why it cannot be read

@@ -115,7 +115,7 @@ FINDINGS: Mapping[str, Kind] = {
     # safety
     "currency-unknown": Kind("error", "The currency is not one of ISO 4217."),
     "listen-exposed": Kind("error", "Mainstay listens on a public address without an https url."),
-    "url-insecure": Kind("error", "The public url is not https."),
+    "url-insecure": Kind("error", "An address that is called over the internet is not https: the public url, or a system's."),
     "url-missing": Kind("warning", "Systems could send events, but there is no url for them: news comes by polling alone."),
     "token-shared": Kind("error", "Two who call the API have the same token: one would pass for the other."),
     "setting-unknown": Kind("error", "A setting that the connector does not have."),

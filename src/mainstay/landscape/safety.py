@@ -109,6 +109,9 @@ def _value(survey: Survey, path: KeyPath, setting: Setting, value: Any) -> Findi
     if form == "uri" and not _is_address(value):
         wrong = f'{where}: "{value}" is no address that can be called.'
         yield survey.finding("value-wrong", path, wrong, f'`{setting.name} = "https://…"`, with the host of your account')
+    elif form == "uri" and urlsplit(value).scheme == "http" and not _is_near(urlsplit(value).hostname or ""):
+        wrong = f'What is said to "{value}", secrets too, could be read and changed on its way.'
+        yield survey.finding("url-insecure", path, wrong, f'`{setting.name} = "https://{urlsplit(value).hostname}"`')
     elif form == "system" and value not in survey.shop.systems:
         yield survey.finding(
             "system-unknown", path, f'{where}: "{value}" is not one of the [systems].', nearest(value, survey.shop.systems)
@@ -120,7 +123,13 @@ def _is_address(text: str) -> bool:
         parts = urlsplit(text)
     except ValueError:
         return False
-    return parts.scheme in ("https", "http") and bool(parts.hostname)
+    odd = any(one.isspace() or one == "\\" or not one.isprintable() for one in text)
+    return parts.scheme in ("https", "http") and bool(parts.hostname) and "@" not in parts.netloc and not odd
+
+
+def _is_near(host: str) -> bool:
+    """Does it stand in a net of our own, as far as its name says: a private address, or a name without a domain?"""
+    return not ip_address(host).is_global if _is_ip(host) else "." not in host
 
 
 def placeholders(survey: Survey) -> Findings:

@@ -9,6 +9,7 @@ import msgspec
 from mainstay.model.failures import Reject
 
 MINOR_MAX = 2**53  # beyond this a JSON reader in another language loses cents
+DIGITS_MAX = 100  # of an amount; beyond them reading takes long, and Python refuses it at last (CVE-2020-10735)
 
 # ISO 4217 (List One, 2024-06): alphabetic code -> decimals. Codes without a minor unit (XAU, XXX …) are not money here.
 _TWO = (
@@ -52,7 +53,7 @@ def minor(text: object, currency: str) -> int:
     kept, rest = fraction[:places], fraction[places:]
     if rest.strip("0"):
         raise Reject(f"{text[:40]!r} has more than the {places} decimals of {currency}", "scale")
-    value = int(digits + kept + "0" * (places - len(kept)))
+    value = int(digits + kept + "0" * (places - len(kept))) if len(digits) < DIGITS_MAX else MINOR_MAX + 1
     if value > MINOR_MAX:
         raise Reject(f"{text[:40]!r} {currency} is larger than any amount that can be meant", "out_of_range")
     return -value if whole[:1] == "-" else value

@@ -12,8 +12,11 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from mainstay.model.times import BEGIN, END
+
 Units = Annotated[int, Meta(ge=0, le=1_000_000)]
 Amount = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+Moment = Annotated[int, Meta(ge=BEGIN, lt=END)]  # UTC microseconds since 1970
 Currency = Annotated[str, Meta(min_length=3, max_length=3)]
 Word = Annotated[str, Meta(max_length=250)]
 
@@ -59,7 +62,7 @@ class Order(Noun, frozen=True):
 
     number: Word
     currency: Currency
-    placed_at: int
+    placed_at: Moment
     lines: tuple[Line, ...]
     total: Amount
     shipping: Amount = 0
@@ -72,7 +75,7 @@ class Order(Noun, frozen=True):
     gift_cards: Amount = 0  # part of the total that gift cards paid
     adjustment: Amount = 0  # a rounding or cash adjustment that the source itself states
     payment: PaymentStatus = "pending"
-    cancelled_at: int | None = None
+    cancelled_at: Moment | None = None
     payments: tuple[Reference, ...] = ()  # at payment providers
     reservation: str = ""  # ours, when the channel asked first
     company: Word = ""  # B2B: the company's id at the source

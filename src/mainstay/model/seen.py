@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
+from mainstay.model.failures import Reject
+from mainstay.model.money import decimals
 from mainstay.model.objects import (
     Amount,
     Currency,
     DisputeStatus,
     FulfilmentStatus,
+    Moment,
     Order,
     PaymentStatus,
     Person,
@@ -29,15 +33,17 @@ from mainstay.model.objects import (
     Word,
 )
 
-External = Annotated[str, Meta(min_length=1, max_length=250)]
+EXTERNAL_CHARS_MAX = 250
+External = Annotated[str, Meta(min_length=1, max_length=EXTERNAL_CHARS_MAX)]
+Version = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Seen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="event"):
     """What all statements share."""
 
     external: External
-    version: int = 0
-    at: int = 0
+    version: Version = 0
+    at: Moment = 0
 
 
 class OrderSeen(Seen, frozen=True, tag="OrderSeen"):
@@ -179,7 +185,7 @@ class SettlementLineSeen(Seen, frozen=True, tag="SettlementLineSeen"):
     fee: Amount = 0
     of: Reference | None = None
     payout: str = ""
-    available_at: int = 0
+    available_at: Moment = 0
 
 
 class PayoutSeen(Seen, frozen=True, tag="PayoutSeen"):
@@ -188,7 +194,7 @@ class PayoutSeen(Seen, frozen=True, tag="PayoutSeen"):
     currency: Currency
     amount: Amount
     status: Literal["scheduled", "in_transit", "paid", "failed", "cancelled"]
-    arrives_at: int = 0
+    arrives_at: Moment = 0
 
 
 class TaxQuoted(Seen, frozen=True, tag="TaxQuoted"):
@@ -231,3 +237,25 @@ SeenEvent = (
     | TaxQuoted
     | Hint
 )
+
+_write = msgspec.msgpack.Encoder().encode
+_read = msgspec.msgpack.Decoder(SeenEvent).decode
+
+
+def refuse_senseless(said: SeenEvent) -> None:
+    """Raise Reject for a statement that the log could not give back. A connector builds it unchecked, and sums what was in bounds."""
+    if not said.external:
+        raise Reject(f"{type(said).__name__} does not say which object it speaks of", "id_missing")
+    if len(said.external) > EXTERNAL_CHARS_MAX:
+        told = f"the id {said.external[:40]!r}… has {len(said.external)} characters"
+        raise Reject(f"{told}; at most {EXTERNAL_CHARS_MAX} are an id", "schema")
+    try:
+        _read(_write(said))
+    except (msgspec.ValidationError, OverflowError) as error:
+        raise Reject(f"what {said.external!r} says is more than can be meant: {error}", "out_of_range") from None
+    currency = said.order.currency if isinstance(said, OrderSeen) else getattr(said, "currency", None)
+    if currency:  # a parcel without costs has none
+        decimals(currency)
+    if type(said) is PaymentSeen and said.refunded > said.captured:
+        told = f"{said.refunded} of payment {said.external!r} were given back, {said.captured} captured (minor units of {said.currency})"
+        raise Reject(f"{told}: compare them at the provider; no more can go back than was captured", "refund_exceeds_capture")

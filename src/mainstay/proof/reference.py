@@ -24,6 +24,7 @@ from mainstay.model.failures import CODES
 from mainstay.model.seen import SeenEvent
 from mainstay.money.post import POSTINGS
 from mainstay.orders.moves import BEFORE_RELEASE, MOVES, diagram
+from mainstay.proof.badinput.page import cases, counts
 from mainstay.proof.described import fields, parts, summary, table, word
 from mainstay.proof.rooms import faces
 
@@ -49,6 +50,7 @@ def pages(cli: click.Group, endpoints: Sequence[Endpoint]) -> dict[str, str]:
         "accounts.md": _accounts,
         "api.md": lambda: _api(endpoints),
         "rooms.md": _rooms,
+        "bad-inputs.md": _bad_inputs,
     }
     made = {name: "\n".join([MARK, "", *make()]) + "\n" for name, make in makers.items()}
     return {"README.md": "\n".join([MARK, "", *_index(made)]) + "\n", **made}
@@ -360,3 +362,9 @@ def _rooms() -> Iterator[str]:
         "one that nobody needs. Which rooms may import from which stands in [Architecture](../../ARCHITECTURE.md).",
     )
     yield from faces()
+
+
+# --- what is wrong with what comes in ----------------------------------------------------------------------------------
+def _bad_inputs() -> Iterator[str]:
+    yield from _head("Bad inputs", "What Mainstay does with input that is broken, forged or senseless, case by case.", counts())
+    yield from cases()

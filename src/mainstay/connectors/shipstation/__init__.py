@@ -32,6 +32,7 @@ from mainstay.contract.connector import (
     Topic,
     Url,
     read,
+    unread,
 )
 from mainstay.contract.talk import Call, Repeat, Reply, Talk, judge
 from mainstay.model.commands import CancelRelease, Command, ReleaseOrder
@@ -172,7 +173,10 @@ class ShipStation(Connector):
             raise Forged("the delivery came without the secret part of its path", "signature_missing")
         if not hmac.compare_digest(given.encode(), self.settings.hook_secret.reveal().encode()):
             raise Forged("the delivery came by another path than the secret one")
-        notice = read(body, Notice)
+        try:
+            notice = read(body, Notice)
+        except Reject:
+            return unread(body)
         return Delivery(notice.resource_type, notice.resource_url)
 
     def translate(self, topic: str, body: bytes) -> list[Said]:
@@ -182,6 +186,7 @@ class ShipStation(Connector):
             return [Said(closed(read(body, Order)))]
         if topic in words.HINTS:
             return [Said(hint(read(body, Notice), self._host))]
+        topic = topic or read(body, Notice).resource_type
         if topic in words.NOT_BUSINESS:
             raise Reject(f"{topic} speaks of orders; those that matter are read by the feed of orders", "not_business")
         raise Reject(f"{topic!r} is no topic of ShipStation that this connector knows", "unknown_topic")

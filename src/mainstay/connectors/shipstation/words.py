@@ -72,7 +72,10 @@ def moment(text: str) -> datetime:
 
 def micros(text: str) -> int:
     """UTC microseconds of a Pacific time. Of the hour that comes twice in November the first is meant."""
-    utc = moment(text).replace(tzinfo=PACIFIC).astimezone(UTC)
+    try:
+        utc = moment(text).replace(tzinfo=PACIFIC).astimezone(UTC)
+    except OverflowError:
+        raise Reject(f"{text[:40]!r} is no moment of the years 1 to 9999", "time") from None
     return int(utc.replace(microsecond=0).timestamp()) * SECOND + utc.microsecond
 
 

@@ -28,6 +28,7 @@ from mainstay.contract.connector import (
     Topic,
     Url,
     read,
+    unread,
 )
 from mainstay.contract.talk import Call, Repeat, Reply, Talk, judge
 from mainstay.model.commands import CapturePayment, Command, RefundPayment, VoidPayment
@@ -153,12 +154,16 @@ class Stripe(Connector):
     # --- in ----------------------------------------------------------------------------------------------------------
     def receive(self, headers: Mapping[str, str], body: bytes, now: int) -> Delivery:
         signatures.stripe(self.settings.webhook_secrets, body, headers.get("stripe-signature", ""), now / SECOND)
-        event = read(body, _Peek)
+        try:
+            event = read(body, _Peek)
+        except Reject:
+            return unread(body)
         return Delivery(event.type, event.id)
 
     def translate(self, topic: str, body: bytes) -> list[Said]:
         reader = self._readers.get(topic)
         if reader is None:
+            topic = topic or read(body, _Peek).type
             if self.manifest.topic(topic) is None:
                 raise Reject(f"{topic!r} is no event type of Stripe that this connector knows", "unknown_topic")
             raise Reject(f"{topic} says nothing of payments, refunds, disputes or payouts", "not_business")

@@ -14,7 +14,7 @@ from mainstay.model.failures import Reject
 from mainstay.model.money import decimals
 from mainstay.model.objects import PaymentStatus, Reference
 from mainstay.model.seen import DisputeSeen, Hint, PaymentSeen, PayoutSeen, RefundSeen, SeenEvent, SettlementLineSeen
-from mainstay.model.times import SECOND
+from mainstay.model.times import of_seconds
 
 TIE = 100_000  # versions are microseconds; the digits below the second say how far along the object is
 
@@ -161,7 +161,7 @@ def _read_intent(body: bytes, order_of: Callable[[Mapping[str, str]], Reference 
         PaymentSeen(
             external=_id(intent.id),
             version=_payment_version(event.created, status, intent.amount, intent.amount_received),
-            at=event.created * SECOND,
+            at=of_seconds(event.created),
             currency=currency,
             status=status,
             authorised=to_minor(held, currency),
@@ -182,7 +182,7 @@ def _read_charge(body: bytes, order_of: Callable[[Mapping[str, str]], Reference 
     seen = PaymentSeen(
         external=payment,
         version=_payment_version(event.created, status, charge.amount, captured + refunded),
-        at=event.created * SECOND,
+        at=of_seconds(event.created),
         currency=currency,
         status=status,
         authorised=to_minor(held, currency),
@@ -235,7 +235,7 @@ def _refund_seen(refund: Refund, payment: str, created: int) -> RefundSeen:
     return RefundSeen(
         external=_id(refund.id),
         version=_version(created, words.REFUND_PROGRESS[status]),
-        at=created * SECOND,
+        at=of_seconds(created),
         of=paid,
         payment=paid,
         currency=currency,
@@ -253,7 +253,7 @@ def _read_dispute(body: bytes) -> list[SeenEvent]:
         DisputeSeen(
             external=_id(dispute.id),
             version=_version(event.created, words.DISPUTE_PROGRESS[status]),
-            at=event.created * SECOND,
+            at=of_seconds(event.created),
             of=Reference("payment", _id(dispute.payment_intent or dispute.charge or "")),
             currency=currency,
             amount=to_minor(dispute.amount, currency),
@@ -272,11 +272,11 @@ def _read_payout(body: bytes) -> list[SeenEvent]:
         PayoutSeen(
             external=_id(payout.id),
             version=_version(event.created, words.PAYOUT_PROGRESS[status]),
-            at=event.created * SECOND,
+            at=of_seconds(event.created),
             currency=currency,
             amount=to_minor(payout.amount, currency),
             status=status,
-            arrives_at=payout.arrival_date * SECOND,
+            arrives_at=of_seconds(payout.arrival_date),
         )
     ]
 
@@ -303,7 +303,7 @@ def _line_seen(row: Transaction, payout: str) -> SettlementLineSeen:
     return SettlementLineSeen(
         external=row.id,
         version=_version(row.created, 1 if payout else 0),  # that it is known to which payout it went is the later word
-        at=row.created * SECOND,
+        at=of_seconds(row.created),
         kind=ours(words.SETTLEMENT_KIND, row.reporting_category, "reporting category"),
         currency=currency,
         gross=to_minor(row.amount, currency),
@@ -311,7 +311,7 @@ def _line_seen(row: Transaction, payout: str) -> SettlementLineSeen:
         net=to_minor(row.net, currency),
         of=_settled(row.source),
         payout=payout,
-        available_at=row.available_on * SECOND,
+        available_at=of_seconds(row.available_on),
     )
 
 
@@ -334,7 +334,7 @@ def _payment_version(created: int, status: PaymentStatus, amount: int, moved: in
 
 
 def _version(created: int, progress: int) -> int:
-    return created * SECOND + progress * TIE
+    return of_seconds(created) + progress * TIE
 
 
 def _currency(code: str) -> str:

@@ -149,8 +149,11 @@ def invoice_seen(invoice: Invoice) -> InvoiceSeen:
     )
 
 
+DIGITS_MAX = 12  # of a number of units
+
+
 def _whole(quantity: Decimal, code: str) -> int:
     """Units are whole here; a product that is sold by weight or length does not belong in the feed."""
-    if quantity != int(quantity):
-        raise Reject(f"{quantity} of {code} is no whole number of units", "out_of_range")
+    if not quantity.is_finite() or quantity.adjusted() > DIGITS_MAX or quantity != int(quantity):  # 1E+999999999 would take all memory
+        raise Reject(f"{str(quantity)[:40]} of {code[:120]} is no whole number of units", "out_of_range")
     return int(quantity)

@@ -74,8 +74,13 @@ class Moment(Struct):
     microsecond: int
 
     def micros(self) -> int:
-        whole = datetime(self.year, self.month, self.day, self.hour, self.minute, self.second, tzinfo=UTC)
-        return int(whole.timestamp()) * SECOND + self.microsecond
+        """UTC microseconds; Reject `time` where no calendar has this moment."""
+        try:
+            whole = datetime(self.year, self.month, self.day, self.hour, self.minute, self.second, self.microsecond, UTC)
+        except (ValueError, OverflowError):
+            told = f"{self.year}-{self.month}-{self.day} {self.hour}:{self.minute}:{self.second}.{self.microsecond}"
+            raise Reject(f"{told[:80]!r} is no moment of any calendar", "time") from None
+        return int(whole.replace(microsecond=0).timestamp()) * SECOND + self.microsecond
 
 
 def exact(amount: int, currency: str) -> dict[str, str]:

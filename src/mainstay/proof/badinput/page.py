@@ -1,0 +1,39 @@
+"""The catalogue of bad inputs as a page of the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mainstay.proof.badinput import ABSENT, CASES, DOORS, Case
+from mainstay.proof.described import table
+
+BECOMES = {"applied": "it is taken", "held": "it is held", "proposed": "it stays a proposal", "early": "it waits", "waits": "it waits"}
+
+
+def counts() -> str:
+    """How many there are, and how they are proved."""
+    absent = sum(one.door in ABSENT for one in CASES)
+    return (
+        f"{len(CASES)} cases of {len({one.number for one in CASES})} numbers. {len(CASES) - absent} come to doors that are there, and "
+        f"the tests send each to a real Mainstay; {absent} are for doors that are *not yet* there. "
+        "The codes stand in [Failure codes](failures.md)."
+    )
+
+
+def cases() -> Iterator[str]:
+    """The page's body: the doors, and every case."""
+    doors = [(name, what, str(sum(one.door == name for one in CASES))) for name, what in DOORS.items()]
+    yield from table(doors, "door", "what comes there, and how it answers", "cases")
+    yield ""
+    yield from table([(str(one.number), one.what, *_told(one)) for one in CASES], "no", "input", "door", "what happens")
+
+
+def _told(case: Case) -> tuple[str, str]:
+    """A case's door, and what happens there."""
+    if case.door in ABSENT:
+        return f"*not yet: {case.door}*", ABSENT[case.door]
+    ends = BECOMES.get(case.ends, f"it is {case.ends}" if case.ends == "stale" else f"it is a {case.ends}" if case.ends else "")
+    says = f"“{case.says}”" if case.says else ""
+    return case.door, "; ".join(
+        one for one in (f"{case.status} `{case.code}`" if case.code else str(case.status), says, ends, case.note) if one
+    )

@@ -1,0 +1,74 @@
+"""How a door that the catalogue calls *not yet* shows in the code, so that it cannot be opened without its cases."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+IMPORTED = {  # the modules that whoever opens the door needs, and the rooms in which they would do it
+    "XML": ({"xml", "lxml", "defusedxml", "xmltodict"}, {"edge", "connectors", "delivery", "contract", "app", "flows"}),
+    "EDI": ({"pydifact", "bots", "pyx12", "badx12", "linuxforhealth"}, {"edge", "connectors", "delivery", "contract", "app", "flows"}),
+    "archives": ({"zipfile", "tarfile", "py7zr", "rarfile"}, {"edge", "connectors", "delivery", "contract", "app", "flows"}),
+    "compressed bodies": ({"zlib", "gzip", "brotli", "zstandard", "bz2", "lzma"}, {"edge"}),
+    "rules of users": (
+        {"celpy", "jmespath", "jsonata", "simpleeval", "asteval", "re2"},
+        {"landscape", "flows", "edge", "connectors", "app"},
+    ),
+}
+NAMED = {  # parts of names of files, of settings and of fields of requests that the door would bring
+    "EDI": {"edi", "edifact", "x12", "idoc"},
+    "XML": {"xml", "xsd", "soap"},
+    "archives": {"zip", "archives", "tar"},
+    "addresses given by users": {"callback", "target_url", "webhook_url", "endpoint_url", "subscriptions"},
+    "paging": {"limit", "page", "page_size", "offset", "cursor"},
+    "masked fields": {"filter", "sort", "fields", "mask", "masked", "unmask"},
+    "rules of users": {"rules", "mapping", "mappings", "transform", "transforms", "expression", "script"},
+    "closed channels": {"closed", "opens", "closes", "opening_hours", "open_until"},
+}
+WRITTEN = {"CSV export": ("csv.writer", "csv.DictWriter")}
+
+
+def of_imports(sources: Mapping[Path, str]) -> Iterator[tuple[str, str]]:
+    """(door, where) of each module that a door needs. Paths are below src/mainstay."""
+    for path, text in sources.items():
+        for node in ast.walk(ast.parse(text)):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for door, (modules, rooms) in IMPORTED.items():
+                if path.parts[0] in rooms and modules & {name.split(".")[0] for name in names}:
+                    yield door, str(path)
+        yield from ((door, str(path)) for door, words in WRITTEN.items() if any(word in text for word in words))
+
+
+def of_names(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """(door, name) of each name of a file, a setting or a field that a door would bring."""
+    for name in names:
+        yield from ((door, name) for door, words in NAMED.items() if name in words)
+
+
+def names_in(schema: Any) -> Iterator[str]:
+    """The names of all properties and parameters of a JSON Schema or an OpenAPI document."""
+    if isinstance(schema, Mapping):
+        yield from schema.get("properties", {}) if isinstance(schema.get("properties"), Mapping) else ()
+        if schema.get("in") in ("query", "header"):
+            yield schema["name"]
+        for one in schema.values():
+            yield from names_in(one)
+    elif isinstance(schema, list):
+        for one in schema:
+            yield from names_in(one)
+
+
+def commands_that_read(group: click.Group, above: str = "") -> Iterator[str]:
+    """The commands that take a file which others wrote: not the configuration, and nothing that is written."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands_that_read(command, f"{above}{name} ")
+        elif any(
+            isinstance(one.type, click.Path) and one.type.exists and one.type.file_okay and one.name != "config" for one in command.params
+        ):
+            yield above + name
