@@ -95,3 +95,14 @@ def findings(config: Path, secrets: Callable[[str], object] | None = None) -> li
         return wrong.findings
     folder = config.resolve().parent
     return check(found, build.offers(), secrets or build.held(folder), places(text), str(config), lambda name: os.path.isdir(folder / name))
+
+
+def errors(config: Path, secrets: Callable[[str], object] | None = None) -> list[Finding]:
+    """Those of the findings that keep Mainstay from starting."""
+    return [one for one in findings(config, secrets) if one.severity == "error"]
+
+
+def refuse_errors(config: Path) -> None:
+    """Raise Misdeclared where `mainstay check` finds an error, a missing secret among them: nothing may start on such a file."""
+    if found := errors(config):
+        raise Misdeclared(found)

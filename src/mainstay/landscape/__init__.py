@@ -4,7 +4,7 @@ from mainstay.landscape.admit import GROUPS, Admission, Admitted, Claim, Proposa
 from mainstay.landscape.check import check
 from mainstay.landscape.declared import FAILURE_MODES, MAINSTAY, OBJECTS, OPERATOR, Flow, Landscape, Name, Pattern, System
 from mainstay.landscape.duties import Duties
-from mainstay.landscape.findings import FINDINGS, Finding, Misdeclared
+from mainstay.landscape.findings import FINDINGS, Finding, Misdeclared, counted
 from mainstay.landscape.init import QUESTIONS, Answers, demo, write
 from mainstay.landscape.journeys import FASTEST
 from mainstay.landscape.offers import OWN_API, TELLS, Offer, Setting
@@ -18,6 +18,6 @@ from mainstay.landscape.traffic import LATENCIES, Traffic
 __all__ = [
     "FAILURE_MODES", "FASTEST", "FINDINGS", "GROUPS", "LATENCIES", "MAINSTAY", "OBJECTS", "OPERATOR", "OWN_API", "PAGE", "QUESTIONS",
     "TELLS", "Admission", "Admitted", "Answers", "Claim", "Duties", "Finding", "Flow", "Landscape", "Misdeclared", "Name", "Offer",
-    "Pattern", "Proposal", "Setting", "System", "Traffic", "check", "demo", "likely", "page", "places", "read", "resolve",
+    "Pattern", "Proposal", "Setting", "System", "Traffic", "check", "counted", "demo", "likely", "page", "places", "read", "resolve",
     "resolve_settings", "schema", "speaks", "write",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 
 Severity = Literal["error", "warning"]
+SHOWN_MAX = 3  # findings, where something else was asked for: `mainstay check` shows all
 KeyPath = tuple[str | int, ...]  # ("systems", "shop", "connector")
 
 
@@ -37,11 +38,16 @@ class Finding(Struct, frozen=True):
 
 
 class Misdeclared(Exception):
-    """The text is no landscape. `findings` say why."""
+    """The text is no landscape that anything can be started on. `findings` are its errors."""
 
     def __init__(self, findings: list[Finding]) -> None:
-        super().__init__("\n".join(map(str, findings)))
+        super().__init__("\n".join([counted(findings), *map(str, findings[:SHOWN_MAX])]))
         self.findings = findings
+
+
+def counted(errors: Collection[Finding]) -> str:
+    """How many errors there are, and who explains them: one sentence, the same wherever something does not start for them."""
+    return f"{len(errors) or 'no'} error{'s' * (len(errors) != 1)}{'; `mainstay check` explains them' if errors else ''}"
 
 
 def nearest(name: str, known: Collection[str]) -> str:
