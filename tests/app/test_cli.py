@@ -258,6 +258,46 @@ def test_init_refuses_at_once_what_cannot_stand(tmp_path, currency, systems, sai
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ("olga", "'olga' is neither an e-mail address nor a link; write one, such as ops@acme.example"),
+        ("o@a.example\nshop=shopify,erp=tryton\nnosuch", "'nosuch' is none of the systems; there are: shop, erp"),
+        ("o@a.example\nshop=shopify,till=api\nshop", "'shop' sells without asking, as Shopify does; those that can ask: till"),
+        ("slack:#ops\nshop=shopify\n\nhttp://bad", "'http://bad' is no address by https; write https://… with your host"),
+    ],
+)
+def test_init_refuses_the_other_answers_by_name_too(tmp_path, answers, said):
+    config = tmp_path / "mainstay.toml"
+    done = CliRunner().invoke(main, ["init", "--config", str(config)], input=f"Acme\nEUR\n{answers}\n")
+    assert done.exit_code == 2 and said in done.stderr, done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_init_offers_the_channels_that_can_ask_and_no_others(tmp_path):
+    config = tmp_path / "mainstay.toml"
+    done = CliRunner().invoke(main, ["init", "--config", str(config)], input="Acme\nEUR\no@a.example\n\n\n\n")
+    assert done.exit_code == 0 and "[till]" not in done.stdout and "asks_first = true" not in config.read_text()
+    done = CliRunner().invoke(
+        main, ["init", "--config", str(tmp_path / "b.toml")], input="Acme\nEUR\no@a.example\nshop=shopify,web=api\n\n\n"
+    )
+    assert done.exit_code == 0 and "[web]" in done.stdout and "asks_first = true" in (tmp_path / "b.toml").read_text()
+
+
+def test_check_looks_at_the_disk(tmp_path):
+    shop = Running(tmp_path)
+    (tmp_path / "a-file").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path)
+    text = shop.config.read_text().replace('name = "Test"', 'name = "Test"\ndata = "a-file"')
+    flow = 'source = "till"\ntargets = ["warehouse"]\npattern = "direct"'
+    assert flow in text
+    shop.config.write_text(text.replace(flow, flow.replace("direct", 'file"\nfolder = "link')))
+    found = {one["code"]: one["text"] for one in json.loads(ask(shop, "check", "--json")[1])}
+    assert set(found) == {"data-unfit", "folder-unfit", "page-missing"} and "link, which holds this file" in found["folder-unfit"]
+    (tmp_path / "runbooks.md").write_text("# Ours")
+    assert "page-missing" not in ask(shop, "check")[1]
+
+
 def test_init_writes_the_page_that_flows_point_to_and_overwrites_none(tmp_path):
     page = tmp_path / "runbooks.md"
     assert f"mainstay.toml and {page} are written" in cli("init", "--defaults", "--config", str(tmp_path / "mainstay.toml"))[1]
@@ -344,7 +384,7 @@ def test_nothing_starts_on_what_check_refuses(tmp_path, old, new, finding):
 def test_a_warning_stops_nobody(tmp_path):
     shop = Running(tmp_path)
     shop.config.write_text(shop.config.read_text() + '[owners.idle]\ncontact = "idle@shop.example"\n')
-    assert [one.code for one in findings(shop.config)] == ["owner-unused"]
+    assert {one.code for one in findings(shop.config)} == {"owner-unused", "page-missing"}
     refuse_errors(shop.config)
 
 

@@ -79,6 +79,7 @@ FINDINGS: Mapping[str, Kind] = {
     "contact-malformed": Kind("warning", "An owner's contact is neither an e-mail address nor a link."),
     "runbook-missing": Kind("error", "A flow does not say what to do when it fails."),
     "runbook-malformed": Kind("error", "A runbook is neither a link nor the path of a page."),
+    "page-missing": Kind("warning", "The page that a runbook names is not beside the file."),
     "failure-unknown": Kind("error", "A flow names a failure mode that does not exist."),
     "failure-unowned": Kind("error", "A failure mode is taken from the flow's owner and given to nobody."),
     # ownership
@@ -105,6 +106,7 @@ FINDINGS: Mapping[str, Kind] = {
     "file-without-folder": Kind("error", "A flow comes by files, but no folder says where they are put."),
     "folder-missing": Kind("warning", "The folder of a flow that comes by files is not there."),
     "folder-shared": Kind("error", "Two systems put files into one folder, or into one within the other's: nobody could say who speaks."),
+    "folder-unfit": Kind("error", "Files are to be read from a folder that holds other things: this file, the store, or what was read."),
     "events-unsigned": Kind("warning", "Events of a system that does not sign them are only hints; nothing polls it."),
     "environment-mixed": Kind("error", "A flow joins a production system with a test system."),
     # channels and orders
@@ -120,6 +122,7 @@ FINDINGS: Mapping[str, Kind] = {
     "reservation-outlives-order": Kind("warning", "A reservation lives longer than an unpaid order."),
     # safety
     "currency-unknown": Kind("error", "The currency is not one of ISO 4217."),
+    "data-unfit": Kind("error", "The store's folder is a file, or a device."),
     "listen-exposed": Kind("error", "Mainstay listens on a public address without an https url."),
     "url-insecure": Kind("error", "The public url is not https."),
     "url-missing": Kind("warning", "Systems could send events, but there is no url for them: news comes by polling alone."),
