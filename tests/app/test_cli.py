@@ -2,7 +2,9 @@
 
 import json
 import re
+import sys
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -11,7 +13,7 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from mainstay import __version__
-from mainstay.app import doctor
+from mainstay.app import doctor, workshop
 from mainstay.app.build import open_house
 from mainstay.app.cli import main
 from mainstay.app.declaration import findings, refuse_errors
@@ -33,6 +35,7 @@ ASKED = {  # verb -> what its JSON must hold
     ("contracts",): lambda told: told["OrderSeen"]["version"] == 1,
     ("connector", "list"): lambda told: {"shopify", "stripe"} <= {one["name"] for one in told},
 }
+INSTALL = f"{sys.executable} -m pip install -e ." if find_spec("pip") else f"--python {sys.executable} -e ."
 ABOUT_NO_SHOP = {"contracts", "connector"}
 ELSEWHERE = {  # verbs that are no questions, and where they are tried
     "bench": "they take minutes: the figures of a release", "demo": "the proof of a release",
@@ -124,6 +127,11 @@ def test_an_order_and_the_status_are_told_in_words(finished):
         (("deadletters", "retry", "1"), 2, "start it with `mainstay up`"),
         (("deadletters", "suppress", "1"), 2, "--reason"),
         (("connector", "check", "nope"), 2, "nothing is known to examine 'nope' with; there are: amazon, shipstation"),
+        (
+            ("connector", "check", "nope"),
+            2,
+            (("connector", "check", "nope"), 2, INSTALL),
+        ),
         (("connector", "new", "shopify"), 2, "there is a connector 'shopify' already"),
         (("connector", "new", "api"), 2, "there is a connector 'api' already"),
         (("free", "#2001"), 2, "'#2001' is not the id of an order"),
@@ -139,6 +147,16 @@ def test_what_cannot_be_answered_says_what_and_what_next(finished, words, code, 
     problem = json.loads(wrong)
     assert ended == code and told == "" and wrong.count("\n") == 1, "for other programs: an answer or nothing, and one line that says why"
     assert said in problem["detail"] and set(problem) == {"code", "detail"} and problem["code"] in {"usage", *CODES}
+
+
+@pytest.mark.parametrize(
+    ("pip", "command"),
+    [(True, f"{sys.executable} -m pip install"), (None, f"{Path(sys.executable).parent}/uv pip install --python {sys.executable}")],
+)
+def test_a_new_connector_says_how_it_is_installed_here(tmp_path, monkeypatch, pip, command):
+    monkeypatch.setattr(workshop, "find_spec", lambda name: pip)
+    code, told, _ = cli("connector", "new", "tinyshop", "--into", str(tmp_path / "tiny"))
+    assert code == 0 and f"Next: {command} pytest -e {tmp_path}/tiny, then `mainstay connector check tinyshop`" in told
 
 
 @pytest.mark.parametrize("words", ASKED, ids=" ".join)

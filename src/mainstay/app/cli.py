@@ -519,10 +519,11 @@ def list_connectors(as_json: bool) -> None:
 @click.option("--into", type=click.Path(path_type=Path), default=Path("."), show_default=True, help="The folder to write to.")
 def new_connector(name: str, into: Path) -> None:
     """Write the beginnings of a connector with its twin, its tests and its README."""
-    from mainstay.app.workshop import begin
+    from mainstay.app.workshop import begin, installing
 
     for path in begin(name, into):
         click.echo(f"wrote {path}")
+    click.echo(f"Next: {installing(f'pytest -e {into}')}, then `mainstay connector check {name}`, and `pytest` in {into}.")
 
 
 @connector.command("check")
