@@ -127,11 +127,7 @@ def test_an_order_and_the_status_are_told_in_words(finished):
         (("deadletters", "retry", "1"), 2, "start it with `mainstay up`"),
         (("deadletters", "suppress", "1"), 2, "--reason"),
         (("connector", "check", "nope"), 2, "nothing is known to examine 'nope' with; there are: amazon, shipstation"),
-        (
-            ("connector", "check", "nope"),
-            2,
-            (("connector", "check", "nope"), 2, INSTALL),
-        ),
+        (("connector", "check", "nope"), 2, INSTALL),
         (("connector", "new", "shopify"), 2, "there is a connector 'shopify' already"),
         (("connector", "new", "api"), 2, "there is a connector 'api' already"),
         (("free", "#2001"), 2, "'#2001' is not the id of an order"),
