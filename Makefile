@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
+# The machine's own certificates where it has any, as pip uses them: behind a proxy that inspects TLS uv's bundled ones refuse everything.
+# https://docs.astral.sh/uv/concepts/authentication/certificates/ (until uv 0.11: UV_NATIVE_TLS)
+export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem),true,false)
 
 .PHONY: demo test check bench proof docs clean
 

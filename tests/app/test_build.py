@@ -7,6 +7,8 @@ import pytest
 from mainstay import landscape
 from mainstay.app import build
 from mainstay.app.build import House
+from mainstay.app.declaration import refuse_errors
+from mainstay.landscape import Misdeclared
 from mainstay.model.failures import Halt
 from mainstay.model.timetable import Timetable
 
@@ -122,14 +124,15 @@ FILES = flow("order", "till", "warehouse", "erp") + '\npattern = "direct"'
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        (FILES, FILES.replace("direct", "file"), "has no folder of its own"),
-        (FILES, FILES.replace("direct", "schedule"), "is read by schedule, but at no time"),
-        (FILES, FILES.replace("direct", 'schedule"\nat = ["02:30"]\ntimezone = "Berlin'), "is read by schedule, but at no time"),
+        (FILES, FILES.replace("direct", "file"), "file-without-folder"),
+        (FILES, FILES.replace("direct", "schedule"), "schedule-without-times"),
+        (FILES, FILES.replace("direct", 'schedule"\nat = ["02:30"]\ntimezone = "Berlin'), "zone-unknown"),
     ],
 )
 def test_what_check_finds_wrong_with_a_schedule_or_a_folder_does_not_start(house, before, after, said):
-    with pytest.raises(Halt, match=said):
-        build.check_ready(house((before, after)))
+    with pytest.raises(Misdeclared) as refused:
+        refuse_errors(house((before, after)).folder / "mainstay.toml")
+    assert said in {one.code for one in refused.value.findings}
 
 
 def test_one_folder_has_one_speaker_however_its_path_is_written(house, tmp_path):

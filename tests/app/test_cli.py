@@ -2,7 +2,9 @@
 
 import json
 import re
+import sys
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -11,10 +13,12 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from mainstay import __version__
-from mainstay.app import doctor
+from mainstay.app import doctor, workshop
 from mainstay.app.build import open_house
 from mainstay.app.cli import main
+from mainstay.app.declaration import findings, refuse_errors
 from mainstay.connectors import OURS
+from mainstay.model.failures import CODES
 from tests.running import SAMPLES, Running, an_order
 
 LETTERS = {"json_syntax": 1}  # a body that is no JSON
@@ -31,6 +35,7 @@ ASKED = {  # verb -> what its JSON must hold
     ("contracts",): lambda told: told["OrderSeen"]["version"] == 1,
     ("connector", "list"): lambda told: {"shopify", "stripe"} <= {one["name"] for one in told},
 }
+INSTALL = f"{sys.executable} -m pip install -e ." if find_spec("pip") else f"--python {sys.executable} -e ."
 ABOUT_NO_SHOP = {"contracts", "connector"}
 ELSEWHERE = {  # verbs that are no questions, and where they are tried
     "bench": "they take minutes: the figures of a release", "demo": "the proof of a release",
@@ -115,13 +120,14 @@ def test_an_order_and_the_status_are_told_in_words(finished):
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("trace", "nope"), 1, "nothing is known by 'nope'"),
-        (("order", "nope"), 1, "no order is known by 'nope'"),
-        (("stock", "nope"), 1, "no product has the SKU 'nope'"),
-        (("deadletters", "show", "999"), 2, "no dead letter has the number 999"),
+        (("trace", "nope"), 2, "nothing is known by 'nope' in any system; `mainstay deadletters list`"),
+        (("order", "nope"), 2, "no order is known by 'nope' in any system; `mainstay trace` takes any number"),
+        (("stock", "nope"), 2, "no product has the SKU 'nope'; `mainstay deadletters list`"),
+        (("deadletters", "show", "999"), 2, "no dead letter has the number 999; `mainstay deadletters list` shows"),
         (("deadletters", "retry", "1"), 2, "start it with `mainstay up`"),
         (("deadletters", "suppress", "1"), 2, "--reason"),
         (("connector", "check", "nope"), 2, "nothing is known to examine 'nope' with; there are: amazon, shipstation"),
+        (("connector", "check", "nope"), 2, INSTALL),
         (("connector", "new", "shopify"), 2, "there is a connector 'shopify' already"),
         (("connector", "new", "api"), 2, "there is a connector 'api' already"),
         (("free", "#2001"), 2, "'#2001' is not the id of an order"),
@@ -131,6 +137,22 @@ def test_an_order_and_the_status_are_told_in_words(finished):
 def test_what_cannot_be_answered_says_what_and_what_next(finished, words, code, said):
     told = ask(finished, *words)
     assert told[0] == code and said in told[2] and "Traceback" not in told[2]
+    if words[:2] == ("connector", "new"):  # which asks no question
+        return
+    ended, told, wrong = ask(finished, *words, "--json")
+    problem = json.loads(wrong)
+    assert ended == code and told == "" and wrong.count("\n") == 1, "for other programs: an answer or nothing, and one line that says why"
+    assert said in problem["detail"] and set(problem) == {"code", "detail"} and problem["code"] in {"usage", *CODES}
+
+
+@pytest.mark.parametrize(
+    ("pip", "command"),
+    [(True, f"{sys.executable} -m pip install"), (None, f"{Path(sys.executable).parent}/uv pip install --python {sys.executable}")],
+)
+def test_a_new_connector_says_how_it_is_installed_here(tmp_path, monkeypatch, pip, command):
+    monkeypatch.setattr(workshop, "find_spec", lambda name: pip)
+    code, told, _ = cli("connector", "new", "tinyshop", "--into", str(tmp_path / "tiny"))
+    assert code == 0 and f"Next: {command} pytest -e {tmp_path}/tiny, then `mainstay connector check tinyshop`" in told
 
 
 @pytest.mark.parametrize("words", ASKED, ids=" ".join)
@@ -147,7 +169,7 @@ def test_who_only_asks_needs_no_secret(finished, words):
     assert code == 0, (told, wrong)
     if words == ("doctor",):
         (one,) = (one for one in json.loads(told) if one["what"] == "secrets")
-        assert one["doubt"] and "are not in this environment" in one["detail"]
+        assert one["doubt"] and "these are not in this environment: env:NOT_HERE_HOOK_SECRET, env:NOT_HERE_" in one["detail"]
     if words == ("deadletters", "list"):
         assert cli("deadletters", "show", str(json.loads(told)[0]["id"]), "--config", str(config))[0] == 0
 
@@ -193,7 +215,9 @@ def test_init_writes_a_shop_that_opens_once_its_secrets_are_there(tmp_path, monk
         one.json_path for one in Draft202012Validator(json.loads(cli("schema")[1])).iter_errors(tomllib.loads(config.read_text()))
     ] == []
     code, _, wrong = cli("init", "--defaults", "--config", str(config))
-    assert code == 1 and "exists already" in wrong
+    assert code == 2 and "exists already; move it away first" in wrong
+    code, told, wrong = cli("init", "--defaults", "--config", str(config), "--json")
+    assert code == 2 and told == "" and "exists already" in json.loads(wrong)["detail"]
 
 
 @pytest.mark.parametrize("connector", sorted(OURS))
@@ -246,6 +270,46 @@ def test_init_refuses_at_once_what_cannot_stand(tmp_path, currency, systems, sai
     done = CliRunner().invoke(main, ["init", "--config", str(config)], input=f"Acme\n{currency}\no@a.example\n{systems}\n")
     assert done.exit_code == 2 and said in done.stderr, done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ("olga", "'olga' is neither an e-mail address nor a link; write one, such as ops@acme.example"),
+        ("o@a.example\nshop=shopify,erp=tryton\nnosuch", "'nosuch' is none of the systems; there are: shop, erp"),
+        ("o@a.example\nshop=shopify,till=api\nshop", "'shop' sells without asking, as Shopify does; those that can ask: till"),
+        ("slack:#ops\nshop=shopify\n\nhttp://bad", "'http://bad' is no address by https; write https://… with your host"),
+    ],
+)
+def test_init_refuses_the_other_answers_by_name_too(tmp_path, answers, said):
+    config = tmp_path / "mainstay.toml"
+    done = CliRunner().invoke(main, ["init", "--config", str(config)], input=f"Acme\nEUR\n{answers}\n")
+    assert done.exit_code == 2 and said in done.stderr, done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_init_offers_the_channels_that_can_ask_and_no_others(tmp_path):
+    config = tmp_path / "mainstay.toml"
+    done = CliRunner().invoke(main, ["init", "--config", str(config)], input="Acme\nEUR\no@a.example\n\n\n\n")
+    assert done.exit_code == 0 and "[till]" not in done.stdout and "asks_first = true" not in config.read_text()
+    done = CliRunner().invoke(
+        main, ["init", "--config", str(tmp_path / "b.toml")], input="Acme\nEUR\no@a.example\nshop=shopify,web=api\n\n\n"
+    )
+    assert done.exit_code == 0 and "[web]" in done.stdout and "asks_first = true" in (tmp_path / "b.toml").read_text()
+
+
+def test_check_looks_at_the_disk(tmp_path):
+    shop = Running(tmp_path)
+    (tmp_path / "a-file").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path)
+    text = shop.config.read_text().replace('name = "Test"', 'name = "Test"\ndata = "a-file"')
+    flow = 'source = "till"\ntargets = ["warehouse"]\npattern = "direct"'
+    assert flow in text
+    shop.config.write_text(text.replace(flow, flow.replace("direct", 'file"\nfolder = "link')))
+    found = {one["code"]: one["text"] for one in json.loads(ask(shop, "check", "--json")[1])}
+    assert set(found) == {"data-unfit", "folder-unfit", "page-missing"} and "link, which holds this file" in found["folder-unfit"]
+    (tmp_path / "runbooks.md").write_text("# Ours")
+    assert "page-missing" not in ask(shop, "check")[1]
 
 
 def test_init_writes_the_page_that_flows_point_to_and_overwrites_none(tmp_path):
@@ -302,12 +366,49 @@ def test_what_cannot_be_done_is_said_before_the_work_begins(words, said):
     assert code == 2 and not told and said in wrong
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "finding"),
+    [
+        ('source = "shop"', 'source = "shopp"', "system-unknown"),
+        ('owner = "operations"', 'owner = "nobody"', "owner-unknown"),
+        ('token = "file:till-token"', 'token = "file:operator-token"', "token-shared"),
+        ('source = "till"\ntargets = ["warehouse"]\npattern = "direct"', 'source = "till"\ntargets = ["warehouse"]\npattern = "poll"',
+         "source-cannot-bring"),
+        ('shop = "acme.myshopify.com"', 'shop = "…"', "placeholder"),
+        ('shop = "acme.myshopify.com"', "shop = 5", "value-wrong"),
+        ("[shop]", "[shop", "toml-syntax"),
+    ],
+)  # fmt: skip
+def test_nothing_starts_on_what_check_refuses(tmp_path, old, new, finding):
+    shop = Running(tmp_path)
+    text = shop.config.read_text()
+    assert old in text
+    shop.config.write_text(text.replace(old, new, 1))
+    found = [one for one in json.loads(ask(shop, "check", "--json")[1]) if one["severity"] == "error"]
+    code, told, wrong = ask(shop, "up")
+    first, *lines = wrong.splitlines()
+    assert code == 2 and not told and not shop.data.exists(), "nothing was begun"
+    assert first == f"mainstay: {len(found)} error{'s' if len(found) > 1 else ''}; `mainstay check` explains them"
+    assert "\n".join(lines) == "\n".join(one["text"] for one in found[:3]) and any(one["code"] == finding for one in found)
+    code, told, wrong = ask(shop, "up", "--json")
+    problem = json.loads(wrong)
+    assert code == 2 and not told and problem["code"] == "misdeclared" and problem["findings"] == found
+
+
+def test_a_warning_stops_nobody(tmp_path):
+    shop = Running(tmp_path)
+    shop.config.write_text(shop.config.read_text() + '[owners.idle]\ncontact = "idle@shop.example"\n')
+    assert {one.code for one in findings(shop.config)} == {"owner-unused", "page-missing"}
+    refuse_errors(shop.config)
+
+
 def test_it_does_not_start_without_its_secrets(tmp_path):
     """Half a start would be worse: two processes running, and no door."""
     shop = Running(tmp_path)
     (tmp_path / "operator-token").unlink()
     code, _, wrong = shop.cli("up", "--config", str(shop.config))
-    assert code == 2 and "operator-token" in wrong
+    assert code == 2 and wrong.startswith("mainstay: 1 error;")
+    assert "error secret-missing: server.api_token refers to file:operator-token" in wrong
 
 
 def test_a_mark_before_the_text_is_no_part_of_it(finished):
@@ -397,6 +498,17 @@ def test_doctor_sees_a_door_that_is_open_to_all(finished):
     code, told, _ = cli("doctor", "--config", str(public), "--json")
     assert code == 1 and [one["what"] for one in json.loads(told) if not one["fine"]] == ["landscape"]
     assert "listen-exposed" in {one["code"] for one in json.loads(cli("check", "--config", str(public), "--json")[1])}
+
+
+def test_doctor_and_check_count_the_same_and_it_names_what_it_leaves_to_the_service(finished):
+    config = finished.config.with_name("two-wrongs.toml")
+    text = finished.config.read_text().replace('owner = "operations"', 'owner = "nobody"', 1)
+    config.write_text(text.replace('"file:stripe-key"', '"env:NOT_HERE"'))
+    found = [one["code"] for one in json.loads(cli("check", "--config", str(config), "--json")[1]) if one["severity"] == "error"]
+    assert sorted(found) == ["owner-unknown", "secret-missing"]
+    told = {one["what"]: one["detail"] for one in json.loads(cli("doctor", "--config", str(config), "--json")[1])}
+    assert told["landscape"] == "1 error; `mainstay check` explains them"
+    assert told["secrets"].startswith("these are not in this environment: env:NOT_HERE; `mainstay check` counts each as an error")
 
 
 def test_the_version():

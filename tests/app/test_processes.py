@@ -183,13 +183,29 @@ def test_it_says_where_it_is_ready_and_which_system_has_gone(shop):
     shop.until(lambda: "cannot be worked with" in shop.log(), "nobody listens where the shop's systems are, and it does not say so")
 
 
+def test_it_tells_programs_when_it_is_ready_and_when_it_has_stopped(tmp_path):
+    shop = Running(tmp_path)
+    command = [sys.executable, "-m", "mainstay.app.cli", "up", "--json", "--config", str(shop.config)]
+    with (tmp_path / "mainstay.log").open("ab") as log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as up:
+        ready = json.loads(up.stdout.readline())
+        assert ready["event"] == "ready" and ready["url"] == f"http://127.0.0.1:{shop.port}" and ready["pids"]["up"] == up.pid
+        assert set(ready["pids"]) == {"up", "core", "dispatch", "edge"} and all(map(alive, ready["pids"].values()))
+        assert ready["systems"]["till"] == "api" and ready["hooks"]["shop"] == f"{ready['url']}/hooks/shop"
+        assert shop.call("GET", "/health")[0] == 200
+        up.send_signal(signal.SIGTERM)
+        *others, last = map(json.loads, up.stdout)
+        assert up.wait(30) == 0
+    assert last == {"event": "stopped"} and all(one["event"] in ("gone", "back") for one in others)
+
+
 def test_a_system_that_goes_and_comes_back_is_said_once_each(tmp_path):
-    said = []
-    watch = Watch(tmp_path, said.append)
+    said, told = [], []
+    watch = Watch(tmp_path, lambda text, event: (said.append(text), told.append(event)))
     up, down = {"breaker": "closed", "reason": ""}, {"breaker": "open", "reason": "orders: no route"}
     for shop in (up, down, down, up, up):
         watch.compare({"shop": shop, "till": up})
     assert said == ["shop cannot be worked with, its messages are kept: orders: no route", "shop is back"]
+    assert told == [{"event": "gone", "system": "shop", "reason": "orders: no route"}, {"event": "back", "system": "shop"}]
 
 
 def test_people_act_on_letters_orders_and_persons_from_the_command_line(shop):
@@ -203,14 +219,16 @@ def test_people_act_on_letters_orders_and_persons_from_the_command_line(shop):
     code, told, _ = shop.cli("deadletters", "suppress", str(second), "--reason", "a test", "--by", "ann")
     assert code == 0 and told == f"dead letter {second}: suppressed\n"
     code, _, wrong = shop.cli("deadletters", "retry", "999")
-    assert code == 1 and "deadletters/999: no open dead letter has this id" in wrong
+    assert code == 2 and "deadletters/999: no open dead letter has this id; `mainstay deadletters list` shows" in wrong
+    code, told, wrong = shop.cli("deadletters", "suppress", str(second), "--reason", "again", "--json")
+    assert code == 2 and not told and json.loads(wrong)["code"] == "not_found"
     code, told, _ = shop.cli("free", "ord.shop.7", "--by", "ann")
     assert code == 0 and told == "ord.shop.7 is placed; no longer held for totals_mismatch\n"
     code, _, wrong = shop.cli("free", "ord.shop.7")
-    assert code == 1 and "ord.shop.7: nothing holds this order" in wrong
+    assert code == 2 and "ord.shop.7: nothing holds this order; `mainstay order` shows" in wrong
     for verb, why in (("free", "no order has this id"), ("erase", "no personal data is kept under this id or address")):
         code, told, wrong = shop.cli(verb, "ord.shop.999", "--json")
-        assert code == 1 and not told and f"ord.shop.999: {why}" in wrong, verb
+        assert code == 2 and not told and f"ord.shop.999: {why}; " in json.loads(wrong)["detail"], verb
     code, told, _ = shop.cli("erase", "ord.shop.7", "--by", "ann", "--json")
     assert code == 0 and json.loads(told)["status"] == "erased"
     everything = [path for path in shop.data.rglob("*") if path.is_file()]

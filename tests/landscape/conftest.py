@@ -1,10 +1,12 @@
 """A small clean shop and what its connectors can do; tests break one line of it at a time."""
 
 from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
+from posixpath import join, normpath
 
 import pytest
 
-from mainstay.landscape import OWN_API, Finding, Misdeclared, Offer, Setting, check, places, read
+from mainstay.landscape import OWN_API, Finding, Misdeclared, Offer, Setting, Spot, check, places, read
 from mainstay.model.secrets import Secret
 
 CLEAN = """\
@@ -136,13 +138,20 @@ def offers() -> Mapping[str, Offer]:
     return OFFERS
 
 
+def look(name: str) -> Spot:
+    """A disk on which all is there that is not called ABSENT, in the folder /srv/shop; /dev/null is neither folder nor file."""
+    path = PurePosixPath(normpath(join("/srv/shop", name)))
+    kind = "" if "ABSENT" in name else "other" if name == "/dev/null" else "file" if path.suffix else "folder"
+    return Spot(path.parts[1:], kind)
+
+
 @pytest.fixture
 def findings() -> Callable[..., list[Finding]]:
     """What reading and checking a text finds; all secrets are there unless said otherwise."""
 
     def found(text: str, offers: Mapping[str, Offer] = OFFERS, secrets: Callable[[str], bool] = lambda reference: True) -> list[Finding]:
         try:
-            return check(read(text, "mainstay.toml"), offers, secrets, places(text), folders=lambda folder: "ABSENT" not in folder)
+            return check(read(text, "mainstay.toml"), offers, secrets, places(text), look=look)
         except Misdeclared as misdeclared:
             return misdeclared.findings
 

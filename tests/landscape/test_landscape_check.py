@@ -72,6 +72,12 @@ BROKEN = {
         "runbooks.md#till-orders",
     ),
     "runbook-malformed": ('"https://wiki.acme.example/shop"', '"ask Olga"', 'runbook = "ask Olga"', "runbooks.md#shop"),
+    "page-missing": (
+        'runbook = "runbooks.md#stock"',
+        'runbook = "ABSENT.md#stock"',
+        'runbook = "ABSENT.md#stock"',
+        "the page ABSENT.md beside",
+    ),
     "failure-unknown": ("oversold =", "oversoled =", "failures =", '"oversold"'),
     "failure-unowned": ('oversold = "ops"', 'oversold = ""', "failures =", 'failures.oversold = "ops"'),
     "object-unowned": (
@@ -171,6 +177,7 @@ BROKEN = {
         'folder = "./in/people/"',
         '`folder = "inbox/mainstay"`',
     ),
+    "folder-unfit": (TILL, TILL.replace("direct", 'file"\nfolder = ".'), 'folder = "."', '`folder = "inbox/till"`'),
     "events-unsigned": ('pattern = "poll"\nevery_s = 60', 'pattern = "event" # hm', 'pattern = "event" # hm', '`pattern = "poll"`'),
     "environment-mixed": ('connector = "api"', 'connector = "api"\nenvironment = "test"', "[flows.till-orders]", "[systems.till]"),
     "channel-twice": ('system = "market"', 'system = "shop" # twice', 'system = "shop" # twice', "location"),
@@ -189,6 +196,7 @@ BROKEN = {
     "hold-unknown": ('holds = ["totals"]', 'holds = ["total"]', 'holds = ["total"]', '"totals"'),
     "reservation-outlives-order": ("[orders]", "[orders]\nreservation_s = 90000", "reservation_s = 90000", "`reservation_s = 900`"),
     "currency-unknown": ('currency = "EUR"', 'currency = "EUX"', 'currency = "EUX"', '"EUR"'),
+    "data-unfit": ('currency = "EUR"', 'currency = "EUR"\ndata = "/dev/null"', 'data = "/dev/null"', '`data = "mainstay-data"`'),
     "listen-exposed": ('url = "https://mainstay.acme.example"', 'listen = "0.0.0.0"', 'listen = "0.0.0.0"', '"https://…"'),
     "url-insecure": ('url = "https://mainstay', 'url = "http://mainstay', 'url = "http://mainstay', '"https://mainstay.acme.example"'),
     "url-missing": ('url = "https://mainstay.acme.example"\n', "", "[server]", '`url = "https://…"`'),
@@ -255,7 +263,9 @@ def test_errors_do_not_hide_each_other(findings, clean):
     [
         ("share = 0.5", "share = 2.0", "Expected `float` <= 1.0", "`share = 1.0`: Part of what is available to promise that it may show."),
         ('name = "Acme"', 'name = ""', "shop.name: Expected `str` of length >= 1.", '`name = "Acme"`: What people call the shop.'),
-        ("[server]", "[server]\nport = 0", "server.port", "`port = 1`: Port of webhooks and API."),
+        ("[server]", "[server]\nport = 0", "server.port", "`port = 8700`: Port of webhooks and API."),
+        ("[orders]", "[orders]\nearly_s = 0", "orders.early_s", "`early_s = 86400`: How long"),
+        ('targets = ["depot"]', 'targets = "depot"', "targets: Expected `array`", '`targets = ["depot"]`: The systems that are told'),
         ("asks_first = true", 'asks_first = "yes"', "channels.till.asks_first", "`asks_first = false`: True: it reserves"),
         ('token = "env:SHOP_TOKEN"', "token = 5", "env:NAME or file:PATH", '`token = "env:NAME"`'),
         ("[server]", "orders = 5\n[server]", '"orders" means nothing in [shop]', "or leave it out"),
@@ -270,6 +280,53 @@ def test_a_wrong_value_is_answered_with_one_that_fits(findings, clean, before, a
     assert before in clean
     found = [one for one in findings(clean.replace(before, after, 1)) if one.code in ("value-wrong", "key-unknown")]
     assert len(found) == 1 and wrong in found[0].wrong and instead in found[0].instead, [str(one) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('source = "depot"', 'source = "depto"'),
+        ('source = "till"', 'source = "tyll"'),
+        ('object = "order"\nsource = "shop"\ntargets = ["depot"]', 'object = "order"\nsource = "shop"\ntargets = ["depto"]'),
+        ('system = "market"', 'system = "markt"'),
+        (
+            'create = ["mainstay"]\nconsume = ["shop", "market", "till"]',
+            'create = ["mainstay"]\nconsume = ["shop", "market", "till", "depto"]',
+        ),
+    ],
+)
+def test_of_a_system_that_is_unknown_nothing_else_is_said(findings, clean, before, after):
+    """What would follow from the mistake leads to the next one: `create = ["depot", "depto"]`."""
+    assert before in clean
+    found = findings(clean.replace(before, after, 1))
+    assert [one.code for one in found] == ["system-unknown"], [str(one) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        ("/", "holds this file"), (".", "holds this file"), ("./inbox/..", "holds this file"), ("..", "holds this file"),
+        ("mainstay-data", "folder of the store"), ("mainstay-data/in", "folder of the store"), ("/srv/shop/mainstay-data/", "of the store"),
+        ("in/done", 'is where what flow "a" has read is put'), ("in/refused/again", 'what flow "a" has read'), ("inbox", ""), ("done", ""),
+    ],
+)  # fmt: skip
+def test_a_folder_of_files_holds_nothing_else(findings, clean, folder, said):
+    text = clean.replace(
+        "[flows.till-orders]", PEOPLE.replace("./in/people/", folder).replace('"mainstay"\ntar', '"till"\ntar') + "[flows.till-orders]"
+    )
+    found = [one for one in findings(text) if one.code == "folder-unfit"]
+    assert [said in one.wrong for one in found] == ([True] if said else []), [str(one) for one in findings(text)]
+
+
+def test_a_page_that_is_not_there_is_said_once(findings, clean):
+    found = [one for one in findings(clean.replace("runbooks.md", "ABSENT.md")) if one.code == "page-missing"]
+    assert len(found) == 1 and clean.splitlines()[found[0].line - 1].startswith("runbook")
+
+
+@pytest.mark.parametrize(("url", "code"), [("https://", "value-wrong"), ("https://[", "value-wrong"), ("shop.example", "value-wrong")])
+def test_a_url_that_nobody_can_call_is_no_url(findings, clean, url, code):
+    found = findings(clean.replace('"https://mainstay.acme.example"', f'"{url}"'))
+    assert code in [one.code for one in found]
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1", "::1", "localhost", "0.0.0.0", "10.1.2.3", "fd00::5", "box.lan"])
@@ -414,7 +471,7 @@ def test_times_of_day_are_times_and_come_often_enough(findings, clean, at, laten
     found = findings(clean.replace(COUNTS, SCHEDULE.format(at=at, latency=latency)))
     assert [said in one.wrong for one in found] == ([True] if said else []), [str(one) for one in found]
     if said.startswith("flows.counts.at"):
-        assert found[0].instead.startswith('`at = ["02:30","14:00"]`')
+        assert found[0].instead.startswith('`at = ["02:30"]`' if at == '"02:30"' else '`at = ["02:30","14:00"]`')
 
 
 def test_what_else_needs_the_feed_of_a_schedule_is_named(findings, clean, offers):

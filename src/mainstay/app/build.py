@@ -41,7 +41,7 @@ from mainstay.landscape import (
 from mainstay.model.failures import Halt
 from mainstay.model.secrets import Secret
 from mainstay.model.times import SECOND
-from mainstay.model.timetable import Timetable, is_zone
+from mainstay.model.timetable import Timetable
 from mainstay.orders.decide import Policy
 from mainstay.stock.view import ChannelPolicy
 
@@ -99,11 +99,11 @@ def declared(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise Halt(f"there is no {path}; `mainstay init` writes a mainstay.toml") from None
+        raise Halt(f"there is no {path}; `mainstay init` writes a mainstay.toml", "not_ready") from None
     except UnicodeDecodeError as error:
-        raise Halt(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+        raise Halt(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8", "not_utf8") from None
     except OSError as error:
-        raise Halt(f"{path} cannot be read ({error.strerror}); --config names the file mainstay.toml") from None
+        raise Halt(f"{path} cannot be read ({error.strerror}); --config names the file mainstay.toml", "not_ready") from None
 
 
 def open_house(path: Path) -> House:
@@ -245,18 +245,12 @@ def channel_policies(house: House) -> dict[str, ChannelPolicy]:
 def plan(house: House, scale: Mapping[str, float]) -> Plan:
     """What dispatch needs."""
     landscape, can, traffic = house.landscape, asked(house), Traffic(house.landscape)
-    url = landscape.server.url.rstrip("/")
-    silent = deaf(house)
     return Plan(
         connectors=house.connectors,
         channels={name: one.system for name, one in landscape.channels.items() if "SetLevel" in can.get(one.system, ())},
         polls=polls(house, scale),
         inflows=inflows(house),
-        hooks={
-            name: f"{url}/hooks/{name}"
-            for name, one in house.connectors.items()
-            if url and any(topic.objects and (name, topic.name) not in silent for topic in one.manifest.topics)
-        },
+        hooks=hooks(house),
         promises=[
             Promise(flow=name, object=one.object, source=one.source, targets=one.targets, within_s=LATENCIES[one.latency], owner=one.owner)
             for name, one in landscape.flows.items()
@@ -266,6 +260,17 @@ def plan(house: House, scale: Mapping[str, float]) -> Plan:
         policies={name: repr(one) for name, one in channel_policies(house).items()},
         scale=scale,
     )
+
+
+def hooks(house: House) -> dict[str, str]:
+    """The addresses that systems are told to send their events to: those that can, of whose events a flow wants some. Empty without a
+    public url."""
+    url, silent = house.landscape.server.url.rstrip("/"), deaf(house)
+    return {
+        name: f"{url}/hooks/{name}"
+        for name, one in house.connectors.items()
+        if url and any(topic.objects and (name, topic.name) not in silent for topic in one.manifest.topics)
+    }
 
 
 def _urgent(traffic: Traffic, system: str, commands: Iterable[str]) -> dict[str, float]:
@@ -351,17 +356,13 @@ def scales(house: House) -> dict[str, float]:
     try:
         factor = float(text)
     except ValueError:
-        raise Halt(f"MAINSTAY_TIME_FACTOR is {text!r}; it is a number, such as 60, for imitations alone") from None
+        raise Halt(f"MAINSTAY_TIME_FACTOR is {text!r}; it is a number, such as 60, for imitations alone", "not_ready") from None
     systems = house.landscape.systems
     return {name: factor for name in house.connectors if systems[name].environment != "production"}
 
 
 def check_ready(house: House) -> None:
-    """Refuse to start what cannot work."""
+    """Refuse to start what is no error of the file, and cannot work all the same. Raises Halt."""
     if not house.landscape.systems:
-        raise Halt("the landscape declares no systems; `mainstay init` writes a first one")
-    for name, flow in house.landscape.flows.items():
-        if flow.pattern == "schedule" and not (flow.at and is_zone(flow.timezone)):
-            raise Halt(f'flow "{name}" is read by schedule, but at no time that can be told; `mainstay check` says what to write')
-    inflows(house)  # these raise where something is missing
-    tokens(house)
+        raise Halt("the landscape declares no systems; `mainstay init` writes a first one", "not_ready")
+    inflows(house)  # raises where two ways of writing one folder hide that it is shared

@@ -20,7 +20,7 @@ from mainstay import __version__
 CONFIG = click.option(
     "--config", "-c", type=click.Path(path_type=Path), default=Path("mainstay.toml"), show_default=True, help="The declared shop."
 )
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON; where it fails, one line {code, detail} on standard error.")
 BY = click.option("--by", default=lambda: os.environ.get("USER", ""), help="Who does it.")
 
 
@@ -63,26 +63,49 @@ ORDER_ID = click.argument("order_id", callback=_id_of_an_order)
 
 
 class Cli(click.Group):
-    """Turns failures that people can act on into one clear sentence and exit code 2."""
+    """Turns failures that people can act on into one clear sentence and exit code 2. With --json the sentence is a problem as the API
+    gives them, {"code", "detail"}, in one line: on standard error, so that standard output holds an answer or nothing."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[WANTS_JSON] = "--json" in args
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         from mainstay.landscape import Misdeclared
         from mainstay.model.failures import Failure
         from mainstay.storage.database import DAMAGED
 
+        as_json = ctx.meta[WANTS_JSON]
         try:
             return super().invoke(ctx)
         except Misdeclared as wrong:
-            click.echo(str(wrong), err=True)
+            complain("misdeclared", str(wrong), as_json, findings=[_plain(one) for one in wrong.findings])
         except Failure as failure:
-            click.echo(f"mainstay: {failure.why}", err=True)
+            complain(failure.code, failure.why, as_json)
         except DAMAGED as why:
-            click.echo(f"mainstay: the store is damaged: {why}; `mainstay doctor` names the file, a backup has it whole", err=True)
+            told = f"the store is damaged: {why}; `mainstay doctor` names the file, a backup has it whole"
+            complain("store_damaged", told, as_json)
+        except click.UsageError as misused:
+            if not as_json:
+                raise
+            complain("usage", misused.format_message(), as_json)
         except OSError as failed:
             if failed.filename is None:  # not a file that somebody named: a bug
                 raise
-            click.echo(f"mainstay: {failed.filename}: {failed.strerror}", err=True)
+            complain("file", f"{failed.filename}: {failed.strerror}", as_json)
         sys.exit(2)
+
+
+WANTS_JSON = "mainstay.json"  # in click's own notes on an invocation
+
+
+def complain(code: str, detail: str, as_json: bool, **more: Any) -> None:
+    """Say on standard error why it could not be done."""
+    click.echo(json.dumps({"code": code, "detail": detail, **more}, ensure_ascii=False) if as_json else f"mainstay: {detail}", err=True)
+
+
+def _plain(finding: Any) -> dict[str, Any]:
+    return {"code": finding.code, "severity": finding.severity, "file": finding.file, "line": finding.line, "text": str(finding)}
 
 
 @click.group(cls=Cli)
@@ -128,11 +151,13 @@ def role(name: str, supervised: bool, config: Path) -> None:
 
 @main.command()
 @CONFIG
-def up(config: Path) -> None:
-    """Run everything on this machine until stopped by signal."""
+@JSON
+def up(config: Path, as_json: bool) -> None:
+    """Run everything on this machine until stopped by signal; nothing starts while `check` finds an error. With --json a line for each
+    event: ready (url, hooks, systems, pids), gone and back (system), stopped."""
     from mainstay.app.up import up as run_all
 
-    sys.exit(run_all(config, click.echo))
+    sys.exit(run_all(config, lambda text, told: show(told, as_json, text)))
 
 
 @main.command()
@@ -160,12 +185,13 @@ def trace(number: str, config: Path, as_json: bool) -> None:
     from mainstay.app.show import journey_text
     from mainstay.edge.whose import with_owner
     from mainstay.flows import journey
+    from mainstay.model.failures import Reject
     from mainstay.storage.inbox import InboxReader
 
     house = look_into(config)
     found = journey.trace(_state(house.data), InboxReader(house.data / "outcomes.db").open(), number)
     if not found:
-        raise click.ClickException(f"nothing is known by {number!r} in any system")
+        raise Reject(f"nothing is known by {number!r} in any system; `mainstay deadletters list` shows what could not be read", "not_found")
     answering = duties(house)
     found = [{**one, "now": with_owner(one["now"], answering)} if one["now"] else one for one in found]
     show(found, as_json, journey_text(found))
@@ -180,6 +206,7 @@ def stock(sku: str, config: Path, as_json: bool) -> None:
     from mainstay.app.build import channel_policies, look_into
     from mainstay.app.show import stock_text
     from mainstay.flows import journey
+    from mainstay.model.failures import Reject
     from mainstay.storage.inbox import InboxReader
 
     house = look_into(config)
@@ -187,7 +214,7 @@ def stock(sku: str, config: Path, as_json: bool) -> None:
     told = InboxReader(house.data / "outcomes.db").told(journey.item_of(state, sku))
     found = journey.stock(state, sku, channel_policies(house), told)
     if found is None:
-        raise click.ClickException(f"no product has the SKU {sku!r}")
+        raise Reject(f"no product has the SKU {sku!r}; `mainstay deadletters list` shows what could not be read", "not_found")
     show(found, as_json, stock_text(found))
 
 
@@ -201,12 +228,13 @@ def order(number: str, config: Path, as_json: bool) -> None:
     from mainstay.app.show import order_text
     from mainstay.edge.whose import with_owner
     from mainstay.flows import journey
+    from mainstay.model.failures import Reject
 
     house = look_into(config)
     state = _state(house.data)
     known = [one for entity in journey.find(state, number) if (one := journey.order(state, entity))]
     if not known:
-        raise click.ClickException(f"no order is known by {number!r} in any system")
+        raise Reject(f"no order is known by {number!r} in any system; `mainstay trace` takes any number", "not_found")
     found = with_owner(known[0], duties(house))
     show(found, as_json, order_text(found))
 
@@ -298,9 +326,7 @@ def check(config: Path, as_json: bool) -> None:
     found = findings(config)
     errors = [one for one in found if one.severity == "error"]
     text = "\n".join(str(one) for one in found) or f"{config}: nothing to complain about"
-    show(
-        [{"code": one.code, "severity": one.severity, "file": one.file, "line": one.line, "text": str(one)} for one in found], as_json, text
-    )
+    show([_plain(one) for one in found], as_json, text)
     sys.exit(1 if errors else 0)
 
 
@@ -494,9 +520,10 @@ def demo(headless: bool, report_file: Path | None, as_json: bool, **told: Any) -
 def init(config: Path, defaults: bool, as_json: bool) -> None:
     """Write a commented mainstay.toml from a few answers, and the runbooks that it points to where there are none."""
     from mainstay.app.declaration import ask, begin
+    from mainstay.model.failures import Reject
 
     if config.exists():
-        raise click.ClickException(f"{config} exists already; move it away first, or name another with --config")
+        raise Reject(f"{config} exists already; move it away first, or name another with --config", "schema")
     page = begin(config, ask(defaults))
     written = f"{config} and {page} are" if page else f"{config} is"
     text = f"{written} written. Next: set the secrets that are named, then `mainstay check` and `mainstay up`."
@@ -523,10 +550,11 @@ def list_connectors(as_json: bool) -> None:
 @click.option("--into", type=click.Path(path_type=Path), default=Path("."), show_default=True, help="The folder to write to.")
 def new_connector(name: str, into: Path) -> None:
     """Write the beginnings of a connector with its twin, its tests and its README."""
-    from mainstay.app.workshop import begin
+    from mainstay.app.workshop import begin, installing
 
     for path in begin(name, into):
         click.echo(f"wrote {path}")
+    click.echo(f"Next: {installing(f'pytest -e {into}')}, then `mainstay connector check {name}`, and `pytest` in {into}.")
 
 
 @connector.command("check")
@@ -574,7 +602,7 @@ def _there(data: Path) -> None:
     from mainstay.model.failures import Halt
 
     if not (data / "state.db").exists():
-        raise Halt(f"there is no store in {data} yet; `mainstay up` makes it")
+        raise Halt(f"there is no store in {data} yet; `mainstay up` makes it", "not_ready")
 
 
 def _state(data: Path) -> Any:

@@ -12,7 +12,7 @@ import msgspec
 
 from mainstay import landscape
 from mainstay.app import build
-from mainstay.landscape import MAINSTAY, OPERATOR, Finding, Misdeclared, Name, Offer, check, places, read
+from mainstay.landscape import MAINSTAY, OPERATOR, Finding, Misdeclared, Name, Offer, Spot, check, places, read
 from mainstay.model.failures import Reject
 from mainstay.model.money import DECIMALS
 
@@ -24,19 +24,49 @@ def ask(defaults: bool) -> str:
         return landscape.demo(offers, {}, {})
     told: dict[str, Any] = {}
     for question in landscape.QUESTIONS:
-        text = click.prompt(question.text, default=question.example if question.answer != "url" else "", show_default=True).strip()
-        told[question.answer] = _READ[question.answer](text, offers) if question.answer in _READ else text
-    told["asks_first"] = tuple(part.strip() for part in told["asks_first"].split(",") if part.strip() in told["systems"])
+        default = question.example
+        if question.answer == "asks_first":
+            default = ", ".join(_able(told["systems"], offers))
+        text = click.prompt(question.text, default=default if question.answer != "url" else "", show_default=True).strip()
+        told[question.answer] = _READ[question.answer](text, told, offers) if question.answer in _READ else text
     return landscape.write(landscape.Answers(**told), offers)
 
 
-def _currency(text: str, _offers: Mapping[str, Offer]) -> str:
+def _currency(text: str, _told: Mapping[str, Any], _offers: Mapping[str, Offer]) -> str:
     if text.upper() not in DECIMALS:
         raise Reject(f"{text!r} is not a currency of ISO 4217; write its code of three letters, such as EUR", "currency")
     return text.upper()
 
 
-def _systems(text: str, offers: Mapping[str, Offer]) -> dict[str, str]:
+def _contact(text: str, _told: Mapping[str, Any], _offers: Mapping[str, Offer]) -> str:
+    if not landscape.is_contact(text):
+        raise Reject(f"{text!r} is neither an e-mail address nor a link; write one, such as ops@acme.example or slack:#ops", "schema")
+    return text
+
+
+def _asks_first(text: str, told: Mapping[str, Any], offers: Mapping[str, Offer]) -> tuple[str, ...]:
+    """The systems that were named, each of which is one, and can ask."""
+    systems, names = told["systems"], [part.strip() for part in text.split(",") if part.strip()]
+    for name in names:
+        if name not in systems:
+            raise Reject(f"{name!r} is none of the systems; there are: {', '.join(systems)}. Write some of them, or nothing", "schema")
+        if not offers[systems[name]].asks:
+            able = ", ".join(_able(systems, offers)) or "none of these; a till or web shop of your own is till=api"
+            raise Reject(f"{name!r} sells without asking, as {offers[systems[name]].title} does; those that can ask: {able}", "not_capable")
+    return tuple(dict.fromkeys(names))
+
+
+def _able(systems: Mapping[str, str], offers: Mapping[str, Offer]) -> list[str]:
+    return [name for name, kind in systems.items() if offers[kind].asks]
+
+
+def _url(text: str, _told: Mapping[str, Any], _offers: Mapping[str, Offer]) -> str:
+    if text and not landscape.is_private(text):
+        raise Reject(f"{text!r} is no address by https; write https://… with your host, or nothing until there is one", "schema")
+    return text
+
+
+def _systems(text: str, _told: Mapping[str, Any], offers: Mapping[str, Offer]) -> dict[str, str]:
     """name -> connector. A name stands in ids for ever, so that none is guessed, bent or dropped."""
     systems: dict[str, str] = {}
     for part in text.split(","):
@@ -58,7 +88,9 @@ def _systems(text: str, offers: Mapping[str, Offer]) -> dict[str, str]:
 
 
 _TAKEN = {MAINSTAY: "Mainstay itself", OPERATOR: "what the people are called who use its API"}
-_READ: Mapping[str, Callable[[str, Mapping[str, Offer]], Any]] = {"currency": _currency, "systems": _systems}
+_READ: Mapping[str, Callable[[str, Mapping[str, Any], Mapping[str, Offer]], Any]] = {
+    "currency": _currency, "contact": _contact, "systems": _systems, "asks_first": _asks_first, "url": _url,
+}  # fmt: skip
 
 
 def _is_name(text: str) -> bool:
@@ -94,4 +126,21 @@ def findings(config: Path, secrets: Callable[[str], object] | None = None) -> li
     except Misdeclared as wrong:  # no landscape at all: what keeps it from being one is what is found
         return wrong.findings
     folder = config.resolve().parent
-    return check(found, build.offers(), secrets or build.held(folder), places(text), str(config), lambda name: os.path.isdir(folder / name))
+    return check(found, build.offers(), secrets or build.held(folder), places(text), str(config), lambda name: _look(folder / name))
+
+
+def _look(path: Path) -> Spot:
+    """What is there, as far as this user may see."""
+    kind: Any = "folder" if os.path.isdir(path) else "file" if os.path.isfile(path) else "other" if os.path.exists(path) else ""
+    return Spot(Path(os.path.realpath(path)).parts[1:], kind)
+
+
+def errors(config: Path, secrets: Callable[[str], object] | None = None) -> list[Finding]:
+    """Those of the findings that keep Mainstay from starting."""
+    return [one for one in findings(config, secrets) if one.severity == "error"]
+
+
+def refuse_errors(config: Path) -> None:
+    """Raise Misdeclared where `mainstay check` finds an error, a missing secret among them: nothing may start on such a file."""
+    if found := errors(config):
+        raise Misdeclared(found)

@@ -23,6 +23,7 @@ from msgspec import Struct
 
 from mainstay.app import build, imitated
 from mainstay.app.build import clock
+from mainstay.app.declaration import begin
 from mainstay.app.meters import backlog, read_snapshot
 from mainstay.delivery.dispatch import percentiles
 from mainstay.flows import journey
@@ -155,7 +156,7 @@ class _Stage:
     def write_config(self) -> None:
         """The landscape of the demo, as a user would write it, with secrets in files beside it."""
         text = imitated.declared(self.town.urls).replace("http://127.0.0.1:8700", f"http://127.0.0.1:{self.port}")
-        self.config.write_text(text.replace("[server]", f"[server]\nport = {self.port}", 1))
+        begin(self.config, text.replace("[server]", f"[server]\nport = {self.port}", 1))
         keep(self.folder, {"api": secrets.token_urlsafe(18), **self.tokens})
 
     def start(self) -> None:

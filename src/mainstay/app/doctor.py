@@ -7,16 +7,15 @@ import stat
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import apsw
 from msgspec import Struct
 
 from mainstay.app.build import held, inflows, look_into
-from mainstay.app.declaration import findings
+from mainstay.app.declaration import errors
 from mainstay.delivery.files import REFUSED
-from mainstay.landscape import Finding
+from mainstay.landscape import Finding, counted
 from mainstay.model.failures import Halt
 from mainstay.storage.database import DAMAGED, SQLITE_MIN, connect, force
 
@@ -41,13 +40,13 @@ def examine(config: Path) -> list[Inspection]:
     version = apsw.sqlite_lib_version()
     old = tuple(int(part) for part in version.split(".")) < SQLITE_MIN
     found = [Inspection("sqlite", not old, f"{version} (3.51.3 or newer is needed: earlier ones can corrupt a WAL)")]
-    lead = held(config.resolve().parent)
-    errors = _errors(config, lambda reference: reference.startswith("env:") or lead(reference))
-    found.append(Inspection("landscape", not errors, f"{len(errors)} errors; `mainstay check` explains them"))
-    if errors:
+    wrong, absent = _errors(config)
+    found.append(Inspection("landscape", not wrong, counted(wrong)))
+    if absent:
+        told = f"these are not in this environment: {', '.join(absent)}; `mainstay check` counts each as an error, `mainstay up` needs them"
+        found.append(Inspection("secrets", True, told, True))
+    if wrong:
         return found
-    if absent := len(_errors(config, lead)):  # another environment than that of the service, it may be
-        found.append(Inspection("secrets", True, f"{absent} are not in this environment; `mainstay up` needs them in its own", True))
     house = look_into(config)
     house.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     found += [_disk(house.data), _private(house.data), _sync(sync_us(house.data), house.data)]
@@ -59,8 +58,18 @@ def examine(config: Path) -> list[Inspection]:
     return found
 
 
-def _errors(config: Path, secrets: Callable[[str], object]) -> list[Finding]:
-    return [one for one in findings(config, secrets) if one.severity == "error"]
+def _errors(config: Path) -> tuple[list[Finding], list[str]]:
+    """The errors of the landscape, and apart from them the secrets that only another environment holds, it may be: that of the service."""
+    lead, absent = held(config.resolve().parent), set()
+
+    def find(reference: str) -> object:
+        secret = lead(reference)
+        if secret is None and reference.startswith("env:"):
+            absent.add(reference)
+            return True
+        return secret
+
+    return errors(config, find), sorted(absent)
 
 
 def sync_us(folder: Path) -> float:

@@ -21,7 +21,7 @@ def letter(house: build.House, state: State, number: int) -> dict[str, Any]:
     """One dead letter with the raw message that it is about. Raises Reject."""
     found = journey.letter(state, number)
     if found is None:
-        raise Reject(f"no dead letter has the number {number}", "not_found")
+        raise Reject(f"no dead letter has the number {number}; `mainstay deadletters list` shows those that are open", "not_found")
     return with_runbooks(found, build.duties(house))
 
 

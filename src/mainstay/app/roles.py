@@ -292,7 +292,8 @@ def listening(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise Halt(
-            f"Mainstay cannot listen on {host}:{port} ({error.strerror}); stop what listens there, or set `listen` or `port` in [server]"
+            f"Mainstay cannot listen on {host}:{port} ({error.strerror}); stop what listens there, or set `listen` or `port` in [server]",
+            "not_ready",
         ) from None
     listener.setblocking(False)
     return listener

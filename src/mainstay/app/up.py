@@ -11,13 +11,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from mainstay.app.build import House, check_ready, open_house
+from mainstay.app.build import House, check_ready, hooks, open_house
+from mainstay.app.declaration import refuse_errors
 from mainstay.app.meters import STALE_S, read_snapshot
 from mainstay.app.roles import listening
 from mainstay.storage.database import Lock, connect
@@ -29,7 +30,7 @@ LOOK_S = 1.0  # how often it looks whether a system has gone or come back
 CANNOT = 2  # how a process ends that has said what a person must do first: starting it again changes nothing
 
 log = structlog.get_logger("up")
-Say = Callable[[str], None]
+Say = Callable[[str, dict[str, Any]], None]  # in words for people, and the same as plain data for programs
 
 
 class Role:
@@ -108,10 +109,11 @@ class Watch:
         for name, one in systems.items():
             if one["breaker"] == "open" and name not in self.gone:
                 self.gone.add(name)
-                self.say(f"{name} cannot be worked with, its messages are kept: {one['reason']}")
+                why = one["reason"]
+                self.say(f"{name} cannot be worked with, its messages are kept: {why}", {"event": "gone", "system": name, "reason": why})
             elif one["breaker"] == "closed" and name in self.gone:
                 self.gone.remove(name)
-                self.say(f"{name} is back")
+                self.say(f"{name} is back", {"event": "back", "system": name})
 
 
 def stop_with_supervisor() -> None:
@@ -128,6 +130,7 @@ def stop_with_supervisor() -> None:
 
 def up(config: Path, say: Say) -> int:
     """Run until SIGTERM or SIGINT; 2 where a process cannot start. `say` is told what people want to know. Raises Halt, Misdeclared."""
+    refuse_errors(config)
     house = open_house(config)
     check_ready(house)
     house.data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -146,7 +149,7 @@ def up(config: Path, say: Say) -> int:
                 role.watch()
             if not greeted and all(role.ready for role in roles):
                 greeted = True
-                say(greeting(house))
+                say(greeting(house), ready(house, roles))
             if greeted:
                 watch.look()
             time.sleep(0.1)
@@ -158,6 +161,7 @@ def up(config: Path, say: Say) -> int:
         os.close(held)
         os.close(lifeline)
         lock.release()
+    say("stopped; what had arrived is handled or kept", {"event": "stopped"})
     return 0
 
 
@@ -173,6 +177,22 @@ def check_free(house: House) -> None:
 
 def greeting(house: House) -> str:
     """Where it listens, and what it stands between."""
-    server = house.landscape.server
     systems = ", ".join(f"{name} ({one.connector})" for name, one in house.landscape.systems.items())
-    return f"ready on http://{server.listen}:{server.port}, between {systems}"
+    return f"ready on {address(house)}, between {systems}"
+
+
+def ready(house: House, roles: Sequence[Role]) -> dict[str, Any]:
+    """The same for programs, with what they would look for next: where to call, where events go, which processes these are."""
+    return {
+        "event": "ready",
+        "url": address(house),
+        "hooks": hooks(house),
+        "systems": {name: one.connector for name, one in house.landscape.systems.items()},
+        "pids": {"up": os.getpid(), **{role.name: role.process.pid for role in roles if role.process is not None}},
+    }
+
+
+def address(house: House) -> str:
+    """The base URL of what listens on this machine."""
+    server = house.landscape.server
+    return f"http://{server.listen}:{server.port}"

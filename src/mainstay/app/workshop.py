@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -94,5 +96,16 @@ def _subject(name: str) -> Subject:
         return theirs[name].load()()  # type: ignore[no-any-return]
     if name not in SUBJECTS:
         known = ", ".join(sorted({*SUBJECTS, *theirs}))
-        raise Reject(f"nothing is known to examine {name!r} with; there are: {known}. Install the package that has it", "not_found")
+        raise Reject(
+            f"nothing is known to examine {name!r} with; there are: {known}. Is it a package of yours? Where its pyproject.toml stands: "
+            f"{installing('-e .')}",
+            "not_found",
+        )
     return subject(name)
+
+
+def installing(what: str) -> str:
+    """The command that installs something where this Mainstay runs: by pip; by the uv of `make demo` in an environment without pip."""
+    if find_spec("pip") is None:
+        return f"{Path(sys.executable).with_name('uv')} pip install --python {sys.executable} {what}"
+    return f"{sys.executable} -m pip install {what}"

@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from mainstay.contract.connector import MARK, Row
 from mainstay.delivery.outcomes import Outcomes
+from mainstay.landscape import READ_FOLDERS
 from mainstay.model.cards import redacted
 from mainstay.model.failures import Reject
 from mainstay.model.outcome import Outcome
@@ -36,7 +37,7 @@ LINE_BYTES_MAX = 1_000_000
 LINES_MAX = 100  # lines that share a commit
 BEHIND_MAX = 2_000  # receipts that the core may be behind; other answers wait in the same row
 CHUNK_BYTES = 1_048_576
-DONE, REFUSED, DUPLICATE = "done", "refused", "duplicate"  # folders beside the files
+DONE, REFUSED, DUPLICATE = READ_FOLDERS  # beside the files
 
 log = structlog.get_logger("delivery")
 ReadLine = Callable[[bytes], bytes | None]  # a line's receipt; None where it says nothing; Reject says why it cannot be read

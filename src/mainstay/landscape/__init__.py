@@ -2,22 +2,25 @@
 
 from mainstay.landscape.admit import GROUPS, Admission, Admitted, Claim, Proposal, speaks
 from mainstay.landscape.check import check
-from mainstay.landscape.declared import FAILURE_MODES, MAINSTAY, OBJECTS, OPERATOR, Flow, Landscape, Name, Pattern, System
+from mainstay.landscape.declared import FAILURE_MODES, MAINSTAY, OBJECTS, OPERATOR, READ_FOLDERS, Flow, Landscape, Name, Pattern, System
 from mainstay.landscape.duties import Duties
-from mainstay.landscape.findings import FINDINGS, Finding, Misdeclared
+from mainstay.landscape.findings import FINDINGS, Finding, Misdeclared, counted
 from mainstay.landscape.init import QUESTIONS, Answers, demo, write
 from mainstay.landscape.journeys import FASTEST
+from mainstay.landscape.names import is_contact
 from mainstay.landscape.offers import OWN_API, TELLS, Offer, Setting
 from mainstay.landscape.places import places
 from mainstay.landscape.read import likely, read
 from mainstay.landscape.runbooks import PAGE, page
+from mainstay.landscape.safety import is_private
 from mainstay.landscape.schema import schema
 from mainstay.landscape.secrets import resolve, resolve_settings
+from mainstay.landscape.survey import Spot
 from mainstay.landscape.traffic import LATENCIES, Traffic
 
 __all__ = [
     "FAILURE_MODES", "FASTEST", "FINDINGS", "GROUPS", "LATENCIES", "MAINSTAY", "OBJECTS", "OPERATOR", "OWN_API", "PAGE", "QUESTIONS",
-    "TELLS", "Admission", "Admitted", "Answers", "Claim", "Duties", "Finding", "Flow", "Landscape", "Misdeclared", "Name", "Offer",
-    "Pattern", "Proposal", "Setting", "System", "Traffic", "check", "demo", "likely", "page", "places", "read", "resolve",
-    "resolve_settings", "schema", "speaks", "write",
+    "READ_FOLDERS", "TELLS", "Admission", "Admitted", "Answers", "Claim", "Duties", "Finding", "Flow", "Landscape", "Misdeclared", "Name",
+    "Offer", "Pattern", "Proposal", "Setting", "Spot", "System", "Traffic", "check", "counted", "demo", "is_contact", "is_private",
+    "likely", "page", "places", "read", "resolve", "resolve_settings", "schema", "speaks", "write",
 ]  # fmt: skip

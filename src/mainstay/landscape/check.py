@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from mainstay.landscape import journeys, names, ownership, safety, selling
+from mainstay.landscape import folders, journeys, names, ownership, safety, selling
 from mainstay.landscape.declared import Landscape
 from mainstay.landscape.findings import Finding, KeyPath
 from mainstay.landscape.offers import Offer
-from mainstay.landscape.survey import Findings, Survey
+from mainstay.landscape.survey import Findings, Spot, Survey, somewhere
 
 RULES: tuple[Callable[[Survey], Findings], ...] = (
     names.connectors, names.system_names, names.unused_systems, names.objects,
     names.owners, names.unused_owners, names.runbooks, names.failures,
     ownership.unowned, ownership.owned_twice, ownership.consumers, ownership.unused,
-    journeys.shapes, journeys.schedules, journeys.overruled, journeys.folders, journeys.twice, journeys.loops, journeys.rights,
+    journeys.shapes, journeys.schedules, journeys.overruled, journeys.twice, journeys.loops, journeys.rights,
     journeys.abilities, journeys.untold, journeys.latencies, journeys.unsigned, journeys.environments,
+    folders.apart, folders.fit, folders.data,
     selling.twice, selling.orders_in, selling.asking, selling.stock_owners, selling.shares,
     selling.buffers, selling.capture, selling.shipping, selling.policies,
     safety.currency, safety.doors, safety.reachable, safety.settings, safety.placeholders, safety.secrets, safety.tokens,
@@ -25,10 +26,10 @@ RULES: tuple[Callable[[Survey], Findings], ...] = (
 
 def check(
     landscape: Landscape, offers: Mapping[str, Offer], secrets: Callable[[str], object], locate: Callable[[KeyPath], int],
-    file: str = "mainstay.toml", folders: Callable[[str], bool] = bool,
+    file: str = "mainstay.toml", look: Callable[[str], Spot] = somewhere,
 ) -> list[Finding]:  # fmt: skip
-    """Everything that is wrong, in the order of the file. `offers` by connector name; `locate` is places(text); `folders` says whether
-    one is there."""
-    survey = Survey(landscape, offers, secrets, locate, file, folders)
+    """Everything that is wrong, in the order of the file. `offers` by connector name; `locate` is places(text); `look` says what
+    is at a path that the file names."""
+    survey = Survey(landscape, offers, secrets, locate, file, look)
     found = [finding for rule in RULES for finding in rule(survey)]
     return sorted(found, key=lambda one: (one.line, one.code, one.wrong))

@@ -16,6 +16,7 @@ OBJECTS = (
 )  # fmt: skip
 MAINSTAY = "mainstay"  # as source or target: Mainstay itself
 PLACEHOLDER = "…"  # what `init` writes where it cannot know the value
+READ_FOLDERS = ("done", "refused", "duplicate")  # in a folder that files are put into: what was read, or could not be, or is no news
 OPERATOR = "operator"  # whom the token of people speaks for; other tokens speak for their system
 FAILURE_MODES = (
     "rejected", "outcome_unknown", "connection_halted", "unknown_word", "totals_mismatch", "oversold", "expired", "lines_refused",
@@ -47,7 +48,13 @@ class Server(Part, frozen=True):
 class Owner(Part, frozen=True):
     """People who answer for something."""
 
-    contact: Annotated[str, Meta(description="Where they are reached.", examples=["ops@acme.example"])]
+    contact: Annotated[
+        str,
+        Meta(
+            description="Where they are reached: an e-mail address, or a link (https:, slack:, tel:, mailto:).",
+            examples=["ops@acme.example"],
+        ),
+    ]
 
 
 class System(Part, frozen=True):

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 
 Severity = Literal["error", "warning"]
+SHOWN_MAX = 3  # findings, where something else was asked for: `mainstay check` shows all
 KeyPath = tuple[str | int, ...]  # ("systems", "shop", "connector")
 
 
@@ -37,11 +38,16 @@ class Finding(Struct, frozen=True):
 
 
 class Misdeclared(Exception):
-    """The text is no landscape. `findings` say why."""
+    """The text is no landscape that anything can be started on. `findings` are its errors."""
 
     def __init__(self, findings: list[Finding]) -> None:
-        super().__init__("\n".join(map(str, findings)))
+        super().__init__("\n".join([counted(findings), *map(str, findings[:SHOWN_MAX])]))
         self.findings = findings
+
+
+def counted(errors: Collection[Finding]) -> str:
+    """How many errors there are, and who explains them: one sentence, the same wherever something does not start for them."""
+    return f"{len(errors) or 'no'} error{'s' * (len(errors) != 1)}{'; `mainstay check` explains them' if errors else ''}"
 
 
 def nearest(name: str, known: Collection[str]) -> str:
@@ -73,6 +79,7 @@ FINDINGS: Mapping[str, Kind] = {
     "contact-malformed": Kind("warning", "An owner's contact is neither an e-mail address nor a link."),
     "runbook-missing": Kind("error", "A flow does not say what to do when it fails."),
     "runbook-malformed": Kind("error", "A runbook is neither a link nor the path of a page."),
+    "page-missing": Kind("warning", "The page that a runbook names is not beside the file."),
     "failure-unknown": Kind("error", "A flow names a failure mode that does not exist."),
     "failure-unowned": Kind("error", "A failure mode is taken from the flow's owner and given to nobody."),
     # ownership
@@ -99,6 +106,7 @@ FINDINGS: Mapping[str, Kind] = {
     "file-without-folder": Kind("error", "A flow comes by files, but no folder says where they are put."),
     "folder-missing": Kind("warning", "The folder of a flow that comes by files is not there."),
     "folder-shared": Kind("error", "Two systems put files into one folder, or into one within the other's: nobody could say who speaks."),
+    "folder-unfit": Kind("error", "Files are to be read from a folder that holds other things: this file, the store, or what was read."),
     "events-unsigned": Kind("warning", "Events of a system that does not sign them are only hints; nothing polls it."),
     "environment-mixed": Kind("error", "A flow joins a production system with a test system."),
     # channels and orders
@@ -114,6 +122,7 @@ FINDINGS: Mapping[str, Kind] = {
     "reservation-outlives-order": Kind("warning", "A reservation lives longer than an unpaid order."),
     # safety
     "currency-unknown": Kind("error", "The currency is not one of ISO 4217."),
+    "data-unfit": Kind("error", "The store's folder is a file, or a device."),
     "listen-exposed": Kind("error", "Mainstay listens on a public address without an https url."),
     "url-insecure": Kind("error", "An address that is called over the internet is not https: the public url, or a system's."),
     "url-missing": Kind("warning", "Systems could send events, but there is no url for them: news comes by polling alone."),

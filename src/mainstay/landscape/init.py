@@ -31,9 +31,11 @@ class Question(NamedTuple):
 QUESTIONS = (
     Question("shop", "What is the shop called?", "Acme"),
     Question("currency", "In which currency are its books? (ISO 4217)", "EUR"),
-    Question("contact", "Who answers when something fails? (an e-mail address)", "ops@acme.example"),
+    Question(
+        "contact", "Who answers when something fails? (an e-mail address, or a link: https:, slack:, tel:, mailto:)", "ops@acme.example"
+    ),
     Question("systems", "Which systems does it run on? (name=connector, separated by commas)", "shop=shopify, erp=tryton"),
-    Question("asks_first", "Which of them can ask Mainstay before they sell? (names, separated by commas)", "till"),
+    Question("asks_first", "Which of them can ask Mainstay before they sell? (names, separated by commas, or nothing)", ""),
     Question("url", "Where can the systems send their events? (the public https address, or nothing)", "https://mainstay.acme.example"),
 )
 

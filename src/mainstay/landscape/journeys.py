@@ -70,31 +70,6 @@ def overruled(survey: Survey) -> Findings:
             break
 
 
-def folders(survey: Survey) -> Findings:
-    """A folder for each system whose news comes by files: whoever can write into it speaks for that system."""
-    seen: dict[tuple[str, ...], tuple[str, str]] = {}
-    for name, flow in survey.shop.flows.items():
-        if flow.pattern != "file":
-            continue
-        if not flow.folder:
-            wrong = f'Flow "{name}" comes by files, but no folder says where they are put.'
-            yield survey.finding("file-without-folder", ("flows", name, "pattern"), wrong, f'`folder = "inbox/{flow.source}"`')
-            continue
-        parts = ("/" * flow.folder.startswith("/"), *(part for part in flow.folder.split("/") if part not in ("", ".")))
-        for others, (other, source) in seen.items():
-            n = min(len(parts), len(others))
-            if source != flow.source and parts[:n] == others[:n]:
-                wrong = f'Flow "{name}" reads files of "{flow.source}" from {flow.folder}, where flow "{other}" reads those of "{source}".'
-                yield survey.finding("folder-shared", ("flows", name, "folder"), wrong, f'`folder = "inbox/{flow.source}"`, of its own')
-                break
-        else:
-            if not survey.folders(flow.folder):
-                wrong = f'Flow "{name}" waits for files in {flow.folder}, which is not a folder here.'
-                instead = f"`mkdir -p {flow.folder}` beside this file, or the folder that is meant"
-                yield survey.finding("folder-missing", ("flows", name, "folder"), wrong, instead)
-        seen.setdefault(parts, (name, flow.source))
-
-
 def twice(survey: Survey) -> Findings:
     first: dict[tuple[str, str, str], str] = {}
     for name, flow in survey.shop.flows.items():
@@ -142,12 +117,12 @@ def rights(survey: Survey) -> Findings:
         speakers = {system for rule in rules.values() for system in (*rule.creators(), *rule.updaters())}
         hearers = {system for rule in rules.values() for system in rule.consume}
         group = next(iter(rules))
-        if flow.source not in speakers | {MAINSTAY}:
+        if survey.known(flow.source) and flow.source not in speakers | {MAINSTAY}:
             wrong = f'Flow "{name}" brings {flow.object} from "{flow.source}", which may neither create nor update it.'
             instead = f"`create = {listed([*rules[group].create, flow.source])}` in `[ownership.{flow.object}.{group}]`"
             yield survey.finding("source-not-owner", ("flows", name, "source"), wrong, instead)
         for n, target in enumerate(flow.targets):
-            if target not in hearers | {MAINSTAY}:
+            if survey.known(target) and target not in hearers | {MAINSTAY}:
                 wrong = f'Flow "{name}" brings {flow.object} to "{target}", which is not among its consumers.'
                 instead = f"`consume = {listed([*rules[group].consume, target])}` in `[ownership.{flow.object}.{group}]`"
                 yield survey.finding("target-not-consumer", ("flows", name, "targets", n), wrong, instead)

@@ -25,33 +25,19 @@ def connectors(survey: Survey) -> Findings:
 
 
 def system_names(survey: Survey) -> Findings:
-    for path, name, mainstay_too in _system_references(survey):
+    for path, name, mainstay_too in survey.references():
         if name not in survey.shop.systems and not (mainstay_too and name == MAINSTAY):
             wrong = f'"{name}" is not a system of this shop.'
             yield survey.finding("system-unknown", path, wrong, f"{nearest(name, survey.shop.systems)}, or declare `[systems.{name}]`")
 
 
 def unused_systems(survey: Survey) -> Findings:
-    used = {name for _, name, _ in _system_references(survey)}
+    used = {name for _, name, _ in survey.references()} | survey.meant()
     for name in survey.shop.systems:
         if name not in used:
             wrong = f'System "{name}" is declared, but no channel, flow or ownership rule mentions it.'
             instead = f'`[flows.orders-from-{name}]` with `source = "{name}"`, or take the system out'
             yield survey.finding("system-unused", ("systems", name), wrong, instead)
-
-
-def _system_references(survey: Survey) -> list[tuple[KeyPath, str, bool]]:
-    """Every (path, system name, may it be mainstay) that the landscape mentions."""
-    found: list[tuple[KeyPath, str, bool]] = []
-    for name, channel in survey.shop.channels.items():
-        found.append((("channels", name, "system"), channel.system, False))
-    for name, flow in survey.shop.flows.items():
-        found.append((("flows", name, "source"), flow.source, True))
-        found += [(("flows", name, "targets", n), target, True) for n, target in enumerate(flow.targets)]
-    for obj, group, rule in survey.rules():
-        for verb, systems in (("create", rule.create), ("update", rule.update), ("consume", rule.consume)):
-            found += [(("ownership", obj, group, verb, n), system, True) for n, system in enumerate(systems)]
-    return found
 
 
 def objects(survey: Survey) -> Findings:
@@ -89,9 +75,14 @@ def unused_owners(survey: Survey) -> Findings:
         if name not in used:
             wrong = f'Owner "{name}" answers for no system, flow or failure mode.'
             yield survey.finding("owner-unused", ("owners", name), wrong, f'`owner = "{name}"` where they do answer, or take them out')
-        if not _CONTACT.fullmatch(owner.contact):
+        if not is_contact(owner.contact):
             wrong = f'The contact of owner "{name}" is neither an e-mail address nor a link.'
             yield survey.finding("contact-malformed", ("owners", name, "contact"), wrong, '`contact = "ops@acme.example"`')
+
+
+def is_contact(text: str) -> bool:
+    """Is it an e-mail address, or a link (https:, slack:, tel:, mailto:)?"""
+    return _CONTACT.fullmatch(text) is not None
 
 
 def _owner_references(survey: Survey) -> list[tuple[KeyPath, str]]:
@@ -104,12 +95,24 @@ def runbooks(survey: Survey) -> Findings:
         if not flow.runbook:
             wrong = f'Flow "{name}" does not say what to do when it fails.'
             yield survey.finding("runbook-missing", ("flows", name, "runbook"), wrong, f'`runbook = "runbooks.md#{name}"`')
-    links = [(("flows", name, "runbook"), flow.runbook) for name, flow in survey.shop.flows.items()]
+    links: list[tuple[KeyPath, str]] = [(("flows", name, "runbook"), flow.runbook) for name, flow in survey.shop.flows.items()]
     links += [(("systems", name, "runbook"), system.runbook) for name, system in survey.shop.systems.items()]
     for path, link in links:
         if link and not _RUNBOOK.fullmatch(link):
             wrong = f'"{link}" is neither a link nor the path of a page.'
             yield survey.finding("runbook-malformed", path, wrong, f'`runbook = "runbooks.md#{path[1]}"` or `"https://…"`')
+    yield from _pages(survey, links)
+
+
+def _pages(survey: Survey, links: list[tuple[KeyPath, str]]) -> Findings:
+    """Each page that is not there is said once, where it is first pointed to."""
+    first = {link.partition("#")[0]: path for path, link in reversed(links) if _RUNBOOK.fullmatch(link) and "://" not in link}
+    for page, path in first.items():
+        if survey.look(page).kind != "file":
+            wrong = f'Nobody can look into "{page}" when something fails: it is not here.'
+            yield survey.finding(
+                "page-missing", path, wrong, f"the page {page} beside this file, or the link or path of the one that is meant"
+            )
 
 
 def failures(survey: Survey) -> Findings:

@@ -11,7 +11,7 @@ def unowned(survey: Survey) -> Findings:
     """What a flow carries must have somebody whose word counts."""
     seen: set[str] = set()
     for name, flow in survey.shop.flows.items():
-        if flow.object not in OBJECTS or flow.object in seen:
+        if flow.object not in OBJECTS or flow.object in seen or not survey.known(flow.source):
             continue
         seen.add(flow.object)
         groups = survey.shop.ownership.get(flow.object, {})

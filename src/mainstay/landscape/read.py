@@ -48,8 +48,9 @@ def _syntax(text: str, path: str, error: str) -> Finding:
 _Doubt = tuple[str, KeyPath, str, str]
 
 
-def doubts(kind: Any, value: Any, path: KeyPath) -> Iterator[_Doubt]:
-    """Everything in `value` that does not fit `kind`: structs and tables are walked, so that one error does not hide the next."""
+def doubts(kind: Any, value: Any, path: KeyPath, default: Any = msgspec.NODEFAULT) -> Iterator[_Doubt]:
+    """Everything in `value` that does not fit `kind`: structs and tables are walked, so that one error does not hide the next. `default` is
+    what holds where nothing is written."""
     if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, Struct):
         yield from _doubts_of_struct(kind, value, path)
     elif isinstance(value, dict) and get_origin(kind) is dict:
@@ -58,7 +59,7 @@ def doubts(kind: Any, value: Any, path: KeyPath) -> Iterator[_Doubt]:
             yield from _name_doubts(key_kind, name, (*path, name))
             yield from doubts(member_kind, member, (*path, name))
     else:
-        yield from _value_doubts(kind, value, path)
+        yield from _value_doubts(kind, value, path, default)
 
 
 def _doubts_of_struct(kind: type[Struct], value: Mapping[str, Any], path: KeyPath) -> Iterator[_Doubt]:
@@ -66,7 +67,7 @@ def _doubts_of_struct(kind: type[Struct], value: Mapping[str, Any], path: KeyPat
     where = f"[{'.'.join(map(str, path))}]" if path else "the top of the file"
     for name, member in value.items():
         if name in known:
-            yield from doubts(known[name].type, member, (*path, name))
+            yield from doubts(known[name].type, member, (*path, name), known[name].default)
         else:
             yield "key-unknown", (*path, name), f'"{name}" means nothing in {where}.', f"{nearest(name, known)}, or leave it out"
     for name in (name for name, one in known.items() if one.required and name not in value):
@@ -96,21 +97,33 @@ def likely(name: str) -> str:
     return re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_0123456789")[:31] or "shop"
 
 
-def _value_doubts(kind: Any, value: Any, path: KeyPath) -> Iterator[_Doubt]:
+def _value_doubts(kind: Any, value: Any, path: KeyPath, default: Any) -> Iterator[_Doubt]:
     try:
         msgspec.convert(value, kind, dec_hook=_referred)
     except msgspec.ValidationError as error:
         wrong = f"{'.'.join(map(str, path))}: {str(error).partition(' - at ')[0]}."
-        yield "value-wrong", path, wrong, _wanted(kind) or _shown(kind, path)
+        yield "value-wrong", path, wrong, _wanted(kind) or _shown(kind, value, path, default)
 
 
-def _shown(kind: Any, path: KeyPath) -> str:
-    """An example of what may stand here, and what it is for."""
+def _shown(kind: Any, value: Any, path: KeyPath, default: Any) -> str:
+    """What may stand here, and what it is for: the value itself where it only lacks its brackets, else the default, else an example."""
     if get_origin(kind) is dict or (isinstance(kind, type) and issubclass(kind, Struct)):
         return f"a table: `[{'.'.join(map(str, path))}{'.name' if get_origin(kind) is dict else ''}]`"
-    example = msgspec.json.encode(Setting("", kind).example).decode()
+    if not Setting("", kind).secret and _fits([value], kind):
+        known = [value]
+    else:
+        known = default if default not in (msgspec.NODEFAULT, None, "", (), False) else Setting("", kind).example
+    example = msgspec.json.encode(known).decode()
     about = _about(kind)
     return f"`{path[-1]} = {example}`{': ' + about if about else ''}"
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _referred(kind: type, value: Any) -> Secret:

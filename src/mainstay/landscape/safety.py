@@ -32,10 +32,12 @@ def currency(survey: Survey) -> Findings:
 
 def doors(survey: Survey) -> Findings:
     server = survey.shop.server
-    if server.url and not server.url.startswith("https://") and not _is_loopback(urlsplit(server.url).hostname or ""):
+    if server.url and not _is_address(server.url):
+        wrong = f'server.url: "{server.url}" is no address that can be called.'
+        yield survey.finding("value-wrong", ("server", "url"), wrong, '`url = "https://shop.example"`, with the host that is yours')
+    elif server.url and not is_private(server.url):
         wrong = f'Deliveries to "{server.url}" could be read and changed on their way.'
-        host = urlsplit(server.url).hostname or "shop.example"
-        yield survey.finding("url-insecure", ("server", "url"), wrong, f'`url = "https://{host}"`')
+        yield survey.finding("url-insecure", ("server", "url"), wrong, f'`url = "https://{urlsplit(server.url).hostname}"`')
     elif not (_is_ip(server.listen) or _HOST.fullmatch(server.listen)):
         wrong = f'server.listen: "{server.listen}" is no address of this machine.'
         instead = '`listen = "127.0.0.1"`, or the address of one network card; `port` stands apart'
@@ -64,6 +66,11 @@ def reachable(survey: Survey) -> Findings:
         wrong = f"There is no url for events: {', '.join(able)} could send them, and a delivery that comes all the same is only noted."
         instead = '`url = "https://…"` in `[server]` and `pattern = "event"` in their flows; or leave it, and news comes when it is polled'
         yield survey.finding("url-missing", ("server",), wrong, instead)
+
+
+def is_private(url: str) -> bool:
+    """Can nobody read or change what is sent there: by https, or on this machine?"""
+    return _is_address(url) and (url.startswith("https://") or _is_loopback(urlsplit(url).hostname or ""))
 
 
 def _is_ip(text: str) -> bool:

@@ -22,9 +22,9 @@ def twice(survey: Survey) -> Findings:
 
 
 def orders_in(survey: Survey) -> Findings:
-    sources = {flow.source for flow in survey.shop.flows.values() if flow.object == "order"}
+    sources = {flow.source for flow in survey.shop.flows.values() if flow.object == "order"} | survey.meant()
     for name, channel in survey.shop.channels.items():
-        if channel.system not in sources and not channel.stop_sell:
+        if survey.known(channel.system) and channel.system not in sources and not channel.stop_sell:
             wrong = f'Channel "{name}" sells, but no flow brings the orders of "{channel.system}".'
             instead = f'a flow with `object = "order"` and `source = "{channel.system}"`'
             yield survey.finding("channel-without-orders", ("channels", name), wrong, instead)

@@ -84,6 +84,7 @@ CODES: dict[str, Code] = {
     "connection_halted": Code(
         "Credentials or permissions do not work.", "ours", "Renew the secret or permission, then retry: messages are kept."
     ),
+    "not_ready": Code("Mainstay itself cannot start or answer here yet.", "ours", "Do what the sentence says, then ask again."),
     "signature_missing": Code("A delivery came without its signature.", "theirs", "Check that the sender signs; it was refused."),
     "signature_invalid": Code("A delivery's signature is wrong for these bytes.", "theirs", "Check the shared secret on both sides."),
     "timestamp_stale": Code("A signed delivery is too old or from the future.", "theirs", "Check the clocks; the sender will send again."),

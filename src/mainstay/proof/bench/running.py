@@ -27,6 +27,10 @@ port = {port}
 api_token = "file:api-token"
 [owners.operations]
 contact = "ops@bench.example"
+[systems.payments]
+connector = "api"
+owner = "operations"
+environment = "test"
 """
 SYSTEM = """[systems.{name}]
 connector = "{connector}"
@@ -51,7 +55,7 @@ consume = {back}
 create = {stock}
 [ownership.fulfilment.all]
 create = {parcels}
-consume = {channels}
+consume = {confirmed}
 """
 FLOW = """[flows.{object}-from-{source}]
 object = "{object}"
@@ -74,11 +78,17 @@ def landscape(shops: Mapping[str, str], amazons: Mapping[str, str], back: Mappin
     parts += [_system("erp", "tryton", back["erp"]), _system("warehouse", "shipstation", back["warehouse"])] if back else []
     channels, told = [*shops, *amazons], ["warehouse", "erp"] if back else ["mainstay"]
     stock, parcels = (["erp"], ["warehouse"]) if back else ([], [])
-    systems = {"stock": stock, "parcels": parcels, "channels": channels, "back": told if back else []}
+    systems = {
+        "stock": stock,
+        "parcels": parcels,
+        "channels": channels,
+        "confirmed": channels if back else [],
+        "back": told if back else [],
+    }
     parts.append(OWNERSHIP.format(**{name: json.dumps(some) for name, some in systems.items()}))
     parts += [_flow("order", name, told, "event" if name in shops else "poll") for name in channels]
     parts += [_flow("inventory", "mainstay", channels, "direct")]
-    parts += [_flow("inventory", "erp", ["mainstay"], "poll"), _flow("fulfilment", "warehouse", channels, "event")] if back else []
+    parts += [_flow("inventory", "erp", ["mainstay"], "poll"), _flow("fulfilment", "warehouse", channels, "poll")] if back else []
     return "".join(parts)
 
 
