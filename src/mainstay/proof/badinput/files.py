@@ -68,15 +68,15 @@ IN_A_FOLDER = (
 )  # fmt: skip
 
 BY_COMMAND = (
-    Case(23, "Latin-1", "count", Text(HEAD + b"G\xe4nse,1\n"), 1, says="UTF-8"),
-    Case(27, "a count of 5000 digits", "count", Text(HEAD + b"A," + b"9" * 5000 + b"\n"), 1, says=UNIT),
-    Case(43, "digits of another alphabet", "count", Text(HEAD + "A,١٢\n".encode()), 1, says=UNIT),
-    Case(71, "a cell of 200,000 characters", "count", Text(HEAD + b"A" * 200_000 + b",1\n"), 1, says="larger than field limit"),
-    Case(72, "NUL in a table", "count", Text(HEAD + b"A\0B,1\n"), 1, says="cannot be seen"),
-    Case(73, "a quotation mark without an end", "count", Text(HEAD + b'"A,1\nB,1\n'), 1, says="no row of a CSV file"),
-    Case(74, "more cells than columns", "count", Text(HEAD + b"A,1,2\n"), 1, says="3 cells, of 2 columns"),
-    Case(75, "columns of other names", "count", Text(b"article,amount\nA,1\n"), 1, says="write sku,units"),
-    Case(19, "nothing", "count", Text(b""), 1, says="the columns are missing"),
+    Case(23, "Latin-1", "count", Text(HEAD + b"G\xe4nse,1\n"), 2, says="UTF-8"),
+    Case(27, "a count of 5000 digits", "count", Text(HEAD + b"A," + b"9" * 5000 + b"\n"), 2, says=UNIT),
+    Case(43, "digits of another alphabet", "count", Text(HEAD + "A,١٢\n".encode()), 2, says=UNIT),
+    Case(71, "a cell of 200,000 characters", "count", Text(HEAD + b"A" * 200_000 + b",1\n"), 2, says="larger than field limit"),
+    Case(72, "NUL in a table", "count", Text(HEAD + b"A\0B,1\n"), 2, says="cannot be seen"),
+    Case(73, "a quotation mark without an end", "count", Text(HEAD + b'"A,1\nB,1\n'), 2, says="no row of a CSV file"),
+    Case(74, "more cells than columns", "count", Text(HEAD + b"A,1,2\n"), 2, says="3 cells, of 2 columns"),
+    Case(75, "columns of other names", "count", Text(b"article,amount\nA,1\n"), 2, says="write sku,units"),
+    Case(19, "nothing", "count", Text(b""), 2, says="the columns are missing"),
     Case(19, "nothing", "translate", Text(b"", "shopify", "orders/create"), 3, "json_syntax", "truncated"),
     Case(
         26, "a hundred thousand lists", "translate", Text(b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "stripe", "payout.paid"), 3,
