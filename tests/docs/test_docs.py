@@ -32,7 +32,7 @@ AS_JSON = "-H 'Content-Type: application/json'"
 PAGES = [pytest.param(page, id=str(page.relative_to(ROOT))) for page in pages()]
 HOW_TO = (
     "connect-your-shop", "run-the-demo", "reservations", "dead-letters", "stock-numbers", "verify-and-erase", "write-a-connector",
-    "back-up-and-restore", "runbooks", "why", "files",
+    "back-up-and-restore", "reliability", "runbooks", "why", "files",
 )  # fmt: skip
 
 

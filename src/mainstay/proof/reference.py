@@ -27,6 +27,7 @@ from mainstay.orders.moves import BEFORE_RELEASE, MOVES, diagram
 from mainstay.proof.badinput.page import cases, counts
 from mainstay.proof.described import fields, parts, summary, table, word
 from mainstay.proof.rooms import faces
+from mainstay.proof.sim.mutants import MUTANTS, Mutant
 
 MARK = "<!-- Made by `make docs` from the code. Do not edit: change the declaration and run it again. -->"
 REPEATS = {
@@ -51,6 +52,7 @@ def pages(cli: click.Group, endpoints: Sequence[Endpoint]) -> dict[str, str]:
         "api.md": lambda: _api(endpoints),
         "rooms.md": _rooms,
         "bad-inputs.md": _bad_inputs,
+        "planted-bugs.md": _planted,
     }
     made = {name: "\n".join([MARK, "", *make()]) + "\n" for name, make in makers.items()}
     return {"README.md": "\n".join([MARK, "", *_index(made)]) + "\n", **made}
@@ -362,6 +364,22 @@ def _rooms() -> Iterator[str]:
         "one that nobody needs. Which rooms may import from which stands in [Architecture](../../ARCHITECTURE.md).",
     )
     yield from faces()
+
+
+# --- what shows that the proofs can fail -------------------------------------------------------------------------------
+def _planted() -> Iterator[str]:
+    yield from _head(
+        "Planted bugs",
+        f"{len(MUTANTS)} bugs that are planted into the running product, one after the other; the simulator must notice each.",
+        "`make proof` runs them all and fails when one is no longer noticed. Where no rule is named, whichever comes first will do.",
+    )
+    rows = [(f"`{name}`", bug.what, bug.by or "any", _seeds(bug)) for name, bug in MUTANTS.items()]
+    yield from table(rows, "bug", "what is wrong", "noticed by the rule that says", "in")
+
+
+def _seeds(bug: Mutant) -> str:
+    where = f'"{bug.scenario}"' if bug.scenario else "any history"
+    return "power cuts" if bug.power else f"{where}, {len(bug.seeds)} seeds at most"
 
 
 # --- what is wrong with what comes in ----------------------------------------------------------------------------------
