@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 import msgspec
 
@@ -57,6 +58,16 @@ def minor(text: object, currency: str) -> int:
     if value > MINOR_MAX:
         raise Reject(f"{text[:40]!r} {currency} is larger than any amount that can be meant", "out_of_range")
     return -value if whole[:1] == "-" else value
+
+
+def plain(amount: Decimal) -> str:
+    """The text of a decimal number, for `minor`. Refuses what is no number (`amount`) or of too many digits (`out_of_range`)."""
+    exponent = amount.as_tuple().exponent
+    if not isinstance(exponent, int):
+        raise Reject(f"{amount} is not an amount such as 19.99", "amount")
+    if abs(exponent) + abs(amount.adjusted()) > DIGITS_MAX:  # "0E-999999999" is a line of a billion zeros
+        raise Reject(f"{str(amount)[:40]} has more digits than any amount that can be meant", "out_of_range")
+    return f"{amount:f}"
 
 
 def major(amount: int, currency: str) -> str:

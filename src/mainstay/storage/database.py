@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -53,7 +54,16 @@ def _prepare(connection: apsw.Connection, schema: str) -> None:
         connection.pragma("fullfsync", "on")
         connection.pragma("checkpoint_fullfsync", "on")
     migrate(connection, schema)
-    scrub(connection)  # a commit whose sync failed can be found again, and is in no stable storage: written anew, it is
+    _renew(connection)
+
+
+def _renew(connection: apsw.Connection) -> None:
+    """Bring what the log holds into stable storage, and begin a new one. A commit whose sync failed can be found again when the file is
+    opened, and is in no stable storage: Linux forgets pages that it could not write. Moved into the file, it is; but the old log, which
+    lacks it, could come back after a power cut and undo it, unless a new one has been synced over it."""
+    with contextlib.suppress(apsw.BusyError):
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    connection.pragma("user_version", connection.pragma("user_version"))
 
 
 def force(file: int) -> None:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from mainstay.connectors.shipstation import words
 from mainstay.model.failures import Reject
-from mainstay.model.money import minor
+from mainstay.model.money import minor, plain
 from mainstay.model.objects import FulfilmentStatus, Reference, UnitsOf
 from mainstay.model.seen import FulfilmentSeen, Hint
 
@@ -77,7 +77,7 @@ def parcel(shipment: Shipment, currency: str) -> FulfilmentSeen:
         service=shipment.service_code or "",
         tracking=(shipment.tracking_number,) if shipment.tracking_number else (),
         location=str(shipment.warehouse_id or ""),
-        cost=minor(f"{shipment.shipment_cost:f}", currency),
+        cost=minor(plain(shipment.shipment_cost), currency),
         currency=currency,
     )
 
