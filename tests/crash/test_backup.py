@@ -100,12 +100,15 @@ def test_secrets_are_not_in_a_backup(installation):
 
 def test_a_set_that_is_mixed_or_not_whole_is_refused_by_name(installation, tmp_path):
     _, (first, second) = installation
+    differ = [name for name in FILES if (first / name).read_bytes() != (second / name).read_bytes()]
+    assert {"inbox.db", "state.db"} <= set(differ), "orders came in between; what delivery wrote may be the same"
     for name in FILES:
         mixed = tmp_path / name
         shutil.copytree(first, mixed)
         shutil.copyfile(second / name, mixed / name)
-        with pytest.raises(Halt, match=f"{name} is damaged, or of another backup"):
-            restore(mixed, tmp_path / "data", 1)
+        if name in differ:
+            with pytest.raises(Halt, match=f"{name} is damaged, or of another backup"):
+                restore(mixed, tmp_path / "data", 1)
         (mixed / name).unlink()
         with pytest.raises(Halt, match=f"{name} is missing"):
             restore(mixed, tmp_path / "data", 1)

@@ -161,9 +161,9 @@ class Connection:
         """Microseconds so far in which calls were held back by the vendor's rate budget, not by us."""
         return self._starved_us + (self.clock() - self._starved_at if self._starving else 0)
 
-    def lingering(self, failure: Failure, now: int) -> int:
-        """Until when what was asked may still take effect, in UTC microseconds."""
-        return now + int(failure.lingers_s / self.budgets.scale * SECOND)
+    def after(self, seconds: float) -> int:
+        """The moment after so many of the vendor's seconds, in UTC microseconds."""
+        return self.clock() + int(seconds / self.budgets.scale * SECOND)
 
     async def _session_for(self, call: Call) -> Session | None:
         if self._session is not None and self.clock() < self._session_ends:

@@ -24,7 +24,7 @@ from mainstay.delivery.retry import Dice
 from mainstay.model.commands import Command, SetLevel, SetPrice
 from mainstay.model.failures import Reject
 from mainstay.model.objects import Person
-from mainstay.model.times import SECOND
+from mainstay.model.times import DAY
 from mainstay.storage.backup import RESTORED
 from mainstay.storage.bell import POLL_S
 from mainstay.storage.database import STORE_FAILED
@@ -33,7 +33,7 @@ from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
 PRUNE_EVERY = 5_000  # ended intents between two prunings
-DOUBT_US = 24 * 3600 * SECOND  # after a restore: what is asked then may have been done in the time that the backup does not know
+DOUBT_US = DAY  # after a restore: what is asked then may have been done in the time that the backup does not know
 
 log = structlog.get_logger("delivery")
 

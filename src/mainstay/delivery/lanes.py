@@ -86,7 +86,7 @@ class Lanes:
         task = Task(intent, at, entity, _commands.decode(unpack(body)), attempt or Attempt(), at, restarted)
         sink = self._sink(task)
         if restarted and sink is not None and sink.repeat is not Repeat.KEYED:
-            task.lingers = self.connection.clock() + int(LINGERS_S / self.connection.budgets.scale * SECOND)
+            task.lingers = self.connection.after(LINGERS_S)
             if sink.repeat is Repeat.LOOKUP:
                 task.attempt.status = "unknown"
         lane = self._lanes.setdefault(task.lane, deque())
@@ -253,7 +253,7 @@ class Lanes:
             self._again(task, int(BREAKER_S_MAX * SECOND))
             return
         attempt.tries += 1
-        task.lingers = max(task.lingers, self.connection.lingering(failure, now))
+        task.lingers = max(task.lingers, self.connection.after(failure.lingers_s))
         if attempt.tries > TRIES_MAX or now - task.at > age_us_max(self.urgent.get(type(task.command).__name__)):
             self._end(task, "rejected", Reject(f"given up after {attempt.tries} tries: {failure.why}", "expired"))
             return

@@ -179,7 +179,7 @@ class Levels:
         newer = self.dirty.get(item)
         pause = backoff_us(min(back.tries, 8), self.dice, after)
         now = self.connection.clock()
-        lingers = max(back.lingers, self.connection.lingering(failure, now))
+        lingers = max(back.lingers, self.connection.after(failure.lingers_s))
         self.dirty[item] = Dirty(newer.seq if newer else back.seq, back.at, back.starved, now + pause, min(back.tries + 1, 20), lingers)
         self._wake.set()
 

@@ -66,7 +66,7 @@ class Outcomes:
             if kept is not row.body:
                 self.outcome(notice(system, row.topic, row.key, kept))
         if cursor is not None:
-            self._kept[cursor[0]] = self._marks[cursor[0]] = cursor[1]
+            self.remember(*cursor)
         self._soon()
 
     def refused(self, system: str, channel: str, command: SetLevel | SetPrice, why: Reject) -> None:

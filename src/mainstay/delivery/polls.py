@@ -12,11 +12,10 @@ from mainstay.delivery.connection import Connection
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.retry import Dice, backoff_us
 from mainstay.model.failures import Failure, Reject, Retry
-from mainstay.model.times import SECOND
+from mainstay.model.times import DAY, SECOND
 from mainstay.model.timetable import Timetable
 
 RECENT_MAX = 50_000  # rows of a feed that are remembered
-DAY_S = 86_400.0
 LOOK_S = 30.0  # how long it waits for a time of day without a look at the clock, which can be set, or go on while the machine sleeps
 
 Pace = float | Timetable  # seconds between two readings, or the times of day at which they begin
@@ -31,7 +30,7 @@ class Poll:
     def __init__(self, connection: Connection, feed: Feed, outcomes: Outcomes, dice: Dice, pace: Pace) -> None:
         self.connection, self.feed, self.outcomes, self.dice = connection, feed, outcomes, dice
         self.times = pace if isinstance(pace, Timetable) else None
-        self.every_s = DAY_S if isinstance(pace, Timetable) else pace
+        self.every_s = DAY / SECOND if isinstance(pace, Timetable) else pace
         self.name = f"cursor/{connection.name}/{feed.name}"
         self.pages = 0
         self.rows = 0

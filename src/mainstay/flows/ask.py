@@ -17,7 +17,6 @@ from mainstay.flows.statements import Statement, statement
 from mainstay.model.events import Refused, ReservationEnded, Reserved
 from mainstay.model.failures import Reject
 from mainstay.model.identity import named, shown, sku
-from mainstay.model.money import decimals
 from mainstay.model.objects import Noun, Order, Person, Reference, UnitsOf
 from mainstay.model.seen import FulfilmentSeen, OrderSeen, Said
 from mainstay.model.state import OrderState, ReservationState
@@ -60,9 +59,9 @@ class OrderRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     def __post_init__(self) -> None:
         order = self.order
-        decimals(order.currency)
-        if wrong := order.contradiction() or ("" if order.lines else "it has no lines; an order sells at least one"):
-            raise Reject(f"order {self.external[:60]!r}: {wrong}", "schema")
+        order.refuse_contradiction(self.external)
+        if not order.lines:
+            raise Reject(f"order {self.external[:60]!r}: it has no lines; an order sells at least one", "schema")
         least = min((order.total, order.shipping, *(line.price for line in order.lines), *(line.quantity for line in order.lines)))
         if least < 0:
             raise Reject(f"order {self.external[:60]!r}: {least} is below zero; what comes back is a refund of its order", "out_of_range")

@@ -9,6 +9,7 @@ from msgspec import Struct
 from mainstay.landscape import Admission
 from mainstay.model.events import SettingsChanged
 from mainstay.model.seen import Said
+from mainstay.model.times import DAY
 from mainstay.orders.decide import Policy
 
 Translate = Callable[[str, bytes], list[Said]]
@@ -22,8 +23,8 @@ class Shop(Struct, frozen=True, kw_only=True):
     admission: Admission
     owner: Callable[[str, str, str], str]  # who answers for a failure: system, topic (empty: any), code
     split: bool = True
-    payment_us: int = 86_400_000_000
-    early_us: int = 86_400_000_000
+    payment_us: int = DAY
+    early_us: int = DAY
     reservation_us: int = 900_000_000
     main: str = "main"
     behind: frozenset[str] = frozenset()  # counters that learn of shipments from us

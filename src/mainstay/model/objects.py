@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from mainstay.model.failures import Reject
+from mainstay.model.money import decimals
 from mainstay.model.times import BEGIN, END
 
 Units = Annotated[int, Meta(ge=0, le=1_000_000)]
@@ -88,13 +90,14 @@ class Order(Noun, frozen=True):
     fulfilled_by: Literal["merchant", "marketplace"] = "merchant"
     test: bool = False
 
-    def contradiction(self) -> str:
-        """What makes it impossible to say which line is meant; empty where nothing does."""
+    def refuse_contradiction(self, external: str) -> None:
+        """Raise Reject where nobody could say which line is meant (`schema`), or which money (`currency`). `external` names the order."""
+        decimals(self.currency)
         ids = {line.id for line in self.lines}
-        if len(ids) == len(self.lines):
-            return ""
-        twice = next(line.id for n, line in enumerate(self.lines) if any(line.id == other.id for other in self.lines[:n]))
-        return f"two of its lines have the id {twice[:60]!r}; each line of an order has an id of its own"
+        if len(ids) < len(self.lines):
+            twice = next(line.id for n, line in enumerate(self.lines) if any(line.id == other.id for other in self.lines[:n]))
+            told = f"two of its lines have the id {twice[:60]!r}; each line of an order has an id of its own"
+            raise Reject(f"order {external[:60]!r}: {told}", "schema")
 
     def goods(self) -> int:
         """Units times prices, before discounts and tax."""

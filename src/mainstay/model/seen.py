@@ -253,8 +253,9 @@ def refuse_senseless(said: SeenEvent) -> None:
         _read(_write(said))
     except (msgspec.ValidationError, OverflowError) as error:
         raise Reject(f"what {said.external!r} says is more than can be meant: {error}", "out_of_range") from None
-    currency = said.order.currency if isinstance(said, OrderSeen) else getattr(said, "currency", None)
-    if currency:  # a parcel without costs has none
+    if type(said) is OrderSeen:
+        said.order.refuse_contradiction(said.external)
+    elif currency := getattr(said, "currency", None):  # a parcel without costs has none
         decimals(currency)
     if type(said) is PaymentSeen and said.refunded > said.captured:
         told = f"{said.refunded} of payment {said.external!r} were given back, {said.captured} captured (minor units of {said.currency})"

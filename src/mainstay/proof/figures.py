@@ -54,6 +54,8 @@ BUDGETS: Mapping[str, tuple[Budget, ...]] = {
     "reserve": (
         _ratio("uniform / SQLite UPDATE … WHERE by 1,000", 0.5),
         _ratio("hot / SQLite UPDATE … WHERE by 1,000", 0.5),
+        _ratio("uniform / PostgreSQL UPDATE … WHERE, 16 connections", 20),
+        _ratio("hot / PostgreSQL UPDATE … WHERE, 16 connections", 40),
     ),
     "loop": (
         Budget(("propagation_p99_ms",), "≤", 50, "ms from a stock commit to the first permitted call, p99"),

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from mainstay.model.failures import Halt
 from mainstay.storage.database import BUSY_MS, STORE_FAILED, ask, connect, force
-from mainstay.storage.inbox import Inbox
+from mainstay.storage.inbox import Inbox, last
 
 FILES = {"inbox.db": "inbox", "state.db": "state", "outcomes.db": "inbox"}  # -> its schema
 MANIFEST = "manifest.json"
@@ -96,11 +96,6 @@ def one_moment(data: Path) -> Iterator[dict[str, apsw.Connection]]:
                 reader.execute("BEGIN")
                 ask(reader, "counters" if FILES[name] == "state" else "last_receipt")  # with its first read a reader has its moment
         yield readers
-
-
-def last(inbox: apsw.Connection) -> int:
-    """The number of an inbox's last receipt, archived or not."""
-    return max(ask(inbox, "last_receipt")[0][0] or 0, ask(inbox, "last_seal")[0][0] or 0)
 
 
 def _copy(source: apsw.Connection, path: Path) -> None:

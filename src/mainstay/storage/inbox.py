@@ -30,6 +30,11 @@ New = tuple[int, str, str, str, bytes]  # a receipt before it is numbered: at, s
 Beside = tuple[str, Sequence[tuple[Any, ...]]]  # a named statement, and the bindings of each row
 
 
+def last(inbox: apsw.Connection) -> int:
+    """The number of an inbox's last receipt, archived or not; 0 where there is none."""
+    return max(ask(inbox, "last_receipt")[0][0] or 0, ask(inbox, "last_seal")[0][0] or 0)
+
+
 class Inbox:
     """The writer of an inbox file. `add` returns after the rows are in stable storage."""
 
@@ -41,9 +46,7 @@ class Inbox:
         except BaseException:  # nothing is held by what could not be opened
             self._lock.release()
             raise
-        archived = ask(self.connection, "last_seal")[0][0] or 0
-        first = OUTCOMES_FROM if path.name.startswith("outcomes") else 0
-        self.last: int = max(first, archived, ask(self.connection, "last_receipt")[0][0] or 0)
+        self.last = max(last(self.connection), OUTCOMES_FROM if path.name.startswith("outcomes") else 0)
 
     def add(self, new: Sequence[New], marks: Sequence[tuple[str, str]] = (), beside: Sequence[Beside] = ()) -> int:
         """Make receipts durable in one commit, with what moves along with them: a feed's cursor, rows beside. Returns the last number.

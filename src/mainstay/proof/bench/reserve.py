@@ -14,12 +14,16 @@ import msgspec
 from mainstay.flows.ask import AskedLine, ReserveRequest
 from mainstay.proof.bench import REPS, folder, paired
 from mainstay.proof.bench.payloads import sku
+from mainstay.proof.bench.postgres import Server
 from mainstay.proof.bench.stage import PLENTY, T0, Stage
 from mainstay.storage.database import rows
 from mainstay.storage.inbox import Receipt
 from mainstay.storage.packing import unpack
 
 GROUP = 1_000
+THEIRS = 2_000  # reservations that PostgreSQL is given: it is slower, and rates are compared
+SQLITE = "SQLite UPDATE … WHERE by 1,000"
+POSTGRES = "PostgreSQL UPDATE … WHERE, 16 connections"
 
 
 def run(quick: bool) -> dict[str, Any]:
@@ -29,22 +33,25 @@ def run(quick: bool) -> dict[str, Any]:
     uniform = [dice.randrange(skus) for _ in range(count)]
     hot = [7] * count
     facts: dict[str, Any] = {"correct": True}
-    result = paired(
-        {
-            "mainstay, uniform": lambda: _ours(uniform, skus, PLENTY, facts, count),
-            "SQLite UPDATE … WHERE by 1,000, uniform": lambda: _theirs(uniform, skus),
-            "mainstay, one hot SKU": lambda: _ours(hot, 10, count // 2, facts, count // 2),
-            "SQLite UPDATE … WHERE by 1,000, one hot SKU": lambda: _theirs(hot, 10),
-        },
-        "mainstay, uniform",
-        reps,
-    )
-    rates = result["rates"]
-    hot_ratio = rates["mainstay, one hot SKU"] / rates["SQLite UPDATE … WHERE by 1,000, one hot SKU"]
-    result["ratios"] = {
-        "uniform / SQLite UPDATE … WHERE by 1,000": result["ratios"]["SQLite UPDATE … WHERE by 1,000, uniform"],
-        "hot / SQLite UPDATE … WHERE by 1,000": round(hot_ratio, 3),
-    }
+    with Server() as postgres:
+        result = paired(
+            {
+                "mainstay, uniform": lambda: _ours(uniform, skus, PLENTY, facts, count),
+                f"{SQLITE}, uniform": lambda: _theirs(uniform, skus),
+                f"{POSTGRES}, uniform": lambda: postgres.updates([sku(n) for n in uniform[:THEIRS]], [sku(n) for n in range(skus)]),
+                "mainstay, one hot SKU": lambda: _ours(hot, 10, count // 2, facts, count // 2),
+                f"{SQLITE}, one hot SKU": lambda: _theirs(hot, 10),
+                f"{POSTGRES}, one hot SKU": lambda: postgres.updates([sku(n) for n in hot[:THEIRS]], [sku(n) for n in range(10)]),
+            },
+            "mainstay, uniform",
+            reps,
+        )
+    uniformly, rates = result["ratios"], result["rates"]
+    result["ratios"] = {}
+    for name in (SQLITE, POSTGRES):
+        hotly = rates.get(f"{name}, one hot SKU")
+        result["ratios"][f"uniform / {name}"] = uniformly[f"{name}, uniform"]
+        result["ratios"][f"hot / {name}"] = round(rates["mainstay, one hot SKU"] / hotly, 3) if hotly else None
     return {**result, **facts, "skus": skus, "reservations": count}
 
 
