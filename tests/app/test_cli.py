@@ -31,6 +31,8 @@ ASKED = {  # verb -> what its JSON must hold
     ("check",): lambda told: all(one["severity"] == "warning" for one in told),
     ("doctor",): lambda told: all(one["fine"] for one in told) and {"sqlite", "state.db", "folder"} <= {one["what"] for one in told},
     ("deadletters", "list"): lambda told: {one["code"]: 1 for one in told} == LETTERS,
+    ("deadletters", "causes"): lambda told: told[0]["code"] == "json_syntax" and told[0]["count"] == 1,
+    ("jobs", "list"): lambda told: told == [],
     ("proposals",): lambda told: all(one["reason"] and one["owner"] == "operations" for one in told),
     ("contracts",): lambda told: told["OrderSeen"]["version"] == 1,
     ("connector", "list"): lambda told: {"shopify", "stripe"} <= {one["name"] for one in told},
@@ -43,6 +45,8 @@ ELSEWHERE = {  # verbs that are no questions, and where they are tried
     "role": "tests/app/test_processes.py", "count": "tests/app/test_processes.py",
     "free": "tests/app/test_processes.py", "erase": "tests/app/test_processes.py",
     "deadletters retry": "tests/app/test_processes.py", "deadletters suppress": "tests/app/test_processes.py",
+    "deadletters assign": "tests/app/test_letters.py", "deadletters escalate": "tests/app/test_letters.py",
+    "deadletters repair": "tests/app/test_letters.py", "jobs show": "tests/app/test_letters.py", "jobs cancel": "tests/app/test_letters.py",
     "deadletters show": "below", "init": "below", "schema": "below", "translate": "below", "connector check": "below",
     "connector new": "tests/contract", "backup": "tests/crash/test_backup.py", "restore": "tests/crash/test_backup.py",
 }  # fmt: skip
@@ -101,7 +105,7 @@ def test_a_letter_is_shown_with_its_raw_message(finished):
     letter = json.loads(ask(finished, "deadletters", "show", str(number), "--json")[1])
     assert letter["raw"] == "broken" and letter["code"] == "json_syntax"
     assert (letter["owner"], letter["contact"], letter["runbooks"][0]) == ("operations", "ops@shop.example", "runbooks.md#order")
-    assert "owner operations (ops@shop.example): " in (listed := ask(finished, "deadletters", "list")[1])
+    assert "owner operations (ops@shop.example), by 20" in (listed := ask(finished, "deadletters", "list")[1])
     assert "; see runbooks.md#order" in listed
     told = ask(finished, "deadletters", "show", str(number))[1]
     assert "\nrunbooks: runbooks.md#order" in told

@@ -213,6 +213,11 @@ def by_command(shop: Running, case: Case) -> Told:
     file.write_bytes(sent.body)
     if case.door == "count":
         return command(["count", "--file", str(file), "--config", str(shop.config)])
+    if case.door == "deadletters repair":
+        shop.hook(b"broken", f"to mend {case.name}")
+        words = ["deadletters", case.door.split()[1], str(shop.letter(f"to mend {case.name}")["id"]), "--file", str(file)]
+        refused = json.loads((told := command([*words, "--reason", "a test", "--json", "--config", str(shop.config)])).says)
+        return Told(told.status, refused["code"], refused["detail"])
     told = command(["translate", sent.connector, sent.topic, str(file)])
     refused = json.loads(told.says)
     return Told(told.status, refused["rejected"], told.says)

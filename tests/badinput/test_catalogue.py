@@ -131,6 +131,11 @@ def test_a_body_for_a_command(shop, case, quick):
     fits(case, senders.by_command(shop, case))
 
 
+@of("deadletters repair")
+def test_a_repaired_message(shop, case, quick):
+    fits(case, senders.by_command(shop, case))
+
+
 @of("check")
 def test_a_declaration(shop, case, quick):
     fits(case, senders.checked(shop, case))
@@ -173,7 +178,7 @@ def test_no_door_has_appeared_without_its_cases():
 
 def test_every_format_command_and_sender_has_cases():
     assert {Path(one.sent.name).suffix for one in FILES} == set(forms("depot", asks_first=False))
-    assert {one.door for one in CASES} >= set(doors.commands_that_read(main)) == {"count", "translate"}
+    assert {one.door for one in CASES} >= set(doors.commands_that_read(main)) == {"count", "translate", "deadletters repair"}
     senders_ = {name for name in OURS if "receive" in vars(connectors.find(name))}
     assert senders_ == {"shopify", "stripe", "shipstation"}, "a connector that takes deliveries needs cases as a `system` of Hook"
     assert {one.sent.system for one in CASES if one.door == "webhook"} == {"shop", "payments", "warehouse"}

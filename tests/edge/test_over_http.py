@@ -184,10 +184,13 @@ def test_every_documented_endpoint_answers_as_documented(shop):
     shop.hook(an_order(4801, name="#4801", total_price="1.00"), "held-4801")  # does not add up: held
     shop.hook(b"broken", "broken-1")
     shop.hook(b"broken too", "broken-2")
-    first, second = shop.letter("broken-1")["id"], shop.letter("broken-2")["id"]
+    for n in range(3, 7):
+        shop.hook(b"broken as well", f"broken-{n}", "orders/updated")
+    first, second, third = (shop.letter(f"broken-{n}")["id"] for n in range(1, 4))
     lines = {"lines": [{"sku": "DOC", "quantity": 1}]}
     order = an_api_order("doc-1", sku="DOC")
     because = {"by": "ann", "reason": "because"}
+    mended = {**because, "body": an_order(4803).decode()}
     calls = [
         ("post", "/v1/reservations", "/v1/reservations", lines, "till", 201),
         ("post", "/v1/reservations/{id}/confirm", "/v1/reservations/rsv.till.doc/confirm", order, "till", 201),
@@ -205,11 +208,23 @@ def test_every_documented_endpoint_answers_as_documented(shop):
         ("get", "/v1/deadletters/{id}", f"/v1/deadletters/{first}", None, "operator", 200),
         ("post", "/v1/deadletters/{id}/retry", f"/v1/deadletters/{first}/retry", because, "operator", 200),
         ("post", "/v1/deadletters/{id}/suppress", f"/v1/deadletters/{second}/suppress", because, "operator", 200),
+        ("post", "/v1/deadletters/{id}/assign", f"/v1/deadletters/{third}/assign", {**because, "to": "ben"}, "operator", 200),
+        ("post", "/v1/deadletters/{id}/escalate", f"/v1/deadletters/{third}/escalate", {**because, "to": "cleo"}, "operator", 200),
+        ("post", "/v1/deadletters/{id}/repair", f"/v1/deadletters/{third}/repair", mended, "operator", 200),
+        ("get", "/v1/causes", "/v1/causes?topic=orders/updated", None, "operator", 200),
+        ("post", "/v1/jobs", "/v1/jobs", {**because, "action": "suppress", "query": {"topic": "orders/updated"}}, "operator", 202),
+        ("get", "/v1/jobs", "/v1/jobs", None, "operator", 200),
+        ("get", "/v1/jobs/{id}", "/v1/jobs/{job}", None, "operator", 200),
+        ("post", "/v1/jobs/{id}/cancel", "/v1/jobs/{job}/cancel", because, "operator", 409),
     ]
     shop.settled()
+    job = None
     for method, path, real, body, who, expected in calls:
-        status, answer = shop.ask(method.upper(), real, body, who, key="doc")
+        if path.endswith("/cancel"):  # it has ended by then, and says so
+            shop.until(lambda: shop.ask("GET", f"/v1/jobs/{job}", who="operator")[1]["status"] == "done", "the job does not end")  # noqa: B023
+        status, answer = shop.ask(method.upper(), real.replace("{job}", str(job)), body, who, key="doc")
         assert status == expected, (path, answer)
+        job = answer["job"] if path == "/v1/jobs" and method == "post" else job
         fits(shop, path, method, status, answer)
     documented = {(method, path) for path, methods in endpoints(shop)["paths"].items() for method in methods}
     assert {(method, path) for method, path, *_ in calls} == documented, "an endpoint without a call here"

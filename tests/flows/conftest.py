@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from mainstay.flows.ask import Desk
+from mainstay.flows.clerk import Clerk
 from mainstay.flows.intake import Intake
 from mainstay.flows.operate import Operators
 from mainstay.flows.rebuild import verify
@@ -15,6 +16,7 @@ from mainstay.flows.shop import Shop
 from mainstay.flows.tell import Tell, statements_of
 from mainstay.flows.world import World
 from mainstay.landscape import Admission, read
+from mainstay.model.failures import Reject
 from mainstay.model.objects import Line, Order, Person, Reference, UnitsOf
 from mainstay.model.outcome import TOPIC, Outcome
 from mainstay.model.seen import FulfilmentSeen, OrderSeen, PaymentSeen, Said, SeenEvent, StockCounted
@@ -28,7 +30,10 @@ T0 = 1_790_000_000_000_000
 
 def translate(_topic: str, body: bytes) -> list[Said]:
     """The body is the statement itself, with the person beside it."""
-    event, person = msgspec.json.decode(body, type=tuple[SeenEvent, Person | None])
+    try:
+        event, person = msgspec.json.decode(body, type=tuple[SeenEvent, Person | None])
+    except msgspec.DecodeError as error:
+        raise Reject(str(error), "json_syntax") from None
     return [Said(event, person)]
 
 
@@ -97,6 +102,7 @@ class Core:
         Desk(self.intake)
         Tell(self.intake)
         self.receipts: dict[int, Receipt] = getattr(self, "receipts", {})
+        Clerk(self.intake, lambda _system, seq: self.receipts.get(seq))
         Operators(self.intake, lambda _system, seq: self.receipts.get(seq), list)
 
     def receive(self, system: str, topic: str, key: str, body: bytes) -> int:

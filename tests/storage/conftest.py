@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from mainstay.flows.clerk import Clerk
 from mainstay.flows.operate import Operators
 from mainstay.model.objects import Person
 from mainstay.model.seen import SeenEvent
@@ -26,7 +28,9 @@ class Store:
         self.inboxes = {name: Inbox(data / f"{name}.db") for name in ("inbox", "outcomes")}
         self.readers = {name: InboxReader(data / f"{name}.db") for name in self.inboxes}
         self.core = Core(data / "state.db")
-        Operators(self.core.intake, lambda system, seq: raw_of(data, self.readers, system, seq), lambda: unclaimed(data))
+        raw = partial(raw_of, data, self.readers)
+        Clerk(self.core.intake, raw)
+        Operators(self.core.intake, raw, lambda: unclaimed(data))
         self.archives = {name: Archive(data, inbox, name) for name, inbox in self.inboxes.items()}
         self.now = NOW
 

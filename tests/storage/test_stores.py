@@ -115,20 +115,24 @@ def test_the_sqlite_that_we_carry_is_new_enough():
     assert tuple(map(int, apsw.sqlite_lib_version().split("."))) >= database.SQLITE_MIN
 
 
-@pytest.mark.parametrize(("by", "age"), [(1, "a newer"), (-1, "an older")])
-def test_a_store_of_another_mainstay_is_refused(state, by, age):
-    state.connection.pragma("user_version", database.SCHEMA_VERSION + by)
+@pytest.mark.parametrize(("version", "age"), [(database.SCHEMA_VERSION + 1, "a newer"), (database.OLDEST_VERSION - 1, "an older")])
+def test_a_store_of_another_mainstay_is_refused(state, version, age):
+    state.connection.pragma("user_version", version)
     state.close()
     with pytest.raises(Halt, match=f"was written by {age} Mainstay"):
         State(state.path)
 
 
+NEXT = database.SCHEMA_VERSION + 1
+STEP = f"state_{NEXT}.sql"
+
+
 @pytest.fixture
 def next_version(monkeypatch):
     """The next Mainstay, whose orders have one column more; its steps are what is set here."""
-    steps = {"state_4.sql": "ALTER TABLE orders ADD COLUMN seen INTEGER NOT NULL DEFAULT 7;"}
+    steps = {STEP: "ALTER TABLE orders ADD COLUMN seen INTEGER NOT NULL DEFAULT 7;"}
     ours = database.text
-    monkeypatch.setattr(database, "SCHEMA_VERSION", 4)
+    monkeypatch.setattr(database, "SCHEMA_VERSION", NEXT)
     monkeypatch.setattr(database, "text", lambda name: steps[name] if name in steps else ours(name))
     return steps
 
@@ -142,18 +146,27 @@ def with_an_order(tmp_path):
 
 
 def test_an_older_store_is_brought_up_to_date_by_its_writer(with_an_order, next_version):
-    with pytest.raises(Halt, match=r"older Mainstay \(schema 3, this one knows 4\); start `mainstay up` once"):
+    with pytest.raises(Halt, match=rf"older Mainstay \(schema {NEXT - 1}, this one knows {NEXT}\); start `mainstay up` once"):
         connect(with_an_order, write=False, schema="state")
     assert rows(connect(with_an_order, write=True, schema="state"), "SELECT id, seen FROM orders") == [(1, 7)]
-    assert connect(with_an_order, write=False, schema="state").pragma("user_version") == 4
+    assert connect(with_an_order, write=False, schema="state").pragma("user_version") == NEXT
+
+
+def test_a_store_from_before_there_were_jobs_gets_its_table(with_an_order):
+    older = apsw.Connection(str(with_an_order))
+    older.execute("DROP TABLE job")
+    older.pragma("user_version", 3)
+    older.close()
+    state = State(with_an_order)
+    assert state.rows("newest_jobs", (9,)) == [] and state.connection.pragma("user_version") == database.SCHEMA_VERSION
 
 
 def test_a_step_that_fails_leaves_the_store_as_it_was(with_an_order, next_version):
-    whole = next_version["state_4.sql"]
-    next_version["state_4.sql"] = f"{whole} UPDATE orders SET status = 'no such status';"
+    whole = next_version[STEP]
+    next_version[STEP] = f"{whole} UPDATE orders SET status = 'no such status';"
     with pytest.raises(apsw.ConstraintError):
         connect(with_an_order, write=True, schema="state")
-    next_version["state_4.sql"] = whole
+    next_version[STEP] = whole
     assert rows(connect(with_an_order, write=True, schema="state"), "SELECT status, seen FROM orders") == [("placed", 7)]
 
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 from mainstay import connectors
 from mainstay.app.forms import forms
 from mainstay.contract.connector import Connector, Feed, settings_of
+from mainstay.contract.worded import worded
 from mainstay.delivery.dispatch import Plan
 from mainstay.delivery.files import Inflow
 from mainstay.delivery.lateness import Promise
@@ -166,7 +167,7 @@ def shop(house: House) -> Shop:
     """What intake needs."""
     landscape = house.landscape
     who = duties(house)
-    translate = {name: connector.translate for name, connector in house.connectors.items()}
+    translate = {name: worded(connector.translate, landscape.systems[name].words) for name, connector in house.connectors.items()}
     own = {MAINSTAY, *(name for name, system in landscape.systems.items() if system.connector == "api")}
 
     return Shop(
@@ -174,6 +175,8 @@ def shop(house: House) -> Shop:
         policy=policy(house),
         admission=Admission(landscape),
         owner=lambda system, topic, code: who.of(system, topic, code).owner,
+        worth=worth(house.connectors),
+        above=lambda owner: landscape.owners[owner].above if owner in landscape.owners else "",
         split=landscape.orders.split,
         payment_us=landscape.orders.payment_timeout_s * SECOND,
         early_us=landscape.orders.early_s * SECOND,
@@ -182,6 +185,16 @@ def shop(house: House) -> Shop:
         locations=locations(house),
         deaf=deaf(house),
     )
+
+
+def worth(known: Mapping[str, Connector]) -> Callable[[str, str, bytes], tuple[int, str]]:
+    """How much money a message speaks of, where its topic says where that stands."""
+
+    def of(system: str, name: str, body: bytes) -> tuple[int, str]:
+        topic = known[system].manifest.topic(name) if system in known else None
+        return topic.worth.of(body) if topic is not None and topic.worth is not None else (0, "")
+
+    return of
 
 
 def duties(house: House) -> Duties:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import sys
 import tempfile
@@ -16,12 +15,8 @@ import msgspec
 import structlog
 
 from mainstay import __version__
-
-CONFIG = click.option(
-    "--config", "-c", type=click.Path(path_type=Path), default=Path("mainstay.toml"), show_default=True, help="The declared shop."
-)
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON; where it fails, one line {code, detail} on standard error.")
-BY = click.option("--by", default=lambda: os.environ.get("USER", ""), help="Who does it.")
+from mainstay.app.cli_letters import deadletters, jobs
+from mainstay.app.options import BY, CONFIG, JSON, pairs, show, state_of, there
 
 
 def _id_of_an_order(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
@@ -36,19 +31,12 @@ def _who_is_meant(_context: click.Context, _parameter: click.Parameter, text: st
     return text
 
 
-def _pairs(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
-    wrong = [one for one in texts if "=" not in one]
-    if wrong:
-        raise click.BadParameter(f"{wrong[0]!r} says no value; write NAME=VALUE, such as currency=EUR")
-    return dict(one.split("=", 1) for one in texts)
-
-
 def _units(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, int]:
-    pairs = _pairs(context, parameter, texts)
-    wrong = [f"{name}={units}" for name, units in pairs.items() if not units.isdecimal()]
+    told = pairs(context, parameter, texts)
+    wrong = [f"{name}={units}" for name, units in told.items() if not units.isdecimal()]
     if wrong:
         raise click.BadParameter(f"{wrong[0]!r} says no number of units; write a whole number, 0 or more, such as TSH-001=12")
-    return {name: int(units) for name, units in pairs.items()}
+    return {name: int(units) for name, units in told.items()}
 
 
 def _bug(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
@@ -124,14 +112,6 @@ def main() -> None:
     )
 
 
-def show(value: Any, as_json: bool, text: str | None = None) -> None:
-    """Print a value, as JSON or for people."""
-    if as_json or text is None:
-        click.echo(json.dumps(msgspec.to_builtins(value), indent=None if as_json else 2, ensure_ascii=False))
-    else:
-        click.echo(text)
-
-
 @main.command(hidden=True)
 @click.argument("name", type=click.Choice(["edge", "core", "dispatch"]))
 @click.option("--supervised", is_flag=True, help="Stop when standard input ends.")
@@ -171,7 +151,7 @@ def status(config: Path, as_json: bool) -> None:
     from mainstay.flows import journey
 
     house = look_into(config)
-    found = journey.status(_state(house.data)) | standing(house.data)
+    found = journey.status(state_of(house.data)) | standing(house.data)
     show(found, as_json, status_text(found))
 
 
@@ -189,7 +169,7 @@ def trace(number: str, config: Path, as_json: bool) -> None:
     from mainstay.storage.inbox import InboxReader
 
     house = look_into(config)
-    found = journey.trace(_state(house.data), InboxReader(house.data / "outcomes.db").open(), number)
+    found = journey.trace(state_of(house.data), InboxReader(house.data / "outcomes.db").open(), number)
     if not found:
         raise Reject(f"nothing is known by {number!r} in any system; `mainstay deadletters list` shows what could not be read", "not_found")
     answering = duties(house)
@@ -210,7 +190,7 @@ def stock(sku: str, config: Path, as_json: bool) -> None:
     from mainstay.storage.inbox import InboxReader
 
     house = look_into(config)
-    state = _state(house.data)
+    state = state_of(house.data)
     told = InboxReader(house.data / "outcomes.db").told(journey.item_of(state, sku))
     found = journey.stock(state, sku, channel_policies(house), told)
     if found is None:
@@ -231,7 +211,7 @@ def order(number: str, config: Path, as_json: bool) -> None:
     from mainstay.model.failures import Reject
 
     house = look_into(config)
-    state = _state(house.data)
+    state = state_of(house.data)
     known = [one for entity in journey.find(state, number) if (one := journey.order(state, entity))]
     if not known:
         raise Reject(f"no order is known by {number!r} in any system; `mainstay trace` takes any number", "not_found")
@@ -248,7 +228,7 @@ def verify(config: Path, as_json: bool) -> None:
     from mainstay.flows.rebuild import verify as run
 
     house = look_into(config)
-    _there(house.data)
+    there(house.data)
     with tempfile.TemporaryDirectory(dir=house.data) as scratch:
         verdict = run(house.data / "state.db", Path(scratch) / "state.db", shop(house))
     total = sum(verdict.rows.values())
@@ -288,7 +268,7 @@ def restore(folder: Path, config: Path, as_json: bool) -> None:
 @click.argument("connector")
 @click.argument("topic")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--set", "settings", multiple=True, callback=_pairs, metavar="NAME=VALUE", help="A setting of the connector.")
+@click.option("--set", "settings", multiple=True, callback=pairs, metavar="NAME=VALUE", help="A setting of the connector.")
 @click.option("--personal", is_flag=True, help="Also print the personal data that would go to the vault.")
 def translate(connector: str, topic: str, file: Path, settings: dict[str, str], personal: bool) -> None:
     """The canonical events for a payload, as JSON lines; or the reason why not, and exit 3."""
@@ -362,69 +342,8 @@ def proposals(config: Path, as_json: bool) -> None:
     from mainstay.app.show import proposals_text
 
     house = look_into(config)
-    found = proposed(house, _state(house.data))
+    found = proposed(house, state_of(house.data))
     show(found, as_json, proposals_text(found))
-
-
-@main.group()
-def deadletters() -> None:
-    """What could not be handled: cause, owner, next action."""
-
-
-@deadletters.command("list")
-@CONFIG
-@JSON
-def list_letters(config: Path, as_json: bool) -> None:
-    """Open dead letters, newest first."""
-    from mainstay.app.build import look_into
-    from mainstay.app.letters import listed
-    from mainstay.app.show import letters_text
-
-    house = look_into(config)
-    found = listed(house, _state(house.data))
-    show(found, as_json, letters_text(found))
-
-
-@deadletters.command("show")
-@click.argument("number", type=int)
-@CONFIG
-@JSON
-def show_letter(number: int, config: Path, as_json: bool) -> None:
-    """One dead letter with its raw message."""
-    from mainstay.app.build import look_into
-    from mainstay.app.letters import letter
-    from mainstay.app.show import letter_text
-
-    house = look_into(config)
-    found = letter(house, _state(house.data), number)
-    show(found, as_json, letter_text(found))
-
-
-@deadletters.command("retry")
-@click.argument("number", type=int)
-@BY
-@CONFIG
-@JSON
-def retry_letter(number: int, by: str, config: Path, as_json: bool) -> None:
-    """Try it again, with today's mapping."""
-    from mainstay.app.operate import act
-
-    done = act(config, f"deadletters/{number}/retry", by=by)
-    show(done, as_json, f"dead letter {number}: {done['detail']}")
-
-
-@deadletters.command("suppress")
-@click.argument("number", type=int)
-@click.option("--reason", required=True, help="Why nothing is to be done; it stays with the letter.")
-@BY
-@CONFIG
-@JSON
-def suppress_letter(number: int, reason: str, by: str, config: Path, as_json: bool) -> None:
-    """Close it with a reason."""
-    from mainstay.app.operate import act
-
-    done = act(config, f"deadletters/{number}/suppress", by=by, reason=reason)
-    show(done, as_json, f"dead letter {number}: {done['detail']}")
 
 
 @main.command()
@@ -598,18 +517,8 @@ def sim(seed: int | None, seeds: int, scenario: str, power: bool, as_json: bool)
     sys.exit(1 if found["failed"] else 0)
 
 
-def _there(data: Path) -> None:
-    from mainstay.model.failures import Halt
-
-    if not (data / "state.db").exists():
-        raise Halt(f"there is no store in {data} yet; `mainstay up` makes it", "not_ready")
-
-
-def _state(data: Path) -> Any:
-    from mainstay.storage.state import State
-
-    _there(data)
-    return State(data / "state.db", write=False)
+main.add_command(deadletters)
+main.add_command(jobs)
 
 
 if __name__ == "__main__":

@@ -1,28 +1,89 @@
-"""Dead letters and proposals, with the people who answer for them."""
+"""Dead letters, jobs and proposals, with the people who answer for them; and what a repair would do."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from mainstay.app import build
 from mainstay.edge.whose import with_people, with_runbooks
-from mainstay.flows import journey
+from mainstay.flows import journey, queue, rehearse
+from mainstay.flows.queue import Wanted
 from mainstay.model.failures import Reject
+from mainstay.model.outcome import TOPIC
+from mainstay.storage.rehearsed import Rehearsed
 from mainstay.storage.state import State
 
 
-def listed(house: build.House, state: State) -> list[dict[str, Any]]:
-    """The open dead letters, newest first."""
+def listed(house: build.House, state: State, query: Mapping[str, str], most: int) -> list[dict[str, Any]]:
+    """The dead letters that are meant, newest first."""
     duties = build.duties(house)
-    return [with_runbooks(one, duties) for one in journey.letters(state)]
+    return [with_runbooks(one, duties) for one in journey.letters(state, _wanted(query), most)]
+
+
+def by_cause(state: State, query: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The open dead letters that are meant, by cause."""
+    return queue.causes(queue.wanted(state, _wanted(query)))
+
+
+def _wanted(query: Mapping[str, str]) -> Wanted:
+    try:
+        return msgspec.convert(dict(query), Wanted)
+    except msgspec.ValidationError as wrong:
+        raise Reject(f"no dead letter is meant by this: {wrong}", "schema") from None
 
 
 def letter(house: build.House, state: State, number: int) -> dict[str, Any]:
-    """One dead letter with the raw message that it is about. Raises Reject."""
+    """One dead letter with its history and the raw message that it is about. Raises Reject."""
     found = journey.letter(state, number)
     if found is None:
         raise Reject(f"no dead letter has the number {number}; `mainstay deadletters list` shows those that are open", "not_found")
     return with_runbooks(found, build.duties(house))
+
+
+def mended(state: State, number: int, whole: bytes | None, values: Sequence[tuple[str, str]]) -> bytes:
+    """A letter's message as a person has mended it: given whole, or with other values. Raises Reject."""
+    found = queue.one(state, number)
+    if found is None or found.status != "open" or found.state.topic == TOPIC:
+        told = f"no open dead letter about a message that came in has the number {number}"
+        raise Reject(f"{told}; `mainstay deadletters list` shows those that are open", "not_found")
+    if whole is not None:
+        try:
+            whole.decode()
+        except UnicodeDecodeError as error:
+            raise Reject(f"the mended message is not UTF-8 at byte {error.start}; save it as UTF-8", "not_utf8") from None
+        return whole
+    raw = journey.raw_message(state, found.state)
+    if raw is None:
+        raise Reject(f"the bytes of dead letter {number} are gone; give the message whole, with --file", "not_found")
+    return rehearse.edited(raw.body, values) if values else raw.body
+
+
+def rehearsed(house: build.House, number: int, body: bytes) -> dict[str, Any]:
+    """What would follow if the letter's message were taken as `body`. Raises Reject where it still cannot be read."""
+    store = Rehearsed(house.data / "state.db")
+    try:
+        found = queue.one(store, number)
+        assert found is not None, "whoever mended it has found it"
+        raw = journey.raw_message(store, found.state)
+        return rehearse.repair(store, build.shop(house), found.state, raw.body if raw else None, body, build.clock())
+    finally:
+        store.close()
+
+
+def all_jobs(state: State) -> list[dict[str, Any]]:
+    """The jobs, newest first."""
+    return queue.jobs(state)
+
+
+def job(state: State, number: int) -> dict[str, Any]:
+    """One job with what became of each letter. Raises Reject."""
+    found = queue.job(state, number)
+    if found is None:
+        raise Reject(f"no job has the number {number}; `mainstay jobs list` shows them", "not_found")
+    return found
 
 
 def proposed(house: build.House, state: State) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import select
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from mainstay.edge.receive import Door, Receive, Scope, Send
 from mainstay.edge.record import Recorder
 from mainstay.flows import journey
 from mainstay.flows.ask import Desk
+from mainstay.flows.clerk import Clerk
 from mainstay.flows.heap import look_seldom
 from mainstay.flows.intake import Intake
 from mainstay.flows.operate import Operators
@@ -63,7 +65,9 @@ class Core:
         self.intake = Intake(self.world, build.shop(house))
         Desk(self.intake)
         Tell(self.intake)
-        Operators(self.intake, lambda system, seq: raw_of(data, self.inboxes, system, seq), lambda: unclaimed(data))
+        raw = partial(raw_of, data, self.inboxes)
+        Clerk(self.intake, raw)
+        Operators(self.intake, raw, lambda: unclaimed(data))
         self.batches = 0
         self._pruned = clock()
         self._scrubbed = 0

@@ -23,11 +23,11 @@ def journey_text(found: list[dict[str, Any]]) -> str:
 
 
 def _blocked(by: dict[str, Any]) -> list[str]:
-    lines = [f"  blocked by {by['what']} ({by['whose']}): {by['detail']}", f"    owner {_reached(by)}"]
+    lines = [f"  blocked by {by['what']} ({by['whose']}): {by['detail']}", f"    owner {reached(by)}"]
     return [*lines, f"    see {', '.join(by['runbooks'])}"] if by["runbooks"] else lines
 
 
-def _reached(one: dict[str, Any]) -> str:
+def reached(one: dict[str, Any]) -> str:
     return f"{one['owner']} ({one['contact']})" if one["contact"] else str(one["owner"])
 
 
@@ -76,30 +76,14 @@ def status_text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def letters_text(found: list[dict[str, Any]]) -> str:
-    """Open dead letters, a line each: cause, owner, the page that says what to do."""
-    lines = []
-    for one in found:
-        line = f"{one['id']}  {one['at']}  {one['code']}  {one['system']}  owner {_reached(one)}: {one['why']}"
-        lines.append(line + (f"; see {', '.join(one['runbooks'])}" if one["runbooks"] else ""))
-    return "\n".join(lines) or "no open dead letters"
-
-
 def proposals_text(found: list[dict[str, Any]]) -> str:
     """Proposals, two lines each: what was said, then why it did not count and who answers for the system that said it."""
     lines = []
     for one in found:
         plain = " ".join(f"{name}={value}" for name, value in one["fields"].items() if value and not isinstance(value, dict | list))
         lines.append(f"{one['id']}  {one['at']}  {one['system']} said {one['said']} {one['external']}  {plain}".rstrip())
-        lines.append(f"    {one['reason']}; owner {_reached(one)}")
+        lines.append(f"    {one['reason']}; owner {reached(one)}")
     return "\n".join(lines) or "no proposals: nobody spoke of what another owns"
-
-
-def letter_text(found: dict[str, Any]) -> str:
-    """A dead letter: its cause first, its raw message last."""
-    shown = {**found, "runbooks": ", ".join(found["runbooks"])}
-    lines = [f"{name}: {value}" for name, value in shown.items() if name != "raw" and value not in ("", None)]
-    return "\n".join([*lines, "", found["raw"] or "no raw message is kept for it"])
 
 
 def _counts(values: dict[str, int]) -> str:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from mainstay.contract.talk import Call, Repeat, Reply, Talk, judge
+from mainstay.contract.worth import Worth
 from mainstay.model.commands import Command
 from mainstay.model.failures import Failure, Reject
 from mainstay.model.secrets import Secret
@@ -25,6 +26,7 @@ class Topic(Struct, frozen=True):
     name: str
     summary: str
     objects: tuple[str, ...] = ()
+    worth: Worth | None = None  # where it states its money
 
 
 class Feed(Struct, frozen=True):

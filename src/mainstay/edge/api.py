@@ -13,14 +13,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from mainstay.edge.letters import Letters
 from mainstay.edge.openapi import Endpoint, document
 from mainstay.edge.problems import Problem, as_problem, problem
 from mainstay.edge.record import Overloaded, Recorder
 from mainstay.edge.strict import read, refuse_card
-from mainstay.edge.whose import with_owner, with_people, with_runbooks
+from mainstay.edge.whose import with_owner, with_people
 from mainstay.flows import journey
 from mainstay.flows.ask import OrderAnswer, OrderRequest, ReservationAnswer, ReserveRequest
-from mainstay.flows.operate import EraseRequest, LetterRequest
+from mainstay.flows.clerk import LetterRequest
+from mainstay.flows.operate import EraseRequest
 from mainstay.flows.tell import Tell, TellAnswer, TellRequest
 from mainstay.landscape import MAINSTAY, OPERATOR, Duties
 from mainstay.model.secrets import Secret
@@ -78,6 +80,7 @@ class Api:
         self.state, self.outcomes, self.recorder, self.waiters = state, outcomes, recorder, waiters
         self.tokens, self.policies, self.metrics, self.ready, self.duties = tokens, policies, metrics, ready, duties
         self.standing = standing  # lag and delivery, as the status shows them
+        self.letters = Letters(self._aside, self._decided, duties)
         self.endpoints = (
             Endpoint(
                 "POST", "/v1/reservations", "channel", "Reserve units before selling them: all lines or none", self.reserve,
@@ -108,13 +111,7 @@ class Api:
             ),
             Endpoint("GET", "/v1/status", "operator", "How things stand: orders, lag, breakers, late flows, the books", self.show_status),
             Endpoint("GET", "/v1/proposals", "operator", "What systems said of what others own, newest first", self.show_proposals),
-            Endpoint("GET", "/v1/deadletters", "operator", "What could not be handled, why, and whose it is", self.show_letters),
-            Endpoint("GET", "/v1/deadletters/{id}", "operator", "One dead letter with its raw message", self.show_letter),
-            Endpoint("POST", "/v1/deadletters/{id}/retry", "operator", "Try a dead letter again", self.retry_letter, LetterRequest),
-            Endpoint(
-                "POST", "/v1/deadletters/{id}/suppress", "operator", "Close a dead letter with a reason", self.suppress_letter,
-                LetterRequest,
-            ),
+            *self.letters.endpoints(),
         )  # fmt: skip
 
     def application(self) -> Starlette:
@@ -251,33 +248,11 @@ class Api:
         found = await self._aside(lambda state, _: journey.proposals(state))
         return 200, msgspec.json.encode([with_people(one, self.duties) for one in found])
 
-    async def show_letter(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
-        number = _number(request)
-        found = await self._aside(lambda state, _: journey.letter(state, number))
-        if found is None:
-            raise Problem(404, "not_found", f"no dead letter has the number {number}")
-        return 200, msgspec.json.encode(with_runbooks(found, self.duties))
-
-    async def show_letters(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
-        found = await self._aside(lambda state, _: journey.letters(state))
-        return 200, msgspec.json.encode([with_runbooks(one, self.duties) for one in found])
-
-    async def retry_letter(self, request: Request, who: str, body: LetterRequest) -> tuple[int, bytes]:
-        return await self._letter(request, who, body, "operator/retry")
-
-    async def suppress_letter(self, request: Request, who: str, body: LetterRequest) -> tuple[int, bytes]:
-        if not body.reason:
-            raise Problem(422, "reason_missing", "say why: the reason stays with the letter")
-        return await self._letter(request, who, body, "operator/suppress")
-
     async def free_order(self, request: Request, who: str, body: LetterRequest) -> tuple[int, bytes]:
         return await self._decided(who, "operator/free", request.path_params["id"], msgspec.json.encode(body))
 
     async def erase(self, request: Request, who: str, body: EraseRequest) -> tuple[int, bytes]:
         return await self._decided(who, "operator/erase", "", msgspec.json.encode(body))
-
-    async def _letter(self, request: Request, who: str, body: LetterRequest, topic: str) -> tuple[int, bytes]:
-        return await self._decided(who, topic, str(_number(request)), msgspec.json.encode(body))
 
     # --- for machines ------------------------------------------------------------------------------------------------
     async def _health(self, request: Request) -> Response:
@@ -294,14 +269,6 @@ class Api:
 
     async def _openapi(self, request: Request) -> Response:
         return Response(msgspec.json.encode(document(self.endpoints)), media_type="application/json")
-
-
-def _number(request: Request) -> int:
-    """The number of the dead letter that a path names; one that no column could hold is nobody's."""
-    number = request.path_params["id"]
-    if not (number.isdecimal() and number.isascii() and len(number) < 19):
-        raise Problem(404, "not_found", "a dead letter's id is a number")
-    return int(number)
 
 
 def _admit(who: str, endpoint: Endpoint) -> None:

@@ -32,6 +32,7 @@ class Endpoint(Struct, frozen=True):
     answer: type[Any] | None = None
     status: int = 200
     key: bool = False
+    query: type[Struct] | None = None  # what its query parameters say, all of them texts that may be left out
 
 
 class ProblemAnswer(Struct, frozen=True):
@@ -77,6 +78,9 @@ def _operation(one: Endpoint, by_type: dict[type, Any]) -> dict[str, Any]:
     parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
     if one.key:
         parameters.append({"name": "Idempotency-Key", "in": "header", "required": True, "schema": {"type": "string", "maxLength": 200}})
+    for field in msgspec.structs.fields(one.query) if one.query else ():
+        schema = msgspec.json.schema(field.type)
+        parameters.append({"name": field.encode_name, "in": "query", "required": False, "schema": schema})
     if parameters:
         operation["parameters"] = parameters
     if one.body is not None:

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Hashable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import inspect
@@ -18,6 +18,7 @@ from mainstay.edge.problems import Problem
 from mainstay.model.cards import holds_card
 from mainstay.model.failures import Reject
 
+T = TypeVar("T")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -48,6 +49,16 @@ def read(raw: bytes, content_type: str, kind: type[Any]) -> Any:
     return asked
 
 
+def query(given: Sequence[tuple[str, str]], kind: type[T]) -> T:
+    """A question's query parameters as `kind`. Raises Problem for one that is unknown, given twice or senseless."""
+    try:
+        return msgspec.convert(_each_once(list(given)), kind)
+    except Reject as why:
+        raise Problem(422, why.code, why.why) from None
+    except msgspec.ValidationError as error:
+        raise Problem(422, "schema", str(error)) from None
+
+
 def refuse_card(asked: bytes) -> None:
     """Raise Problem where a card number stands in this."""
     if holds_card(asked):
@@ -58,7 +69,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise Problem(400, "duplicate_key", f"the field {name[:60]!r} stands twice in one object, and readers differ in which counts")
+            raise Problem(400, "duplicate_key", f"{name[:60]!r} stands twice, and readers differ in which counts")
         found[name] = value
     return found
 

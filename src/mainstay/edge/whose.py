@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from mainstay.landscape import Duties
+from mainstay.model.times import SECOND, iso, micros
 
 
 def with_runbooks(letter: dict[str, Any], duties: Duties) -> dict[str, Any]:
-    """A dead letter with its owner's contact and the runbooks. The owner is whose it became when it was written."""
+    """A dead letter with the contact of whoever is to act, the runbooks, and until when the business needs it: so long after it was
+    written as the most urgent flow that carries it allows. The owner is whose it became when it was written."""
     duty = duties.of(letter["system"], letter["topic"], letter["code"])
-    return {**letter, "contact": duty.contact if duty.owner == letter["owner"] else "", "runbooks": list(duty.runbooks)}
+    within = int(duties.within_s(letter["system"], letter["topic"]) * SECOND)
+    known = duties.owners.get(letter["given_to"] or letter["owner"])
+    return {
+        **letter, "deadline": iso(micros(letter["at"]) + within), "contact": known.contact if known else "",
+        "runbooks": list(duty.runbooks),
+    }  # fmt: skip
 
 
 def with_people(proposal: dict[str, Any], duties: Duties) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from mainstay.catalog import fold as catalog
 from mainstay.flows.world import World
@@ -20,7 +21,11 @@ from mainstay.model.events import (
     Early,
     Heard,
     ItemListed,
+    JobBegan,
+    JobEnded,
+    JobStepped,
     LetterClosed,
+    LetterPassed,
     Moved,
     Parked,
     Proposed,
@@ -45,7 +50,7 @@ from mainstay.model.seen import (
     StockCounted,
     StockMoved,
 )
-from mainstay.model.state import LOCATIONS_MAX, OrderState, ReservationState
+from mainstay.model.state import LOCATIONS_MAX, JobState, LetterState, OrderState, ReservationState
 from mainstay.model.times import SECOND
 from mainstay.money.post import post
 from mainstay.orders.decide import captured, is_paid
@@ -273,14 +278,35 @@ class Apply:
         if type(event) is Parked:
             world.batch.letters.append((number, at, "open", event.code, event.owner, event.about, _encode(event)))
             return
-        assert type(event) is LetterClosed
         fresh = [row for row in world.batch.letters if row[0] == number]  # it may have come in this very batch
         if fresh:
-            _, since, _, code, owner, about, body = fresh[-1]
+            _, since, status, code, owner, about, body = fresh[-1]
         else:
-            _, _, since, code, owner, about, body = world.store.load("load_letters", [number])[0]
-        status = {"suppress": "suppressed", "retry": "retried"}.get(event.how, "resolved")
+            _, status, since, code, owner, about, body = world.store.load("load_letters", [number])[0]
+        if type(event) is LetterClosed:
+            status = {"suppress": "suppressed", "retry": "retried"}.get(event.how, "resolved")
+        else:
+            assert type(event) is LetterPassed
+            given = msgspec.json.decode(body, type=LetterState)
+            body = _encode(replace(given, given_to=event.to, escalated=given.escalated or event.how == "escalate"))
         world.batch.letters.append((number, since, status, code, owner, about, body))
+
+    def to_job(self, number: int, event: AnyEvent, at: int) -> None:
+        """Fold one event into a job. While it runs, a timer makes its next step; between two steps other work is done."""
+        world = self.world
+        if type(event) is JobBegan:
+            job = JobState(number, at, event.action, len(event.letters), query=event.query, to=event.to, by=event.by, reason=event.reason)
+        else:
+            job = world.job(number)
+            if type(event) is JobStepped:
+                job.done += sum(1 for _, done, _ in event.results if done)
+                job.failed += sum(1 for _, done, _ in event.results if not done)
+            else:
+                assert type(event) is JobEnded
+                job.status, job.ended_by = event.how, event.by
+        if job.status == "running" and job.done + job.failed < job.total:
+            world.timer(at + 1, "job", number)
+        world.batch.jobs.append((number, job.status, _encode(job)))
 
 
 def names_of(event: Heard) -> list[Reference]:

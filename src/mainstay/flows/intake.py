@@ -202,10 +202,12 @@ class Intake:
         items += [item for number in numbers if (state := world.orders.get(number)) is not None for item in state.items]
         world.load_stock(items)
 
-    def again(self, receipt: Receipt) -> Again:
-        """Take one receipt once more, with today's mapping."""
+    def again(self, receipt: Receipt, *, park: bool = True) -> Again:
+        """Take one receipt once more, with today's mapping. What still cannot be read is parked again, or else raised as Reject."""
         found = self._translate(receipt)
         if isinstance(found, Reject):
+            if not park:
+                raise found
             self.letters.park(receipt, found)
             return Again(f"parked again: {cleaned(found.why)}")
         self._load([(receipt, found)])

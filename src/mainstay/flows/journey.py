@@ -3,36 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import apsw
 import msgspec
 
 from mainstay.catalog.view import item as item_view
+from mainstay.flows import queue
 from mainstay.flows.apply import names_of
 from mainstay.flows.buyers import with_address
 from mainstay.flows.propagate import served, shelves_of
+from mainstay.flows.queue import Wanted
 from mainstay.flows.world import order_of
-from mainstay.model.events import Answered, AnyEvent, Asked, CustomerListed, Heard, Moved, Refused, Reserved, Share, decode
-from mainstay.model.failures import CODES
+from mainstay.model.events import (
+    Answered,
+    AnyEvent,
+    Asked,
+    CustomerListed,
+    Heard,
+    LetterClosed,
+    LetterPassed,
+    Moved,
+    Parked,
+    Refused,
+    Reserved,
+    Share,
+    decode,
+)
 from mainstay.model.identity import named
 from mainstay.model.money import major
 from mainstay.model.objects import Reference
 from mainstay.model.seen import StockCounted, StockMoved
-from mainstay.model.state import ItemState, ReservationState
+from mainstay.model.state import ItemState, OrderState, ReservationState
 from mainstay.model.times import iso
 from mainstay.orders.decide import owed
 from mainstay.orders.view import blocker
 from mainstay.stock.view import ChannelPolicy, explained
 from mainstay.storage.archive import raw_of
 from mainstay.storage.database import ask
-from mainstay.storage.inbox import InboxReader
+from mainstay.storage.inbox import InboxReader, Receipt
 from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
 _items = msgspec.json.Decoder(ItemState)
 _reserved = msgspec.json.Decoder(list[tuple[int, Reserved | Refused]]).decode
 FOUND_MAX = 20
+OPEN_LETTERS = Wanted()
 
 
 def find(state: State, text: str) -> list[int]:
@@ -67,7 +84,11 @@ def order(state: State, number: int) -> dict[str, Any] | None:
     found = state.load("load_orders", [number])
     if not found:
         return None
-    held = order_of(found[0][1], found[0][2])
+    return order_shown(order_of(found[0][1], found[0][2]))
+
+
+def order_shown(held: OrderState) -> dict[str, Any]:
+    """An order as people read it."""
     what = blocker(held)
     said = held.order
     return {
@@ -258,29 +279,35 @@ def open_letters(state: State) -> dict[tuple[str, str], tuple[int, int]]:
     return {(code, owner): (count, since) for code, owner, count, since in state.rows("open_letters_by_owner")}
 
 
-def letters(state: State, held_as: str = "open", most: int = 200) -> list[dict[str, Any]]:
-    """Dead letters, newest first: cause, owner, next action."""
-    found = []
-    for number, at, code, owner, about, body in state.rows("letters_as", (held_as, most)):
-        said, known = msgspec.json.decode(body), CODES[code]
-        cause = {key: said[key] for key in ("system", "topic", "why", "receipt", "key") if key in said}
-        whose = {"meaning": known.meaning, "whose": known.whose, "owner": owner, "next": known.next}
-        found.append({"id": number, "at": iso(at), "status": held_as, "code": code, **cause, **whose, "about": about})
-    return found
+def letters(state: State, meant: Wanted = OPEN_LETTERS, most: int = 200) -> list[dict[str, Any]]:
+    """Dead letters, newest first: cause, owner, next action, what is at risk."""
+    return [queue.shown(one) for one in islice(queue.wanted(state, meant), most)]
 
 
 def letter(state: State, number: int) -> dict[str, Any] | None:
-    """One dead letter with the raw message that it is about, as long as its bytes are kept."""
-    found = state.load("load_letters", [number])
-    if not found:
+    """One dead letter with what people did about it, and the raw message that it is about, as long as its bytes are kept."""
+    found = queue.one(state, number)
+    if found is None:
         return None
-    _, held_as, at, *_, body = found[0]
-    said, data = msgspec.json.decode(body), state.path.parent
+    raw = raw_message(state, found.state)
+    return {**queue.shown(found), "history": acts_on(state, number), "raw": raw.body.decode(errors="replace") if raw else None}
+
+
+def raw_message(state: State, parked: Parked) -> Receipt | None:
+    """The message that a dead letter is about, as long as its bytes are kept."""
+    data = state.path.parent
     inboxes = {name: InboxReader(data / f"{name}.db") for name in ("inbox", "outcomes")}
-    raw = raw_of(data, inboxes, said["system"], said["receipt"]) if said.get("receipt") else None
-    for inbox in inboxes.values():
-        inbox.close()
-    return {"id": number, "at": iso(at), "status": held_as, **said, "raw": raw.body.decode(errors="replace") if raw else None}
+    try:
+        return raw_of(data, inboxes, parked.system, parked.receipt) if parked.receipt else None
+    finally:
+        for inbox in inboxes.values():
+            inbox.close()
+
+
+def acts_on(state: State, number: int) -> list[dict[str, Any]]:
+    """What people did about a dead letter, from the log."""
+    acts = [(at, event) for at, _, event in _log_of(state, number) if isinstance(event, LetterPassed | LetterClosed)]
+    return [{"at": iso(at), "what": act.how, "to": getattr(act, "to", ""), "by": act.by, "reason": act.reason} for at, act in acts]
 
 
 def proposals(state: State, most: int = 200) -> list[dict[str, Any]]:

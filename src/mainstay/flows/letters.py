@@ -41,18 +41,29 @@ class Letters:
 
     def park(self, receipt: Receipt, why: Reject) -> None:
         """A message became a dead letter."""
+        amount, currency = self.shop.worth(receipt.system, receipt.topic, receipt.body)
         self._write(receipt.at, Parked(
             system=receipt.system, topic=receipt.topic, code=why.code, why=cleaned(why.why),
             owner=self.shop.owner(receipt.system, receipt.topic, why.code), receipt=receipt.seq, key=receipt.key,
+            amount=amount, currency=currency,
         ))  # fmt: skip
 
     def rejected(self, receipt: Receipt, outcome: Outcome, about: int) -> None:
         """An effect was refused by the system that was asked for it, of the order `about`; no text of `outcome` tells of a person."""
         code = outcome.code or "rejected"
+        amount, currency = self._hangs_on(about, outcome.key)
         self._write(receipt.at, Parked(
             system=outcome.system, topic=TOPIC, code=code, why=outcome.why, owner=self.shop.owner(outcome.system, "", code),
-            receipt=receipt.seq, key=outcome.key, about=about,
+            receipt=receipt.seq, key=outcome.key, about=about, amount=amount, currency=currency,
         ))  # fmt: skip
+
+    def _hangs_on(self, about: int, key: str) -> tuple[int, str]:
+        """The money that an effect moves, or the total of the order that waits for it."""
+        state = self.world.orders.get(about)
+        if state is None or state.order is None:
+            return 0, ""
+        effect = state.effects.get(key)
+        return (effect.amount if effect and effect.amount else state.order.total), state.order.currency
 
     def _write(self, at: int, parked: Parked) -> None:
         number = self.world.number("entity")

@@ -1,4 +1,4 @@
-"""What people do: retry and suppress dead letters, erase a person. Each is a receipt with an actor and a reason, like any other."""
+"""What people do: lift an order's holds, erase a person. Each is a receipt with an actor, like any other."""
 
 from __future__ import annotations
 
@@ -12,24 +12,15 @@ from msgspec import Meta, Struct
 from mainstay.customers.words import theirs
 from mainstay.flows import buyers
 from mainstay.flows.ask import Ask
-from mainstay.flows.intake import TIMER, Again, Intake
-from mainstay.model.events import Answered, AnyEvent, Erased, Freed, LetterClosed, Parked
+from mainstay.flows.clerk import LetterRequest, Raw
+from mainstay.flows.intake import Intake
+from mainstay.model.events import AnyEvent, Erased, Freed
 from mainstay.model.identity import named
 from mainstay.model.objects import Person
-from mainstay.model.outcome import TOPIC
-from mainstay.model.state import EffectState, OrderState
-from mainstay.orders import decide as orders
+from mainstay.model.state import OrderState
 from mainstay.storage.inbox import UNCLAIMED, Receipt
 
 _claims = msgspec.json.Decoder(list[tuple[int, int]]).decode
-Raw = Callable[[str, int], Receipt | None]  # (source, number) -> the receipt's bytes, from inbox or archive
-
-
-class LetterRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who acts on a dead letter, and why."""
-
-    by: Annotated[str, Meta(max_length=200)] = ""
-    reason: Annotated[str, Meta(max_length=2000)] = ""
 
 
 class EraseRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,78 +36,10 @@ class Operators:
     def __init__(self, intake: Intake, raw: Raw, sealed: Callable[[], Iterable[int]]) -> None:
         self.intake, self.world, self.raw, self.sealed = intake, intake.world, raw, sealed
         for topic, request, run in (
-            ("operator/retry", LetterRequest, self._retry), ("operator/suppress", LetterRequest, self._suppress),
             ("operator/free", LetterRequest, self._free), ("operator/erase", EraseRequest, self._erase),
         ):  # fmt: skip
             intake.readers[topic] = partial(_read, request)
             intake.handlers[topic] = run
-
-    def _retry(self, receipt: Receipt, ask: Ask) -> None:
-        parked = self._open(receipt)
-        if parked is None:
-            return
-        if parked.topic == TOPIC:
-            done = self._ask_again(receipt, parked)
-        elif parked.topic.startswith(TIMER):
-            done = self.intake.ring_again(parked.topic.removeprefix(TIMER), int(parked.key), receipt.at)
-        else:
-            done = self._take_again(receipt, parked)
-        if done.nothing:
-            self._answer(receipt, 409, {"code": "nothing_done", "detail": f"{done.detail}; the letter stays open"})
-        else:
-            self._close(receipt, ask.request, "retry", done.detail)
-
-    def _suppress(self, receipt: Receipt, ask: Ask) -> None:
-        parked = self._open(receipt)
-        if parked is not None:
-            if parked.topic == TOPIC:
-                self._waive(receipt, parked)
-            self._close(receipt, ask.request, "suppress", "suppressed")
-
-    def _open(self, receipt: Receipt) -> Parked | None:
-        found = self.world.store.load("load_letters", [int(receipt.key)])
-        closed = any(
-            row[0] == int(receipt.key) and row[2] != "open" for row in self.world.batch.letters
-        )  # by an earlier receipt of this batch
-        if closed or not found or found[0][1] != "open":
-            self._answer(receipt, 404, {"code": "not_found", "detail": "no open dead letter has this id"})
-            return None
-        return msgspec.json.decode(found[0][-1], type=Parked)
-
-    def _take_again(self, receipt: Receipt, parked: Parked) -> Again:
-        """An inbound message: translate its kept bytes once more, with the mapping of today."""
-        old = self.raw(parked.system, parked.receipt)
-        if old is None:
-            return Again("its raw bytes are gone, as when its person was erased: suppress it", nothing=True)
-        again = Receipt(old.seq, receipt.at, old.system, old.topic, old.key, old.body)
-        return self.intake.again(again)
-
-    def _ask_again(self, receipt: Receipt, parked: Parked) -> Again:
-        """An effect that was rejected: ask it once more, under a key that says so."""
-        state, effect = self._effect(parked)
-        if state is None or effect is None or effect.outcome != "rejected" or (effect.amount and not orders.amount_again(state, effect)):
-            return Again("nothing is left to ask: suppress it", nothing=True)
-        self.intake.turns.ask_again(state, parked.key, receipt)
-        return Again("asked again")
-
-    def _waive(self, receipt: Receipt, parked: Parked) -> None:
-        """An effect that was rejected and that a person has settled otherwise: its order waits for it no longer."""
-        state, effect = self._effect(parked)
-        if state is not None and effect is not None and effect.outcome == "rejected":
-            self.intake.turns.advance(state, receipt, [Answered(key=parked.key, outcome="waived", at=receipt.at)])
-
-    def _effect(self, parked: Parked) -> tuple[OrderState | None, EffectState | None]:
-        """What a letter's effect has come to, and the order that it is of."""
-        self.world.load_orders([parked.about])
-        state = self.world.orders.get(parked.about)
-        return state, state.effects.get(parked.key) if state is not None else None
-
-    def _close(self, receipt: Receipt, request: LetterRequest, how: str, detail: str) -> None:
-        number = int(receipt.key)
-        event = LetterClosed(how=how, by=request.by, reason=request.reason)
-        self.intake.apply.to_letter(number, event, receipt.at)
-        self.world.log(receipt.at, "letter", number, [event])
-        self._answer(receipt, 200, {"id": number, "status": how, "detail": detail})
 
     def _order(self, uid: str) -> OrderState | None:
         world = self.world

@@ -26,7 +26,7 @@ DIFFERENCES_MAX = 20
 # The tables that are compared, each by the statement compare_<table>.
 COMPARED = (
     "orders", "reservation", "item", "stock", "xref", "word", "account", "transfer", "intent", "timer", "backlog", "early", "letter",
-    "proposal", "counter",
+    "job", "proposal", "counter",
 )  # fmt: skip
 CONSERVED: dict[str, str] = {  # what must find nothing in the store as it is
     "every account's balance is the sum of its transfers": "accounts_off",
@@ -163,6 +163,7 @@ def _replay_order(apply: Apply, seq: int, at: int, number: int, events: list[Any
 
 _OTHERS = {
     "letter": "to_letter",
+    "job": "to_job",
     "early": "to_early",
     "proposal": "to_proposal",
     "hint": "to_hint",

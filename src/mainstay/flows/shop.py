@@ -15,6 +15,16 @@ from mainstay.orders.decide import Policy
 Translate = Callable[[str, bytes], list[Said]]
 
 
+def nobody(owner: str) -> str:
+    """Who stands above an owner: nobody is declared."""
+    return ""
+
+
+def unpriced(system: str, topic: str, body: bytes) -> tuple[int, str]:
+    """What a message puts at risk, in minor units, and their currency: nobody can say."""
+    return 0, ""
+
+
 class Shop(Struct, frozen=True, kw_only=True):
     """The declared shop, ready for the hot path."""
 
@@ -22,6 +32,8 @@ class Shop(Struct, frozen=True, kw_only=True):
     policy: Policy
     admission: Admission
     owner: Callable[[str, str, str], str]  # who answers for a failure: system, topic (empty: any), code
+    worth: Callable[[str, str, bytes], tuple[int, str]] = unpriced  # what a message puts at risk: (system, topic, body)
+    above: Callable[[str], str] = nobody  # to whom what an owner has is escalated; empty: nobody is declared
     split: bool = True
     payment_us: int = DAY
     early_us: int = DAY

@@ -11,7 +11,7 @@ import msgspec
 from mainstay.model.events import AnyEvent, Heard, ItemListed, Refused, Reserved, decode
 from mainstay.model.identity import shown
 from mainstay.model.seen import OrderSeen
-from mainstay.model.state import LOCATIONS_MAX, ItemState, Level, OrderState, ReservationState
+from mainstay.model.state import LOCATIONS_MAX, ItemState, JobState, Level, OrderState, ReservationState
 from mainstay.orders.moves import OPEN
 from mainstay.stock.fold import level_id
 from mainstay.storage.packing import damaged, pack, unpack
@@ -205,6 +205,13 @@ class World:
     def _hold(self, level: Level) -> None:
         self.levels[level.id] = level
         self.shelves[level.id // LOCATIONS_MAX] += (level,)
+
+    def job(self, number: int) -> JobState:
+        """A job as it stands, also within the batch that changes it. Raises KeyError where there is none."""
+        rows = [row for row in self.batch.jobs if row[0] == number] or self.store.load("load_jobs", [number])
+        if not rows:
+            raise KeyError(number)
+        return msgspec.json.decode(rows[-1][2], type=JobState)
 
     # --- what is not there yet is made -------------------------------------------------------------------------------
     def item(self, sku: str, at: int) -> int:

@@ -55,6 +55,7 @@ class Owner(Part, frozen=True):
             examples=["ops@acme.example"],
         ),
     ]
+    above: Annotated[str, Meta(description="The owner to whom they escalate a dead letter.", examples=["management"])] = ""
 
 
 class System(Part, frozen=True):
@@ -71,6 +72,13 @@ class System(Part, frozen=True):
     ] = "production"
     runbook: Annotated[str, Meta(description="Link to what to do when it fails; empty: the runbooks of its flows.")] = ""
     settings: Annotated[dict[str, Any], Meta(description="The connector's own settings; secrets by reference: env:NAME, file:PATH.")] = {}
+    words: Annotated[
+        dict[Annotated[str, Meta(pattern=r"^[^.]+\..+$")], str],
+        Meta(
+            description="How to read a word of theirs that the connector does not know: as another word of theirs, by field and word.",
+            examples=[{"financial_status.on_review": "pending"}],
+        ),
+    ] = {}
 
 
 class Rule(Part, frozen=True):

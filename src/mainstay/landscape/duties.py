@@ -8,6 +8,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from mainstay.landscape.declared import Flow, Owner, System
+from mainstay.landscape.traffic import LATENCIES
 
 
 class Duty(NamedTuple):
@@ -40,6 +41,11 @@ class Duties(Struct, frozen=True):
             return self._duty("operations", ())
         pages = (declared.runbook,) if declared.runbook else tuple(dict.fromkeys(flow.runbook for flow in flows))
         return self._duty(declared.owner, pages)
+
+    def within_s(self, system: str, topic: str) -> float:
+        """Seconds within which the business needs what failed: of the most urgent flow that carries it, else a day."""
+        flows = [LATENCIES[flow.latency] for flow in self.flows.values() if self._carries(flow, system, topic)]
+        return min(flows, default=LATENCIES["next-cycle"])
 
     def _carries(self, flow: Flow, system: str, topic: str) -> bool:
         of = self.objects.get((system, topic))

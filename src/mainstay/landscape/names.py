@@ -87,7 +87,8 @@ def is_contact(text: str) -> bool:
 
 def _owner_references(survey: Survey) -> list[tuple[KeyPath, str]]:
     found: list[tuple[KeyPath, str]] = [(("systems", name, "owner"), one.owner) for name, one in survey.shop.systems.items()]
-    return found + [(("flows", name, "owner"), one.owner) for name, one in survey.shop.flows.items()]
+    found += [(("flows", name, "owner"), one.owner) for name, one in survey.shop.flows.items()]
+    return found + [(("owners", name, "above"), one.above) for name, one in survey.shop.owners.items() if one.above]
 
 
 def runbooks(survey: Survey) -> Findings:

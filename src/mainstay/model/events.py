@@ -5,6 +5,8 @@ Evolution rule: a field may be added with a default; none is renamed, retyped or
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 from msgspec import Struct
 
@@ -168,14 +170,51 @@ class Parked(Event, frozen=True, tag="Parked"):
     receipt: int = 0
     key: str = ""
     about: int = 0
+    amount: int = 0  # the money that it puts at risk, in minor units; 0: nobody can say, or none
+    currency: str = ""
 
 
 class LetterClosed(Event, frozen=True, tag="LetterClosed"):
-    """A dead letter was retried or suppressed, by whom and why."""
+    """A dead letter was retried, repaired or suppressed, by whom and why. `job`: the bulk job that it was done by, 0 where by itself."""
 
     how: str
     by: str = ""
     reason: str = ""
+    job: int = 0
+
+
+class LetterPassed(Event, frozen=True, tag="LetterPassed"):
+    """An open dead letter was given to somebody: assigned, or escalated to those above its owner."""
+
+    how: Literal["assign", "escalate"]
+    to: str
+    by: str = ""
+    reason: str = ""
+    job: int = 0
+
+
+class JobBegan(Event, frozen=True, tag="JobBegan"):
+    """A person asked for the same thing for many dead letters; `letters` are those that the query found then."""
+
+    action: str
+    letters: tuple[int, ...]
+    query: dict[str, str] = {}
+    to: str = ""
+    by: str = ""
+    reason: str = ""
+
+
+class JobStepped(Event, frozen=True, tag="JobStepped"):
+    """What became of the next letters of a job: (its letter, done or not, in words)."""
+
+    results: tuple[tuple[int, bool, str], ...]
+
+
+class JobEnded(Event, frozen=True, tag="JobEnded"):
+    """A job came to its end, or was cancelled."""
+
+    how: Literal["done", "cancelled"]
+    by: str = ""
 
 
 class Proposed(Event, frozen=True, tag="Proposed"):
@@ -242,6 +281,10 @@ AnyEvent = (
     | ItemListed
     | Parked
     | LetterClosed
+    | LetterPassed
+    | JobBegan
+    | JobStepped
+    | JobEnded
     | Proposed
     | Early
     | EarlyEnded

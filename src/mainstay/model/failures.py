@@ -112,7 +112,11 @@ CODES: dict[str, Code] = {
         "theirs",
         "Mend the lines in its folder's `refused/`, put that file into the folder, then suppress the letter.",
     ),
-    "unknown_word": Code("The vendor used a word that has no mapping.", "ours", "Add the word to the connector's table, then retry."),
+    "unknown_word": Code(
+        "The vendor used a word that has no mapping.",
+        "ours",
+        "Say in `systems.NAME.words` how to read it, restart, then retry; or teach the connector.",
+    ),
     "amount": Code("An amount is not a decimal number in its currency.", "theirs", "Look at the raw body; ask the sender."),
     "scale": Code("An amount has more decimals than its currency.", "theirs", "Look at the raw body; ask the sender."),
     "currency": Code("The currency is missing or not an ISO 4217 code.", "theirs", "Look at the raw body; ask the sender."),

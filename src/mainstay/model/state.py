@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from mainstay.model.events import Share
+from mainstay.model.events import Parked, Share
 from mainstay.model.objects import Order, RefundLine, UnitsOf
 
 
@@ -170,3 +170,27 @@ class ItemState(Struct, gc=False, omit_defaults=True, kw_only=True):
     ids: dict[str, str] = field(default_factory=dict)  # system -> its stock item id
     prices: dict[str, tuple[int, str]] = field(default_factory=dict)  # system -> (minor units, currency)
     claims: dict[str, tuple[str, int, int]] = field(default_factory=dict)  # contested field -> who said it last, its version, when
+
+
+class LetterState(Parked, frozen=True, tag="Parked"):
+    """A dead letter: what was parked, and whom people have given it to."""
+
+    given_to: str = ""  # who is to act now, where it is not its owner
+    escalated: bool = False
+
+
+class JobState(Struct, gc=False, omit_defaults=True):
+    """The same act for many dead letters, which the core does step by step. The letters and each result stand in the log."""
+
+    id: int
+    at: int
+    action: str
+    total: int
+    done: int = 0
+    failed: int = 0  # letters for which nothing could be done: they stay open
+    status: str = "running"
+    query: dict[str, str] = {}
+    to: str = ""
+    by: str = ""
+    reason: str = ""
+    ended_by: str = ""

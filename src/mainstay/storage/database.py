@@ -20,7 +20,7 @@ PAGE_BYTES = {"state": 4096, "inbox": 16384}  # three deliveries of 5 KB to a pa
 CACHE_KIB = 65_536
 BUSY_MS = 10_000
 CHECKPOINT_PAGES = 4_000
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 OLDEST_VERSION = 3  # from which steps lead to the present one
 
 

@@ -38,6 +38,7 @@ class Batch:
         self.early: list[tuple[int, int, int | str, int, bytes]] = []
         self.early_done: list[tuple[int]] = []
         self.letters: list[tuple[int, int, str, str, str, int, bytes]] = []
+        self.jobs: list[tuple[int, str, bytes]] = []
         self.proposals: list[tuple[int, int, bytes]] = []
         self.people: list[tuple[int, int, bytes]] = []
         self.erased: list[tuple[bytes, int]] = []
@@ -67,6 +68,7 @@ _WRITES: tuple[tuple[str, str], ...] = (  # (rows of the batch, statement), in t
     ("early", "add_early"),
     ("early_done", "drop_early"),
     ("letters", "save_letter"),
+    ("jobs", "save_job"),
     ("proposals", "add_proposal"),
     ("people", "save_person"),
     ("erased", "blank_people"),

@@ -16,6 +16,7 @@ from mainstay.contract import oauth
 from mainstay.contract.connector import Budget, Connector, Done, Feed, Manifest, Measured, Outcome, Page, Row, Session, Sink, Topic
 from mainstay.contract.signatures import aws_v4
 from mainstay.contract.talk import Call, Repeat, Reply, Talk, excerpt, judge
+from mainstay.contract.worth import Worth
 from mainstay.model.commands import Command, ConfirmFulfilment, SetLevel, SetPrice
 from mainstay.model.failures import Failure, Reject, Retry
 from mainstay.model.secrets import Secret
@@ -82,6 +83,8 @@ class AmazonSettings(contract.Settings, frozen=True, kw_only=True, forbid_unknow
     auth_url: Annotated[contract.Url, Meta(description="Base URL of Login with Amazon.")] = "https://api.amazon.com"
 
 
+TOTAL = Worth("proceeds.grandTotal.amount", "proceeds.grandTotal.currencyCode")
+
 MANIFEST = Manifest(
     name="amazon",
     title="Amazon Selling Partner API",
@@ -91,7 +94,7 @@ MANIFEST = Manifest(
     items="sku",
     references=("order", "seller_order_id", "fulfilment", "feed", "submission"),
     topics=(
-        Topic(ORDER, "An order with its packages.", ("order", "fulfilment")),
+        Topic(ORDER, "An order with its packages.", ("order", "fulfilment"), TOTAL),
         Topic("ORDER_CHANGE", "An order changed: it is fetched.", ("order",)),
         Topic("LISTINGS_ITEM_MFN_QUANTITY_CHANGE", "What Amazon shows of a listing that we fulfil.", ("inventory",)),
         *(Topic(name, summary) for name, summary in notifications.NOT_BUSINESS.items()),

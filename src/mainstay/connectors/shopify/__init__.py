@@ -29,6 +29,7 @@ from mainstay.contract.connector import (
 )  # fmt: skip
 from mainstay.contract.signatures import hmac_base64
 from mainstay.contract.talk import Call, Repeat, Reply, Talk, judge, lost
+from mainstay.contract.worth import Worth
 from mainstay.model.commands import Command
 from mainstay.model.failures import Forged, Halt, Reject, Retry
 from mainstay.model.secrets import Secret
@@ -92,6 +93,10 @@ class ShopifySettings(contract.Settings, frozen=True, kw_only=True, forbid_unkno
     url: Annotated[contract.Url, Meta(description="Base URL instead of the shop's own.")] = ""
 
 
+TOTAL = Worth("total_price", "currency")
+AMOUNT = Worth("amount", "currency")
+TOTAL_OF_NODE = Worth("totalPriceSet.shopMoney.amount", "totalPriceSet.shopMoney.currencyCode")
+
 MANIFEST = Manifest(
     name="shopify",
     title="Shopify",
@@ -101,15 +106,15 @@ MANIFEST = Manifest(
     signature="X-Shopify-Hmac-Sha256: base64(HMAC-SHA256(client secret, body))",
     references=("order", "order_name", "fulfilment", "refund", "dispute", "customer", "product", "inventory_item"),
     topics=(
-        *(Topic(f"orders/{event}", "The order as it stands now.", ("order", "fulfilment", "refund")) for event in ORDER_TOPICS),
+        *(Topic(f"orders/{event}", "The order as it stands now.", ("order", "fulfilment", "refund"), TOTAL) for event in ORDER_TOPICS),
         Topic("orders/edited", "An order was edited; says only what changed, so the order is fetched.", ("order",)),
-        Topic("refunds/create", "Money or units were given back.", ("refund",)),
+        Topic("refunds/create", "Money or units were given back.", ("refund",), Worth("transactions.0.amount", "transactions.0.currency")),
         *(Topic(f"fulfillments/{event}", "A parcel left, or how far it is.", ("fulfilment",)) for event in ("create", "update")),
         Topic("inventory_levels/update", "What may be sold of an item at a location.", ("inventory",)),
         *(Topic(f"products/{event}", "A product with its variants.", ("product", "price")) for event in ("create", "update", "delete")),
         *(Topic(f"customers/{event}", "A customer.", ("customer",)) for event in ("create", "update", "delete")),
-        *(Topic(f"disputes/{event}", "A card holder contests a payment.", ("payment",)) for event in ("create", "update")),
-        Topic(ORDER_NODE, "An order that was polled or fetched.", ("order", "fulfilment", "refund")),
+        *(Topic(f"disputes/{event}", "A card holder contests a payment.", ("payment",), AMOUNT) for event in ("create", "update")),
+        Topic(ORDER_NODE, "An order that was polled or fetched.", ("order", "fulfilment", "refund"), TOTAL_OF_NODE),
         Topic(LEVEL_NODE, "A level that was polled.", ("inventory",)),
         *(Topic(name, summary) for name, summary in NOT_BUSINESS.items()),
     ),

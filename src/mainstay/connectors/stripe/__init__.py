@@ -31,6 +31,7 @@ from mainstay.contract.connector import (
     unread,
 )
 from mainstay.contract.talk import Call, Repeat, Reply, Talk, judge
+from mainstay.contract.worth import Worth
 from mainstay.model.commands import CapturePayment, Command, RefundPayment, VoidPayment
 from mainstay.model.failures import Failure, Reject, Retry, Unknown
 from mainstay.model.secrets import Secret
@@ -45,24 +46,26 @@ _INTENT_CHANGES = (
     "created", "requires_action", "processing", "amount_capturable_updated", "partially_funded", "succeeded", "canceled", "payment_failed",
 )  # fmt: skip
 _REFUND_CHANGES = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
+AMOUNT = Worth("data.object.amount", "data.object.currency", in_minor=True)
+LINE = Worth("amount", "currency", in_minor=True)
 _TOPICS = (
-    *(Topic(f"payment_intent.{name}", "An authorisation or payment.", ("payment",)) for name in _INTENT_CHANGES),
+    *(Topic(f"payment_intent.{name}", "An authorisation or payment.", ("payment",), AMOUNT) for name in _INTENT_CHANGES),
     *(
-        Topic(f"charge.{name}", "A payment as the card network sees it, with what was captured and refunded.", ("payment",))
+        Topic(f"charge.{name}", "A payment as the card network sees it, with what was captured and refunded.", ("payment",), AMOUNT)
         for name in ("pending", "succeeded", "captured", "failed", "expired", "updated")
     ),
-    Topic("charge.refunded", "A charge after a refund, or after its authorisation was let go.", ("payment", "refund")),
-    *(Topic(name, "Money given back.", ("refund",)) for name in _REFUND_CHANGES),
+    Topic("charge.refunded", "A charge after a refund, or after its authorisation was let go.", ("payment", "refund"), AMOUNT),
+    *(Topic(name, "Money given back.", ("refund",), AMOUNT) for name in _REFUND_CHANGES),
     *(
-        Topic(f"charge.dispute.{name}", "A card holder contests a payment.", ("payment",))
+        Topic(f"charge.dispute.{name}", "A card holder contests a payment.", ("payment",), AMOUNT)
         for name in ("created", "updated", "closed", "funds_withdrawn", "funds_reinstated")
     ),
     *(
-        Topic(f"payout.{name}", "Money on its way to the bank.", ("settlement",))
+        Topic(f"payout.{name}", "Money on its way to the bank.", ("settlement",), AMOUNT)
         for name in ("created", "updated", "paid", "failed", "canceled", "reconciliation_completed")
     ),
-    Topic("balance_transaction", "A line of the balance.", ("settlement",)),
-    Topic("payout_line", "A line of the balance with the payout that it went into.", ("settlement",)),
+    Topic("balance_transaction", "A line of the balance.", ("settlement",), LINE),
+    Topic("payout_line", "A line of the balance with the payout that it went into.", ("settlement",), LINE),
 )
 _LINES = ("balance_transaction", "payout_line")
 _EVENTS = tuple(topic.name for topic in _TOPICS if topic.name not in _LINES)

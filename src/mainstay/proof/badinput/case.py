@@ -19,6 +19,7 @@ DOORS = {
     "file": "A file in the folder of a flow by `file`. 200: it is read; the code is that of the line that is refused.",
     "count": "`mainstay count --file`. The exit code.",
     "translate": "`mainstay translate`. The exit code.",
+    "deadletters repair": "`mainstay deadletters repair --file`. The exit code; the letter stays open.",
     "check": "`mainstay.toml`, read by `mainstay check`. The exit code; the code is that of the finding.",
     "answer": "What an outside system answers to a call of ours. Its status; the code is that of the failure.",
 }

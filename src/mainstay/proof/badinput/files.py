@@ -89,4 +89,15 @@ BY_COMMAND = (
     Case(61, "a topic that nobody knows", "translate", Text(b"{}", "shopify", "carts/dance"), 3, "unknown_topic", "carts/dance"),
 )  # fmt: skip
 
-CASES = (*IN_A_FOLDER, *BY_COMMAND)
+REPAIRED = (
+    Case(19, "nothing", "deadletters repair", Text(b""), 2, "json_syntax", "the letter stays open"),
+    Case(23, "Latin-1", "deadletters repair", Text(b'{"note": "G\xe4nse"}'), 2, "not_utf8", "byte 11"),
+    Case(
+        26, "a hundred thousand lists", "deadletters repair", Text(b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"), 2, "too_deep",
+        "nested deeper",
+    ),
+    Case(27, "an amount of 5000 digits", "deadletters repair", Text(order(27, total_price="9" * 5000)), 2, "out_of_range", "stays open"),
+    Case(97, "a card number", "deadletters repair", Text(order(97, note="4242 4242 4242 4242")), 2, "pan_not_accepted", "token instead"),
+)  # fmt: skip
+
+CASES = (*IN_A_FOLDER, *BY_COMMAND, *REPAIRED)

@@ -7,6 +7,7 @@ import contextlib
 import random
 from collections.abc import Callable, Coroutine, Mapping
 from contextvars import ContextVar, copy_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from mainstay.edge.api import Api, Waiters
 from mainstay.edge.receive import Door
 from mainstay.edge.record import Recorder
 from mainstay.flows.ask import Desk
+from mainstay.flows.clerk import Clerk
 from mainstay.flows.intake import Intake
 from mainstay.flows.operate import Operators
 from mainstay.flows.propagate import Propagate
@@ -127,7 +129,9 @@ class Machine:
         intake = Intake(World(state), self.fittings.shop)
         Desk(intake)
         Tell(intake)
-        Operators(intake, lambda system, seq: raw_of(self.place, self.readers, system, seq), lambda: unclaimed(self.place))
+        raw = partial(raw_of, self.place, self.readers)
+        Clerk(intake, raw)
+        Operators(intake, raw, lambda: unclaimed(self.place))
         return intake
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:

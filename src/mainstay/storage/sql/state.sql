@@ -314,6 +314,18 @@ SELECT code, count(*) FROM letter WHERE status = 'open' GROUP BY code;
 -- How many dead letters are open, by code and owner, and since when the oldest waits.
 SELECT code, owner, count(*), min(at) FROM letter WHERE status = 'open' GROUP BY code, owner;
 
+-- name: load_jobs
+-- Jobs by number.
+SELECT id, status, body FROM job WHERE id IN (SELECT value FROM numbers(?));
+
+-- name: save_job
+-- A job as it now stands.
+INSERT INTO job (id, status, body) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET status = excluded.status, body = excluded.body;
+
+-- name: newest_jobs
+-- Jobs, newest first.
+SELECT body FROM job ORDER BY id DESC LIMIT ?;
+
 -- name: letters_as
 -- Dead letters of a status, newest first.
 SELECT id, at, code, owner, about, body FROM letter WHERE status = ? ORDER BY id DESC LIMIT ?;
@@ -383,6 +395,10 @@ SELECT n, space, ext, due, body FROM early ORDER BY n;
 -- name: compare_letter
 -- For verify.
 SELECT id, at, status, code, owner, about, body FROM letter ORDER BY id;
+
+-- name: compare_job
+-- For verify.
+SELECT id, status, body FROM job ORDER BY id;
 
 -- name: compare_proposal
 -- For verify.

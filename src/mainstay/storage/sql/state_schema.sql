@@ -141,6 +141,12 @@ CREATE TABLE letter (  -- dead letters: what could not be handled, why, whose it
 ) STRICT;
 CREATE INDEX letter_open ON letter (status, id) WHERE status = 'open';
 
+CREATE TABLE job (  -- the same act for many dead letters: how far it has come
+    id     INTEGER PRIMARY KEY,
+    status TEXT NOT NULL CHECK (status IN ('running', 'done', 'cancelled')),
+    body   BLOB NOT NULL
+) STRICT;
+
 CREATE TABLE proposal (  -- what a system said of what another owns
     id   INTEGER PRIMARY KEY,
     at   INTEGER NOT NULL,

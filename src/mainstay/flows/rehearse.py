@@ -1,0 +1,100 @@
+"""What would follow if a message were taken now: the same code over the same state, and nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from mainstay.flows import journey
+from mainstay.flows.intake import Intake
+from mainstay.flows.shop import Shop
+from mainstay.flows.world import World
+from mainstay.model.commands import AnyCommand
+from mainstay.model.events import Parked
+from mainstay.model.failures import Reject
+from mainstay.model.seen import Said
+from mainstay.model.state import OrderState
+from mainstay.storage.inbox import Receipt
+from mainstay.storage.packing import unpack
+from mainstay.storage.rehearsed import Rehearsed
+
+_command = msgspec.json.Decoder(AnyCommand).decode
+
+
+def documents(shop: Shop, system: str, topic: str, body: bytes) -> list[dict[str, Any]]:
+    """The statements that a message makes, in canonical words. Raises Reject."""
+    translate = shop.translate.get(system)
+    if translate is None:
+        raise Reject(f"no system is called {system!r}", "unknown_topic")
+    said: list[Said] = translate(topic, body)
+    return [msgspec.to_builtins(one.event) for one in said]
+
+
+def repair(store: Rehearsed, shop: Shop, parked: Parked, before: bytes | None, after: bytes, at: int) -> dict[str, Any]:
+    """What a repaired message says, what it said before or why that could not be read, and what would follow from it. Raises Reject."""
+    try:
+        old: Any = documents(shop, parked.system, parked.topic, before) if before is not None else []
+        why = ""
+    except Reject as reject:
+        old, why = [], f"{reject.code}: {reject.why}"
+    new = documents(shop, parked.system, parked.topic, after)
+    intake = Intake(World(store), shop)
+    done = intake.again(Receipt(parked.receipt, at, parked.system, parked.topic, parked.key, after), park=False)
+    orders = {number: intake.world.orders[number] for number in intake.world.changed_orders}
+    intake.world.commit(at)
+    return {"said_before": old, "refused_before": why, "says": new, "ended": done.detail, **consequences(store, orders)}
+
+
+def consequences(store: Rehearsed, orders: dict[int, OrderState]) -> dict[str, Any]:
+    """What a rehearsal would have changed and told: orders before and after, commands to systems, levels, dead letters, proposals."""
+    commands = [_command(unpack(row[-1])) for batch in store.batches for row in batch.intents]
+    owners = [row[2] for batch in store.batches for row in batch.intents]
+    return {
+        "orders": [changes(journey.order(store, number), journey.order_shown(held)) for number, held in orders.items()],
+        "sends": [
+            {"to": system, "command": type(command).__name__, **msgspec.to_builtins(command)}
+            for system, command in zip(owners, commands, strict=True)
+        ],
+        "levels_told_anew": len({item for batch in store.batches for row in batch.level_changes for item in msgspec.json.decode(row[-1])}),
+        "dead_letters": [msgspec.json.decode(row[-1]) for batch in store.batches for row in batch.letters if row[2] == "open"],
+        "proposals": [msgspec.json.decode(row[-1])["reason"] for batch in store.batches for row in batch.proposals],
+    }
+
+
+def changes(before: dict[str, Any] | None, after: dict[str, Any]) -> dict[str, Any]:
+    """An order's fields that differ: {"order": …, field: [before, after]}."""
+    known = before or {}
+    return {"order": after["order"], **{name: [known.get(name), value] for name, value in after.items() if known.get(name) != value}}
+
+
+def edited(body: bytes, values: Sequence[tuple[str, str]]) -> bytes:
+    """A JSON message with other values: each is named by the fields that lead to it, with dots between them ("line_items.0.sku").
+
+    A value takes the type of what stood there; where nothing did, it is JSON, else text. Raises Reject where a path leads nowhere.
+    """
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Reject(f"the message is not JSON ({error}); give it whole, with --file", "json_syntax") from None
+    for path, text in values:
+        *way, last = path.split(".")
+        at = document
+        try:
+            for name in way:
+                at = at[int(name) if isinstance(at, list) else name]
+            key: Any = int(last) if isinstance(at, list) else last
+            at[key] = _like(at.get(key) if isinstance(at, dict) else at[key], text)
+        except (LookupError, TypeError, ValueError, AttributeError):
+            raise Reject(f"the message has nothing at {path!r}; `mainstay deadletters show` shows it", "schema") from None
+    return msgspec.json.encode(document)
+
+
+def _like(old: Any, text: str) -> Any:
+    if isinstance(old, str):
+        return text
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text

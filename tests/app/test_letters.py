@@ -1,0 +1,89 @@
+"""People handle every failure without a developer: causes, repair with a rehearsal, a word that has no mapping, jobs for many."""
+
+import json
+
+import pytest
+
+from tests.running import Running, an_order
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    shop = Running(tmp_path_factory.mktemp("letters")).start()
+    yield shop
+    assert shop.stop() == 0
+
+
+def told(shop, *words, code=0):
+    exit_code, out, wrong = shop.cli(*words, "--json")
+    assert exit_code == code, (out, wrong)
+    return json.loads(out or wrong)
+
+
+def test_a_message_is_rehearsed_then_repaired(shop):
+    shop.hook(an_order(71, total_price="a lot"), "e71")
+    number = str(shop.letter("e71")["id"])
+    shop.settled()
+    assert "at_risk" in told(shop, "deadletters", "show", number)
+    found = told(shop, "deadletters", "repair", number, "--set", "total_price=113.48", "--dry-run")
+    assert found["refused_before"].startswith("amount: ") and found["orders"][0]["total"] == [None, "113.48 EUR"]
+    code, words, _ = shop.cli("deadletters", "repair", number, "--set", "total_price=113.48", "--dry-run")
+    assert code == 0 and "\nnow:    OrderSeen 71 version=" in words and words.endswith("nothing was changed\n")
+    assert shop.ask("GET", "/v1/orders/ord.shop.71", who="operator")[0] == 404
+    assert told(shop, "deadletters", "repair", number, "--set", "nobody.there=1", "--dry-run", code=2)["code"] == "schema"
+    assert "--reason" in shop.cli("deadletters", "repair", number, "--set", "total_price=113.48")[2]
+    because = ("--reason", "the shop confirmed it", "--by", "ann")
+    assert told(shop, "deadletters", "repair", number, "--set", "total_price=113.48", *because)["detail"] == "taken"
+    assert shop.ask("GET", "/v1/orders/ord.shop.71", who="operator")[1]["total"] == "113.48 EUR"
+    assert told(shop, "deadletters", "show", number)["history"][0]["reason"] == "the shop confirmed it"
+
+
+def test_letters_are_given_away_and_escalated(shop):
+    shop.hook(b"nobody reads this", "mine")
+    number = str(shop.letter("mine")["id"])
+    assert told(shop, "deadletters", "assign", number, "--to", "ben", "--by", "ann")["detail"] == "given to ben"
+    assert [str(one["id"]) for one in told(shop, "deadletters", "list", "--owner", "ben")] == [number]
+    assert "nobody is declared above 'ben'" in told(shop, "deadletters", "escalate", number, code=2)["detail"]
+    assert told(shop, "deadletters", "escalate", number, "--to", "cleo")["detail"] == "escalated to cleo"
+    assert "escalated to cleo, by 20" in shop.cli("deadletters", "list", "--owner", "cleo")[1]
+    assert "escalate to cleo by" in shop.cli("deadletters", "show", number)[1]
+
+
+def test_a_word_without_a_mapping_is_mapped_and_its_letters_retried_at_once(shop):
+    for n in range(720, 740):
+        shop.hook(an_order(n, financial_status="on_review"), f"e{n}")
+    shop.until(lambda: len(told(shop, "deadletters", "list", "--code", "unknown_word")) == 20, "they do not become letters")
+    (cause,) = told(shop, "deadletters", "causes", "--code", "unknown_word")
+    assert (cause["count"], cause["queue"], cause["at_risk"]) == (20, "ours", {"EUR": f"{20 * 113.48:.2f}"})
+    words = shop.cli("deadletters", "causes", "--code", "unknown_word")[1]
+    assert words.startswith("ours to fix: 20\n") and "theirs to fix: 0" in words and "2269.60 EUR" in words
+    text = shop.config.read_text()
+    shop.config.write_text(
+        text.replace(
+            "[systems.shop.settings]", '[systems.shop.words]\n"financial_status.on_review" = "pending"\n\n[systems.shop.settings]', 1
+        )
+    )
+    assert shop.config.read_text() != text
+    found = told(shop, "deadletters", "repair", str(cause["newest"]), "--dry-run")
+    assert found["says"][0]["order"].get("payment", "pending") == "pending", "the file as it is now says what would follow"
+    assert shop.stop() == 0
+    shop.start()
+    job = told(shop, "deadletters", "retry", "--cause", cause["cause"], "--by", "ann")
+    assert job["letters"] == 20
+    shop.until(lambda: told(shop, "jobs", "show", str(job["job"]))["status"] == "done", "the job does not end")
+    assert told(shop, "jobs", "show", str(job["job"]))["done"] == 20
+    assert told(shop, "deadletters", "list", "--code", "unknown_word") == []
+    assert shop.ask("GET", "/v1/orders/ord.shop.739", who="operator")[1]["total"] == "113.48 EUR"
+    assert f"{job['job']}  " in (said := shop.cli("jobs", "list")[1]) and "retry (cause " in said and "done  20 of 20  by ann" in said
+    assert shop.cli("jobs", "cancel", str(job["job"]))[0] == 2, "it has ended"
+
+
+@pytest.mark.parametrize(("words", "why"), [
+    (("retry",), "say which: numbers, or a query"), (("retry", "1", "--all"), "say which"), (("suppress", "--all"), "--reason"),
+    (("retry", "--system", "nope"), "no open dead letter is meant by this query"), (("assign", "1"), "--to"),
+    (("repair", "999", "--dry-run"), "no open dead letter about a message that came in has the number 999"),
+    (("list", "--since", "yesterday"), "yesterday"),
+])  # fmt: skip
+def test_what_cannot_be_meant_is_refused_with_what_to_say(shop, words, why):
+    code, out, wrong = shop.cli("deadletters", *words)
+    assert code == 2 and not out and why in wrong
