@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from mainstay.app.build import clock
+from mainstay.model.times import iso
 from tests.running import Running, an_order
 
 
@@ -76,6 +78,35 @@ def test_a_word_without_a_mapping_is_mapped_and_its_letters_retried_at_once(shop
     assert shop.ask("GET", "/v1/orders/ord.shop.739", who="operator")[1]["total"] == "113.48 EUR"
     assert f"{job['job']}  " in (said := shop.cli("jobs", "list")[1]) and "retry (cause " in said and "done  20 of 20  by ann" in said
     assert shop.cli("jobs", "cancel", str(job["job"]))[0] == 2, "it has ended"
+
+
+def test_old_messages_are_replayed_with_the_mapping_of_today(shop):
+    began = iso(clock())
+    for n in (751, 752):
+        shop.hook(an_order(n, financial_status="odd" if n == 751 else "paid"), f"e{n}")
+    shop.letter("e751")
+    shop.settled()
+    text = shop.config.read_text()
+    shop.config.write_text(text.replace("[systems.shop.words]", '[systems.shop.words]\n"financial_status.odd" = "paid"', 1))
+    found = told(shop, "replay", "--since", began, "--dry-run")
+    assert found["messages"] == {"same": 1, "superseded": 0, "corrected": 0, "taken": 1, "refused": 0}
+    assert [one["order"] for one in found["orders"]] == ["ord.shop.751"] and found["differ"][0]["detail"] == "OrderSeen 751"
+    words = shop.cli("replay", "--since", began, "--dry-run")[1]
+    assert (
+        words.startswith("2 messages: same 1, taken 1\n")
+        and "ord.shop.751 would change" in words
+        and words.endswith("nothing was changed\n")
+    )
+    assert shop.stop() == 0
+    shop.start()
+    job = told(shop, "replay", "--since", began, "--system", "shop", "--by", "ann", "--reason", "a new word")
+    shop.until(lambda: told(shop, "jobs", "show", str(job["job"]))["status"] == "done", "the job does not end")
+    done = told(shop, "jobs", "show", str(job["job"]))
+    assert (done["done"], done["unchanged"], done["results"][0]["detail"]) == (1, 1, "taken: OrderSeen 751")
+    assert shop.ask("GET", "/v1/orders/ord.shop.751", who="operator")[0] == 200
+    assert told(shop, "replay", "--since", began, "--dry-run")["messages"]["same"] == 2, "once"
+    assert "no message came in" in told(shop, "replay", "--since", "2099-01-01T00:00:00Z", code=2)["detail"]
+    assert told(shop, "replay", "--since", "yesterday", code=2)["code"] == "time"
 
 
 @pytest.mark.parametrize(("words", "why"), [

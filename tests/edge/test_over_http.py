@@ -190,6 +190,7 @@ def test_every_documented_endpoint_answers_as_documented(shop):
     lines = {"lines": [{"sku": "DOC", "quantity": 1}]}
     order = an_api_order("doc-1", sku="DOC")
     because = {"by": "ann", "reason": "because"}
+    span = {"since": "2020-01-01T00:00:00Z", "topic": "orders/create"}
     mended = {**because, "body": an_order(4803).decode()}
     calls = [
         ("post", "/v1/reservations", "/v1/reservations", lines, "till", 201),
@@ -215,6 +216,14 @@ def test_every_documented_endpoint_answers_as_documented(shop):
         ("post", "/v1/jobs", "/v1/jobs", {**because, "action": "suppress", "query": {"topic": "orders/updated"}}, "operator", 202),
         ("get", "/v1/jobs", "/v1/jobs", None, "operator", 200),
         ("get", "/v1/jobs/{id}", "/v1/jobs/{job}", None, "operator", 200),
+        (
+            "post",
+            "/v1/replays",
+            "/v1/replays",
+            {**because, "span": span},
+            "operator",
+            202,
+        ),
         ("post", "/v1/jobs/{id}/cancel", "/v1/jobs/{job}/cancel", because, "operator", 409),
     ]
     shop.settled()

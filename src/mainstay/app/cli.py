@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from mainstay import __version__
-from mainstay.app.cli_letters import deadletters, jobs
+from mainstay.app.cli_letters import deadletters, jobs, replay
 from mainstay.app.options import BY, CONFIG, JSON, pairs, show, state_of, there
 
 
@@ -519,6 +519,7 @@ def sim(seed: int | None, seeds: int, scenario: str, power: bool, as_json: bool)
 
 main.add_command(deadletters)
 main.add_command(jobs)
+main.add_command(replay)
 
 
 if __name__ == "__main__":

@@ -234,3 +234,32 @@ def cancel_job(number: int, by: str, config: Path, as_json: bool) -> None:
 
     done = act(config, f"jobs/{number}/cancel", by=by)
     show(done, as_json, f"job {number} is cancelled: {done['detail']}")
+
+
+@click.command("replay")
+@click.option("--since", required=True, metavar="TIME", help="From when: 2026-11-21T09:00:00Z.")
+@click.option("--until", default="", metavar="TIME", help="To before this; nothing: now.")
+@click.option("--system", default="", help="Of this system alone.")
+@click.option("--topic", default="", help="Of this kind alone.")
+@click.option("--text", default="", help="With this text in the message.")
+@click.option("--reason", default="", help="Why; it stays with the job.")
+@click.option("--dry-run", is_flag=True, help="Change nothing; say which documents would change, and how.")
+@BY
+@CONFIG
+@JSON
+def replay(reason: str, dry_run: bool, by: str, config: Path, as_json: bool, **which: str) -> None:
+    """Read old messages again with today's mapping, and send only what follows from the difference."""
+    from mainstay.app.build import open_house
+    from mainstay.app.operate import act
+    from mainstay.app.replay import rehearsed
+    from mainstay.app.show_letters import replay_text
+    from mainstay.flows.replay import Span
+
+    span = {name: value for name, value in which.items() if value}
+    meant = Span(**span)
+    if dry_run:
+        found = rehearsed(open_house(config), meant)
+        show(found, as_json, replay_text(found))
+        return
+    job = act(config, "replays", span=span, by=by, reason=reason)
+    show(job, as_json, f"job {job['job']}: {job['letters']} messages; `mainstay jobs show {job['job']}` says how far it is")

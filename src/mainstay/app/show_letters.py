@@ -60,7 +60,7 @@ def job_text(found: dict[str, Any]) -> str:
 
 def _job_line(one: dict[str, Any]) -> str:
     which = ", ".join(f"{name} {value}" for name, value in one["query"].items()) or "all that were open"
-    far = f"{one['done'] + one['nothing_done']} of {one['letters']}"
+    far = f"{one['done'] + one['nothing_done'] + one['unchanged']} of {one['letters']}"
     left = f", {one['nothing_done']} stay open" if one["nothing_done"] else ""
     return f"{one['job']}  {one['at']}  {one['action']} ({which})  {one['status']}  {far}{left}  by {one['by'] or 'nobody named'}"
 
@@ -69,17 +69,28 @@ def repair_text(found: dict[str, Any]) -> str:
     """What a repair would do: what the message says now and said before, then what would follow."""
     lines = ["before: " + (found["refused_before"] or ", ".join(_said(one) for one in found["said_before"]) or "nothing")]
     lines += ["now:    " + (", ".join(_said(one) for one in found["says"]) or "nothing"), f"ended:  {found['ended']}"]
+    return "\n".join([*lines, *_consequences(found), "nothing was changed"])
+
+
+def replay_text(found: dict[str, Any]) -> str:
+    """What a replay would do: how the messages ended, then what would follow from those that say something else now."""
+    lines = [f"{sum(found['messages'].values())} messages: " + ", ".join(f"{how} {n}" for how, n in found["messages"].items() if n)]
+    lines += [f"  {one['receipt']}  {one['at']}  {one['system']} {one['topic']}  {one['how']}: {one['detail']}" for one in found["differ"]]
+    return "\n".join([*lines, *_consequences(found), "nothing was changed"])
+
+
+def _consequences(found: dict[str, Any]) -> list[str]:
+    lines = []
     for order in found["orders"]:
         lines.append(f"{order['order']} would change")
-        lines += [f"  {name}: {old} -> {new}" for name, (old, new) in ((k, v) for k, v in order.items() if k != "order")]
+        lines += [f"  {name}: {told[0]} -> {told[1]}" for name, told in order.items() if name != "order"]
     for one in found["sends"]:
         rest = {name: value for name, value in one.items() if name not in ("to", "command", "key") and value}
         lines.append(f"would send {one['command']} to {one['to']}: {rest}")
     if found["levels_told_anew"]:
         lines.append(f"levels of {found['levels_told_anew']} items would be told anew")
     lines += [f"would become a dead letter: {one['code']}: {one['why']}" for one in found["dead_letters"]]
-    lines += [f"would be a proposal: {reason}" for reason in found["proposals"]]
-    return "\n".join([*lines, "nothing was changed"])
+    return lines + [f"would be a proposal: {reason}" for reason in found["proposals"]]
 
 
 def _said(one: dict[str, Any]) -> str:

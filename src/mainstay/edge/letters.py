@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -13,10 +14,12 @@ from mainstay.edge.problems import Problem
 from mainstay.edge.strict import query
 from mainstay.edge.whose import with_runbooks
 from mainstay.flows import journey, queue
-from mainstay.flows.clerk import JobRequest, LetterRequest, RepairRequest
+from mainstay.flows.clerk import JobRequest, LetterRequest, RepairRequest, ReplayOrder
 from mainstay.flows.queue import Wanted
+from mainstay.flows.replay import RECEIPTS_MAX, ReplayRequest, Span
 from mainstay.landscape import Duties
 from mainstay.storage.inbox import InboxReader
+from mainstay.storage.receipts import between
 from mainstay.storage.state import State
 
 SHOWN_MAX = 200  # letters of one answer, the newest
@@ -53,6 +56,10 @@ class Letters:
             Endpoint("GET", "/v1/jobs", "operator", "The jobs, newest first", self.show_jobs),
             Endpoint("GET", "/v1/jobs/{id}", "operator", "How far a job is, and what became of each letter", self.show_job),
             Endpoint("POST", "/v1/jobs/{id}/cancel", "operator", "Stop a job where it is", self.cancel_job, LetterRequest),
+            Endpoint(
+                "POST", "/v1/replays", "operator", "Read old messages again, and send what follows from the difference", self.begin_replay,
+                ReplayRequest, status=202,
+            ),
         )  # fmt: skip
 
     # --- questions ---------------------------------------------------------------------------------------------------
@@ -110,11 +117,26 @@ class Letters:
             _given("assign", body.to)
         return await self.decided(who, "operator/job", "", msgspec.json.encode(body))
 
+    async def begin_replay(self, request: Request, who: str, body: ReplayRequest) -> tuple[int, bytes]:
+        found = await self.aside(lambda state, _: _numbers(state, body.span))
+        if not found:
+            raise Problem(404, "not_found", "no message came in that is meant by this")
+        if len(found) > RECEIPTS_MAX:
+            raise Problem(422, "out_of_range", f"more than {RECEIPTS_MAX} messages are meant; name a shorter interval, a system or a topic")
+        asked = ReplayOrder(tuple(found), msgspec.to_builtins(body.span), body.by, body.reason)
+        return await self.decided(who, "operator/replay", "", msgspec.json.encode(asked))
+
     async def cancel_job(self, request: Request, who: str, body: LetterRequest) -> tuple[int, bytes]:
         return await self.decided(who, "operator/cancel", str(_number(request, "job")), msgspec.json.encode(body))
 
     async def _act(self, request: Request, who: str, body: LetterRequest | RepairRequest, action: str) -> tuple[int, bytes]:
         return await self.decided(who, f"operator/{action}", str(_number(request, "dead letter")), msgspec.json.encode(body))
+
+
+def _numbers(state: State, span: Span) -> list[int]:
+    """The numbers of the messages that are meant: all of them, or one more than a replay takes."""
+    meant = (one.seq for one in between(state.path.parent, span.from_us(), span.until_us()) if span.holds(one))
+    return list(islice(meant, RECEIPTS_MAX + 1))
 
 
 def _reasoned(action: str, reason: str) -> None:

@@ -301,10 +301,11 @@ class Apply:
             if type(event) is JobStepped:
                 job.done += sum(1 for _, done, _ in event.results if done)
                 job.failed += sum(1 for _, done, _ in event.results if not done)
+                job.unchanged += event.unchanged
             else:
                 assert type(event) is JobEnded
                 job.status, job.ended_by = event.how, event.by
-        if job.status == "running" and job.done + job.failed < job.total:
+        if job.status == "running" and job.taken < job.total:
             world.timer(at + 1, "job", number)
         world.batch.jobs.append((number, job.status, _encode(job)))
 

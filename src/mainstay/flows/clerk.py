@@ -7,28 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from mainstay.customers.words import cleaned
 from mainstay.flows import queue
 from mainstay.flows.ask import Ask
 from mainstay.flows.intake import TIMER, Again, Intake
-from mainstay.flows.queue import Letter, Wanted
+from mainstay.flows.queue import Letter, Name, Reason, Wanted
+from mainstay.flows.replay import replay
 from mainstay.model.events import Answered, AnyEvent, JobBegan, JobEnded, JobStepped, LetterClosed, LetterPassed, Parked, decode
 from mainstay.model.failures import Reject
 from mainstay.model.outcome import TOPIC
-from mainstay.model.state import EffectState, LetterState, OrderState
+from mainstay.model.state import EffectState, JobState, LetterState, OrderState
 from mainstay.orders import decide as orders
 from mainstay.storage.inbox import UNCLAIMED, Receipt
 from mainstay.storage.packing import unpack
 
+UNCHANGED = ""
 AT_ONCE = 16  # letters of a job that are handled in one step, so that messages wait no longer than for each other
 Action = Literal["retry", "suppress", "assign", "escalate"]
-Name = Annotated[str, Meta(max_length=200)]
-Reason = Annotated[str, Meta(max_length=2000)]
 Raw = Callable[[str, int], Receipt | None]  # (source, number) -> the receipt's bytes, from inbox or archive
 
 
@@ -58,6 +58,15 @@ class JobRequest(Struct, frozen=True, forbid_unknown_fields=True):
     to: Name = ""
 
 
+class ReplayOrder(Struct, frozen=True):
+    """A replay as the core is given it: the numbers of the messages that were found."""
+
+    receipts: tuple[int, ...]
+    query: dict[str, str] = {}
+    by: str = ""
+    reason: str = ""
+
+
 class Clerk:
     """Handles people's receipts about dead letters, and the steps of their jobs. `raw` finds the bytes of an earlier receipt."""
 
@@ -69,6 +78,7 @@ class Clerk:
             intake.handlers[f"operator/{action}"] = partial(self._one, action)
         for topic, request, run in (
             ("operator/repair", RepairRequest, self._repair), ("operator/job", JobRequest, self._begin),
+            ("operator/replay", ReplayOrder, self._begin_replay),
             ("operator/cancel", LetterRequest, self._cancel),
         ):  # fmt: skip
             intake.readers[topic] = partial(_read, request)
@@ -101,7 +111,7 @@ class Clerk:
             letter = queue.one(self.world.store, number)
         return letter if letter is not None and letter.status == "open" else None
 
-    def _act(self, action: Action, letter: Letter, receipt: Receipt, told: LetterRequest | JobRequest, job: int = 0) -> Again:
+    def _act(self, action: Action, letter: Letter, receipt: Receipt, told: LetterRequest, job: int = 0) -> Again:
         """Do it to an open letter, and write down that it was done."""
         if action in ("assign", "escalate"):
             to = told.to or self.intake.shop.above(letter.owner)
@@ -187,6 +197,11 @@ class Clerk:
         self._job(number, began, receipt.at)
         self._answer(receipt, 202, {"job": number, "action": told.action, "letters": len(letters)})
 
+    def _begin_replay(self, receipt: Receipt, ask: Ask) -> None:
+        told, number = ask.request, self.world.number("entity")
+        self._job(number, JobBegan(action="replay", letters=told.receipts, query=told.query, by=told.by, reason=told.reason), receipt.at)
+        self._answer(receipt, 202, {"job": number, "action": "replay", "letters": len(told.receipts)})
+
     def _job(self, number: int, event: AnyEvent, at: int) -> None:
         self.intake.apply.to_job(number, event, at)
         self.world.log(at, "job", number, [event])
@@ -198,20 +213,38 @@ class Clerk:
         if job.status != "running":
             self._letters_of.pop(number, None)
             return
-        letters = self._letters(number)
-        told = JobRequest(action=job.action, query=Wanted(), by=job.by, reason=job.reason, to=job.to)  # type: ignore[arg-type]
-        first = job.done + job.failed
-        results = []
-        for one in letters[first : first + AT_ONCE]:
-            letter = self._find(one)
-            done = self._act(told.action, letter, receipt, told, number) if letter else Again("closed already")
-            self.intake.end()
-            results.append((one, not done.nothing, done.detail))
+        numbers = self._letters(number)[job.taken : job.taken + AT_ONCE]
+        results = [(one, *(self._replay(one, receipt) if job.action == "replay" else self._also(job, one, receipt))) for one in numbers]
+        told = tuple((one, done, detail) for one, done, detail in results if detail != UNCHANGED)
         if results:
-            self._job(number, JobStepped(results=tuple(results)), receipt.at)
-        if first + len(results) == len(letters):
+            self._job(number, JobStepped(results=told, unchanged=len(results) - len(told)), receipt.at)
+        if job.taken + len(results) == job.total:
             self._job(number, JobEnded(how="done"), receipt.at)
             self._letters_of.pop(number, None)
+
+    def _also(self, job: JobState, number: int, receipt: Receipt) -> tuple[bool, str]:
+        """A job's act for one of its letters."""
+        letter = self._find(number)
+        if letter is None:
+            return True, "closed already"
+        told = LetterRequest(by=job.by, reason=job.reason, to=job.to)
+        done = self._act(job.action, letter, receipt, told, job.id)  # type: ignore[arg-type]
+        self.intake.end()
+        return not done.nothing, done.detail
+
+    def _replay(self, number: int, receipt: Receipt) -> tuple[bool, str]:
+        """Read an old message again. A letter that it had become is closed where it is taken now."""
+        old = self.raw("", number)
+        if old is None:
+            return False, "its bytes are gone"
+        how, detail = replay(self.intake, old, receipt.at)
+        if how == "taken":
+            for letter in queue.wanted(self.world.store, Wanted(system=old.system)):
+                if letter.state.receipt == number and self._find(letter.id):
+                    self._note(letter.id, LetterClosed(how="retry", reason="replayed"), receipt.at)
+        if how in ("same", "superseded"):
+            return True, UNCHANGED
+        return how != "refused", f"{how}: {detail}"
 
     def _letters(self, number: int) -> tuple[int, ...]:
         known = self._letters_of.get(number)
@@ -233,7 +266,7 @@ class Clerk:
             self._answer(receipt, 409, {"code": "nothing_done", "detail": f"the job is {job.status} already"})
             return
         self._job(number, JobEnded(how="cancelled", by=ask.request.by), receipt.at)
-        self._answer(receipt, 200, {"job": number, "status": "cancelled", "detail": f"{job.done + job.failed} of {job.total} were done"})
+        self._answer(receipt, 200, {"job": number, "status": "cancelled", "detail": f"{job.taken} of {job.total} were done"})
 
     def _answer(self, receipt: Receipt, status: int, body: Any) -> None:
         self.world.answers.append((receipt.seq, status, body))

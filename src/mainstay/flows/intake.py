@@ -124,8 +124,8 @@ class Intake:
         self.batch, self.subjects = receipts, []
         if receipts:
             self._settle(receipts[0].at)
-        batch = [(receipt, self._translate(receipt)) for receipt in receipts]
-        self._load(batch)
+        batch = [(receipt, self.translate(receipt)) for receipt in receipts]
+        self.load(batch)
         for receipt, found in batch:
             if isinstance(found, Reject):
                 self._refuse(receipt, found)
@@ -158,7 +158,8 @@ class Intake:
         for name, pairs in handled.items():
             world.batch.handled.append((world.number("handled"), name, _encode(pairs)))
 
-    def _translate(self, receipt: Receipt) -> Any:
+    def translate(self, receipt: Receipt) -> Any:
+        """What a receipt says: statements, an outcome, a request; or the Reject that says why nobody can tell."""
         try:
             if receipt.topic == TOPIC:
                 return _outcome(receipt.body)
@@ -176,7 +177,8 @@ class Intake:
             log.exception("bug", system=receipt.system, topic=receipt.topic, receipt=receipt.seq)
             return bug_of(bug)
 
-    def _load(self, batch: list[tuple[Receipt, Any]]) -> None:
+    def load(self, batch: list[tuple[Receipt, Any]]) -> None:
+        """Learn all that these receipts may be about."""
         world = self.world
         keys: list[Key] = []
         skus: list[str] = []
@@ -204,13 +206,13 @@ class Intake:
 
     def again(self, receipt: Receipt, *, park: bool = True) -> Again:
         """Take one receipt once more, with today's mapping. What still cannot be read is parked again, or else raised as Reject."""
-        found = self._translate(receipt)
+        found = self.translate(receipt)
         if isinstance(found, Reject):
             if not park:
                 raise found
             self.letters.park(receipt, found)
             return Again(f"parked again: {cleaned(found.why)}")
-        self._load([(receipt, found)])
+        self.load([(receipt, found)])
         ended = self._statements(receipt, found)
         self.end()
         if ended == "early":
@@ -243,12 +245,12 @@ class Intake:
         self.subjects.append((receipt.seq, about))
         return heard
 
-    def take_one(self, one: Statement) -> tuple[str, int]:
-        """Take one statement; (how it ended, the subject that it is about)."""
+    def take_one(self, one: Statement, *, corrects: bool = False) -> tuple[str, int]:
+        """Take one statement; (how it ended, the subject that it is about). `corrects`: it is another reading of what was heard."""
         said, receipt = one.said, one.receipt
         kind = type(said)
         if kind in ON_ORDERS:
-            return self._order(one)
+            return self._order(one, corrects)
         self.turns.finish()
         if kind in ON_ITEMS:
             return self.items.take(one), 0
@@ -259,7 +261,7 @@ class Intake:
             return "applied", 0
         return "noted", buyers.meet(self.apply, receipt, said, one.person) if kind is CustomerSeen else 0
 
-    def _order(self, one: Statement) -> tuple[str, int]:
+    def _order(self, one: Statement, corrects: bool) -> tuple[str, int]:
         world, said, receipt = self.world, one.said, one.receipt
         number = next((world.links[key] for key in one.keys if key in world.links), None)
         if type(said) is OrderSeen:
@@ -276,7 +278,7 @@ class Intake:
         else:
             state = world.orders[number]
         mark = fingerprint(receipt.system, receipt.topic, receipt.key) if receipt.key else 0
-        if not orders.newer(state, said):
+        if not (corrects or orders.newer(state, said)):
             return ("duplicate" if mark in state.marks else "stale"), state.subject
         buyer = buyers.keep(world, receipt.system, one.person, state)
         customer = one.person.id if one.person is not None else ""

@@ -25,6 +25,8 @@ _state = msgspec.json.Decoder(LetterState).decode
 _FIGURES = re.compile(r"[^\s'\"]*[\d@][^\s'\"]*")  # numbers, ids, times, addresses: they differ, and the cause is the same
 
 Word = Annotated[str, Meta(max_length=250)]
+Name = Annotated[str, Meta(max_length=200)]
+Reason = Annotated[str, Meta(max_length=2000)]
 Held = Literal["open", "retried", "suppressed", "resolved"]
 
 
@@ -155,11 +157,13 @@ def job(state: State, number: int) -> dict[str, Any] | None:
     letters = next(event.letters for event in events if isinstance(event, JobBegan))
     results = [result for event in events if isinstance(event, JobStepped) for result in event.results]
     told = [{"letter": letter, "done": done, "detail": detail} for letter, done, detail in results]
-    return {**_job(msgspec.json.decode(found[0][2], type=JobState)), "results": told, "to_do": list(letters[len(results) :])}
+    held = msgspec.json.decode(found[0][2], type=JobState)
+    return {**_job(held), "results": told, "to_do": list(letters[held.taken :])}
 
 
 def _job(held: JobState) -> dict[str, Any]:
     return {
         "job": held.id, "at": iso(held.at), "status": held.status, "action": held.action, "letters": held.total, "done": held.done,
-        "nothing_done": held.failed, "query": held.query, "to": held.to, "by": held.by, "reason": held.reason, "ended_by": held.ended_by,
+        "nothing_done": held.failed, "unchanged": held.unchanged, "query": held.query, "to": held.to, "by": held.by,
+        "reason": held.reason, "ended_by": held.ended_by,
     }  # fmt: skip

@@ -65,7 +65,7 @@ def consequences(store: Rehearsed, orders: dict[int, OrderState]) -> dict[str, A
 
 def changes(before: dict[str, Any] | None, after: dict[str, Any]) -> dict[str, Any]:
     """An order's fields that differ: {"order": …, field: [before, after]}."""
-    known = before or {}
+    known = {"order": after["order"], **(before or {})}
     return {"order": after["order"], **{name: [known.get(name), value] for name, value in after.items() if known.get(name) != value}}
 
 

@@ -194,7 +194,7 @@ class LetterPassed(Event, frozen=True, tag="LetterPassed"):
 
 
 class JobBegan(Event, frozen=True, tag="JobBegan"):
-    """A person asked for the same thing for many dead letters; `letters` are those that the query found then."""
+    """A person asked for the same thing for many dead letters, or messages (`replay`); `letters` are those that the query found then."""
 
     action: str
     letters: tuple[int, ...]
@@ -208,6 +208,7 @@ class JobStepped(Event, frozen=True, tag="JobStepped"):
     """What became of the next letters of a job: (its letter, done or not, in words)."""
 
     results: tuple[tuple[int, bool, str], ...]
+    unchanged: int = 0  # messages of a replay that say what they said
 
 
 class JobEnded(Event, frozen=True, tag="JobEnded"):

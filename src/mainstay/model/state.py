@@ -188,9 +188,15 @@ class JobState(Struct, gc=False, omit_defaults=True):
     total: int
     done: int = 0
     failed: int = 0  # letters for which nothing could be done: they stay open
+    unchanged: int = 0  # of a replay: messages that say what they said
     status: str = "running"
     query: dict[str, str] = {}
     to: str = ""
     by: str = ""
     reason: str = ""
     ended_by: str = ""
+
+    @property
+    def taken(self) -> int:
+        """How many of them have had their turn."""
+        return self.done + self.failed + self.unchanged

@@ -8,6 +8,6 @@ FACE = (
     "database.ask", "database.connect", "database.force", "database.rows", "database.scrub",
     "inbox.Inbox", "inbox.InboxReader", "inbox.New", "inbox.OUTCOMES_FROM", "inbox.Receipt", "inbox.UNCLAIMED",
     "packing.Damaged", "packing.damaged", "packing.pack", "packing.unpack",
-    "rehearsed.Rehearsed",
+    "receipts.between", "rehearsed.Rehearsed",
     "state.Batch", "state.Key", "state.State",
 )  # fmt: skip

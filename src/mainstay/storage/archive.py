@@ -149,9 +149,13 @@ def archived(data: Path, source: str, seq: int) -> Receipt | None:
         found = ask(connection, "one_seal", (seq,))
     finally:
         connection.close()
-    if not found or not found[0][3]:
+    return opened(data, source, seq, *found[0]) if found else None
+
+
+def opened(data: Path, source: str, seq: int, place: int, length: int, segment: int, key: bytes) -> Receipt | None:
+    """A sealed receipt, from its place in a segment."""
+    if not key:
         return None
-    place, length, segment, key = found[0]
     path = segment_path(data / "archive", source, segment)
     if not path.exists():
         return None

@@ -68,6 +68,10 @@ UPDATE seal SET key = ? WHERE subject = ?;
 -- Where an archived receipt lies, and its key.
 SELECT place, length, segment, key FROM seal WHERE seq = ?;
 
+-- name: seals_from
+-- Where archived receipts lie, and their keys, after a number, in order.
+SELECT seq, place, length, segment, key FROM seal WHERE seq > ? ORDER BY seq LIMIT ?;
+
 -- name: seals_of
 -- Archived receipts of a subject that can still be read.
 SELECT seq FROM seal WHERE subject = ? AND length(key) > 0;
