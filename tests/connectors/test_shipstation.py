@@ -11,7 +11,7 @@ from wire import NOW, Wire
 
 from mainstay.connectors.shipstation import ShipStation
 from mainstay.connectors.shipstation.words import micros, pacific
-from mainstay.contract.connector import Done, Measured, Page, settings_of
+from mainstay.contract.connector import Done, Measured, Page, Subscription, settings_of
 from mainstay.contract.talk import Call, Reply
 from mainstay.contract.twin import Request
 from mainstay.model.commands import CancelRelease, CapturePayment, OrderLine, ReleaseOrder
@@ -402,14 +402,25 @@ def test_a_hint_never_leads_elsewhere() -> None:
     assert not wire.calls
 
 
-def test_ensure_subscribes_once_at_the_secret_path() -> None:
+def test_it_subscribes_once_at_the_secret_path() -> None:
     wire, twin = pair()
-    assert wire.run(wire.connector.ensure("https://mainstay.example/in/shipstation")) == ("SHIP_NOTIFY",)
+    hook = "https://mainstay.example/in/shipstation"
+
+    def wrong() -> dict[str, str]:
+        found = [one for one in wire.run(wire.connector.subscriptions(hook)) if one.wrong]
+        wire.run(wire.connector.subscribe(hook, found))
+        return {one.topic: one.wrong for one in found}
+
+    assert wrong() == {"SHIP_NOTIFY": "missing"}
     assert twin.hooks[0]["Url"] == "https://mainstay.example/in/shipstation/twin-path"
-    assert wire.run(wire.connector.ensure("https://mainstay.example/in/shipstation")) == ()
+    assert wrong() == {}
     twin.subscribed = False
-    assert wire.run(wire.connector.ensure("https://mainstay.example/in/shipstation")) == ("SHIP_NOTIFY",)
+    assert wrong() == {"SHIP_NOTIFY": "disabled"}
     assert twin.subscribed
+    twin.hooks[0]["Url"] = "https://old.example/in/shipstation/twin-path"
+    assert wrong() == {"SHIP_NOTIFY": "elsewhere"}
+    twin.hooks[0] |= {"Url": "https://another.example", "Name": "another's"}
+    assert wrong() == {"SHIP_NOTIFY": "missing"}
 
 
 def test_forty_a_minute_and_what_is_left() -> None:
@@ -449,7 +460,7 @@ def test_the_twins_objects_have_the_recorded_shapes(shared: Path) -> None:
         for field in set(mine) & set(theirs):
             if mine[field] is not None and theirs[field] is not None:
                 assert {type(mine[field]), type(theirs[field])} in ({int, float}, {type(mine[field])}), field
-    wire.run(wire.connector.ensure("https://x.example"))
+    wire.run(wire.connector.subscribe("https://x.example", [Subscription("SHIP_NOTIFY", "missing")]))
     hook = json.loads((shared / "vendor/shipstation/v1-recorded/webhook_list.json").read_bytes())[0]["response"]["body"]["webhooks"][0]
     assert set(twin.hooks[0]) == set(hook)
 

@@ -23,6 +23,7 @@ from mainstay.twins import graphql
 from mainstay.twins.imitation import Weather
 from mainstay.twins.shopify import PATH, ShopifyTwin
 
+HOOK = "https://mainstay.example/in"
 BUYER = {"name": "Ada Lovelace", "email": "ada@buyer.example", "street": "Seestr. 1", "city": "Zürich", "postcode": "8001", "country": "CH"}
 DOCUMENTS = {name: text for name, text in vars(documents).items() if name.isupper() and not name.startswith("_")}
 
@@ -89,8 +90,8 @@ def test_the_variables_we_send_fit_their_types(schema: Any) -> None:
     wire.run(connector.push([shipment(order)]))
     wire.run(connector.push([CancelOrder(key="c", order=str(order["id"]), reason="customer")]))
     wire.run(connector.push([SetPrice(key="p", sku="SKU-0", item=str(twin.variants["SKU-0"].item), currency="EUR", price=1, revision=1)]))
-    wire.run(connector.ensure("https://mainstay.example/in"))
-    assert len({call.operation for call in wire.calls}) == 8
+    resubscribed(wire, connector, twin)
+    assert len({call.operation for call in wire.calls}) == 9
     for call in wire.calls:
         asked = json.loads(call.body)
         (operation,) = [one for one in parse(asked["query"]).definitions if one.kind == "operation_definition"]
@@ -111,11 +112,11 @@ def test_the_twin_s_answers_fit_the_vendor_s_schema(schema: Any) -> None:
     wire.run(connector.push([shipment(order)]))
     wire.run(connector.push([CancelOrder(key="c", order=str(order["id"]), reason="customer")]))
     wire.run(connector.push([SetPrice(key="p", sku="SKU-0", item=str(twin.variants["SKU-0"].item), currency="EUR", price=1, revision=1)]))
-    wire.run(connector.ensure("https://mainstay.example/in"))
+    resubscribed(wire, connector, twin)
     answered = [(call, json.loads(reply.body)["data"]) for call, reply in wire.answered if reply.status == 200]
     assert {call.operation for call, _ in answered} >= {"Orders", "Inventory", "SetLevels"} and len(
         {call.operation for call, _ in answered}
-    ) >= 9
+    ) >= 10
     assert [wrong for call, data in answered for wrong in unfit(schema, call, data)] == []
     call, data = next((call, data) for call, data in answered if call.operation == "Orders")
     for field, value in (("displayFinancialStatus", "HOLOGRAM"), ("createdAt", None), ("hologram", 1)):
@@ -390,8 +391,8 @@ def test_the_levels_of_the_location() -> None:
 
 def test_subscriptions_are_made_once_and_again_after_they_were_taken_away() -> None:
     wire, connector, twin = rig()
-    assert wire.run(connector.ensure("https://mainstay.example/in")) == SUBSCRIBED
-    assert wire.run(connector.ensure("https://mainstay.example/in")) == ()
+    assert mended(wire, connector) == dict.fromkeys(SUBSCRIBED, "missing")
+    assert mended(wire, connector) == {}
     placed(wire, twin)
     for _ in range(9):  # the first try and eight further ones, over four hours
         (post,) = twin.due(wire.now)
@@ -400,9 +401,61 @@ def test_subscriptions_are_made_once_and_again_after_they_were_taken_away() -> N
     assert twin.given_up and not twin.subscribed and not twin.due(wire.now)
     placed(wire, twin)
     assert not twin.due(wire.now)
-    assert wire.run(connector.ensure("https://mainstay.example/in")) == SUBSCRIBED
+    assert mended(wire, connector) == dict.fromkeys(SUBSCRIBED, "missing")
     placed(wire, twin)
     assert len(wire.deliveries()) == 1
+
+
+@pytest.mark.parametrize(
+    ("what", "wrong"),
+    [
+        ({"filter": "total_price:>100"}, "narrowed"),
+        ({"includeFields": ["id"]}, "narrowed"),
+        ({"apiVersion": {"handle": "2025-10"}}, "outdated"),
+        ({"apiVersion": {"handle": "2026-10"}}, None),
+    ],
+)
+def test_a_subscription_that_brings_less_or_is_of_an_older_version_is_made_anew(what: Any, wrong: str | None) -> None:
+    wire, connector, twin = rig()
+    mended(wire, connector)
+    before = twin.hooks["ORDERS_PAID"]["id"]
+    twin.hooks["ORDERS_PAID"] |= what
+    assert mended(wire, connector) == ({"orders/paid": wrong} if wrong else {})
+    assert (twin.hooks["ORDERS_PAID"]["id"] != before) == bool(wrong)
+    assert mended(wire, connector) == {}
+
+
+def test_a_subscription_at_another_address_is_told_from_none() -> None:
+    wire, connector, twin = rig()
+    mended(wire, connector)
+    twin.subscriptions["ORDERS_PAID"] = "https://old.example"
+    del twin.subscriptions["REFUNDS_CREATE"]
+    assert mended(wire, connector) == {"orders/paid": "elsewhere", "refunds/create": "missing"}
+    assert twin.subscriptions["ORDERS_PAID"] == HOOK
+
+
+def test_a_mending_whose_answer_was_lost_can_be_repeated() -> None:
+    wire, connector, twin = rig()
+    mended(wire, connector)
+    twin.hooks["ORDERS_PAID"]["filter"] = "id:1"
+    wrong = [one for one in wire.run(connector.subscriptions(HOOK)) if one.wrong]
+    for _ in range(2):
+        wire.run(connector.subscribe(HOOK, wrong))
+    assert mended(wire, connector) == {}
+
+
+def resubscribed(wire: Any, connector: Any, twin: Any) -> None:
+    """Subscriptions are made, and one of them anew."""
+    mended(wire, connector)
+    twin.hooks["ORDERS_PAID"]["filter"] = "id:1"
+    mended(wire, connector)
+
+
+def mended(wire: Any, connector: Any) -> dict[str, str]:
+    """What was wrong with which subscriptions, before they were mended."""
+    wrong = [one for one in wire.run(connector.subscriptions(HOOK)) if one.wrong]
+    wire.run(connector.subscribe(HOOK, wrong))
+    return {one.topic: one.wrong for one in wrong}
 
 
 def test_a_duplicate_delivery_carries_the_same_event_id() -> None:

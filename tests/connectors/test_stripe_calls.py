@@ -314,17 +314,37 @@ def test_one_event_can_be_fetched() -> None:
 
 
 # --- webhooks, limits, shapes ----------------------------------------------------------------------------------------
-def test_ensure_wakes_a_disabled_endpoint_and_leaves_a_good_one_alone() -> None:
+def test_a_disabled_endpoint_is_woken_and_a_good_one_left_alone() -> None:
     wire, twin = pair()
-    assert wire.run(wire.connector.ensure(URL)) == ()
+    assert wrong(wire) == {}
     twin.subscribed = False
-    assert "payment_intent.succeeded" in wire.run(wire.connector.ensure(URL))
-    assert twin.subscribed
-    twin.endpoint["enabled_events"] = ["charge.captured"]
-    assert "charge.captured" not in wire.run(wire.connector.ensure(URL))
-    assert {"charge.captured", "payout.paid"} <= set(twin.endpoint["enabled_events"])
+    assert wrong(wire)["payment_intent.succeeded"] == "disabled"
+    assert twin.subscribed and wrong(wire) == {}
+    twin.endpoint["enabled_events"] = ["charge.captured", "customer.created"]
+    found = wrong(wire)
+    assert set(found.values()) == {"missing"} and "charge.captured" not in found
+    assert {"charge.captured", "customer.created", "payout.paid"} <= set(twin.endpoint["enabled_events"])
+
+
+def test_an_endpoint_that_only_a_person_can_make_is_named() -> None:
+    wire, twin = pair()
+    found = wire.run(wire.connector.subscriptions("https://elsewhere.example"))
+    assert {one.wrong for one in found} == {"missing"} and "create it and set `webhook_secrets`" in found[0].hint
     with pytest.raises(Reject):
-        wire.run(wire.connector.ensure("https://elsewhere.example"))
+        wire.run(wire.connector.subscribe("https://elsewhere.example", found))
+    twin.endpoint["api_version"] = "2023-10-16"
+    found = wire.run(wire.connector.subscriptions(URL))
+    assert {one.wrong for one in found} == {"outdated"} and "2023-10-16" in found[0].hint
+    twin.endpoint["api_version"] = None
+    assert wrong(wire) == {}
+
+
+def wrong(wire: Wire) -> dict[str, str]:
+    """What was wrong with which subscriptions, before they were mended."""
+    found = [one for one in wire.run(wire.connector.subscriptions(URL)) if one.wrong]
+    if found:
+        wire.run(wire.connector.subscribe(URL, found))
+    return {one.topic: one.wrong for one in found}
 
 
 def test_the_twin_keeps_stripes_limits() -> None:

@@ -183,8 +183,13 @@ BROKEN: dict[str, dict[str, tuple[Change, ...]]] = {
         ),
     },
     "resubscribes": {
-        "sees nothing to do": (("if reply.read(_Subscription).active:", "if True:"),),
-        "subscribes again and again": (("if reply.read(_Subscription).active:", "if False:"),),
+        "sees nothing wrong": (("if reply.read(_Subscription).active else", "if True else"),),
+        "is never content": (("if reply.read(_Subscription).active else", "if False else"),),
+        "subscribes to what it does not declare": (('(Subscription("order.changed",', '(Subscription("order.gone",'),),
+    },
+    "begins_anywhere": {
+        "begins too late": method("def since(self, feed, at):", '    return "999999"'),
+        "begins at the beginning": method("def since(self, feed, at):", '    return "0"'),
     },
 }
 
@@ -256,7 +261,7 @@ def test_the_scaffolds_own_test_is_a_test(package):
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=package, capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stdout[-2000:]
-    assert "24 passed" in run.stdout
+    assert "25 passed" in run.stdout
 
 
 def test_an_installed_package_is_listed_and_examined(package):
@@ -270,7 +275,7 @@ def test_an_installed_package_is_listed_and_examined(package):
 
     def cli(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "mainstay.app.cli", "connector", *words]
-        environment = {**os.environ, "PYTHONPATH": str(package / "src")}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(package / "src"), os.environ.get("PYTHONPATH", "")])}
         return subprocess.run(command, cwd=package, capture_output=True, text=True, check=False, env=environment)
 
     assert "tinyshop" in cli("list").stdout

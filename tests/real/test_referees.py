@@ -288,7 +288,9 @@ class StripeAccount:
             assert rows
             self.run(self.connector.fetch(feed, rows[-1].key if feed == "events" else next(iter(self.twin.payouts))))
         self.twin.subscribed = False
-        assert self.run(self.connector.ensure(HOOK))
+        wrong = [one for one in self.run(self.connector.subscriptions(HOOK)) if one.wrong]
+        assert wrong
+        self.run(self.connector.subscribe(HOOK, wrong))
         self._refusals(whole)
         self.judge_events()
 

@@ -15,7 +15,7 @@ from mainstay import connectors
 from mainstay.app.forms import forms
 from mainstay.contract.connector import Connector, Feed, settings_of
 from mainstay.contract.worded import worded
-from mainstay.delivery.dispatch import Plan
+from mainstay.delivery.dispatch import Hook, Plan
 from mainstay.delivery.files import Inflow
 from mainstay.delivery.lateness import Promise
 from mainstay.delivery.polls import Pace
@@ -263,7 +263,7 @@ def plan(house: House, scale: Mapping[str, float]) -> Plan:
         channels={name: one.system for name, one in landscape.channels.items() if "SetLevel" in can.get(one.system, ())},
         polls=polls(house, scale),
         inflows=inflows(house),
-        hooks=hooks(house),
+        hooks={name: Hook(url, _heard(house, name)) for name, url in hooks(house).items()},
         promises=[
             Promise(flow=name, object=one.object, source=one.source, targets=one.targets, within_s=LATENCIES[one.latency], owner=one.owner)
             for name, one in landscape.flows.items()
@@ -273,6 +273,11 @@ def plan(house: House, scale: Mapping[str, float]) -> Plan:
         policies={name: repr(one) for name, one in channel_policies(house).items()},
         scale=scale,
     )
+
+
+def _heard(house: House, system: str) -> frozenset[str]:
+    silent, topics = deaf(house), house.connectors[system].manifest.topics
+    return frozenset(topic.name for topic in topics if topic.objects and (system, topic.name) not in silent)
 
 
 def hooks(house: House) -> dict[str, str]:

@@ -120,6 +120,7 @@ class _Stage:
     async def run(self, tell_: Tell) -> dict[str, Any]:
         await self.town.start()
         self.cast.amazon.url = self.town.urls["amazon"]  # its pre-signed addresses lead back to itself
+        self.cast.payments.endpoint["url"] = f"http://127.0.0.1:{self.port}/hooks/payments"  # which a person made
         self.write_config()
         base = f"http://127.0.0.1:{self.port}"
         self.play = Play(self.story, self.cast, self.town, base, self.tokens, clock, self.demo.seed)

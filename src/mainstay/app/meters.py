@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from mainstay.app.build import clock
 from mainstay.delivery.dispatch import Dispatch, percentiles
+from mainstay.delivery.hooks import Hooks
 from mainstay.edge.receive import Door
 from mainstay.edge.record import Recorder
 from mainstay.model.times import SECOND, iso
@@ -77,7 +78,46 @@ def snapshot(dispatch: Dispatch) -> dict[str, Any]:
     }  # fmt: skip
     flows = msgspec.to_builtins(dispatch.standings(clock()))
     told = {"channels": channels, "prices": prices, "systems": systems, "polls": polls, "folders": folders, "flows": flows}
+    told["subscriptions"] = {hooks.connection.name: custody(hooks) for hooks in dispatch.hooks}
     return {**told, "waiting": dispatch.waiting}
+
+
+def custody(hooks: Hooks) -> dict[str, Any]:
+    """How the webhook subscriptions of a system stand, and the last silence of each feed."""
+    return {
+        "url": hooks.url,
+        "looked_at": _iso(hooks.looked_at),
+        "failure": hooks.failure,
+        "missing": sum(1 for one in hooks.known.values() if one.wrong),
+        "no_feed": list(hooks.unread),
+        "topics": {
+            topic: {
+                "wrong": one.wrong, "hint": one.hint, "whole_at": _iso(one.whole_at), "noticed_at": _iso(one.noticed_at), "was": one.was,
+                "made_at": _iso(one.made_at),
+            }
+            for topic, one in hooks.known.items()
+        },
+        "silences": {
+            feed: {
+                "since": iso(one.since), "until": iso(one.until), "topics": list(one.topics), "rows": one.rows,
+                "read_at": _iso(one.read_at),
+            }
+            for feed, one in hooks.silences.items()
+        },
+    }  # fmt: skip
+
+
+def _subscriptions(dispatch: dict[str, Any]) -> list[Metric]:
+    missing = GaugeMetricFamily("mainstay_subscriptions_missing", "Webhook subscriptions that are not whole.", labels=["system"])
+    unread = GaugeMetricFamily("mainstay_silences_unread", "Feeds with a silent interval that is to be read.", labels=["system"])
+    for system, one in dispatch.get("subscriptions", {}).items():
+        missing.add_metric([system], one["missing"])
+        unread.add_metric([system], sum(1 for silence in one["silences"].values() if not silence["read_at"]))
+    return [missing, unread]
+
+
+def _iso(at: int) -> str:
+    return iso(at) if at else ""
 
 
 class Meters(Collector):
@@ -132,7 +172,22 @@ class Meters(Collector):
         left = GaugeMetricFamily("mainstay_folder_failures", "Files that cannot be read or moved, or no folder.", labels=["folder"])
         for folder, one in dispatch.get("folders", {}).items():
             left.add_metric([folder], len(one["failures"]))
-        return [lag, age, letters, wait, accepted, refused, waiting, failures, breaker, spread, delay, late, left]
+        return [
+            lag,
+            age,
+            letters,
+            wait,
+            accepted,
+            refused,
+            waiting,
+            failures,
+            breaker,
+            spread,
+            delay,
+            late,
+            left,
+            *_subscriptions(dispatch),
+        ]
 
     def not_ready(self) -> str:
         """Why the machine is not ready; empty when it is."""

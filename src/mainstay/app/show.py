@@ -65,6 +65,8 @@ def status_text(found: dict[str, Any]) -> str:
     for name, one in dispatch.get("polls", {}).items():
         if one["next"]:
             lines.append(f"next reading  {name}: {one['next']}" + (f", failed last: {one['failure']}" if one["failure"] else ""))
+    for name, one in dispatch.get("subscriptions", {}).items():
+        lines += subscribed_text(name, one) if one["topics"] or one["failure"] else []
     for path, one in dispatch.get("folders", {}).items():
         lines.append(
             f"folder        {path}, of {one['system']}: {_counts({name: one[name] for name in ('files', 'lines', 'refused', 'ignored')})}"
@@ -74,6 +76,24 @@ def status_text(found: dict[str, Any]) -> str:
     lines += [f"late          {flow}: {one['behind_s']} s behind, of {one['within_s']:.0f}; {one['owner']}" for flow, one in late.items()]
     lines += ["books", *(f"  {name:<24}{balance:>14}" for name, balance in found["accounts"].items() if balance.strip("-0."))]
     return "\n".join(lines)
+
+
+def subscribed_text(system: str, one: dict[str, Any]) -> list[str]:
+    """A system's webhook subscriptions: whole, or what is wrong with which; and what was silent."""
+    wrong = {topic: held for topic, held in one["topics"].items() if held["wrong"]}
+    lines = [
+        f"subscriptions {system}: {len(one['topics']) - len(wrong)} of {len(one['topics'])} whole"
+        + (f"; {one['failure']}" if one["failure"] else "")
+    ]
+    for topic, held in wrong.items():
+        since = f", last whole {held['whole_at']}" if held["whole_at"] else ""
+        lines.append(f"  {topic}: {held['wrong']}, noticed {held['noticed_at']}{since}" + (f"; {held['hint']}" if held["hint"] else ""))
+    for feed, silence in one["silences"].items():
+        ended = f"read {silence['read_at']}, {silence['rows']} rows" if silence["read_at"] else "is to be read"
+        lines.append(f"  silent from {silence['since']} to {silence['until']}: {feed} {ended}")
+    if one["no_feed"]:
+        lines.append(f"  no feed makes up for a lost {', '.join(one['no_feed'])}")
+    return lines
 
 
 def proposals_text(found: list[dict[str, Any]]) -> str:

@@ -114,5 +114,6 @@ CHECKS: tuple[Check, ...] = (
     Check("unsubscribed", "Without its subscription, polling alone tells the truth.", _weather(_hears, unsubscribed=0.1)),
     Check("polls_alone", "A poll never skips, even while things happen between its pages.", promises.polls_alone),
     Check("survives_crashes", "A crash between a page and its commit loses nothing.", promises.survives_crashes),
-    Check("resubscribes", "It restores a dropped subscription, once.", promises.resubscribes),
+    Check("resubscribes", "It sees a dropped subscription and restores it, once.", promises.resubscribes),
+    Check("begins_anywhere", "A feed that can begin at a moment misses nothing that happened after it.", promises.begins_anywhere),
 )  # fmt: skip

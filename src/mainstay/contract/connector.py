@@ -96,6 +96,17 @@ class Done(Struct, frozen=True):
 
 
 Outcome = Done | Failure
+Wrong = Literal["", "missing", "disabled", "elsewhere", "narrowed", "outdated"]
+
+
+class Subscription(Struct, frozen=True):
+    """A webhook subscription that should exist, and what is wrong with it: it is not there, sleeps, points to another address, brings
+    only a part, or speaks an older version of the API. `hint`: what a person must do where a call cannot mend it."""
+
+    topic: str
+    wrong: Wrong = ""
+    id: str = ""  # the vendor's, where a wrong one is there
+    hint: str = ""
 
 
 class Delivery(Struct, frozen=True):
@@ -190,10 +201,19 @@ class Connector:
         """Was this command applied? None says: surely not."""
         raise NotImplementedError
 
-    def ensure(self, url: str) -> Talk[tuple[str, ...]]:
-        """Make sure that the webhook subscriptions exist and point to `url`; returns the topics that had to be made."""
+    def since(self, feed: str, at: int) -> str | None:
+        """A cursor from which the feed brings all that changed since `at` (UTC microseconds), what the feed reads twice included. None
+        where none can be made."""
+        return None
+
+    def subscriptions(self, url: str) -> Talk[tuple[Subscription, ...]]:
+        """The webhook subscriptions that should exist and point to `url`, each with what is wrong with it. Changes nothing."""
         yield from ()  # a conversation without a call
         return ()
+
+    def subscribe(self, url: str, wrong: Sequence[Subscription]) -> Talk[None]:
+        """Make or mend subscriptions that `subscriptions` found wrong and gave no hint for. Safe to repeat."""
+        yield from ()
 
     # --- how the wire is spoken --------------------------------------------------------------------------------------
     def endpoints(self) -> Mapping[str, str]:

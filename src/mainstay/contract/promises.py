@@ -8,15 +8,15 @@ from typing import get_type_hints
 
 import msgspec
 
-from mainstay.contract.connector import Connector, Done, Row
-from mainstay.contract.rehearsal import Broken, Subject, agrees, play
-from mainstay.contract.stage import Dice, Stage, promise, secrets_of
+from mainstay.contract.connector import Connector, Done, Row, Subscription
+from mainstay.contract.rehearsal import STEPS, Broken, Subject, agrees, play
+from mainstay.contract.stage import PAGES_MAX, Dice, Stage, promise, secrets_of
 from mainstay.contract.talk import Call, Repeat, Reply
 from mainstay.model import commands as model_commands
 from mainstay.model.commands import Command
 from mainstay.model.failures import Failure, Forged, Halt, Reject, Retry
 from mainstay.model.seen import Hint
-from mainstay.model.times import SECOND
+from mainstay.model.times import DAY, SECOND, iso
 
 FORBIDDEN = frozenset({
     "aiohttp", "apsw", "asyncio", "builtins", "concurrent", "ctypes", "ftplib", "http", "httpx", "importlib", "io", "logging",
@@ -289,15 +289,62 @@ def survives_crashes(subject: Subject, dice: Dice) -> None:
 
 
 def resubscribes(subject: Subject, dice: Dice) -> None:
-    """`ensure` restores a subscription that the vendor dropped, once."""
+    """A subscription that the vendor dropped is seen and restored, once."""
     connector = subject.connector()
-    if not overrides(connector, "ensure"):
+    if not overrides(connector, "subscriptions"):
         return
     stage = play(subject, dice, {"unsubscribed": 1.0})
     twin = stage.twin
     if not twin.fired.get("unsubscribed"):
         raise Broken("nothing was delivered, so no subscription could be dropped")
-    if not stage.insist(lambda: connector.ensure(subject.url)):
-        raise Broken("the vendor dropped the subscriptions, and `ensure` saw nothing to do")
-    if again := stage.insist(lambda: connector.ensure(subject.url)):
-        raise Broken(f"`ensure` made the same subscriptions again: {again}")
+    wrong = _wrong(stage, subject.url)
+    if not wrong:
+        raise Broken("the vendor dropped the subscriptions, and `subscriptions` saw nothing wrong")
+    for one in wrong:
+        if connector.manifest.topic(one.topic) is None:
+            raise Broken(f"it subscribes to {one.topic}, which is not declared")
+    stage.insist(lambda: connector.subscribe(subject.url, wrong))
+    if left := _wrong(stage, subject.url):
+        raise Broken(f"`subscribe` left them as they were: {[one.topic for one in left]}")
+
+
+def _wrong(stage: Stage, url: str) -> list[Subscription]:
+    return [one for one in stage.insist(lambda: stage.connector.subscriptions(url)) if one.wrong]
+
+
+def begins_anywhere(subject: Subject, dice: Dice) -> None:
+    """`since` gives a cursor that misses nothing that happened after its moment, and does not read everything anew."""
+    connector = subject.connector()
+    if not overrides(connector, "since"):
+        return
+    stage = play(subject, dice, deliveries=False, backlog=BACKLOG)
+    moment, before = stage.now, {name: _read(stage, name, "") for name in stage.cursors}
+    stage.now += DAY
+    for _ in range(STEPS):
+        subject.driver.act(stage.twin, dice, stage.now)
+        stage.now += dice.randrange(1, 5) * SECOND
+    stage.now += DAY
+    news: set[tuple[str, str]] = set()
+    found: set[tuple[str, str]] = set()  # together: what became of an old thing may be another feed's news
+    for feed, cursor in stage.cursors.items():
+        start = connector.since(feed, moment)
+        if start is None:
+            continue
+        news |= _read(stage, feed, cursor) - before[feed]
+        found |= _read(stage, feed, start)
+        if start and before[feed] and len(_read(stage, feed, connector.since(feed, stage.now) or "")) >= len(before[feed]):
+            raise Broken(f"feed {feed} reads everything anew, whatever the moment")
+    if missed := news - found:
+        raise Broken(f"what came after {iso(moment)} is missed from there on: {sorted(missed)[:3]}")
+
+
+def _read(stage: Stage, feed: str, cursor: str) -> set[tuple[str, str]]:
+    """The identities of what a feed brings from a cursor to its end."""
+    found: set[tuple[str, str]] = set()
+    for _ in range(PAGES_MAX):
+        page = stage.insist(lambda: stage.connector.pull(feed, cursor))  # noqa: B023
+        found |= {(row.topic, row.key) for row in page.rows}
+        cursor = page.cursor
+        if not page.more:
+            return found
+    raise Broken(f"feed {feed} still has more after {PAGES_MAX} pages; cursor {cursor!r}")

@@ -13,7 +13,8 @@ from msgspec import Meta, Struct
 
 from mainstay.contract import signatures
 from mainstay.contract.connector import (
-    Budget, Connector, Delivery, Done, Feed, Manifest, Outcome, Page, Row, Session, Settings, Sink, Topic, Url, read,
+    Budget, Connector, Delivery, Done, Feed, Manifest, Outcome, Page, Row, Session, Settings, Sink, Subscription,
+    Topic, Url, read,
 )  # fmt: skip
 from mainstay.contract.talk import Call, Repeat, Talk, as_json
 from mainstay.model.commands import Command, ConfirmFulfilment, RefundPayment, SetLevel
@@ -139,12 +140,12 @@ class TinyShop(Connector):
         found = reply.read(_Shipments).shipments
         return Done({"id": found[0]["id"]}) if found else None
 
-    def ensure(self, url: str) -> Talk[tuple[str, ...]]:
+    def subscriptions(self, url: str) -> Talk[tuple[Subscription, ...]]:
         reply = yield Call(operation="subscription", method="GET", path="/subscription")
-        if reply.read(_Subscription).active:
-            return ()
+        return (Subscription("order.changed", "" if reply.read(_Subscription).active else "missing"),)
+
+    def subscribe(self, url: str, wrong: Sequence[Subscription]) -> Talk[None]:
         yield Call(operation="subscription", method="PUT", path="/subscription", body=as_json({"url": url}))
-        return ("order.changed",)
 
     # --- the wire ----------------------------------------------------------------------------------------------------
     def endpoints(self) -> Mapping[str, str]:

@@ -2,8 +2,9 @@
 
 FACE = (
     "connection.Lost", "connection.Unsent",
-    "dispatch.Dispatch", "dispatch.Plan", "dispatch.percentiles",
+    "dispatch.Dispatch", "dispatch.Hook", "dispatch.Plan", "dispatch.percentiles",
     "files.Form", "files.Inflow", "files.REFUSED", "files.ReadLine",
+    "hooks.Hooks",
     "http.Http",
     "lanes.Lanes",
     "lateness.Promise",

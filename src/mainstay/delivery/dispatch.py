@@ -38,6 +38,13 @@ DOUBT_US = DAY  # after a restore: what is asked then may have been done in the 
 log = structlog.get_logger("delivery")
 
 
+class Hook(Struct, frozen=True):
+    """Where a system's webhooks are to go, and the topics that some flow wants."""
+
+    url: str
+    heard: frozenset[str] = frozenset()
+
+
 class Plan(Struct, frozen=True, kw_only=True):
     """What dispatch must know of the landscape."""
 
@@ -45,7 +52,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     channels: Mapping[str, str]  # channel -> system, for those that are told levels
     polls: Mapping[tuple[str, str], Pace]  # (system, feed) -> when it is read
     inflows: Sequence[Inflow] = ()  # folders that files are put into
-    hooks: Mapping[str, str] = {}  # system -> where its webhooks are to go
+    hooks: Mapping[str, Hook] = {}  # by system
     policies: Mapping[str, str] = {}  # channel -> its stock policy in words: a changed one is told at once
     pricing: Mapping[str, str] = {}  # systems that are told prices -> in words, by whose
     promises: Sequence[Promise] = ()  # how soon each flow is needed
@@ -95,7 +102,10 @@ class Dispatch:
             if (feed := self.connections[system].connector.manifest.feed(name)) is not None
         ]
         self.folders = [Folder(one, outcomes, self._behind) for one in plan.inflows]
-        self.hooks = [Hooks(self.connections[system], url) for system, url in plan.hooks.items()]
+        self.hooks = [
+            Hooks(self.connections[system], hook.url, [poll for poll in self.polls if poll.connection.name == system], outcomes, hook.heard)
+            for system, hook in plan.hooks.items()
+        ]
         self.news = asyncio.Event()
         self._low_water = int(outcomes.mark("low_water") or 0)
         restored = outcomes.mark(RESTORED)

@@ -82,11 +82,12 @@ class Outcomes:
         self._listed[(channel, item)] = (units, self.clock())
         self._soon()
 
-    def remember(self, name: str, value: str) -> None:
-        """Keep a value. One that stands already costs no commit: an idle process leaves the disk alone."""
+    def remember(self, name: str, value: str, *, soon: bool = True) -> None:
+        """Keep a value. One that stands already costs no commit: an idle process leaves the disk alone. Not soon: with the next one."""
         if self._kept.get(name) != value:
             self._kept[name] = self._marks[name] = value
-            self._soon()
+            if soon:
+                self._soon()
 
     # --- group commit ------------------------------------------------------------------------------------------------
     def _soon(self) -> None:

@@ -6,8 +6,9 @@ import asyncio
 from zlib import crc32
 
 import structlog
+from msgspec.structs import replace
 
-from mainstay.contract.connector import Feed, Row
+from mainstay.contract.connector import Feed, Page, Row
 from mainstay.delivery.connection import Connection
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.retry import Dice, backoff_us
@@ -79,23 +80,17 @@ class Poll:
         """Read one page; returns the seconds to wait before the next, where no time of day says when."""
         connection, now = self.connection, self.connection.clock()
         try:
-            page = await connection.hold(connection.connector.pull(self.feed.name, self.outcomes.mark(self.name)))
+            page = await self.page(self.outcomes.mark(self.name))
         except Failure as failure:
             return self._failed(failure)
-        except Exception as bug:  # one feed that we cannot read stops only itself
-            log.exception("bug", system=connection.name, feed=self.feed.name)
-            return self._failed(Reject(f"{type(bug).__name__}: {bug}", "bug"))
         self._tries, self.failure = 0, ""
         self._began = self._began or now  # what fails before its first page has not begun
-        news = tuple(row for row in page.rows if self._is_new(row))
         ended = self.times is not None and not page.more
         if ended:
             self.outcomes.remember(self._read, str(self._began))
-        if news or ended or page.cursor != self.outcomes.mark(self.name):
-            self.outcomes.documents(connection.name, news, (self.name, page.cursor))
+        if page.rows or ended or page.cursor != self.outcomes.mark(self.name):
+            self.outcomes.documents(connection.name, page.rows, (self.name, page.cursor))
             self.outcomes.flush()
-        self.pages += 1
-        self.rows += len(news)
         if self.times is None:
             self.read_at = connection.clock()
         elif ended:
@@ -103,6 +98,21 @@ class Poll:
         if not page.more:
             self._began = 0
         return 0.0 if page.more or self.times else self.every_s
+
+    async def page(self, cursor: str) -> Page:
+        """A page from a cursor, of which only the rows are left that are new. Raises what failed; a bug, too, stops only this feed."""
+        connection = self.connection
+        try:
+            page = await connection.hold(connection.connector.pull(self.feed.name, cursor))
+        except Failure:
+            raise
+        except Exception as bug:
+            log.exception("bug", system=connection.name, feed=self.feed.name)
+            raise Reject(f"{type(bug).__name__}: {bug}", "bug") from bug
+        news = tuple(row for row in page.rows if self._is_new(row))
+        self.pages += 1
+        self.rows += len(news)
+        return replace(page, rows=news)
 
     def _failed(self, failure: Failure) -> float:
         self._tries += 1

@@ -68,6 +68,7 @@ class ShopifyTwin(Imitation):
         self.sale_history: list[tuple[str, int]] = []  # SKU, when
         self.price_history: list[tuple[str, int, int]] = []  # SKU, minor units, when
         self.subscriptions: dict[str, str] = {}
+        self.hooks: dict[str, dict[str, Any]] = {}  # what else is known of a subscription, by topic
         self._customers: dict[str, int] = {}  # by e-mail address
         self._answered: dict[str, tuple[bytes, Any]] = {}
         self._last_id = first_id
@@ -265,6 +266,7 @@ class ShopifyTwin(Imitation):
         answers: Mapping[str, Callable[..., Any]] = {
             "order": self._order, "orders": self._orders, "location": self._location, "nodes": self._nodes,
             "webhookSubscriptions": self._webhooks, "webhookSubscriptionCreate": self._subscribe,
+            "webhookSubscriptionDelete": self._unsubscribe,
             "inventorySetQuantities": self._set_quantities, "fulfillmentCreate": self._create_fulfilment,
             "orderCancel": self._cancel, "productVariantsBulkUpdate": self._update_variants,
         }  # fmt: skip
@@ -393,7 +395,7 @@ class ShopifyTwin(Imitation):
 
     def _webhooks(self, now: int, first: int, after: str | None = None) -> dict[str, Any]:
         live = self.subscriptions if self.subscribed else {}
-        nodes = [{"id": shapes.gid("WebhookSubscription", n), "topic": topic, "uri": uri} for n, (topic, uri) in enumerate(live.items())]
+        nodes = [{"topic": topic, "uri": uri, **self.hooks[topic]} for topic, uri in live.items()]
         return shapes.page(nodes, first, after)
 
     def _subscribe(self, now: int, topic: str, webhookSubscription: Mapping[str, Any]) -> dict[str, Any]:
@@ -404,7 +406,16 @@ class ShopifyTwin(Imitation):
             wrong = _wrong(["webhookSubscription", "callbackUrl"], "Address for this topic has already been taken")
             return {"webhookSubscription": None, "userErrors": [wrong]}
         self.subscriptions[topic] = webhookSubscription["uri"]
-        return {"webhookSubscription": {"id": shapes.gid("WebhookSubscription", self._id())}, "userErrors": []}
+        number = shapes.gid("WebhookSubscription", self._id())
+        self.hooks[topic] = {"id": number, "filter": None, "includeFields": [], "apiVersion": {"handle": VERSION}}
+        return {"webhookSubscription": {"id": number}, "userErrors": []}
+
+    def _unsubscribe(self, now: int, id: str) -> dict[str, Any]:
+        topic = next((topic for topic, hook in self.hooks.items() if hook["id"] == id and topic in self.subscriptions), None)
+        if topic is None:
+            return {"deletedWebhookSubscriptionId": None, "userErrors": [_wrong(["id"], "Webhook subscription does not exist")]}
+        del self.subscriptions[topic]
+        return {"deletedWebhookSubscriptionId": id, "userErrors": []}
 
     def _order(self, now: int, id: str) -> dict[str, Any] | None:
         found = self.orders.get(_number(id))

@@ -29,6 +29,7 @@ from mainstay.contract.connector import (
     Session,
     Settings,
     Sink,
+    Subscription,
     Topic,
     Url,
     read,
@@ -45,6 +46,8 @@ from mainstay.model.seen import Said
 PAGE_ROWS = 500  # the most that ShipStation gives
 ORDERS_MAX = 100  # of one bulk call
 OVERLAP = timedelta(minutes=90)  # read again: once a year the Pacific clock goes back by an hour
+SUBSCRIBED = words.HINTS[:1]
+OUR_NAME = "Mainstay "  # what the names of our subscriptions begin with
 START = "2000-01-01T00:00:00"
 _LIMITS = "https://docs.shipstation.com/apis/shipstation-v1/docs/api-requirements"
 
@@ -109,6 +112,7 @@ class _Hook(Struct):
     kind: str = field(name="HookType")
     url: str = field(name="Url")
     active: bool = field(name="Active")
+    name: str | None = field(name="Name", default=None)
 
 
 class _Hooks(Struct):
@@ -204,6 +208,9 @@ class ShipStation(Connector):
         if int(page or "1") < pages:
             return Page(rows, f"{since}/{newest}/{int(page or '1') + 1}", more=True)
         return Page(rows, max(since, (words.moment(newest) - OVERLAP).isoformat()))
+
+    def since(self, feed: str, at: int) -> str | None:
+        return (words.moment(words.pacific(at)) - OVERLAP).isoformat()
 
     def fetch(self, feed: str, reference: str) -> Talk[tuple[Row, ...]]:
         """What a hint's `resource_url` spoke of, always asked of our own account and with the items that the URL leaves out."""
@@ -337,16 +344,19 @@ class ShipStation(Connector):
             order["advancedOptions"]["warehouseId"] = int(release.location)
         return order
 
-    def ensure(self, url: str) -> Talk[tuple[str, ...]]:
-        """Subscribe what is missing, at `url` plus the secret part."""
-        target = f"{url.rstrip('/')}/{self.settings.hook_secret.reveal()}"
+    def subscriptions(self, url: str) -> Talk[tuple[Subscription, ...]]:
+        """Those of the account at our secret path; one elsewhere is ours where it bears our name."""
         reply = yield Call(operation="webhooks", method="GET", path="/webhooks")
-        there = {hook.kind for hook in reply.read(_Hooks).webhooks if hook.url == target and hook.active}
-        missing = tuple(name for name in words.HINTS[:1] if name not in there)
-        for name in missing:
-            wanted = {"target_url": target, "event": name, "store_id": None, "friendly_name": f"Mainstay {name}"}
+        hooks = reply.read(_Hooks).webhooks
+        return tuple(_standing(name, self._target(url), hooks) for name in SUBSCRIBED)
+
+    def subscribe(self, url: str, wrong: Sequence[Subscription]) -> Talk[None]:
+        for one in wrong:
+            wanted = {"target_url": self._target(url), "event": one.topic, "store_id": None, "friendly_name": f"{OUR_NAME}{one.topic}"}
             yield Call(operation="subscribe", method="POST", path="/webhooks/subscribe", body=_as_json(wanted))
-        return missing
+
+    def _target(self, url: str) -> str:
+        return f"{url.rstrip('/')}/{self.settings.hook_secret.reveal()}"
 
     # --- the wire ----------------------------------------------------------------------------------------------------
     def endpoints(self) -> Mapping[str, str]:
@@ -367,6 +377,14 @@ class ShipStation(Connector):
         if left is None:
             return ()
         return (Measured("account", left, limit / 60 if limit else None),)
+
+
+def _standing(topic: str, target: str, hooks: Sequence[_Hook]) -> Subscription:
+    here = [hook.active for hook in hooks if hook.kind == topic and hook.url == target]
+    if here:
+        return Subscription(topic, "" if any(here) else "disabled")
+    moved = any(hook.kind == topic and hook.name == f"{OUR_NAME}{topic}" for hook in hooks)
+    return Subscription(topic, "elsewhere" if moved else "missing")
 
 
 # --- calls -----------------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from mainstay.contract.connector import (
     Row,
     Session,
     Sink,
+    Subscription,
     Topic,
 )  # fmt: skip
 from mainstay.contract.signatures import hmac_base64
@@ -194,6 +195,9 @@ class Shopify(Connector):
             return feeds.inventory(self.settings.location, cursor)
         raise Reject(f"Shopify has no feed {feed!r}", "not_capable")
 
+    def since(self, feed: str, at: int) -> str | None:
+        return "" if feed == "inventory" else feeds.since(at)  # levels are read as a whole each time
+
     def fetch(self, feed: str, reference: str) -> Talk[tuple[Row, ...]]:
         if feed != "order":
             raise Reject(f"Shopify cannot fetch from {feed!r}", "not_capable")
@@ -206,8 +210,11 @@ class Shopify(Connector):
     def look_up(self, command: Command) -> Talk[Done | None]:
         return effects.look_up(command)
 
-    def ensure(self, url: str) -> Talk[tuple[str, ...]]:
-        return feeds.subscribe(url, SUBSCRIBED)
+    def subscriptions(self, url: str) -> Talk[tuple[Subscription, ...]]:
+        return feeds.subscriptions(url, SUBSCRIBED)
+
+    def subscribe(self, url: str, wrong: Sequence[Subscription]) -> Talk[None]:
+        return feeds.subscribe(url, wrong)
 
     # --- the wire ------------------------------------------------------------------------------------------------------
     def endpoints(self) -> Mapping[str, str]:

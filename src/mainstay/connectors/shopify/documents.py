@@ -128,7 +128,10 @@ mutation SetPrices($product: ID!, $variants: [ProductVariantsBulkInput!]!) {
 
 SUBSCRIPTIONS = """
 query Subscriptions($after: String) {
-  webhookSubscriptions(first: 100, after: $after) { nodes { topic uri } pageInfo { hasNextPage endCursor } }
+  webhookSubscriptions(first: 100, after: $after) {
+    nodes { id topic uri filter includeFields apiVersion { handle } }
+    pageInfo { hasNextPage endCursor }
+  }
 }
 """
 
@@ -136,6 +139,15 @@ SUBSCRIBE = """
 mutation Subscribe($topic: WebhookSubscriptionTopic!, $subscription: WebhookSubscriptionInput!) {
   webhookSubscriptionCreate(topic: $topic, webhookSubscription: $subscription) {
     webhookSubscription { id }
+    userErrors { field message }
+  }
+}
+"""
+
+UNSUBSCRIBE = """
+mutation Unsubscribe($id: ID!) {
+  webhookSubscriptionDelete(id: $id) {
+    deletedWebhookSubscriptionId
     userErrors { field message }
   }
 }

@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from mainstay.connectors.shopify import documents
-from mainstay.connectors.shopify.effects import ask, data, gid, tail
-from mainstay.contract.connector import Page, Row, read
+from mainstay.connectors.shopify.effects import VERSION, ask, data, gid, tail
+from mainstay.contract.connector import Page, Row, Subscription, Wrong, read
 from mainstay.contract.talk import Reply, Talk
 from mainstay.model.failures import Reject
 from mainstay.model.times import SECOND, iso, micros
@@ -45,6 +45,33 @@ class _Stamp(Struct, rename="camel"):
     updated_at: str
 
 
+class _Version(Struct):
+    handle: str
+
+
+class _Hook(Struct, rename="camel"):
+    id: str
+    topic: str
+    uri: str
+    api_version: _Version
+    filter: str | None = None
+    include_fields: list[str] = []
+
+    def wrong(self) -> Wrong:
+        """What is wrong with one at our address. Handles are dates, so that they can be compared; "unstable" is none of them."""
+        if self.filter or self.include_fields:
+            return "narrowed"
+        return "outdated" if self.api_version.handle < VERSION else ""
+
+
+class _Hooks(Struct, rename="camel"):
+    nodes: list[_Hook]
+    page_info: _PageInfo
+
+
+_WORSE: tuple[Wrong, ...] = ("", "outdated", "narrowed", "elsewhere", "missing")
+
+
 def orders(rows_max: int, cursor: str) -> Talk[Page]:
     """Orders by their last change. The cursor is the time to read from and, within a poll, the vendor's: "2026-03-02T12:00:00Z eyJs…"."""
     since, _, after = cursor.partition(" ")
@@ -77,24 +104,49 @@ def order(number: str) -> Talk[tuple[Row, ...]]:
     return _rows(ORDER_NODE, [Raw(found)])[0]
 
 
-def subscribe(url: str, topics: Sequence[str]) -> Talk[tuple[str, ...]]:
-    """Make the subscriptions that are missing: Shopify deletes one whose deliveries keep failing."""
-    present: set[str] = set()
+def subscriptions(url: str, topics: Sequence[str]) -> Talk[tuple[Subscription, ...]]:
+    """What there is of the subscriptions to these topics: Shopify deletes one whose deliveries keep failing."""
+    nodes: list[_Hook] = []
     after: str | None = None
     while True:
         reply = yield ask("Subscriptions", documents.SUBSCRIPTIONS, {"after": after})
-        page = data(reply, "webhookSubscriptions")
-        present |= {node["topic"] for node in page["nodes"] if node["uri"] == url}
-        after = page["pageInfo"]["endCursor"]
-        if not page["pageInfo"]["hasNextPage"]:
+        page = read(_root(reply, "webhookSubscriptions"), _Hooks)
+        nodes += page.nodes
+        after = page.page_info.end_cursor
+        if not page.page_info.has_next_page:
             break
-    missing = tuple(topic for topic in topics if _enum(topic) not in present)
-    for topic in missing:
-        variables = {"topic": _enum(topic), "subscription": {"uri": url, "format": "JSON"}}
+    return tuple(_standing(topic, url, [node for node in nodes if node.topic == _enum(topic)]) for topic in topics)
+
+
+def _standing(topic: str, url: str, nodes: Sequence[_Hook]) -> Subscription:
+    """The best that there is of a topic. Only this app's subscriptions are listed: one at another address is an earlier one of ours."""
+    found = [Subscription(topic, node.wrong(), node.id) for node in nodes if node.uri == url]
+    elsewhere = [Subscription(topic, "elsewhere")] if nodes else []
+    return min([*found, *elsewhere, Subscription(topic, "missing")], key=lambda one: _WORSE.index(one.wrong))
+
+
+def subscribe(url: str, wrong: Sequence[Subscription]) -> Talk[None]:
+    """Make what is wrong anew. A new subscription inherits the API version of the app; Shopify takes no second one for an address.
+    What it says against one does not keep the others back; that it is so already is no objection: an answer may have been lost."""
+    refused: list[str] = []
+    for one in wrong:
+        if one.id:
+            reply = yield ask("Unsubscribe", documents.UNSUBSCRIBE, {"id": one.id})
+            refused += _refusals(one.topic, data(reply, "webhookSubscriptionDelete", "userErrors"), besides="not exist")
+        variables = {"topic": _enum(one.topic), "subscription": {"uri": url, "format": "JSON"}}
         reply = yield ask("Subscribe", documents.SUBSCRIBE, variables)
-        for wrong in data(reply, "webhookSubscriptionCreate", "userErrors"):
-            raise Reject(f"{topic}: {wrong['message']}")
-    return missing
+        refused += _refusals(one.topic, data(reply, "webhookSubscriptionCreate", "userErrors"), besides="already been taken")
+    if refused:
+        raise Reject("; ".join(refused))
+
+
+def _refusals(topic: str, wrongs: Sequence[dict[str, str]], besides: str) -> list[str]:
+    return [f"{topic}: {wrong['message']}" for wrong in wrongs if besides not in wrong["message"]]
+
+
+def since(at: int) -> str:
+    """The cursor of a feed of changes that begins at a moment."""
+    return iso(at - LAG_S * SECOND)
 
 
 def _enum(topic: str) -> str:

@@ -25,6 +25,7 @@ from mainstay.contract.connector import (
     Session,
     Settings,
     Sink,
+    Subscription,
     Topic,
     Url,
     read,
@@ -106,6 +107,17 @@ class _Endpoint(Struct):
     url: str
     status: str
     enabled_events: list[str]
+    api_version: str | None = None  # none: that of the account
+
+    def standing(self, event: str) -> Subscription:
+        if self.status != "enabled":
+            return Subscription(event, "disabled", self.id)
+        if not {"*", event} & set(self.enabled_events):
+            return Subscription(event, "missing", self.id)
+        if self.api_version and self.api_version < API_VERSION:  # versions begin with their date
+            hint = f"the webhook endpoint speaks {self.api_version}: make one that speaks {API_VERSION}, set its secret, delete this one"
+            return Subscription(event, "outdated", self.id, hint)
+        return Subscription(event)
 
 
 class _Endpoints(Struct):
@@ -189,6 +201,9 @@ class Stripe(Connector):
             return Page(rows, f"{since}/{newest}/{items[-1].id}", more=True)
         return Page(rows, str(max(int(since), int(newest) - OVERLAP_S)))
 
+    def since(self, feed: str, at: int) -> str | None:
+        return str(max(0, at // SECOND - OVERLAP_S))
+
     def fetch(self, feed: str, reference: str) -> Talk[tuple[Row, ...]]:
         """One event; or, of the balance, all lines of an automatic payout ("po_…")."""
         if feed == "events":
@@ -239,19 +254,26 @@ class Stripe(Connector):
             applied = as_asked or intent.metadata.get("mainstay_capture") == command.key
         return Done(_made(command, reply)) if applied else None
 
-    def ensure(self, url: str) -> Talk[tuple[str, ...]]:
-        """Enable the endpoint and complete its events. A new one is made by a person: its signing secret is shown only once."""
-        reply = yield Call(operation="endpoints", method="GET", path="/v1/webhook_endpoints", query={"limit": str(PAGE_ROWS)})
-        found = next((one for one in reply.read(_Endpoints).data if one.url == url), None)
+    def subscriptions(self, url: str) -> Talk[tuple[Subscription, ...]]:
+        """One endpoint brings all events. A person makes it: its signing secret is shown only once, and its version never changes."""
+        found = yield from self._endpoint(url)
         if found is None:
-            raise Reject(f"no webhook endpoint of this Stripe account points to {url}: create it and set `webhook_secrets`", "not_found")
-        asleep = found.status != "enabled"
-        missing = tuple(name for name in _EVENTS if asleep or not {"*", name} & set(found.enabled_events))
-        if missing:
-            events = sorted({*found.enabled_events, *(() if "*" in found.enabled_events else _EVENTS)})
-            fields = {"disabled": "false"} | {f"enabled_events[{n}]": name for n, name in enumerate(events)}
-            yield Call(operation="endpoints", method="POST", path=f"/v1/webhook_endpoints/{found.id}", body=_form(fields))
-        return missing
+            hint = f"no webhook endpoint of this Stripe account points to {url}: create it and set `webhook_secrets`"
+            return tuple(Subscription(name, "missing", hint=hint) for name in _EVENTS)
+        return tuple(found.standing(name) for name in _EVENTS)
+
+    def subscribe(self, url: str, wrong: Sequence[Subscription]) -> Talk[None]:
+        """Enable the endpoint and complete its events."""
+        found = yield from self._endpoint(url)
+        if found is None:
+            raise Reject(f"the webhook endpoint of this Stripe account that pointed to {url} is gone", "not_found")
+        events = sorted({*found.enabled_events, *(() if "*" in found.enabled_events else (one.topic for one in wrong))})
+        fields = {"disabled": "false"} | {f"enabled_events[{n}]": name for n, name in enumerate(events)}
+        yield Call(operation="endpoints", method="POST", path=f"/v1/webhook_endpoints/{found.id}", body=_form(fields))
+
+    def _endpoint(self, url: str) -> Talk[_Endpoint | None]:
+        reply = yield Call(operation="endpoints", method="GET", path="/v1/webhook_endpoints", query={"limit": str(PAGE_ROWS)})
+        return next((one for one in reply.read(_Endpoints).data if one.url == url), None)
 
     # --- the wire ----------------------------------------------------------------------------------------------------
     def endpoints(self) -> Mapping[str, str]:

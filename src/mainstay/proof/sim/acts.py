@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 PRICES = (990, 1450, 2399, 3100, 4999, 899)
+SILENCE = "silence"  # the scenario in which subscriptions are lost and feeds are hardly read
+EVENTS: Mapping[str, str] = {"shop": "orders", "payments": "events", "warehouse": "shipments"}  # the feed that each one's webhooks hasten
 STORY_S = 900  # acts happen within a quarter of an hour
 FAULTS = (
     "throttled", "error_before", "error_after", "cut_before", "cut_after", "lingering", "partial", "duplicate", "late", "reordered", "lost",
@@ -31,6 +33,7 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
     "forgotten": {"shop buys": 6, "warehouse packs": 6, "buyer is erased": 5, "goods come back": 3, "crash": 1},
     "prices": {"shop buys": 5, "amazon buys": 4, "webshop buys": 3, "warehouse packs": 3, "price changes": 6, "outage": 1},
     "power cuts": {kind: often for kind, often in KINDS.items() if kind not in ("crash", "count")},  # nobody takes what was promised away
+    "silence": {"shop buys": 6, "webshop buys": 2, "warehouse packs": 6, "buyer cancels": 3, "money back": 2},
     "counts": {"shop buys": 4, "webshop buys": 4, "till sells": 3, "warehouse packs": 3, "goods arrive": 3, "count": 6},
 }  # fmt: skip
 
@@ -58,10 +61,12 @@ class Swarm(Struct, frozen=True):
     stock: dict[str, int]  # opening stock by SKU
     batch_max: int
     acts: tuple[Act, ...]
+    silent: bool = False  # subscriptions are lost, and nothing is polled that events make up for: only custody notices
 
 
-def draw(seed: int, landscapes: tuple[str, ...], twins: tuple[str, ...], kinds: Mapping[str, float]) -> Swarm:
-    """The swarm of a seed: which faults there are at all differs, and how often."""
+def draw(seed: int, landscapes: tuple[str, ...], twins: tuple[str, ...], kinds: Mapping[str, float], *, silent: bool = False) -> Swarm:
+    """The swarm of a seed: which faults there are at all differs, and how often. `silent`: subscriptions go, often, and nothing else is
+    lost on the way, for nobody would read it."""
     dice = random.Random(seed)
     weather: dict[str, dict[str, float]] = {}
     calm = dice.random() < 0.15
@@ -70,9 +75,13 @@ def draw(seed: int, landscapes: tuple[str, ...], twins: tuple[str, ...], kinds: 
         weather[twin] = {fault: dice.choice((0.02, 0.1, 0.3)) for fault in some}
         if "unsubscribed" in weather[twin]:
             weather[twin]["unsubscribed"] = 0.02
+        if silent:
+            weather[twin].pop("lost", None)
+        if silent and twin in EVENTS:
+            weather[twin]["unsubscribed"] = dice.choice((0.1, 0.3))
     stock = {f"SKU-{n}": dice.choice((0, 1, 1, 2, 3, 5, 9)) for n in range(dice.randrange(2, 5))}
     weights = {kind: weight * dice.choice((0, 0.5, 1, 1, 3)) for kind, weight in kinds.items()}
     weights["shop buys"] = weights["shop buys"] or 1
     drawn = dice.choices(list(weights), list(weights.values()), k=dice.randrange(4, 20))
     acts = tuple(sorted((Act(round(dice.random() * STORY_S, 1), kind, dice.randrange(2**31)) for kind in drawn), key=lambda act: act.at))
-    return Swarm(seed, dice.choice(landscapes), weather, stock, dice.choice((1, 3, 16, 64)), acts)
+    return Swarm(seed, dice.choice(landscapes), weather, stock, dice.choice((1, 3, 16, 64)), acts, silent)

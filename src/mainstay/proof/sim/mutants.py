@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from mainstay.connectors.shopify import orders as shopify
 from mainstay.delivery.dispatch import Dispatch
+from mainstay.delivery.hooks import Hooks
 from mainstay.delivery.lanes import Lanes
 from mainstay.delivery.levels import Levels
 from mainstay.delivery.outcomes import Outcomes
@@ -262,6 +263,7 @@ MUTANTS: dict[str, Mutant] = {
         scenario="second thoughts",
     ),
     "never-poll": Mutant("feeds are not read", Poll, "once", lambda _right: _asleep, ""),
+    "leave-the-silence": Mutant("what was silent is not read", Hooks, "_read", lambda _right: _not_read, "", scenario="silence"),
     "keep-the-money": Mutant(
         "a late authorisation of a cancelled order is not let go",
         decide,
@@ -330,6 +332,10 @@ MUTANTS: dict[str, Mutant] = {
     "commit-in-two": Mutant("intents are kept in a commit of their own", State, "write", _in_two, "nothing in us breaks", power=True),
     "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", _half, "levels_wrong"),
 }
+
+
+async def _not_read(_hooks: Hooks, _feed: str) -> bool:
+    return True
 
 
 async def _asleep(_poll: Poll) -> float:

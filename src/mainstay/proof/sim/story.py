@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
+from mainstay.delivery.polls import Pace
 from mainstay.flows.propagate import shelves_of
 from mainstay.flows.rebuild import CONSERVED, verify
-from mainstay.model.times import SECOND
+from mainstay.model.times import DAY, SECOND
 from mainstay.proof.books import MUST_BE_ZERO, believed, compare, is_named
 from mainstay.proof.disk import Disk
 from mainstay.proof.history import CURRENCY, Product, Story
 from mainstay.proof.play import Cast
-from mainstay.proof.sim.acts import Swarm
+from mainstay.proof.sim.acts import EVENTS, Swarm
 from mainstay.proof.sim.again import differs
 from mainstay.proof.sim.clockwork import Clockwork
 from mainstay.proof.sim.machine import Fittings, Machine, owned
@@ -103,8 +105,9 @@ class Stage:
 
     def __init__(self, swarm: Swarm, fittings: Fittings, place: Path, loop: Clockwork, disk: Disk | None, trouble: Make) -> None:
         self.swarm, self.place, self.loop = swarm, place, loop
-        self.fittings = fittings
+        self.fittings = fittings = _hardly_read(fittings) if swarm.silent else fittings
         self.cast = cast(swarm.seed)
+        self.cast.payments.endpoint["url"] = fittings.plan.hooks["payments"].url  # which a person made
         twins = {name: getattr(self.cast, name) for name in Cast.__struct_fields__}
         self.wires = Wires(twins, self.clock, random.Random(swarm.seed + 1))
         self.machine = Machine(place, fittings, self.wires, self.clock, random.Random(swarm.seed + 2), swarm.batch_max, check, disk)
@@ -246,6 +249,12 @@ class Stage:
         other.close()
         if difference:
             raise Broken(f"other batches give another state: {difference}")
+
+
+def _hardly_read(fittings: Fittings) -> Fittings:
+    """The same shop, whose feeds are read once a day where a system sends its news by itself."""
+    seldom: dict[tuple[str, str], Pace] = dict.fromkeys(EVENTS.items(), DAY / SECOND)
+    return replace(fittings, plan=replace(fittings.plan, polls={**fittings.plan.polls, **seldom}))
 
 
 def check(machine: Machine) -> None:
