@@ -1,10 +1,12 @@
 """People handle every failure without a developer: causes, repair with a rehearsal, a word that has no mapping, jobs for many."""
 
 import json
+import time
 
 import pytest
 
 from mainstay.app.build import clock
+from mainstay.flows.drift import EVERY, FIRST
 from mainstay.model.times import iso
 from tests.running import Running, an_order
 
@@ -118,3 +120,21 @@ def test_old_messages_are_replayed_with_the_mapping_of_today(shop):
 def test_what_cannot_be_meant_is_refused_with_what_to_say(shop, words, why):
     code, out, wrong = shop.cli("deadletters", *words)
     assert code == 2 and not out and why in wrong
+
+
+def test_a_change_of_shape_is_told_and_accepted(shop):
+    """The real core learns in its quiet moments what deliveries look like."""
+    for number in range(FIRST + EVERY):
+        more = {"gift_wrap": True} if number >= FIRST else {}
+        assert shop.hook(an_order(9_000 + number, **more), f"drift-{number}")[0] == 200
+    ends = time.monotonic() + 20
+    while not (found := told(shop, "drift", "list")) and time.monotonic() < ends:
+        time.sleep(0.5)
+    (one,) = [change for change in found if change["path"] == "gift_wrap"]
+    assert (one["system"], one["kind"], one["reads"]) == ("shop", "new", False)
+    number = str(one["id"])
+    assert f"{number}  shop " in shop.cli("drift", "list")[1]
+    assert told(shop, "drift", "accept", number, "--by", "ann", "--reason", "theirs")["accepted"] == [one["id"]]
+    assert told(shop, "drift", "accept", number, code=2)["code"] == "not_found"
+    assert number not in {str(change["id"]) for change in told(shop, "drift", "list")}
+    assert shop.ask("GET", "/v1/drift?status=accepted", who="operator")[1][0]["by"] == "ann"

@@ -42,5 +42,6 @@ def test_subscriptions_are_shown_with_what_is_wrong_and_what_was_silent(tmp_path
     text = "\n".join(subscribed_text("shop", told))
     assert "shop: 1 of 2 whole" in text and "orders/paid: disabled, noticed 1970-01-01T00:16:40Z" in text and "orders is to be read" in text
     write_snapshot(tmp_path, "dispatch", {"subscriptions": {"shop": told}})
-    metrics = Meters(tmp_path, type("D", (), {"refused": {}}), type("R", (), {"accepted": 0}), dict).text().decode()
+    metrics = Meters(tmp_path, type("D", (), {"refused": {}}), type("R", (), {"accepted": 0}), dict, lambda: 2).text().decode()
+    assert "mainstay_schema_drift_open 2.0" in metrics
     assert 'mainstay_subscriptions_missing{system="shop"} 1.0' in metrics and 'mainstay_silences_unread{system="shop"} 1.0' in metrics

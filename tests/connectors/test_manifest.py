@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from manifest import ASIDE, GRAPHQL, INBOUND, VENDORS, Becomes, answered, documents, entries
 
 from mainstay.app.cli import main
+from mainstay.model.shape import PATHS_MAX, Shape, changes, lacking, shape_of, together
 
 pytestmark = pytest.mark.shared
 ENTRIES = entries()
@@ -116,3 +117,15 @@ def at(document: Any, place: str | None) -> Any:
     """What stands at a place such as "lineItems.nodes[0].id"."""
     steps = re.findall(r"[^.\[\]]+", place or "")
     return reduce(lambda held, step: held[int(step)] if isinstance(held, list) else held[step], steps, document)
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_a_vendor_s_own_documents_give_no_false_alarm(shared: Path, vendor: str) -> None:
+    """What was learned of them is not told when they come again, and is bounded."""
+    for topic in {topic for topic, _, _ in INBOUND[vendor]}:
+        files = [file for known, _, of_it in INBOUND[vendor] if known == topic for file in of_it]
+        samples = [shape_of(document) for file in files for document in documents(shared, vendor, topic, file)]
+        known = reduce(together, samples, Shape())
+        assert len(known.paths) <= PATHS_MAX
+        assert [changes(known, sample) for sample in samples] == [[]] * len(samples), topic
+        assert not any(gone for sample in samples for gone in lacking(known, sample).values()), topic

@@ -152,13 +152,16 @@ def test_an_older_store_is_brought_up_to_date_by_its_writer(with_an_order, next_
     assert connect(with_an_order, write=False, schema="state").pragma("user_version") == NEXT
 
 
-def test_a_store_from_before_there_were_jobs_gets_its_table(with_an_order):
+def test_a_store_from_before_there_were_jobs_gets_its_tables(with_an_order):
     older = apsw.Connection(str(with_an_order))
-    older.execute("DROP TABLE job")
+    for table in ("job", "shape", "drift"):
+        older.execute(f"DROP TABLE {table}")
     older.pragma("user_version", 3)
     older.close()
     state = State(with_an_order)
-    assert state.rows("newest_jobs", (9,)) == [] and state.connection.pragma("user_version") == database.SCHEMA_VERSION
+    assert (
+        state.rows("newest_jobs", (9,)) == state.rows("drifts") == [] and state.connection.pragma("user_version") == database.SCHEMA_VERSION
+    )
 
 
 def test_a_step_that_fails_leaves_the_store_as_it_was(with_an_order, next_version):

@@ -344,6 +344,12 @@ def _needed_s(connector: Connector, feed: Feed, flows: Sequence[Flow]) -> Iterat
             yield LATENCIES[flow.latency] / 2
 
 
+def learned(house: House, system: str, topic: str) -> bool:
+    """Is the shape of these documents learned? Of those that speak of business."""
+    known = house.connectors[system].manifest.topic(topic) if system in house.connectors else None
+    return known is not None and bool(known.objects)
+
+
 def deaf(house: House) -> frozenset[tuple[str, str]]:
     """The deliveries that no flow brings by event. What is not signed is only a hint to read, which hastens a poll."""
     traffic = Traffic(house.landscape)

@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from mainstay import __version__
+from mainstay.app.cli_drift import drift
 from mainstay.app.cli_letters import deadletters, jobs, replay
 from mainstay.app.options import BY, CONFIG, JSON, pairs, show, state_of, there
 
@@ -520,6 +521,7 @@ def sim(seed: int | None, seeds: int, scenario: str, power: bool, as_json: bool)
 main.add_command(deadletters)
 main.add_command(jobs)
 main.add_command(replay)
+main.add_command(drift)
 
 
 if __name__ == "__main__":

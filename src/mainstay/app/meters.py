@@ -123,8 +123,11 @@ def _iso(at: int) -> str:
 class Meters(Collector):
     """The edge's view over all processes of this machine."""
 
-    def __init__(self, data: Path, door: Door, recorder: Recorder, letters: Callable[[], dict[tuple[str, str], tuple[int, int]]]) -> None:
-        self.data, self.door, self.recorder, self.letters = data, door, recorder, letters
+    def __init__(
+        self, data: Path, door: Door, recorder: Recorder, letters: Callable[[], dict[tuple[str, str], tuple[int, int]]],
+        drift: Callable[[], int],
+    ) -> None:  # fmt: skip
+        self.data, self.door, self.recorder, self.letters, self.drift = data, door, recorder, letters, drift
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -172,22 +175,10 @@ class Meters(Collector):
         left = GaugeMetricFamily("mainstay_folder_failures", "Files that cannot be read or moved, or no folder.", labels=["folder"])
         for folder, one in dispatch.get("folders", {}).items():
             left.add_metric([folder], len(one["failures"]))
-        return [
-            lag,
-            age,
-            letters,
-            wait,
-            accepted,
-            refused,
-            waiting,
-            failures,
-            breaker,
-            spread,
-            delay,
-            late,
-            left,
-            *_subscriptions(dispatch),
-        ]
+        drift = GaugeMetricFamily("mainstay_schema_drift_open", "Changes in how documents look that nobody has accepted.")
+        drift.add_metric([], self.drift())
+        told = [lag, age, letters, wait, accepted, refused, waiting, failures, breaker, spread, delay, late, left, drift]
+        return [*told, *_subscriptions(dispatch)]
 
     def not_ready(self) -> str:
         """Why the machine is not ready; empty when it is."""

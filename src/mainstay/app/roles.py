@@ -29,6 +29,7 @@ from mainstay.edge.record import Recorder
 from mainstay.flows import journey
 from mainstay.flows.ask import Desk
 from mainstay.flows.clerk import Clerk
+from mainstay.flows.drift import Watch
 from mainstay.flows.heap import look_seldom
 from mainstay.flows.intake import Intake
 from mainstay.flows.operate import Operators
@@ -68,6 +69,7 @@ class Core:
         raw = partial(raw_of, data, self.inboxes)
         Clerk(self.intake, raw)
         Operators(self.intake, raw, lambda: unclaimed(data))
+        self.watch = Watch(self.intake, self.inboxes, partial(build.learned, house))
         self.batches = 0
         self._pruned = clock()
         self._scrubbed = 0
@@ -93,6 +95,7 @@ class Core:
             self.state.merge_xrefs()
         if self.state.claims:
             self.tell_claims()
+        self.watch.step()
         erased = self.world.counters.get("erased", 0)
         if erased > self._scrubbed and scrub(self.state.connection):
             self._scrubbed = erased
@@ -233,7 +236,7 @@ async def run_edge(house: House, stop: asyncio.Event, ready: Callable[[], None])
     hooks: dict[str, Connector] = {name: one for name, one in house.connectors.items() if one.manifest.topics}
     server = house.landscape.server
     door = Door(hooks, recorder, clock, server.max_body_bytes)
-    meters = Meters(house.data, door, recorder, lambda: journey.open_letters(state))
+    meters = Meters(house.data, door, recorder, lambda: journey.open_letters(state), lambda: int(state.rows("count_drifts")[0][0]))
     outcomes = InboxReader(house.data / "outcomes.db")
     api = Api(
         state,

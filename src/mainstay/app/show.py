@@ -58,6 +58,8 @@ def status_text(found: dict[str, Any]) -> str:
         f"dead letters  {_counts(found['dead_letters'])}",
         f"waiting       {_counts(behind)}",
     ]
+    if found["drift"]:
+        lines.append(f"schema drift  {found['drift']} changes of shape; `mainstay drift list` shows them")
     for name, one in dispatch.get("systems", {}).items():
         paused = f", paused: {one['reason']}" if one["breaker"] == "open" else ""
         calls, failures = sum(one["calls"].values()), sum(one["failures"].values())
@@ -94,6 +96,19 @@ def subscribed_text(system: str, one: dict[str, Any]) -> list[str]:
     if one["no_feed"]:
         lines.append(f"  no feed makes up for a lost {', '.join(one['no_feed'])}")
     return lines
+
+
+def drift_text(found: list[dict[str, Any]]) -> str:
+    """Changes of shape, two lines each: where and what, then what follows."""
+    lines = []
+    for one in found:
+        lines.append(f"{one['id']}  {one['system']} {one['topic']}  {one['path']}: {one['what']}")
+        lines.append(
+            f"    first {one['first_at']} (receipt {one['example']}), {one['count']} seen, last {one['last_at']}; {one['consequence']}"
+        )
+        if one["decided_at"]:
+            lines.append(f"    accepted {one['decided_at']} by {one['by'] or 'nobody named'}: {one['reason']}")
+    return "\n".join(lines) or "no drift: documents look as they did"
 
 
 def proposals_text(found: list[dict[str, Any]]) -> str:

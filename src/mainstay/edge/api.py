@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from mainstay.edge.drifts import Drifts
 from mainstay.edge.letters import Letters
 from mainstay.edge.openapi import Endpoint, document
 from mainstay.edge.problems import Problem, as_problem, problem
@@ -80,6 +81,7 @@ class Api:
         self.state, self.outcomes, self.recorder, self.waiters = state, outcomes, recorder, waiters
         self.tokens, self.policies, self.metrics, self.ready, self.duties = tokens, policies, metrics, ready, duties
         self.standing = standing  # lag and delivery, as the status shows them
+        self.drifts = Drifts(self._aside, self._decided)
         self.letters = Letters(self._aside, self._decided, duties)
         self.endpoints = (
             Endpoint(
@@ -112,6 +114,7 @@ class Api:
             Endpoint("GET", "/v1/status", "operator", "How things stand: orders, lag, breakers, late flows, the books", self.show_status),
             Endpoint("GET", "/v1/proposals", "operator", "What systems said of what others own, newest first", self.show_proposals),
             *self.letters.endpoints(),
+            *self.drifts.endpoints(),
         )  # fmt: skip
 
     def application(self) -> Starlette:

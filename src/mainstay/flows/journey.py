@@ -267,6 +267,7 @@ def status(state: State) -> dict[str, Any]:
         "dead_letters": dict(state.rows("open_letters_by_code")),
         "proposals": state.rows("count_proposals")[0][0],
         "early": state.rows("count_early")[0][0],
+        "drift": state.rows("count_drifts")[0][0],
         "receipts": [{"system": system, "topic": topic, "outcome": outcome, "n": n} for system, topic, outcome, n in state.rows("tally")],
         "accounts": {f"{name} {currency}": major(balance, currency) for _, name, currency, balance in state.rows("accounts")},
         "positions": {name.partition("/")[2]: value for name, value in counters.items() if name.startswith("position/")},

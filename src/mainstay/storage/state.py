@@ -39,6 +39,8 @@ class Batch:
         self.early_done: list[tuple[int]] = []
         self.letters: list[tuple[int, int, str, str, str, int, bytes]] = []
         self.jobs: list[tuple[int, str, bytes]] = []
+        self.shapes: list[tuple[str, str, bytes]] = []
+        self.drifts: list[tuple[int, str, bytes]] = []
         self.proposals: list[tuple[int, int, bytes]] = []
         self.people: list[tuple[int, int, bytes]] = []
         self.erased: list[tuple[bytes, int]] = []
@@ -69,6 +71,8 @@ _WRITES: tuple[tuple[str, str], ...] = (  # (rows of the batch, statement), in t
     ("early_done", "drop_early"),
     ("letters", "save_letter"),
     ("jobs", "save_job"),
+    ("shapes", "save_shape"),
+    ("drifts", "save_drift"),
     ("proposals", "add_proposal"),
     ("people", "save_person"),
     ("erased", "blank_people"),

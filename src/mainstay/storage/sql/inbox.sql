@@ -14,6 +14,10 @@ SELECT max(seq) FROM seal;
 -- Receipts after a number, in order.
 SELECT seq, at, system, topic, key, body FROM receipt WHERE seq > ? ORDER BY seq LIMIT ?;
 
+-- name: heads_from
+-- What receipts after a number are of, in order, without their bytes.
+SELECT seq, system, topic FROM receipt WHERE seq > ? ORDER BY seq LIMIT ?;
+
 -- name: one_receipt
 -- A receipt by number.
 SELECT seq, at, system, topic, key, body FROM receipt WHERE seq = ?;

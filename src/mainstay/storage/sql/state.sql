@@ -396,6 +396,26 @@ SELECT n, space, ext, due, body FROM early ORDER BY n;
 -- For verify.
 SELECT id, at, status, code, owner, about, body FROM letter ORDER BY id;
 
+-- name: one_shape
+-- What the documents of a system and topic look like.
+SELECT body FROM shape WHERE system = ? AND topic = ?;
+
+-- name: save_shape
+-- A shape as it is known now.
+INSERT INTO shape (system, topic, body) VALUES (?, ?, ?) ON CONFLICT (system, topic) DO UPDATE SET body = excluded.body;
+
+-- name: drifts
+-- Changes of shape, newest first.
+SELECT id, status, body FROM drift ORDER BY id DESC;
+
+-- name: save_drift
+-- A change of shape as it now stands.
+INSERT INTO drift (id, status, body) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET status = excluded.status, body = excluded.body;
+
+-- name: count_drifts
+-- Changes of shape that nobody has accepted.
+SELECT count(*) FROM drift WHERE status = 'open';
+
 -- name: compare_job
 -- For verify.
 SELECT id, status, body FROM job ORDER BY id;

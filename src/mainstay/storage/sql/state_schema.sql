@@ -147,6 +147,19 @@ CREATE TABLE job (  -- the same act for many dead letters: how far it has come
     body   BLOB NOT NULL
 ) STRICT;
 
+CREATE TABLE shape (  -- what the documents of a system and topic look like: names and types, no values
+    system TEXT NOT NULL,
+    topic  TEXT NOT NULL,
+    body   BLOB NOT NULL,
+    PRIMARY KEY (system, topic)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE drift (  -- where documents came to look otherwise than they did
+    id     INTEGER PRIMARY KEY,
+    status TEXT NOT NULL CHECK (status IN ('open', 'accepted')),
+    body   BLOB NOT NULL
+) STRICT;
+
 CREATE TABLE proposal (  -- what a system said of what another owns
     id   INTEGER PRIMARY KEY,
     at   INTEGER NOT NULL,
