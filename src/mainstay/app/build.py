@@ -322,13 +322,18 @@ def inflows(house: House) -> list[Inflow]:
     whose word a file is."""
     asks_first = policy(house).asks_first
     found: dict[Path, str] = {}
+    objects: dict[Path, set[str]] = {}
     for name, one in house.landscape.flows.items():
         if one.pattern != "file":
             continue
         path = (house.folder / one.folder).resolve()
+        objects.setdefault(path, set()).add(one.object)
         if not one.folder or found.setdefault(path, one.source) != one.source:
             raise Halt(f'flow "{name}" has no folder of its own to read files from; `mainstay check` says what to write')
-    return [Inflow(system, path, FILED, forms(system, asks_first=system in asks_first)) for path, system in found.items()]
+    return [
+        Inflow(system, path, FILED, forms(system, asks_first=system in asks_first), frozenset(objects[path]))
+        for path, system in found.items()
+    ]
 
 
 def _needed_s(connector: Connector, feed: Feed, flows: Sequence[Flow]) -> Iterator[float]:

@@ -16,6 +16,7 @@ import structlog
 
 from mainstay import __version__
 from mainstay.app.cli_letters import deadletters, jobs, replay
+from mainstay.app.cli_pauses import pause, pauses, resume
 from mainstay.app.options import BY, CONFIG, JSON, pairs, show, state_of, there
 
 
@@ -518,7 +519,8 @@ def sim(seed: int | None, seeds: int, scenario: str, power: bool, as_json: bool)
 
 
 main.add_command(deadletters)
-main.add_command(jobs)
+for verb in (jobs, pause, pauses, resume):
+    main.add_command(verb)
 main.add_command(replay)
 
 

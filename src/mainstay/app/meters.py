@@ -41,7 +41,7 @@ def read_snapshot(data: Path, role: str) -> dict[str, Any]:
 
 def snapshot(dispatch: Dispatch) -> dict[str, Any]:
     """How delivery fares."""
-    channels = {}
+    now, channels = clock(), {}
     for channel, levels in dispatch.levels.items():
         p50, p99, most = percentiles(levels.latencies_us, 50, 99, 100)
         wait50, wait99 = percentiles(levels.waits_us, 50, 99)
@@ -59,6 +59,7 @@ def snapshot(dispatch: Dispatch) -> dict[str, Any]:
             "failures": dict(one.failures),
             "breaker": "closed" if one.healthy else "open",
             "reason": one.breaker.reason,
+            "blocked": [{**head._asdict(), "since": iso(head.since)} for head in dispatch.lanes[name].blocked(now)],
         }
         for name, one in dispatch.connections.items()
     }
@@ -75,7 +76,7 @@ def snapshot(dispatch: Dispatch) -> dict[str, Any]:
         }
         for one in dispatch.folders
     }  # fmt: skip
-    flows = msgspec.to_builtins(dispatch.standings(clock()))
+    flows = msgspec.to_builtins(dispatch.standings(now))
     told = {"channels": channels, "prices": prices, "systems": systems, "polls": polls, "folders": folders, "flows": flows}
     return {**told, "waiting": dispatch.waiting}
 
@@ -124,6 +125,9 @@ class Meters(Collector):
         for channel, one in dispatch.get("channels", {}).items():
             for quantile, value in one["propagation_ms"].items():
                 spread.add_metric([channel, quantile], value)
+        blocked = GaugeMetricFamily("mainstay_keys_blocked", "Keys whose head of line does not get through.", labels=["system"])
+        for system, one in dispatch.get("systems", {}).items():
+            blocked.add_metric([system], len(one.get("blocked", ())))
         delay = GaugeMetricFamily("mainstay_flow_behind_seconds", "How far a flow is behind.", labels=["flow"])
         late = GaugeMetricFamily("mainstay_flow_late", "1 while a flow is later than the business needs it.", labels=["flow", "owner"])
         for flow, one in dispatch.get("flows", {}).items():
@@ -132,7 +136,7 @@ class Meters(Collector):
         left = GaugeMetricFamily("mainstay_folder_failures", "Files that cannot be read or moved, or no folder.", labels=["folder"])
         for folder, one in dispatch.get("folders", {}).items():
             left.add_metric([folder], len(one["failures"]))
-        return [lag, age, letters, wait, accepted, refused, waiting, failures, breaker, spread, delay, late, left]
+        return [lag, age, letters, wait, accepted, refused, waiting, failures, breaker, spread, blocked, delay, late, left]
 
     def not_ready(self) -> str:
         """Why the machine is not ready; empty when it is."""

@@ -42,6 +42,7 @@ def act(config: Path, path: str, **told: Any) -> dict[str, Any]:
 NEXT = {  # what was acted on, by the first word of its path -> where to look next
     "deadletters": "`mainstay deadletters list` shows those that are open",
     "replays": "name another interval: `mainstay replay --dry-run` says what is in it",
+    "pauses": "`mainstay pauses` shows what is held back",
     "jobs": "`mainstay deadletters causes` shows what is open, `mainstay jobs list` the jobs",
     "orders": "`mainstay order` shows what holds one, by any of its numbers",
     "erase": "`mainstay trace` shows whom a number belongs to",

@@ -62,6 +62,10 @@ def status_text(found: dict[str, Any]) -> str:
         paused = f", paused: {one['reason']}" if one["breaker"] == "open" else ""
         calls, failures = sum(one["calls"].values()), sum(one["failures"].values())
         lines.append(f"  {name}: {calls} calls, {failures} failures, {one['waiting']} waiting{paused}")
+        for head in one.get("blocked", ()):
+            why = f"held by {head['held']}" if head["held"] else f"{head['tries']} tries: {head['why'] or 'not answered yet'}"
+            lines.append(f"    {head['key']} ({head['command']}) waits since {head['since']}, {head['behind']} behind it; {why}")
+    lines += [f"held back     {one['target']} {one['mode']} since {one['at']} by {one['by']}: {one['reason']}" for one in found["pauses"]]
     for name, one in dispatch.get("polls", {}).items():
         if one["next"]:
             lines.append(f"next reading  {name}: {one['next']}" + (f", failed last: {one['failure']}" if one["failure"] else ""))

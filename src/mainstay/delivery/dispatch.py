@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -19,6 +20,7 @@ from mainstay.delivery.lanes import Lanes
 from mainstay.delivery.lateness import Promise, Standing, standings
 from mainstay.delivery.levels import Levels, Prices
 from mainstay.delivery.outcomes import Outcomes
+from mainstay.delivery.pauses import Pauses
 from mainstay.delivery.polls import Pace, Poll
 from mainstay.delivery.retry import Dice
 from mainstay.model.commands import Command, SetLevel, SetPrice
@@ -76,26 +78,29 @@ class Dispatch:
         dice: Dice,
     ) -> None:
         self.state, self.outcomes, self.plan = state, outcomes, plan
+        self.pauses, self.clock = Pauses(partial(state.rows, "pauses"), plan.promises), clock
         self.connections = {
             name: Connection(name, connector, transport, outcomes, clock, plan.scale.get(name, 1.0))
             for name, connector in plan.connectors.items()
         }
+        held = self.pauses
         self.lanes = {
-            name: Lanes(one, outcomes, dice, self._fill, self._ended, plan.urgent.get(name, {})) for name, one in self.connections.items()
+            name: Lanes(one, outcomes, dice, self._fill, self._ended, plan.urgent.get(name, {}), held)
+            for name, one in self.connections.items()
         }
         self.levels = {
-            channel: Levels(channel, self.connections[system], outcomes, propagate.levels, dice)
+            channel: Levels(channel, self.connections[system], outcomes, propagate.levels, dice, held)
             for channel, system in plan.channels.items()
         }
-        self.prices = {system: Prices(system, self.connections[system], outcomes, propagate.prices, dice) for system in plan.pricing}
+        self.prices = {one: Prices(one, self.connections[one], outcomes, propagate.prices, dice, held) for one in plan.pricing}
         self._changes = (Changes("level", self.levels, state, outcomes), Changes("price", self.prices, state, outcomes))
         self.polls = [
-            Poll(self.connections[system], feed, outcomes, dice, pace)
+            Poll(self.connections[system], feed, outcomes, dice, pace, self.pauses)
             for (system, name), pace in plan.polls.items()
             if (feed := self.connections[system].connector.manifest.feed(name)) is not None
         ]
-        self.folders = [Folder(one, outcomes, self._behind) for one in plan.inflows]
-        self.hooks = [Hooks(self.connections[system], url) for system, url in plan.hooks.items()]
+        self.folders = [Folder(one, outcomes, self._behind, self.pauses) for one in plan.inflows]
+        self.hooks = [Hooks(self.connections[system], url, self.pauses) for system, url in plan.hooks.items()]
         self.news = asyncio.Event()
         self._low_water = int(outcomes.mark("low_water") or 0)
         restored = outcomes.mark(RESTORED)
@@ -155,7 +160,14 @@ class Dispatch:
                 break
         for changes in self._changes:
             changes.take()
+        self._hold_back()
         return more
+
+    def _hold_back(self) -> None:
+        if self.pauses.refresh(self.clock()):
+            talkers: tuple[Lanes | Levels, ...] = (*self.lanes.values(), *self.levels.values(), *self.prices.values())
+            for one in talkers:
+                one.look_again()
 
     def _ended(self, intent: int) -> None:
         self._open.discard(intent)

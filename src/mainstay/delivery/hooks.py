@@ -7,6 +7,7 @@ import asyncio
 import structlog
 
 from mainstay.delivery.connection import Connection
+from mainstay.delivery.pauses import NOTHING_HELD, Pauses
 from mainstay.model.failures import Failure
 
 EVERY_S = 600.0
@@ -17,14 +18,15 @@ log = structlog.get_logger("delivery")
 class Hooks:
     """The subscriptions of one system. `url` is where its deliveries are to go."""
 
-    def __init__(self, connection: Connection, url: str) -> None:
-        self.connection, self.url = connection, url
+    def __init__(self, connection: Connection, url: str, pauses: Pauses = NOTHING_HELD) -> None:
+        self.connection, self.url, self.pauses = connection, url, pauses
         self.made = 0
         self.failure = ""
 
     async def run(self) -> None:
         while True:
-            await self.once()
+            if not self.pauses.of_reading(self.connection.name, ()):
+                await self.once()
             await asyncio.sleep(EVERY_S / self.connection.budgets.scale)
 
     async def once(self) -> None:

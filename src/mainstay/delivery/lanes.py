@@ -6,6 +6,7 @@ import asyncio
 import heapq
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -15,6 +16,7 @@ from mainstay.contract.connector import Connector, Done, Outcome, Sink
 from mainstay.contract.talk import LINGERS_S, Repeat
 from mainstay.delivery.connection import Connection
 from mainstay.delivery.outcomes import Attempt, Outcomes
+from mainstay.delivery.pauses import NOTHING_HELD, Pauses
 from mainstay.delivery.retry import BREAKER_S_MAX, TRIES_MAX, Dice, age_us_max, backoff_us
 from mainstay.landscape import TELLS
 from mainstay.model.commands import AnyCommand, Command, Fetch
@@ -25,10 +27,27 @@ from mainstay.storage.database import STORE_FAILED
 from mainstay.storage.packing import unpack
 
 CONVERSATIONS = 12  # held at once with one system
+BLOCKED_S = 60.0  # of the vendor's time: a head that holds others up for longer is named
+BLOCKED_TRIES = 3
+BLOCKED_MAX = 20
 KEY_MARGIN = 0.9  # of the time that a vendor keeps an idempotency key
 
 log = structlog.get_logger("delivery")
 _commands = msgspec.json.Decoder(AnyCommand)
+
+
+class Blocked(NamedTuple):
+    """An effect at the head of its lane that does not get through: its key, since when (microseconds), how it fares, how many wait behind
+    it, and what people said that holds it (empty: nothing)."""
+
+    key: str
+    command: str
+    since: int
+    tries: int
+    code: str
+    why: str
+    behind: int
+    held: str
 
 
 class Task(Struct):
@@ -57,9 +76,11 @@ class Lanes:
 
     def __init__(
         self, connection: Connection, outcomes: Outcomes, dice: Dice, fill: Filled, ended: Callable[[int], None],
-        urgent: Mapping[str, float] = {},
+        urgent: Mapping[str, float] = {}, pauses: Pauses = NOTHING_HELD,
     ) -> None:  # fmt: skip
         self.connection, self.outcomes, self.dice, self.fill, self.ended = connection, outcomes, dice, fill, ended
+        self.pauses = pauses
+        self._paused: list[tuple[int, int, Task]] = []  # heads that people hold back
         self.urgent = urgent  # command -> seconds within which the business needs it
         self.connector: Connector = connection.connector
         self._lanes: dict[int, deque[Task]] = {}
@@ -80,6 +101,31 @@ class Lanes:
                 obj, _ = TELLS.get(type(task.command).__name__, ("", ""))
                 found[obj] = min(task.at, found.get(obj, task.at))
         return found
+
+    def blocked(self, now: int) -> list[Blocked]:
+        """Heads of lanes that hold others up, or that wait longer than they should, those first that hold up most."""
+        found = []
+        for lane in self._lanes.values():
+            head, held = lane[0], self.held(lane[0])
+            waited = (now - max(head.at, self.pauses.resumed_at)) / SECOND * self.connection.budgets.scale
+            if held or (waited > BLOCKED_S and (len(lane) > 1 or head.attempt.tries >= BLOCKED_TRIES)):
+                told = type(head.command).__name__
+                attempt = head.attempt
+                found.append(Blocked(head.command.key, told, head.at, attempt.tries, attempt.code, attempt.why, len(lane) - 1, held))
+        found.sort(key=lambda one: (-one.behind, one.since))
+        return found[:BLOCKED_MAX]
+
+    def held(self, task: Task) -> str:
+        """What people said that holds a task back; empty where nothing does."""
+        told = type(task.command).__name__
+        return self.pauses.of_command(self.connection.name, told, task.entity, task.at)
+
+    def look_again(self) -> None:
+        """People hold back something else now."""
+        for head in self._paused:
+            heapq.heappush(self._heads, head)
+        self._paused = []
+        self._wake.set()
 
     def add(self, intent: int, at: int, entity: int, body: bytes, attempt: Attempt | None, *, restarted: bool) -> None:
         """Take over an intent. After a restart nobody knows whether it was sent: what a repeat would double is looked up first."""
@@ -123,6 +169,9 @@ class Lanes:
         while self._heads and len(self._talking) < CONVERSATIONS and self._heads[0][0] <= now:
             head = heapq.heappop(self._heads)
             task = head[2]
+            if self.held(task):
+                self._paused.append(head)
+                continue
             sink = self._sink(task)
             if sink is None or task.attempt.status == "unknown" or (sink.batch_max == 1):
                 self._converse([task])
@@ -175,6 +224,9 @@ class Lanes:
             except Exception as bug:  # its letter says so, and its lane goes on
                 log.exception("bug", system=self.connection.name, command=type(task.command).__name__)
                 self._settle(task, Reject(f"{type(bug).__name__}: {bug}", "bug"))
+        for task, _ in ready:
+            if not (task.attempt.tries or task.restarted):  # the first call under its key, however long it waited
+                task.keyed_at = self.connection.clock()
         if ready:
             outcomes = await self._push([command for _, command in ready])
             for (task, _), outcome in zip(ready, outcomes, strict=True):
@@ -254,7 +306,9 @@ class Lanes:
             return
         attempt.tries += 1
         task.lingers = max(task.lingers, self.connection.after(failure.lingers_s))
-        if attempt.tries > TRIES_MAX or now - task.at > age_us_max(self.urgent.get(type(task.command).__name__)):
+        if attempt.tries > TRIES_MAX or now - max(task.at, self.pauses.resumed_at) > age_us_max(
+            self.urgent.get(type(task.command).__name__)
+        ):
             self._end(task, "rejected", Reject(f"given up after {attempt.tries} tries: {failure.why}", "expired"))
             return
         self._again(task, backoff_us(attempt.tries, self.dice, after))

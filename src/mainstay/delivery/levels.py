@@ -16,7 +16,9 @@ from msgspec import Struct
 from mainstay.contract.connector import Done
 from mainstay.delivery.connection import Connection
 from mainstay.delivery.outcomes import Outcomes
+from mainstay.delivery.pauses import NOTHING_HELD, Pauses
 from mainstay.delivery.retry import Dice, backoff_us
+from mainstay.landscape import TELLS
 from mainstay.model.commands import SetLevel, SetPrice
 from mainstay.model.failures import Failure, Reject, Retry, Unknown
 from mainstay.model.times import SECOND
@@ -48,11 +50,13 @@ class Levels:
 
     command = "SetLevel"
 
-    def __init__(self, channel: str, connection: Connection, outcomes: Outcomes, commands: Commands, dice: Dice) -> None:
+    def __init__(
+        self, channel: str, connection: Connection, outcomes: Outcomes, commands: Commands, dice: Dice, pauses: Pauses = NOTHING_HELD
+    ) -> None:  # fmt: skip
         self.channel, self.connection, self.outcomes, self.commands, self.dice = channel, connection, outcomes, commands, dice
         sink = connection.connector.manifest.sink(self.command)
         assert sink is not None, f"{connection.name} is never asked to {self.command}"
-        self.sink = sink
+        self.sink, self.pauses = sink, pauses
         self.dirty: dict[int, Dirty] = {}
         self.busy: dict[int, Dirty] = {}
         self.latencies_us: deque[int] = deque(maxlen=LATENCIES_HELD)  # commit -> first call, less what the vendor's budget took
@@ -71,6 +75,15 @@ class Levels:
                 known.seq, known.at, known.starved, known.due = seq, at, starved, 0
             else:
                 known.seq = seq  # the newest value covers the older change, which keeps its age
+        self._wake.set()
+
+    def held(self, item: int, at: int) -> str:
+        """What people said that holds an item's number back; empty where nothing does."""
+        obj, _ = TELLS[self.command]
+        return self.pauses.of_number(self.connection.name, obj, self.channel, item, at)
+
+    def look_again(self) -> None:
+        """People hold back something else now."""
         self._wake.set()
 
     @property
@@ -111,7 +124,9 @@ class Levels:
 
     def _pick(self, now: int) -> list[int]:
         """What to tell next: one item, or many at once where that is worth a bulk call."""
-        free = [item for item, change in self.dirty.items() if change.due <= now and item not in self.busy]
+        free = [
+            item for item, change in self.dirty.items() if change.due <= now and item not in self.busy and not self.held(item, change.at)
+        ]
         batch = free[: self.sink.batch_max if len(free) >= self.sink.bulk_from else 1]
         for item in batch:
             self.busy[item] = self.dirty.pop(item)

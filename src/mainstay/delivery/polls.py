@@ -10,6 +10,7 @@ import structlog
 from mainstay.contract.connector import Feed, Row
 from mainstay.delivery.connection import Connection
 from mainstay.delivery.outcomes import Outcomes
+from mainstay.delivery.pauses import NOTHING_HELD, Pauses
 from mainstay.delivery.retry import Dice, backoff_us
 from mainstay.model.failures import Failure, Reject, Retry
 from mainstay.model.times import DAY, SECOND
@@ -18,6 +19,7 @@ from mainstay.model.timetable import Timetable
 RECENT_MAX = 50_000  # rows of a feed that are remembered
 LOOK_S = 30.0  # how long it waits for a time of day without a look at the clock, which can be set, or go on while the machine sleeps
 
+PAUSED_S = 0.5  # how soon a feed that was held back is read again
 Pace = float | Timetable  # seconds between two readings, or the times of day at which they begin
 
 log = structlog.get_logger("delivery")
@@ -27,8 +29,11 @@ class Poll:
     """One feed of one system. What is read at times of day remembers when its last reading began, in the commit that ends it: a time
     that passes while nothing runs, or while the system cannot be read, is made up for once."""
 
-    def __init__(self, connection: Connection, feed: Feed, outcomes: Outcomes, dice: Dice, pace: Pace) -> None:
+    def __init__(
+        self, connection: Connection, feed: Feed, outcomes: Outcomes, dice: Dice, pace: Pace, pauses: Pauses = NOTHING_HELD
+    ) -> None:
         self.connection, self.feed, self.outcomes, self.dice = connection, feed, outcomes, dice
+        self.pauses = pauses
         self.times = pace if isinstance(pace, Timetable) else None
         self.every_s = DAY / SECOND if isinstance(pace, Timetable) else pace
         self.name = f"cursor/{connection.name}/{feed.name}"
@@ -73,6 +78,9 @@ class Poll:
         while True:
             while self.times and (wait := self.due - self.connection.clock()) > 0:
                 await asyncio.sleep(min(wait / SECOND, LOOK_S))
+            if self.pauses.of_reading(self.connection.name, self.feed.objects):
+                await asyncio.sleep(PAUSED_S)
+                continue
             await asyncio.sleep(await self.once())
 
     async def once(self) -> float:

@@ -22,7 +22,7 @@ from mainstay.edge.whose import with_owner, with_people
 from mainstay.flows import journey
 from mainstay.flows.ask import OrderAnswer, OrderRequest, ReservationAnswer, ReserveRequest
 from mainstay.flows.clerk import LetterRequest
-from mainstay.flows.operate import EraseRequest
+from mainstay.flows.operate import EraseRequest, PauseRequest
 from mainstay.flows.tell import Tell, TellAnswer, TellRequest
 from mainstay.landscape import MAINSTAY, OPERATOR, Duties
 from mainstay.model.secrets import Secret
@@ -111,6 +111,8 @@ class Api:
             ),
             Endpoint("GET", "/v1/status", "operator", "How things stand: orders, lag, breakers, late flows, the books", self.show_status),
             Endpoint("GET", "/v1/proposals", "operator", "What systems said of what others own, newest first", self.show_proposals),
+            Endpoint("GET", "/v1/pauses", "operator", "What is held back, by whom and why", self.show_pauses),
+            Endpoint("POST", "/v1/pauses", "operator", "Hold something back, or let it go on", self.pause, PauseRequest),
             *self.letters.endpoints(),
         )  # fmt: skip
 
@@ -250,6 +252,18 @@ class Api:
 
     async def free_order(self, request: Request, who: str, body: LetterRequest) -> tuple[int, bytes]:
         return await self._decided(who, "operator/free", request.path_params["id"], msgspec.json.encode(body))
+
+    async def show_pauses(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
+        return 200, msgspec.json.encode(await self._aside(lambda state, _: journey.pauses(state)))
+
+    async def pause(self, request: Request, who: str, body: PauseRequest) -> tuple[int, bytes]:
+        kind, _, name = body.target.partition(":")
+        known = {"system": self.duties.systems, "flow": self.duties.flows, "channel": self.policies}.get(kind)
+        if known is not None and name not in known:
+            raise Problem(404, "not_found", f"no {kind} is called {name!r}; there are: {', '.join(known) or 'none'}")
+        if body.mode != "running" and not body.reason:
+            raise Problem(422, "reason_missing", "say why it is held back: whoever sees it waiting must know")
+        return await self._decided(who, "operator/pause", body.target, msgspec.json.encode(body))
 
     async def erase(self, request: Request, who: str, body: EraseRequest) -> tuple[int, bytes]:
         return await self._decided(who, "operator/erase", "", msgspec.json.encode(body))

@@ -26,6 +26,7 @@ from mainstay.model.events import (
     LetterPassed,
     Moved,
     Parked,
+    PauseSet,
     Refused,
     Reserved,
     Share,
@@ -267,11 +268,21 @@ def status(state: State) -> dict[str, Any]:
         "dead_letters": dict(state.rows("open_letters_by_code")),
         "proposals": state.rows("count_proposals")[0][0],
         "early": state.rows("count_early")[0][0],
+        "pauses": pauses(state),
         "receipts": [{"system": system, "topic": topic, "outcome": outcome, "n": n} for system, topic, outcome, n in state.rows("tally")],
         "accounts": {f"{name} {currency}": major(balance, currency) for _, name, currency, balance in state.rows("accounts")},
         "positions": {name.partition("/")[2]: value for name, value in counters.items() if name.startswith("position/")},
         "events": counters.get("event", 0),
     }
+
+
+def pauses(state: State) -> list[dict[str, Any]]:
+    """What people hold back now, by whom and why."""
+    found = []
+    for target, mode, at, body in state.rows("pauses"):
+        told = msgspec.json.decode(body, type=PauseSet)
+        found.append({"target": target, "mode": mode, "at": iso(at), "by": told.by, "reason": told.reason})
+    return found
 
 
 def open_letters(state: State) -> dict[tuple[str, str], tuple[int, int]]:

@@ -39,6 +39,7 @@ class Batch:
         self.early_done: list[tuple[int]] = []
         self.letters: list[tuple[int, int, str, str, str, int, bytes]] = []
         self.jobs: list[tuple[int, str, bytes]] = []
+        self.pauses: list[tuple[str, str, int, bytes]] = []
         self.proposals: list[tuple[int, int, bytes]] = []
         self.people: list[tuple[int, int, bytes]] = []
         self.erased: list[tuple[bytes, int]] = []
@@ -69,6 +70,7 @@ _WRITES: tuple[tuple[str, str], ...] = (  # (rows of the batch, statement), in t
     ("early_done", "drop_early"),
     ("letters", "save_letter"),
     ("jobs", "save_job"),
+    ("pauses", "save_pause"),
     ("proposals", "add_proposal"),
     ("people", "save_person"),
     ("erased", "blank_people"),

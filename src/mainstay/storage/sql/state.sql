@@ -322,6 +322,15 @@ SELECT id, status, body FROM job WHERE id IN (SELECT value FROM numbers(?));
 -- A job as it now stands.
 INSERT INTO job (id, status, body) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET status = excluded.status, body = excluded.body;
 
+-- name: save_pause
+-- What people hold back, as it now stands.
+INSERT INTO pause (target, mode, at, body) VALUES (?, ?, ?, ?)
+ON CONFLICT (target) DO UPDATE SET mode = excluded.mode, at = excluded.at, body = excluded.body;
+
+-- name: pauses
+-- What is held back now.
+SELECT target, mode, at, body FROM pause WHERE mode <> 'running' ORDER BY target;
+
 -- name: newest_jobs
 -- Jobs, newest first.
 SELECT body FROM job ORDER BY id DESC LIMIT ?;
@@ -399,6 +408,10 @@ SELECT id, at, status, code, owner, about, body FROM letter ORDER BY id;
 -- name: compare_job
 -- For verify.
 SELECT id, status, body FROM job ORDER BY id;
+
+-- name: compare_pause
+-- For verify.
+SELECT target, mode, at, body FROM pause ORDER BY target;
 
 -- name: compare_proposal
 -- For verify.

@@ -3,3 +3,10 @@ CREATE TABLE job (  -- the same act for many dead letters: how far it has come
     status TEXT NOT NULL CHECK (status IN ('running', 'done', 'cancelled')),
     body   BLOB NOT NULL
 ) STRICT;
+
+CREATE TABLE pause (  -- what people hold back; what goes on again keeps its row
+    target TEXT PRIMARY KEY,
+    mode   TEXT NOT NULL CHECK (mode IN ('paused', 'draining', 'running')),
+    at     INTEGER NOT NULL,
+    body   BLOB NOT NULL
+) STRICT, WITHOUT ROWID;

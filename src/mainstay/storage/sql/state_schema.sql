@@ -147,6 +147,13 @@ CREATE TABLE job (  -- the same act for many dead letters: how far it has come
     body   BLOB NOT NULL
 ) STRICT;
 
+CREATE TABLE pause (  -- what people hold back; what goes on again keeps its row
+    target TEXT PRIMARY KEY,
+    mode   TEXT NOT NULL CHECK (mode IN ('paused', 'draining', 'running')),
+    at     INTEGER NOT NULL,
+    body   BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE proposal (  -- what a system said of what another owns
     id   INTEGER PRIMARY KEY,
     at   INTEGER NOT NULL,
