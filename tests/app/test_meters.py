@@ -1,6 +1,6 @@
 """What the processes tell of themselves."""
 
-from mainstay.app.meters import backlog, oldest_s
+from mainstay.app.snapshots import backlog, oldest_s
 from mainstay.model.times import SECOND
 from mainstay.storage.inbox import Inbox
 from mainstay.storage.state import State

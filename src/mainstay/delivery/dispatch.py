@@ -11,6 +11,7 @@ import structlog
 from msgspec import Struct
 
 from mainstay.contract.connector import Connector
+from mainstay.delivery.backlog import Backlog, backlog
 from mainstay.delivery.changes import TAKE_MAX, Changes
 from mainstay.delivery.connection import Connection, Transport
 from mainstay.delivery.files import Folder, Inflow
@@ -190,6 +191,16 @@ class Dispatch:
     def standings(self, now: int) -> dict[str, Standing]:
         """Which flows are late, at this moment in microseconds."""
         return standings(self.plan.promises, self.lanes, (*self.levels.values(), *self.prices.values()), self.polls, now)
+
+    def backlogs(self, now: int) -> dict[str, Backlog]:
+        """What waits for each system, at this moment in microseconds."""
+        told = (*self.levels.values(), *self.prices.values())
+        return {
+            name: backlog(
+                one, self.lanes[name], [of for of in told if of.connection is one], [of for of in self.polls if of.connection is one], now
+            )
+            for name, one in self.connections.items()
+        }
 
     @property
     def waiting(self) -> int:

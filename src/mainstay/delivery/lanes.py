@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
@@ -72,6 +72,10 @@ class Lanes:
         """Intents that have not ended."""
         return sum(len(lane) for lane in self._lanes.values())
 
+    def kinds(self) -> Counter[str]:
+        """Intents that have not ended, by command."""
+        return Counter(type(task.command).__name__ for lane in self._lanes.values() for task in lane)
+
     def oldest(self) -> dict[str, int]:
         """Since when the oldest intent waits that tells of each object, in microseconds."""
         found: dict[str, int] = {}
@@ -120,6 +124,8 @@ class Lanes:
         held: list[tuple[int, int, Task]] = []
         gathering: dict[str, list[Task]] = {}
         soonest: int | None = None
+        if pause := self.connection.breaker.pause(now):  # thousands may wait: none of them needs to hear it
+            return pause / SECOND
         while self._heads and len(self._talking) < CONVERSATIONS and self._heads[0][0] <= now:
             head = heapq.heappop(self._heads)
             task = head[2]
@@ -190,9 +196,9 @@ class Lanes:
     async def _push(self, commands: Sequence[Command]) -> list[Outcome]:
         try:
             if isinstance(commands[0], Fetch):
-                rows = await self.connection.hold(self.connector.fetch(commands[0].feed, commands[0].reference))
+                rows = await self.connection.hold(self.connector.fetch(commands[0].feed, commands[0].reference), kind="Fetch")
                 return [Done(rows=rows)]
-            outcomes = await self.connection.hold(self.connector.push(commands))
+            outcomes = await self.connection.hold(self.connector.push(commands), kind=type(commands[0]).__name__)
             assert len(outcomes) == len(commands), f"{self.connection.name} gave {len(outcomes)} outcomes for {len(commands)} commands"
             return outcomes
         except Failure as failure:

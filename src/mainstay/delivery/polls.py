@@ -79,7 +79,7 @@ class Poll:
         """Read one page; returns the seconds to wait before the next, where no time of day says when."""
         connection, now = self.connection, self.connection.clock()
         try:
-            page = await connection.hold(connection.connector.pull(self.feed.name, self.outcomes.mark(self.name)))
+            page = await connection.hold(connection.connector.pull(self.feed.name, self.outcomes.mark(self.name)), kind=self.feed.name)
         except Failure as failure:
             return self._failed(failure)
         except Exception as bug:  # one feed that we cannot read stops only itself

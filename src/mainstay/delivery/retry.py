@@ -58,11 +58,15 @@ class Breaker:
         self.failures = self.opened = self.until = 0
         self.reason = ""
 
+    def pause(self, now: int) -> int:
+        """Microseconds until a call is worth trying."""
+        return max(0, self.until - now) if self.failures >= BREAKER_FAILURES else 0
+
     def wait(self, now: int) -> int:
         """Microseconds until a call may pass; at the end of a pause one probe goes and the others keep waiting."""
         if self.failures < BREAKER_FAILURES:
             return 0
-        if now < self.until:
-            return self.until - now
+        if pause := self.pause(now):
+            return pause
         self.until = now + int(BREAKER_S_MAX * SECOND)
         return 0
