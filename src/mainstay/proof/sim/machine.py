@@ -267,8 +267,6 @@ class Machine:
             await self._start(app(scope, receive, send))
         except asyncio.CancelledError:
             return 0, b""
-        except STORE_FAILED:  # what uvicorn makes of it
-            return 0 if self.disk and self.disk.is_dark else 500, b""
         if self.disk and self.disk.is_dark:
             return 0, b""
         return told[0]["status"], b"".join(message.get("body", b"") for message in told[1:])
