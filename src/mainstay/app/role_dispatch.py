@@ -6,18 +6,22 @@ import asyncio
 import random
 from collections.abc import Callable
 
+import structlog
+
 from mainstay.app import build
 from mainstay.app.build import House, clock
 from mainstay.app.meters import snapshot
 from mainstay.app.snapshots import write_snapshot
 from mainstay.app.upkeep import again_and_again, wait_for_state
-from mainstay.delivery.dispatch import Dispatch
+from mainstay.delivery.dispatch import ClockJumped, Dispatch
 from mainstay.delivery.http import Http
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.flows.propagate import Propagate
 from mainstay.storage.archive import Archive
 from mainstay.storage.bell import Bell, Ringer
 from mainstay.storage.state import State
+
+log = structlog.get_logger("roles")
 
 
 async def run_dispatch(house: House, stop: asyncio.Event, ready: Callable[[], None]) -> None:
@@ -42,6 +46,8 @@ async def run_dispatch(house: House, stop: asyncio.Event, ready: Callable[[], No
     ready()
     try:
         await dispatch.run(stop)
+    except ClockJumped as why:  # the supervisor starts it again
+        log.error("begins_anew", why=str(why))
     finally:
         upkeep.cancel()
         write_snapshot(house.data, "dispatch", snapshot(dispatch))

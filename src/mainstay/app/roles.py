@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import select
 import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +23,6 @@ from mainstay.flows.intake import Intake
 from mainstay.flows.operate import Operators
 from mainstay.flows.tell import Tell
 from mainstay.flows.world import World
-from mainstay.model.times import SECOND
 from mainstay.storage.archive import raw_of, unclaimed
 from mainstay.storage.bell import POLL_S, Bell, Ringer
 from mainstay.storage.database import scrub
@@ -53,7 +53,7 @@ class Core:
         Tell(self.intake)
         Operators(self.intake, lambda system, seq: raw_of(data, self.inboxes, system, seq), lambda: unclaimed(data))
         self.batches = 0
-        self._pruned = clock()
+        self._pruned = time.monotonic()
         self._scrubbed = 0
 
     def step(self, now: int) -> int:
@@ -80,8 +80,8 @@ class Core:
         erased = self.world.counters.get("erased", 0)
         if erased > self._scrubbed and scrub(self.state.connection):
             self._scrubbed = erased
-        now = clock()
-        if now - self._pruned > PRUNE_S * SECOND:
+        now = time.monotonic()
+        if now - self._pruned > PRUNE_S:
             self._pruned = now
             self.prune()
 
@@ -114,7 +114,7 @@ def run_core(house: House, stop: Callable[[], bool], ready: Callable[[], None]) 
     """The core process. On stop it finishes what has arrived."""
     core = Core(house)
     bell, edge, dispatch = Bell(house.data, "core"), Ringer(house.data, "edge"), Ringer(house.data, "dispatch")
-    snapped, failing = 0, Failing("tell how it stands")
+    snapped, failing = 0.0, Failing("tell how it stands")
     ready()
     try:
         while True:
@@ -129,8 +129,8 @@ def run_core(house: House, stop: Callable[[], bool], ready: Callable[[], None]) 
                 core.idle()
                 with contextlib.suppress(InterruptedError):
                     select.select([bell], [], [], POLL_S)
-            if clock() - snapped > SNAPSHOT_S * 1e6:
-                snapped = clock()
+            if time.monotonic() - snapped > SNAPSHOT_S:
+                snapped = time.monotonic()
                 try:
                     write_snapshot(house.data, "core", {"batches": core.batches, "rows": dict(core.state.rows_written)})
                     failing.worked()

@@ -38,6 +38,7 @@ class Budgets:
     def __init__(self, declared: Sequence[Budget], now: int, scale: float = 1.0, floors: Mapping[str, Floor] = {}) -> None:
         self._declared = [budget for budget in declared if budget.kind != "concurrency"]
         self.floors = {one.name: floors.get(one.name) or Floor(one.capacity, one.per_s * scale, now) for one in self._declared}
+        self.floors = {name: Floor(one.level, one.per_s, min(one.at, now)) for name, one in self.floors.items()}  # of a clock set back
         self._levels = {one.name: max(0.0, self.floors[one.name].risen(one.capacity, now)) for one in self._declared}
         self._flows = {budget.name: budget.per_s * scale for budget in self._declared}
         self._at = dict.fromkeys(self._levels, now)

@@ -25,7 +25,7 @@ from mainstay.delivery.retry import Dice
 from mainstay.model.commands import Command, SetLevel, SetPrice
 from mainstay.model.failures import Reject
 from mainstay.model.objects import Person
-from mainstay.model.times import DAY
+from mainstay.model.times import DAY, SECOND
 from mainstay.storage.backup import RESTORED
 from mainstay.storage.bell import POLL_S
 from mainstay.storage.database import STORE_FAILED
@@ -34,9 +34,19 @@ from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
 PRUNE_EVERY = 5_000  # ended intents between two prunings
+JUMP_US = 60 * SECOND  # by which the clock parts from the time that passed; what waits is not much too early or late by less
 DOUBT_US = DAY  # after a restore: what is asked then may have been done in the time that the backup does not know
 
 log = structlog.get_logger("delivery")
+
+
+class ClockJumped(Exception):
+    """The system's clock was set, by so many microseconds: what waits until a moment of the old one waits too long, or not at all. Begin
+    anew."""
+
+    def __init__(self, by: int) -> None:
+        super().__init__(f"the clock was set by {by / SECOND:.0f} s")
+        self.by = by
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -76,7 +86,7 @@ class Dispatch:
         clock: Callable[[], int],
         dice: Dice,
     ) -> None:
-        self.state, self.outcomes, self.plan = state, outcomes, plan
+        self.state, self.outcomes, self.plan, self._clock = state, outcomes, plan, clock
         self.connections = {
             name: Connection(name, connector, transport, outcomes, clock, plan.scale.get(name, 1.0))
             for name, connector in plan.connectors.items()
@@ -119,13 +129,22 @@ class Dispatch:
             part.cancel()
         stopping.cancel()
         await asyncio.gather(*work, stopping, return_exceptions=True)
+        for why in [part.exception() for part in done - {stopping}]:
+            if isinstance(why, ClockJumped):
+                for lanes in self.lanes.values():
+                    lanes.clock_was_set(why.by)
         self._note_changes()
         self.outcomes.close()
         for part in done - {stopping}:
             part.result()  # a part that died is a bug: say so
 
     async def _follow(self) -> None:
+        passed = asyncio.get_running_loop().time
+        ahead = self._clock() - int(passed() * SECOND)
         while True:
+            before, ahead = ahead, self._clock() - int(passed() * SECOND)
+            if abs(ahead - before) > JUMP_US:
+                raise ClockJumped(ahead - before)
             self.news.clear()
             while self._take(restarted=False):
                 await asyncio.sleep(0)

@@ -15,7 +15,7 @@ from mainstay.contract.connector import Connector, Done, Outcome, Sink
 from mainstay.contract.talk import LINGERS_S, Repeat
 from mainstay.delivery.connection import Connection
 from mainstay.delivery.outcomes import Attempt, Outcomes
-from mainstay.delivery.retry import BREAKER_S_MAX, TRIES_MAX, Dice, age_us_max, backoff_us
+from mainstay.delivery.retry import BREAKER_S_MAX, PAUSE_US_MAX, TRIES_MAX, Dice, age_us_max, backoff_us
 from mainstay.landscape import TELLS
 from mainstay.model.commands import AnyCommand, Command, Fetch
 from mainstay.model.failures import Failure, Halt, Reject, Retry, Unknown
@@ -87,7 +87,8 @@ class Lanes:
 
     def add(self, intent: int, at: int, entity: int, body: bytes, attempt: Attempt | None, *, restarted: bool) -> None:
         """Take over an intent. After a restart nobody knows whether it was sent: what a repeat would double is looked up first."""
-        task = Task(intent, at, entity, _commands.decode(unpack(body)), attempt or Attempt(), at, restarted)
+        now = self.connection.clock()
+        task = Task(intent, min(at, now), entity, _commands.decode(unpack(body)), attempt or Attempt(), at, restarted)
         sink = self._sink(task)
         if restarted and sink is not None and sink.repeat is not Repeat.KEYED:
             task.lingers = self.connection.after(LINGERS_S)
@@ -95,9 +96,16 @@ class Lanes:
                 task.attempt.status = "unknown"
         lane = self._lanes.setdefault(task.lane, deque())
         lane.append(task)
+        task.attempt.next_at = min(task.attempt.next_at, now + PAUSE_US_MAX)  # a later time is of another clock
         if len(lane) == 1:
             heapq.heappush(self._heads, (task.attempt.next_at, task.id, task))
             self._wake.set()
+
+    def clock_was_set(self, by: int) -> None:
+        """Pauses end when they would have ended: so many microseconds later by the clock that counts now."""
+        for task in (task for lane in self._lanes.values() for task in lane if task.attempt.tries):
+            task.attempt.next_at += by
+            self.outcomes.attempt(task.id, task.attempt)
 
     def _sink(self, task: Task) -> Sink | None:
         return self.connector.manifest.sink(type(task.command).__name__)
@@ -191,7 +199,8 @@ class Lanes:
         sink = self._sink(task)
         ttl = sink.key_ttl_s if sink else None
         age = self.connection.clock() - task.keyed_at
-        return bool(ttl and (task.attempt.tries or task.restarted) and age > ttl * KEY_MARGIN * SECOND)
+        old = bool(ttl) and not 0 <= age <= int(ttl or 0) * KEY_MARGIN * SECOND  # below 0 the clock was set back: nobody knows
+        return old and bool(task.attempt.tries or task.restarted)
 
     async def _push(self, commands: Sequence[Command]) -> list[Outcome]:
         try:

@@ -7,6 +7,7 @@ from typing import Protocol
 from mainstay.model.times import DAY, HOUR, SECOND
 
 BACKOFF_S_MIN, BACKOFF_S_MAX = 0.2, 300.0
+PAUSE_US_MAX = int(1.1 * DAY)  # what the other side asks for is at most a day (`retry_after_s`), and the jitter
 TRIES_MAX = 400  # with the longest pause this is more than a day
 AGE_US_MIN, AGE_US_MAX = 8 * HOUR, DAY  # an outage of a night mends itself; then a person decides, as soon as the business needs it
 BREAKER_FAILURES = 8  # in a row, over all lanes of a system

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from mainstay.contract.connector import Connector
-from mainstay.delivery.dispatch import Dispatch, Plan
+from mainstay.delivery.dispatch import ClockJumped, Dispatch, Plan
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.edge.api import Api, Waiters
 from mainstay.edge.receive import Door
@@ -76,7 +76,9 @@ class Machine:
         self, place: Path, fittings: Fittings, wires: Wires, clock: Callable[[], int], dice: random.Random, batch_max: int,
         watch: Callable[[Machine], None], disk: Disk | None = None,
     ) -> None:  # fmt: skip
-        self.place, self.fittings, self.wires, self.clock, self.dice = place, fittings, wires, clock, dice
+        self.place, self.fittings, self.wires, self.dice = place, fittings, wires, dice
+        self.set_by = 0  # microseconds by which this machine's clock is wrong
+        self._true = clock
         self.batch_max, self.watch = batch_max, watch
         self.commits = 0
         self.taken: list[Taken] = []  # all that the core has committed
@@ -122,6 +124,9 @@ class Machine:
             self._start(self._upkeep())
         self._ring()
 
+    def clock(self) -> int:
+        return self._true() + self.set_by
+
     def core(self, state: State) -> Intake:
         """The core over a store."""
         intake = Intake(World(state), self.fittings.shop)
@@ -154,8 +159,9 @@ class Machine:
         if work.cancelled():
             return
         failed = work.exception() or AssertionError("dispatch ended by itself")
-        if not (self.disk and isinstance(failed, STORE_FAILED)):
+        if not isinstance(failed, ClockJumped) and not (self.disk and isinstance(failed, STORE_FAILED)):
             raise failed
+        self.wires.fired["begun anew"] += isinstance(failed, ClockJumped)
         self._died()
 
     def _died(self) -> None:
@@ -163,6 +169,11 @@ class Machine:
         if self.up:
             self.crash()
             asyncio.get_running_loop().call_later(RESTART_S, self._restart)
+
+    def set_clock(self, by: int) -> None:
+        """Somebody sets the clock of this machine, so that it is wrong by so many microseconds."""
+        self.set_by = by
+        self._ring()
 
     def _restart(self) -> None:
         try:
