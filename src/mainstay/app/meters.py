@@ -101,7 +101,7 @@ class Meters(Collector):
         breaker = GaugeMetricFamily("mainstay_breaker_open", "1 while calls to the system pause.", labels=["system"])
         for system, one in dispatch.get("systems", {}).items():
             waiting.add_metric([system], one["waiting"])
-            if (gone_in_s := one["backlog"]["gone_in_s"]) is not None:
+            if (gone_in_s := one.get("backlog", {}).get("gone_in_s")) is not None:
                 gone.add_metric([system], gone_in_s)
             breaker.add_metric([system], 1 if one["breaker"] == "open" else 0)
             for code, count in one["failures"].items():

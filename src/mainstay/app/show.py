@@ -62,7 +62,7 @@ def status_text(found: dict[str, Any]) -> str:
         paused = f", paused: {one['reason']}" if one["breaker"] == "open" else ""
         calls, failures = sum(one["calls"].values()), sum(one["failures"].values())
         lines.append(f"  {name}: {calls} calls, {failures} failures, {one['waiting']} waiting{paused}")
-        lines += _backlog(one["backlog"], bool(paused))
+        lines += _backlog(one["backlog"], bool(paused)) if "backlog" in one else []  # an older Mainstay wrote none
     for name, one in dispatch.get("polls", {}).items():
         if one["next"]:
             lines.append(f"next reading  {name}: {one['next']}" + (f", failed last: {one['failure']}" if one["failure"] else ""))
