@@ -7,6 +7,7 @@ import resource
 
 import apsw
 import pytest
+import structlog
 
 from mainstay.edge.receive import Door
 from mainstay.edge.record import Recorder
@@ -21,8 +22,18 @@ ALWAYS = 1 << 30
 BYTES_MAX = 262_144  # of the log, and no more of the write-ahead log
 
 
+@pytest.fixture
+def heard():
+    """What is logged, also where another test has silenced it."""
+    before = structlog.get_config()
+    structlog.reset_defaults()
+    with structlog.testing.capture_logs() as heard:
+        yield heard
+    structlog.configure(**before)
+
+
 @pytest.mark.parametrize("error", [apsw.FullError, apsw.IOError])
-def test_what_cannot_be_kept_is_refused_and_may_come_again(tmp_path, capsys, error):
+def test_what_cannot_be_kept_is_refused_and_may_come_again(tmp_path, heard, error):
     """The refusal says so with a code and when to try again. Of many only the first is written into the log, and the end of it."""
     with Disk(tmp_path, random.Random(1)) as disk:
         inbox = Inbox(tmp_path / "inbox.db")
@@ -55,8 +66,7 @@ def test_what_cannot_be_kept_is_refused_and_may_come_again(tmp_path, capsys, err
         kept = [key for (key,) in rows(inbox.connection, "SELECT key FROM receipt ORDER BY seq")]
         assert kept == [f"e{number}" for number in range(1, 40)] and door.refused == {("shop", "store_failed"): 38}
         inbox.close()
-    told = capsys.readouterr().out
-    assert told.count("store_failed") == 1 and told.count("store_works_again") == 1
+    assert [one["event"] for one in heard] == ["store_failed", "store_works_again"]
 
 
 def test_a_real_edge_whose_file_cannot_grow(tmp_path):
