@@ -51,9 +51,3 @@ def test_two_hundred_kills_change_nothing(tmp_path, capsys):
 @pytest.mark.slow
 def test_a_door_that_answers_before_it_commits_is_noticed(tmp_path):
     assert played(tmp_path / "broken", *FEW, bug="acknowledge-first").lost
-
-
-@pytest.mark.slow
-def test_a_dispatch_that_does_not_look_what_it_may_have_done_is_noticed(tmp_path):
-    broken = played(tmp_path / "broken", *FEW, bug="forget-the-crash")
-    assert not broken.lost and not broken.fine and broken.report["verify"]["identical"], "it is the world outside that has it twice"
