@@ -1,6 +1,10 @@
 """What the processes tell of themselves."""
 
-from mainstay.app.meters import backlog, oldest_s
+from types import SimpleNamespace
+
+from mainstay.app.meters import Meters
+from mainstay.app.show import status_text
+from mainstay.app.snapshots import backlog, oldest_s, read_snapshot, write_snapshot
 from mainstay.model.times import SECOND
 from mainstay.storage.inbox import Inbox
 from mainstay.storage.state import State
@@ -18,3 +22,28 @@ def test_the_lag_is_the_age_of_the_oldest_receipt_that_is_not_handled(tmp_path):
     assert oldest_s(tmp_path, NOW) == {"inbox": 40.0, "outcomes": 0.0}, "the first is handled"
     inbox.close()
     state.close()
+
+
+def test_what_waits_for_a_system_is_said_with_its_end(tmp_path):
+    """In words and as a metric; of what an older Mainstay left behind, which knew of no backlog, nothing is said."""
+    waits = {"waiting": {"ReleaseOrder": 600, "SetLevel": 2}, "oldest_s": 10_800.0}
+    said = {
+        "warehouse": {**waits, "gone_in_s": 840.0, "gone_at": "2026-11-21T15:20:00Z"},
+        "erp": {**waits, "gone_in_s": None, "gone_at": ""}, "shop": {"waiting": {}, "oldest_s": 0.0, "gone_in_s": 0.0, "gone_at": ""},
+    }  # fmt: skip
+    systems = {
+        name: {"calls": {}, "failures": {}, "waiting": 1, "breaker": "closed", "reason": "", "backlog": one} for name, one in said.items()
+    }
+    systems |= {"till": {name: value for name, value in systems["erp"].items() if name != "backlog"}}
+    write_snapshot(tmp_path, "dispatch", {"systems": systems})
+    found = {"orders": {}, "reservations": {}, "dead_letters": {}, "early": 0, "proposals": 0, "pauses": [], "accounts": {}, "lag": {}}
+    told = status_text({**found, "dispatch": read_snapshot(tmp_path, "dispatch")})
+    assert "ReleaseOrder 600, SetLevel 2; the oldest for 10800 s; told by 2026-11-21T15:20:00Z at its rate" in told
+    assert told.count("ReleaseOrder 600") == 2 and "nobody can say yet until when" in told
+    systems["warehouse"]["breaker"] = "open"
+    assert "told within 840 s at its rate, once it answers" in status_text({**found, "dispatch": {"systems": systems}})
+    door = SimpleNamespace(refused={})
+    metrics = Meters(tmp_path, door, SimpleNamespace(accepted=0), dict).text().decode()
+    assert [line for line in metrics.splitlines() if line.startswith("mainstay_backlog_gone_seconds")] == [
+        'mainstay_backlog_gone_seconds{system="warehouse"} 840.0', 'mainstay_backlog_gone_seconds{system="shop"} 0.0',
+    ]  # fmt: skip

@@ -62,7 +62,7 @@ class Cli(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         from mainstay.landscape import Misdeclared
         from mainstay.model.failures import Failure
-        from mainstay.storage.database import DAMAGED
+        from mainstay.storage.database import DAMAGED, STORE_FAILED
 
         as_json = ctx.meta[WANTS_JSON]
         try:
@@ -82,6 +82,9 @@ class Cli(click.Group):
             if failed.filename is None:  # not a file that somebody named: a bug
                 raise
             complain("file", f"{failed.filename}: {failed.strerror}", as_json)
+        except STORE_FAILED as failed:
+            told = f"the store cannot be used: {failed}; look whether its disk is full, `mainstay doctor` looks at the rest"
+            complain("store_failed", told, as_json)
         sys.exit(2)
 
 
@@ -147,8 +150,8 @@ def up(config: Path, as_json: bool) -> None:
 def status(config: Path, as_json: bool) -> None:
     """How things stand: orders, effects under way, lag, dead letters, the books."""
     from mainstay.app.build import look_into
-    from mainstay.app.meters import standing
     from mainstay.app.show import status_text
+    from mainstay.app.snapshots import standing
     from mainstay.flows import journey
 
     house = look_into(config)

@@ -62,6 +62,7 @@ def status_text(found: dict[str, Any]) -> str:
         paused = f", paused: {one['reason']}" if one["breaker"] == "open" else ""
         calls, failures = sum(one["calls"].values()), sum(one["failures"].values())
         lines.append(f"  {name}: {calls} calls, {failures} failures, {one['waiting']} waiting{paused}")
+        lines += _backlog(one["backlog"], bool(paused)) if "backlog" in one else []  # an older Mainstay wrote none
         for head in one.get("blocked", ()):
             why = f"held by {head['held']}" if head["held"] else f"{head['tries']} tries: {head['why'] or 'not answered yet'}"
             lines.append(f"    {head['key']} ({head['command']}) waits since {head['since']}, {head['behind']} behind it; {why}")
@@ -78,6 +79,16 @@ def status_text(found: dict[str, Any]) -> str:
     lines += [f"late          {flow}: {one['behind_s']} s behind, of {one['within_s']:.0f}; {one['owner']}" for flow, one in late.items()]
     lines += ["books", *(f"  {name:<24}{balance:>14}" for name, balance in found["accounts"].items() if balance.strip("-0."))]
     return "\n".join(lines)
+
+
+def _backlog(one: dict[str, Any], paused: bool) -> list[str]:
+    """What a system has not been told yet, and until when it will be."""
+    if not one["waiting"]:
+        return []
+    gone = f"told by {one['gone_at']} at its rate" if one["gone_at"] else "nobody can say yet until when"
+    if paused and one["gone_at"]:
+        gone = f"told within {one['gone_in_s']:.0f} s at its rate, once it answers"
+    return [f"    {_counts(one['waiting'])}; the oldest for {one['oldest_s']:.0f} s; {gone}"]
 
 
 def proposals_text(found: list[dict[str, Any]]) -> str:

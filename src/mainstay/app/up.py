@@ -19,8 +19,8 @@ import structlog
 
 from mainstay.app.build import House, check_ready, hooks, open_house
 from mainstay.app.declaration import refuse_errors
-from mainstay.app.meters import STALE_S, read_snapshot
-from mainstay.app.roles import listening
+from mainstay.app.listening import listening
+from mainstay.app.snapshots import STALE_S, read_snapshot
 from mainstay.storage.database import Lock, connect
 
 ROLES = ("core", "dispatch", "edge")  # the order in which they start; they stop in reverse

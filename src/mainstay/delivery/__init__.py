@@ -2,7 +2,7 @@
 
 FACE = (
     "connection.Lost", "connection.Unsent",
-    "dispatch.Dispatch", "dispatch.Plan", "dispatch.percentiles",
+    "dispatch.ClockJumped", "dispatch.Dispatch", "dispatch.Plan", "dispatch.percentiles",
     "files.Form", "files.Inflow", "files.REFUSED", "files.ReadLine",
     "http.Http",
     "lanes.Lanes",

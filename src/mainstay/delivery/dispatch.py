@@ -12,6 +12,7 @@ import structlog
 from msgspec import Struct
 
 from mainstay.contract.connector import Connector
+from mainstay.delivery.backlog import Backlog, backlog
 from mainstay.delivery.changes import TAKE_MAX, Changes
 from mainstay.delivery.connection import Connection, Transport
 from mainstay.delivery.files import Folder, Inflow
@@ -26,7 +27,7 @@ from mainstay.delivery.retry import Dice
 from mainstay.model.commands import Command, SetLevel, SetPrice
 from mainstay.model.failures import Reject
 from mainstay.model.objects import Person
-from mainstay.model.times import DAY
+from mainstay.model.times import DAY, SECOND
 from mainstay.storage.backup import RESTORED
 from mainstay.storage.bell import POLL_S
 from mainstay.storage.database import STORE_FAILED
@@ -35,9 +36,19 @@ from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
 PRUNE_EVERY = 5_000  # ended intents between two prunings
+JUMP_US = 60 * SECOND  # by which the clock parts from the time that passed; what waits is not much too early or late by less
 DOUBT_US = DAY  # after a restore: what is asked then may have been done in the time that the backup does not know
 
 log = structlog.get_logger("delivery")
+
+
+class ClockJumped(Exception):
+    """The system's clock was set, by so many microseconds: what waits until a moment of the old one waits too long, or not at all. Begin
+    anew."""
+
+    def __init__(self, by: int) -> None:
+        super().__init__(f"the clock was set by {by / SECOND:.0f} s")
+        self.by = by
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -77,8 +88,8 @@ class Dispatch:
         clock: Callable[[], int],
         dice: Dice,
     ) -> None:
-        self.state, self.outcomes, self.plan = state, outcomes, plan
-        self.pauses, self.clock = Pauses(partial(state.rows, "pauses"), plan.promises), clock
+        self.state, self.outcomes, self.plan, self._clock = state, outcomes, plan, clock
+        self.pauses = Pauses(partial(state.rows, "pauses"), plan.promises)
         self.connections = {
             name: Connection(name, connector, transport, outcomes, clock, plan.scale.get(name, 1.0))
             for name, connector in plan.connectors.items()
@@ -123,13 +134,22 @@ class Dispatch:
             part.cancel()
         stopping.cancel()
         await asyncio.gather(*work, stopping, return_exceptions=True)
+        for why in [part.exception() for part in done - {stopping}]:
+            if isinstance(why, ClockJumped):
+                for lanes in self.lanes.values():
+                    lanes.clock_was_set(why.by)
         self._note_changes()
         self.outcomes.close()
         for part in done - {stopping}:
             part.result()  # a part that died is a bug: say so
 
     async def _follow(self) -> None:
+        passed = asyncio.get_running_loop().time
+        ahead = self._clock() - int(passed() * SECOND)
         while True:
+            before, ahead = ahead, self._clock() - int(passed() * SECOND)
+            if abs(ahead - before) > JUMP_US:
+                raise ClockJumped(ahead - before)
             self.news.clear()
             while self._take(restarted=False):
                 await asyncio.sleep(0)
@@ -164,7 +184,7 @@ class Dispatch:
         return more
 
     def _hold_back(self) -> None:
-        if self.pauses.refresh(self.clock()):
+        if self.pauses.refresh(self._clock()):
             talkers: tuple[Lanes | Levels, ...] = (*self.lanes.values(), *self.levels.values(), *self.prices.values())
             for one in talkers:
                 one.look_again()
@@ -202,6 +222,16 @@ class Dispatch:
     def standings(self, now: int) -> dict[str, Standing]:
         """Which flows are late, at this moment in microseconds."""
         return standings(self.plan.promises, self.lanes, (*self.levels.values(), *self.prices.values()), self.polls, now)
+
+    def backlogs(self, now: int) -> dict[str, Backlog]:
+        """What waits for each system, at this moment in microseconds."""
+        told = (*self.levels.values(), *self.prices.values())
+        return {
+            name: backlog(
+                one, self.lanes[name], [of for of in told if of.connection is one], [of for of in self.polls if of.connection is one], now
+            )
+            for name, one in self.connections.items()
+        }
 
     @property
     def waiting(self) -> int:

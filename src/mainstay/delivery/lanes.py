@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from mainstay.contract.talk import LINGERS_S, Repeat
 from mainstay.delivery.connection import Connection
 from mainstay.delivery.outcomes import Attempt, Outcomes
 from mainstay.delivery.pauses import NOTHING_HELD, Pauses
-from mainstay.delivery.retry import BREAKER_S_MAX, TRIES_MAX, Dice, age_us_max, backoff_us
+from mainstay.delivery.retry import BREAKER_S_MAX, PAUSE_US_MAX, TRIES_MAX, Dice, age_us_max, backoff_us
 from mainstay.landscape import TELLS
 from mainstay.model.commands import AnyCommand, Command, Fetch
 from mainstay.model.failures import Failure, Halt, Reject, Retry, Unknown
@@ -93,6 +93,10 @@ class Lanes:
         """Intents that have not ended."""
         return sum(len(lane) for lane in self._lanes.values())
 
+    def kinds(self) -> Counter[str]:
+        """Intents that have not ended, by command."""
+        return Counter(type(task.command).__name__ for lane in self._lanes.values() for task in lane)
+
     def oldest(self) -> dict[str, int]:
         """Since when the oldest intent waits that tells of each object, in microseconds."""
         found: dict[str, int] = {}
@@ -129,7 +133,8 @@ class Lanes:
 
     def add(self, intent: int, at: int, entity: int, body: bytes, attempt: Attempt | None, *, restarted: bool) -> None:
         """Take over an intent. After a restart nobody knows whether it was sent: what a repeat would double is looked up first."""
-        task = Task(intent, at, entity, _commands.decode(unpack(body)), attempt or Attempt(), at, restarted)
+        now = self.connection.clock()
+        task = Task(intent, min(at, now), entity, _commands.decode(unpack(body)), attempt or Attempt(), at, restarted)
         sink = self._sink(task)
         if restarted and sink is not None and sink.repeat is not Repeat.KEYED:
             task.lingers = self.connection.after(LINGERS_S)
@@ -137,9 +142,16 @@ class Lanes:
                 task.attempt.status = "unknown"
         lane = self._lanes.setdefault(task.lane, deque())
         lane.append(task)
+        task.attempt.next_at = min(task.attempt.next_at, now + PAUSE_US_MAX)  # a later time is of another clock
         if len(lane) == 1:
             heapq.heappush(self._heads, (task.attempt.next_at, task.id, task))
             self._wake.set()
+
+    def clock_was_set(self, by: int) -> None:
+        """Pauses end when they would have ended: so many microseconds later by the clock that counts now."""
+        for task in (task for lane in self._lanes.values() for task in lane if task.attempt.tries):
+            task.attempt.next_at += by
+            self.outcomes.attempt(task.id, task.attempt)
 
     def _sink(self, task: Task) -> Sink | None:
         return self.connector.manifest.sink(type(task.command).__name__)
@@ -166,6 +178,8 @@ class Lanes:
         held: list[tuple[int, int, Task]] = []
         gathering: dict[str, list[Task]] = {}
         soonest: int | None = None
+        if pause := self.connection.breaker.pause(now):  # thousands may wait: none of them needs to hear it
+            return pause / SECOND
         while self._heads and len(self._talking) < CONVERSATIONS and self._heads[0][0] <= now:
             head = heapq.heappop(self._heads)
             task = head[2]
@@ -237,14 +251,15 @@ class Lanes:
         sink = self._sink(task)
         ttl = sink.key_ttl_s if sink else None
         age = self.connection.clock() - task.keyed_at
-        return bool(ttl and (task.attempt.tries or task.restarted) and age > ttl * KEY_MARGIN * SECOND)
+        old = bool(ttl) and not 0 <= age <= int(ttl or 0) * KEY_MARGIN * SECOND  # below 0 the clock was set back: nobody knows
+        return old and bool(task.attempt.tries or task.restarted)
 
     async def _push(self, commands: Sequence[Command]) -> list[Outcome]:
         try:
             if isinstance(commands[0], Fetch):
-                rows = await self.connection.hold(self.connector.fetch(commands[0].feed, commands[0].reference))
+                rows = await self.connection.hold(self.connector.fetch(commands[0].feed, commands[0].reference), kind="Fetch")
                 return [Done(rows=rows)]
-            outcomes = await self.connection.hold(self.connector.push(commands))
+            outcomes = await self.connection.hold(self.connector.push(commands), kind=type(commands[0]).__name__)
             assert len(outcomes) == len(commands), f"{self.connection.name} gave {len(outcomes)} outcomes for {len(commands)} commands"
             return outcomes
         except Failure as failure:

@@ -150,7 +150,9 @@ class Levels:
             return
         try:
             outcomes: list[Done | Failure] = await self.connection.hold(
-                self.connection.connector.push([command for _, command in pairs]), on_first=lambda: self._permitted(pairs)
+                self.connection.connector.push([command for _, command in pairs]),
+                on_first=lambda: self._permitted(pairs),
+                kind=self.command,
             )
         except Failure as failure:
             outcomes = [failure] * len(pairs)

@@ -14,7 +14,8 @@ from mainstay.model.cards import notice, redacted
 from mainstay.model.commands import SetLevel, SetPrice
 from mainstay.model.failures import Reject
 from mainstay.model.outcome import TOPIC, Outcome
-from mainstay.storage.database import ask
+from mainstay.storage.database import STORE_FAILED, ask
+from mainstay.storage.failing import Failing
 from mainstay.storage.inbox import Inbox, New
 
 GROUP_S = 0.002  # outcomes that end within this time share a commit
@@ -42,6 +43,7 @@ class Outcomes:
         self._attempts: dict[int, Attempt] = {}
         self._listed: dict[tuple[str, int], tuple[int, int]] = {}
         self._flushing: asyncio.TimerHandle | None = None
+        self._failing = Failing("keep what was learnt")
 
     # --- what is known -----------------------------------------------------------------------------------------------
     def attempts(self) -> dict[int, Attempt]:
@@ -91,7 +93,16 @@ class Outcomes:
     # --- group commit ------------------------------------------------------------------------------------------------
     def _soon(self) -> None:
         if self._flushing is None:
-            self._flushing = asyncio.get_running_loop().call_later(GROUP_S, self.flush)
+            self._flushing = asyncio.get_running_loop().call_later(GROUP_S, self._try)
+
+    def _try(self) -> None:
+        """What cannot be committed now waits for the next time."""
+        try:
+            self.flush()
+        except STORE_FAILED as failed:
+            self._failing.failed(failed)
+        else:
+            self._failing.worked()
 
     def flush(self) -> None:
         """Commit what has gathered. Synchronous on the loop: a thread beside a busy loop would be slower (reference/perf.md, D)."""

@@ -50,7 +50,7 @@ class Poll:
     def _resume(self) -> None:
         """Since when a time of day counts as passed: since the last reading began, or since the schedule was first seen."""
         if known := self.outcomes.mark(self._read):
-            self.read_at = int(known)
+            self.read_at = min(int(known), self.connection.clock())  # it was read before now, whatever the clock said then
         else:
             self.outcomes.inbox.add([], [(self._read, str(self.read_at))])
 
@@ -87,7 +87,7 @@ class Poll:
         """Read one page; returns the seconds to wait before the next, where no time of day says when."""
         connection, now = self.connection, self.connection.clock()
         try:
-            page = await connection.hold(connection.connector.pull(self.feed.name, self.outcomes.mark(self.name)))
+            page = await connection.hold(connection.connector.pull(self.feed.name, self.outcomes.mark(self.name)), kind=self.feed.name)
         except Failure as failure:
             return self._failed(failure)
         except Exception as bug:  # one feed that we cannot read stops only itself

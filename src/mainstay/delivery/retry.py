@@ -7,6 +7,7 @@ from typing import Protocol
 from mainstay.model.times import DAY, HOUR, SECOND
 
 BACKOFF_S_MIN, BACKOFF_S_MAX = 0.2, 300.0
+PAUSE_US_MAX = int(1.1 * DAY)  # what the other side asks for is at most a day (`retry_after_s`), and the jitter
 TRIES_MAX = 400  # with the longest pause this is more than a day
 AGE_US_MIN, AGE_US_MAX = 8 * HOUR, DAY  # an outage of a night mends itself; then a person decides, as soon as the business needs it
 BREAKER_FAILURES = 8  # in a row, over all lanes of a system
@@ -58,11 +59,15 @@ class Breaker:
         self.failures = self.opened = self.until = 0
         self.reason = ""
 
+    def pause(self, now: int) -> int:
+        """Microseconds until a call is worth trying."""
+        return max(0, self.until - now) if self.failures >= BREAKER_FAILURES else 0
+
     def wait(self, now: int) -> int:
         """Microseconds until a call may pass; at the end of a pause one probe goes and the others keep waiting."""
         if self.failures < BREAKER_FAILURES:
             return 0
-        if now < self.until:
-            return self.until - now
+        if pause := self.pause(now):
+            return pause
         self.until = now + int(BREAKER_S_MAX * SECOND)
         return 0

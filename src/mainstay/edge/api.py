@@ -15,8 +15,8 @@ from starlette.routing import Route
 
 from mainstay.edge.letters import Letters
 from mainstay.edge.openapi import Endpoint, document
-from mainstay.edge.problems import Problem, as_problem, problem
-from mainstay.edge.record import Overloaded, Recorder
+from mainstay.edge.problems import NotNow, Problem, Unwritable, as_problem, problem
+from mainstay.edge.record import Recorder
 from mainstay.edge.strict import read, refuse_card
 from mainstay.edge.whose import with_owner, with_people
 from mainstay.flows import journey
@@ -28,6 +28,8 @@ from mainstay.landscape import MAINSTAY, OPERATOR, Duties
 from mainstay.model.secrets import Secret
 from mainstay.stock.view import ChannelPolicy
 from mainstay.storage.bell import POLL_S
+from mainstay.storage.database import STORE_FAILED
+from mainstay.storage.failing import Failing
 from mainstay.storage.inbox import InboxReader
 from mainstay.storage.packing import Damaged, unpack
 from mainstay.storage.state import State
@@ -81,6 +83,7 @@ class Api:
         self.tokens, self.policies, self.metrics, self.ready, self.duties = tokens, policies, metrics, ready, duties
         self.standing = standing  # lag and delivery, as the status shows them
         self.letters = Letters(self._aside, self._decided, duties)
+        self._failing = Failing("answer what is asked")
         self.endpoints = (
             Endpoint(
                 "POST", "/v1/reservations", "channel", "Reserve units before selling them: all lines or none", self.reserve,
@@ -139,9 +142,11 @@ class Api:
                 return Response(problem(why.status, why.code, why.detail), why.status, media_type="application/problem+json")
             except Damaged as why:
                 return Response(problem(500, why.code, why.why), 500, media_type="application/problem+json")
-            except Overloaded:
-                answer = problem(503, "overloaded", "more waits than we hold; send it again")
-                return Response(answer, 503, {"retry-after": "1"}, media_type="application/problem+json")
+            except NotNow as now:
+                return _not_now(now)
+            except STORE_FAILED as failed:
+                self._failing.failed(failed)
+                return _not_now(Unwritable())
 
         return run
 
@@ -174,7 +179,7 @@ class Api:
                     await asyncio.wait([future], timeout=POLL_S)
                     self.waiters.look()
                 return future.result()
-        except TimeoutError:
+        except (TimeoutError, *STORE_FAILED):
             detail = "the request is recorded but not decided yet; ask again with the same Idempotency-Key or id"
             return 504, problem(504, "no_decision_yet", detail)
         finally:
@@ -297,6 +302,11 @@ def _is_of(channel: str, found: Mapping[str, Any]) -> bool:
     if found["now"]:
         return bool(found["now"]["system"] == channel)
     return any(known["as"] == f"{channel}/reservation" for known in found["known_as"])
+
+
+def _not_now(why: NotNow) -> Response:
+    answer, after = problem(503, why.code, why.detail), {"retry-after": str(why.after_s)}
+    return Response(answer, 503, after, media_type="application/problem+json")
 
 
 async def _missing(request: Request, error: Exception) -> Response:

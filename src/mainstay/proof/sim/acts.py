@@ -31,6 +31,10 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
     "forgotten": {"shop buys": 6, "warehouse packs": 6, "buyer is erased": 5, "goods come back": 3, "crash": 1},
     "prices": {"shop buys": 5, "amazon buys": 4, "webshop buys": 3, "warehouse packs": 3, "price changes": 6, "outage": 1},
     "power cuts": {kind: often for kind, often in KINDS.items() if kind not in ("crash", "count")},  # nobody takes what was promised away
+    "clocks": {
+        "shop buys": 5, "amazon buys": 4, "webshop buys": 5, "till sells": 3, "warehouse packs": 5, "abandons": 3, "outage": 1,
+        "crash": 1, "clock is set": 6,
+    },
     "counts": {"shop buys": 4, "webshop buys": 4, "till sells": 3, "warehouse packs": 3, "goods arrive": 3, "count": 6},
 }  # fmt: skip
 

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from mainstay.contract.connector import Connector
-from mainstay.delivery.dispatch import Dispatch, Plan
+from mainstay.delivery.dispatch import ClockJumped, Dispatch, Plan
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.edge.api import Api, Waiters
 from mainstay.edge.receive import Door
@@ -78,7 +78,9 @@ class Machine:
         self, place: Path, fittings: Fittings, wires: Wires, clock: Callable[[], int], dice: random.Random, batch_max: int,
         watch: Callable[[Machine], None], disk: Disk | None = None,
     ) -> None:  # fmt: skip
-        self.place, self.fittings, self.wires, self.clock, self.dice = place, fittings, wires, clock, dice
+        self.place, self.fittings, self.wires, self.dice = place, fittings, wires, dice
+        self.set_by = 0  # microseconds by which this machine's clock is wrong
+        self._true = clock
         self.batch_max, self.watch = batch_max, watch
         self.commits = 0
         self.taken: list[Taken] = []  # all that the core has committed
@@ -124,6 +126,9 @@ class Machine:
             self._start(self._upkeep())
         self._ring()
 
+    def clock(self) -> int:
+        return self._true() + self.set_by
+
     def core(self, state: State) -> Intake:
         """The core over a store."""
         intake = Intake(World(state), self.fittings.shop)
@@ -158,8 +163,9 @@ class Machine:
         if work.cancelled():
             return
         failed = work.exception() or AssertionError("dispatch ended by itself")
-        if not (self.disk and isinstance(failed, STORE_FAILED)):
+        if not isinstance(failed, ClockJumped) and not (self.disk and isinstance(failed, STORE_FAILED)):
             raise failed
+        self.wires.fired["begun anew"] += isinstance(failed, ClockJumped)
         self._died()
 
     def _died(self) -> None:
@@ -167,6 +173,11 @@ class Machine:
         if self.up:
             self.crash()
             asyncio.get_running_loop().call_later(RESTART_S, self._restart)
+
+    def set_clock(self, by: int) -> None:
+        """Somebody sets the clock of this machine, so that it is wrong by so many microseconds."""
+        self.set_by = by
+        self._ring()
 
     def _restart(self) -> None:
         try:
@@ -271,8 +282,6 @@ class Machine:
             await self._start(app(scope, receive, send))
         except asyncio.CancelledError:
             return 0, b""
-        except STORE_FAILED:  # what uvicorn makes of it
-            return 0 if self.disk and self.disk.is_dark else 500, b""
         if self.disk and self.disk.is_dark:
             return 0, b""
         return told[0]["status"], b"".join(message.get("body", b"") for message in told[1:])

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 
 from mainstay.flows.propagate import shelves_of
 from mainstay.flows.rebuild import CONSERVED, verify
-from mainstay.model.times import SECOND
+from mainstay.model.times import DAY, SECOND
 from mainstay.proof.books import MUST_BE_ZERO, believed, compare, is_named
 from mainstay.proof.disk import Disk
 from mainstay.proof.history import CURRENCY, Product, Story
@@ -156,6 +156,8 @@ class Stage:
         for twin in self.wires.twins.values():
             twin.weather = Weather()
         await self._come_to_rest()
+        if self.troupe.played["clock is set"]:
+            await self.troupe.channels_look()
         self._agree(prove)
         if prove or self.swarm.seed % READ_EVERY == 0:
             await self._read()
@@ -172,6 +174,7 @@ class Stage:
     async def _come_to_rest(self) -> None:
         """Faults have stopped. People do their work until nothing moves any more, or it never will."""
         ends, quiet, dice = self.loop.time() + CALM_S_MAX, 0, random.Random(self.swarm.seed + 3)
+        ends += DAY / SECOND if self.troupe.played["clock is set"] else 0  # what was to happen later is due by the clock of then
         while quiet < 5:
             if self.loop.time() > ends:
                 raise Broken(f"it does not come to rest: {self.under_way()}")

@@ -1,0 +1,66 @@
+"""The dispatch process: calls to systems, over outcomes.db."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import structlog
+
+from mainstay.app import build
+from mainstay.app.build import House, clock
+from mainstay.app.meters import snapshot
+from mainstay.app.snapshots import write_snapshot
+from mainstay.app.upkeep import again_and_again, wait_for_state
+from mainstay.delivery.dispatch import ClockJumped, Dispatch
+from mainstay.delivery.http import Http
+from mainstay.delivery.outcomes import Outcomes
+from mainstay.flows.propagate import Propagate
+from mainstay.storage.archive import Archive
+from mainstay.storage.bell import Bell, Ringer
+from mainstay.storage.state import State
+
+log = structlog.get_logger("roles")
+
+
+async def run_dispatch(house: House, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+    """The dispatch process."""
+    core = Ringer(house.data, "core")
+    transport = Http()
+    outcomes = Outcomes(house.data / "outcomes.db", clock, core.ring)
+    bell = Bell(house.data, "dispatch")  # once the store is ours: a second process would take the bell of the first
+    state = await wait_for_state(house.data, stop)
+    propagate = Propagate(state, build.channel_policies(house), build.by_sku(house), build.pricing(house))
+    plan = build.plan(house, build.scales(house))
+    dispatch = Dispatch(state, outcomes, plan, transport, propagate, clock, random.Random())
+    archive = Archive(house.data, outcomes.inbox, "outcomes")
+    loop = asyncio.get_running_loop()
+
+    def rung() -> None:
+        bell.drain()
+        dispatch.news.set()
+
+    loop.add_reader(bell.fileno(), rung)
+    upkeep = asyncio.create_task(_upkeep(house, dispatch, archive, state, outcomes))
+    ready()
+    try:
+        await dispatch.run(stop)
+    except ClockJumped as why:  # the supervisor starts it again
+        log.error("begins_anew", why=str(why))
+    finally:
+        upkeep.cancel()
+        write_snapshot(house.data, "dispatch", snapshot(dispatch))
+        await transport.close()
+        loop.remove_reader(bell.fileno())
+        bell.close()
+        state.close()
+
+
+async def _upkeep(house: House, dispatch: Dispatch, archive: Archive, state: State, outcomes: Outcomes) -> None:
+    def work() -> None:
+        write_snapshot(house.data, "dispatch", snapshot(dispatch))
+        outcomes.flush()
+        archive.step(state)
+
+    await again_and_again(work, "the upkeep of dispatch")
