@@ -27,6 +27,7 @@ from mainstay.edge.receive import Door, Receive, Scope, Send
 from mainstay.edge.record import Recorder
 from mainstay.flows import journey
 from mainstay.flows.ask import Desk
+from mainstay.flows.exposure import Exposure
 from mainstay.flows.heap import look_seldom
 from mainstay.flows.intake import Intake
 from mainstay.flows.operate import Operators
@@ -156,9 +157,11 @@ async def run_dispatch(house: House, stop: asyncio.Event, ready: Callable[[], No
     outcomes = Outcomes(house.data / "outcomes.db", clock, core.ring)
     bell = Bell(house.data, "dispatch")  # once the store is ours: a second process would take the bell of the first
     state = await _wait_for_state(house.data, stop)
-    propagate = Propagate(state, build.channel_policies(house), build.by_sku(house), build.pricing(house))
+    policies = build.channel_policies(house)
+    exposure = Exposure(policies, outcomes, clock)
+    propagate = Propagate(state, policies, build.by_sku(house), build.pricing(house), exposure)
     plan = build.plan(house, build.scales(house))
-    dispatch = Dispatch(state, outcomes, plan, transport, propagate, clock, random.Random())
+    dispatch = Dispatch(state, outcomes, plan, transport, propagate, clock, random.Random(), exposure)
     archive = Archive(house.data, outcomes.inbox, "outcomes")
     loop = asyncio.get_running_loop()
 

@@ -17,7 +17,7 @@ from mainstay.delivery.files import Folder, Inflow
 from mainstay.delivery.hooks import Hooks
 from mainstay.delivery.lanes import Lanes
 from mainstay.delivery.lateness import Promise, Standing, standings
-from mainstay.delivery.levels import Levels, Prices
+from mainstay.delivery.levels import Exposes, Levels, Prices
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.polls import Pace, Poll
 from mainstay.delivery.retry import Dice
@@ -74,6 +74,7 @@ class Dispatch:
         propagate: Propagates,
         clock: Callable[[], int],
         dice: Dice,
+        exposure: Exposes | None = None,
     ) -> None:
         self.state, self.outcomes, self.plan = state, outcomes, plan
         self.connections = {
@@ -84,7 +85,7 @@ class Dispatch:
             name: Lanes(one, outcomes, dice, self._fill, self._ended, plan.urgent.get(name, {})) for name, one in self.connections.items()
         }
         self.levels = {
-            channel: Levels(channel, self.connections[system], outcomes, propagate.levels, dice)
+            channel: Levels(channel, self.connections[system], outcomes, propagate.levels, dice, exposure)
             for channel, system in plan.channels.items()
         }
         self.prices = {system: Prices(system, self.connections[system], outcomes, propagate.prices, dice) for system in plan.pricing}
