@@ -78,7 +78,9 @@ class Levels:
         self.sent = 0
         self._wake = asyncio.Event()
         self._talking: set[asyncio.Task[None]] = set()
-        self._asking: asyncio.Task[None] | None = None  # it waits until its first call is permitted: what changes meanwhile goes with the next
+        self._asking: asyncio.Task[None] | None = (
+            None  # it waits until its first call is permitted: what changes meanwhile goes with the next
+        )
 
     def changed(self, items: Sequence[int], seq: int, at: int) -> None:
         starved, self._newest = self.connection.starved_us, max(self._newest, seq)

@@ -128,6 +128,11 @@ class Exposure:
         self._look_at[channel] = now + int(LOOK_S * SECOND)
         return [item for item, used in self._used[channel].items() if self._need(channel, rate_per_s(self._selling.get(item), now)) < used]
 
+    @property
+    def holding(self) -> int:
+        """How many numbers, of all channels and items, less is shown than without a buffer, or may be."""
+        return sum(map(len, self._used.values()))
+
     def look_in_s(self, channel: str) -> float | None:
         """After how many seconds to ask again what is released; None where nothing is kept back."""
         return max(0.0, (self._look_at[channel] - self.clock()) / SECOND) if self._used.get(channel) else None

@@ -31,8 +31,8 @@ from mainstay.landscape.survey import Spot
 from mainstay.landscape.traffic import LATENCIES, Traffic
 
 __all__ = [
-    "FAILURE_MODES", "FASTEST", "FINDINGS", "GROUPS", "LATENCIES", "MAINSTAY", "MEASURED", "OBJECTS", "OPERATOR", "OWN_API", "PAGE", "QUESTIONS",
-    "READ_FOLDERS", "TELLS", "Admission", "Admitted", "Answers", "Claim", "Duties", "Finding", "Flow", "Landscape", "Misdeclared", "Name",
-    "Offer", "Pattern", "Proposal", "Setting", "Spot", "System", "Traffic", "check", "counted", "demo", "is_contact", "is_private",
-    "likely", "page", "places", "read", "resolve", "resolve_settings", "schema", "speaks", "write",
+    "FAILURE_MODES", "FASTEST", "FINDINGS", "GROUPS", "LATENCIES", "MAINSTAY", "MEASURED", "OBJECTS", "OPERATOR", "OWN_API", "PAGE",
+    "QUESTIONS", "READ_FOLDERS", "TELLS", "Admission", "Admitted", "Answers", "Claim", "Duties", "Finding", "Flow", "Landscape",
+    "Misdeclared", "Name", "Offer", "Pattern", "Proposal", "Setting", "Spot", "System", "Traffic", "check", "counted", "demo",
+    "is_contact", "is_private", "likely", "page", "places", "read", "resolve", "resolve_settings", "schema", "speaks", "write",
 ]  # fmt: skip

@@ -102,8 +102,8 @@ class Channel(Part, frozen=True):
     buffer: Annotated[
         Annotated[int, Meta(ge=0)] | Literal["measured"],
         Meta(
-            description='Units held back from this channel; or "measured": for each SKU as many as may be sold, at its measured rate, in the'
-            " measured time until a number is there."
+            description='Units held back from this channel; or "measured": of each SKU as many as may be sold, at its measured rate,'
+            " in the measured time until a number is there."
         ),
     ] = 0
     oversell_chance: Annotated[

@@ -47,7 +47,7 @@ class Kept(Struct, frozen=True, omit_defaults=True):
 
 def sold(known: Selling | None, units: int, at: int) -> Selling:
     """So many units more were sold at this moment."""
-    if known is None or (now := _remembered(known, at)) < FORGOTTEN and at - known.since > MEMORY_S * SECOND:
+    if known is None or ((now := _remembered(known, at)) < FORGOTTEN and at - known.since > MEMORY_S * SECOND):
         return Selling(at, 0.0, at)
     return Selling(known.since, now + units, at)
 

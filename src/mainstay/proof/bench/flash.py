@@ -9,18 +9,18 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
 from mainstay.connectors.shopify import Shopify
-from mainstay.contract.connector import Budget, settings_of
+from mainstay.contract.connector import settings_of
 from mainstay.contract.talk import Reply
 from mainstay.delivery.connection import Lost
 from mainstay.delivery.dispatch import Plan
 from mainstay.flows.shop import Shop
 from mainstay.flows.tell import statements_of
 from mainstay.landscape import OPERATOR, Admission, read
+from mainstay.model.commands import SetLevel
 from mainstay.model.failures import Failure
 from mainstay.model.secrets import Secret
 from mainstay.model.times import SECOND
@@ -42,7 +42,7 @@ ASKS = "webshop"
 SHOPS = ("shop_a", "shop_b", "shop_c")  # sell on their own: one is well, one stalls for a while, one has little rate budget
 STALLS, SLOW = "shop_b", "shop_c"
 PARTS = {ASKS: 0.2, "shop_a": 0.35, "shop_b": 0.25, "shop_c": 0.2}  # of the buyers
-SLOW_PER_S = 2.0  # points a second that other apps leave of its budget: a call takes 10
+SLOW_FACTOR = 0.02  # its bucket fills at 2 points a second, as other apps take the rest; a call takes 10
 STALL_S = 45.0
 WEATHER = {"cut_after": 0.02, "error_before": 0.01, "duplicate": 0.01}
 PER_SKU_PER_MIN = 20  # 10,000 orders a minute over 500 SKUs
@@ -122,8 +122,13 @@ def fittings(numbers: Numbers) -> Fittings:
             settings_of(
                 Shopify,
                 {
-                    "shop": domain(name), "token": Secret(SECRETS["shop-token"]), "webhook_secret": Secret(SECRETS["shop-secret"]),
-                    "location": LOCATION, "currency": CURRENCY, "payment_system": PAYMENTS, "url": url(name),
+                    "shop": domain(name),
+                    "token": Secret(SECRETS["shop-token"]),
+                    "webhook_secret": Secret(SECRETS["shop-secret"]),
+                    "location": LOCATION,
+                    "currency": CURRENCY,
+                    "payment_system": PAYMENTS,
+                    "url": url(name),
                 },
             )  # fmt: skip
         )
@@ -164,12 +169,6 @@ class Lines(Wires):
         return await super().send(method, url, query, headers, body, timeout_s)
 
 
-class _SlowShop(ShopifyTwin):
-    """A shop whose budget other apps have nearly used up."""
-
-    budgets = (Budget("graphql", "cost", 1000, SLOW_PER_S),)
-
-
 def hold(offered: Assortment, numbers: Numbers, place: Path) -> Sold:
     """The sale from its opening to its end, in an empty folder."""
     loop = Clockwork()
@@ -192,8 +191,7 @@ class _Sale:
         self.offered, self.numbers, self.loop = offered, numbers, loop
         self.twins: dict[str, ShopifyTwin] = {}
         for n, name in enumerate(SHOPS, 1):
-            kind = _SlowShop if name == SLOW else ShopifyTwin
-            self.twins[name] = kind(random.Random(n), shop=domain(name), first_id=n * 100_000_001)
+            self.twins[name] = ShopifyTwin(random.Random(n), shop=domain(name), first_id=n * 100_000_001)
             for sku, price in offered.prices.items():
                 self.twins[name].add_product(sku, sku, price, 0, T0)
         named: dict[str, Imitation] = dict(self.twins)
@@ -214,6 +212,7 @@ class _Sale:
         await self._open()
         for twin in self.twins.values():
             twin.weather = Weather(WEATHER)
+        self.twins[SLOW].time_factor = SLOW_FACTOR
         background = [asyncio.ensure_future(self._stall())]
         if self.numbers.every_s:
             background.append(asyncio.ensure_future(self._send_at_times(self.numbers.every_s)))
@@ -241,7 +240,8 @@ class _Sale:
     async def _open(self) -> None:
         """All channels show what is there: every policy begins with the same numbers."""
         if self.numbers.every_s:
-            await asyncio.sleep(30)
+            while not all(self._commands(name) for name in SHOPS):
+                await asyncio.sleep(1)
             await asyncio.gather(*(self._send(name) for name in SHOPS))
         for _ in range(600):
             if all(twin.available(sku) == units for twin in self.twins.values() for sku, units in self.offered.stock.items()):
@@ -267,17 +267,21 @@ class _Sale:
 
     async def _send(self, name: str) -> None:
         """All numbers of a channel, computed now, until they are there."""
-        items = [number for (number,) in rows(self.machine.state.connection, "SELECT id FROM item ORDER BY id")]
-        for start in range(0, len(items), BULK):
+        commands, connection = self._commands(name), self.machine.dispatch.connections[name]
+        for start in range(0, len(commands), BULK):
             while True:
-                self._number += 1
-                commands = self.machine.propagate.levels(name, [(item, self._number) for item in items[start : start + BULK]])
-                connection = self.machine.dispatch.connections[name]
                 try:
-                    await connection.hold(connection.connector.push([one for one in commands if one]))
+                    await connection.hold(connection.connector.push(commands[start : start + BULK]))
                     break
                 except Failure:
                     await asyncio.sleep(AGAIN_S)
+
+    def _commands(self, name: str) -> list[SetLevel]:
+        """A channel's numbers as they are now; none while it is not known what it calls the items."""
+        self._number += 1
+        items = [(number, self._number) for (number,) in rows(self.machine.state.connection, "SELECT id FROM item ORDER BY id")]
+        found = self.machine.propagate.levels(name, items)
+        return [one for one in found if one] if all(found) else []
 
     def _buys(self, wish: Wish) -> None:
         if wish.channel == ASKS:
@@ -319,7 +323,7 @@ class _Sale:
     async def _rest(self) -> None:
         """Until the core has heard of every order."""
         for twin in self.twins.values():
-            twin.weather = Weather()
+            twin.weather, twin.time_factor = Weather(), 1.0
         ends = self.loop.time() + REST_S_MAX
         while self._asking or self.machine.behind() or any(twin.undelivered for twin in self.twins.values()):
             assert self.loop.time() < ends, "it does not come to rest"
