@@ -5,11 +5,14 @@ import asyncio
 import pytest
 
 from mainstay.delivery.outcomes import Outcomes
+from mainstay.flows import journey
 from mainstay.flows.exposure import DELAY_S_FIRST, LOOK_S, Exposure, told_of
+from mainstay.flows.propagate import Propagate
 from mainstay.model.state import Level
 from mainstay.model.times import SECOND
 from mainstay.stock.view import ChannelPolicy
 from mainstay.storage.inbox import InboxReader
+from tests.flows.conftest import an_order
 
 T0 = 1_790_000_000_000_000
 POLICIES = {
@@ -132,6 +135,19 @@ def test_a_restart_knows_the_rate_and_the_delay_and_what_was_kept_back(measured)
     assert abs(measured.kept("shop").need - before.need) <= 1
 
 
+def test_what_is_declared_otherwise_or_not_listed_any_more_is_forgotten(measured):
+    measured.outcomes.keep("kept/1/outlet/", '{"units":3,"need":3,"rate_per_s":1.0,"delay_s":1.0,"chance":0.001}')
+    measured.sells(200, every_s=1.0, until=80)
+    assert measured.kept("shop") and measured.kept("market")
+    measured.again()
+    measured.outcomes.flush()
+    assert [name for name, _ in measured.outcomes.marks("kept/")] == ["kept/1/market/", "kept/1/shop/"]
+    measured.exposure.drop("market", 1)
+    measured.exposure.drop("outlet", 1)
+    measured.outcomes.flush()
+    assert [name for name, _ in measured.outcomes.marks("kept/")] == ["kept/1/shop/"] and measured.exposure.holding == 1
+
+
 def test_people_are_shown_what_was_used_last_until_it_is_free(measured):
     measured.sells(200, every_s=1.0, until=80)
     kept = measured.kept("shop")
@@ -154,3 +170,32 @@ def test_an_idle_process_writes_nothing(measured):
     measured.exposure.delay_s("shop")
     measured.outcomes.flush()
     assert measured.outcomes.inbox.connection.total_changes() == changes
+
+
+# --- from the ledger to the number and its explanation -------------------------------------------------------------------
+def test_orders_make_the_rate_and_the_number_told_is_the_number_explained(core, measured):
+    """Twenty orders, one in a second: the shop, whose numbers take three seconds, is told less than there is, and `stock` says why."""
+    core.count("A", 100)
+    core.flush()
+    item = core.world.item_of["A"]
+    propagate = Propagate(core.state, POLICIES, by_sku=("shop", "outlet"), exposure=measured.exposure)
+    measured.answers("shop", 3.0, times=20)
+    told = []
+    for n in range(20):
+        told += propagate.levels("shop", [(item, n)])
+        core.say("shop", an_order(str(n), lines=(("A", 1, 500),)))
+        core.flush()
+        measured.pass_s(1)
+    told += propagate.levels("shop", [(item, 20)])
+    assert [one.quantity for one in told[:2]] == [100, 99], "two looks, one sale: that is no rate yet"
+    assert told[-1].quantity == 80 - measured.kept("shop", 80).need and 8 <= measured.kept("shop", 80).need <= 12
+    assert propagate.levels("market", [(item, 1)]) == [None] and propagate.levels("outlet", [(item, 1)])[0].quantity == 78
+    assert len({one.key for one in told}) == len(told)
+    measured.outcomes.flush()
+    with_marks = told_of(InboxReader(measured.folder / "outcomes.db"), item)
+    shown = journey.stock(core.state, "A", POLICIES, *with_marks)["channels"]
+    assert shown["shop"]["steps"][-1]["units"] == told[-1].quantity
+    assert shown["shop"]["steps"][-2]["what"].startswith(f"less {shown['shop']['kept']['units']} kept back: 1/s sell, 3 s until")
+    assert shown["outlet"]["kept"] is None and shown["outlet"]["steps"][-1]["units"] == 78
+    measured.pass_s(1_200)
+    assert measured.exposure.released("shop") == [item] and propagate.levels("shop", [(item, 20)])[0].quantity == 80

@@ -24,7 +24,6 @@ from mainstay.model.times import SECOND
 from mainstay.storage.database import STORE_FAILED
 
 LATENCIES_HELD = 2_000  # the newest of each channel
-TRIES_COUNTED = 5  # a number waits for some seconds at the most after its channel has come back; the breaker spares a channel that is down
 LOOK_S_MIN = 0.05  # between two looks at what is free again
 CONVERSATIONS = 8  # a slow call does not hold up the next ones; no item is in two at once
 
@@ -78,9 +77,7 @@ class Levels:
         self.sent = 0
         self._wake = asyncio.Event()
         self._talking: set[asyncio.Task[None]] = set()
-        self._asking: asyncio.Task[None] | None = (
-            None  # it waits until its first call is permitted: what changes meanwhile goes with the next
-        )
+        self._asking: asyncio.Task[None] | None = None  # its first call is not permitted yet
 
     def changed(self, items: Sequence[int], seq: int, at: int) -> None:
         starved, self._newest = self.connection.starved_us, max(self._newest, seq)
@@ -110,6 +107,7 @@ class Levels:
             while True:
                 self._release()
                 now = self.connection.clock()
+                # While one waits for the vendor's budget, what changes gathers, and is computed for the next: a number never queues.
                 while self._asking is None and len(self._talking) < CONVERSATIONS and (batch := self._pick(now)):
                     self._asking = talking = asyncio.create_task(self._talk(batch))
                     self._talking.add(talking)
@@ -217,7 +215,7 @@ class Levels:
         after = failure.after_s if isinstance(failure, Retry) else None
         back = self.busy.pop(item)
         newer = self.dirty.get(item)
-        pause = backoff_us(min(back.tries, TRIES_COUNTED), self.dice, after)
+        pause = backoff_us(min(back.tries, 8), self.dice, after)
         now = self.connection.clock()
         lingers = max(back.lingers, self.connection.after(failure.lingers_s))
         self.dirty[item] = Dirty(newer.seq if newer else back.seq, back.at, back.starved, now + pause, min(back.tries + 1, 20), lingers)

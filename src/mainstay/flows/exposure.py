@@ -47,13 +47,17 @@ class Exposure:
         self._look_at = dict.fromkeys(self.policies, 0)
         self._begun = clock()
         for item, channel, kept in _written(outcomes.marks("kept/")):
-            if channel in self._used:
-                self._used[channel][item] = kept.need
-                self._selling[item] = selling_at(kept.rate_per_s, self._begun)
+            if channel not in self._used:
+                outcomes.forget(_mark(item, channel))  # it is declared otherwise now
+                continue
+            self._used[channel][item] = kept.need
+            self._selling[item] = selling_at(kept.rate_per_s, self._begun)
 
     # --- what is measured ----------------------------------------------------------------------------------------------
     def seen(self, item: int, levels: Iterable[Level]) -> None:
         """The newest rows of an item, at all its locations: what is free no more was sold, unless somebody counted."""
+        if not self.policies:
+            return
         units = counted = 0
         for level in levels:
             units += free(level)
@@ -104,8 +108,7 @@ class Exposure:
         rate = rate_per_s(self._selling.get(item), self.clock())
         need = self._need(channel, rate)
         if not need:
-            if self._used[channel].pop(item, None) is not None:
-                self.outcomes.forget(_mark(item, channel))
+            self.drop(channel, item)
             return None
         beside = {name for name in sellers if (one := self.policies.get(name)) and one.locations == policy.locations}
         needs = {name: self._need(name, rate) for name in beside | {channel}}
@@ -114,6 +117,11 @@ class Exposure:
         self._used[channel][item] = need
         self.outcomes.keep(_mark(item, channel), msgspec.json.encode(kept).decode())
         return kept
+
+    def drop(self, channel: str, item: int) -> None:
+        """Nothing is kept back of an item here, or it is not listed any more."""
+        if channel in self._used and self._used[channel].pop(item, None) is not None:
+            self.outcomes.forget(_mark(item, channel))
 
     def _need(self, channel: str, rate: float) -> int:
         chance = self.policies[channel].chance
@@ -130,7 +138,7 @@ class Exposure:
 
     @property
     def holding(self) -> int:
-        """How many numbers, of all channels and items, less is shown than without a buffer, or may be."""
+        """Of how many numbers, over all channels and items, something may be kept back."""
         return sum(map(len, self._used.values()))
 
     def look_in_s(self, channel: str) -> float | None:

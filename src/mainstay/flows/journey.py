@@ -205,6 +205,7 @@ def stock(
 ) -> dict[str, Any] | None:
     """What there is of a SKU, how each channel's number came about, and what moved it last. `told_now`: channel -> last level told;
     `kept_now`: channel -> what was kept back from it then, where that is measured."""
+    kept_now = {channel: kept for channel, kept in kept_now.items() if channel in policies and policies[channel].chance is not None}
     found = state.load("find_items", [sku])
     if not found:
         return None

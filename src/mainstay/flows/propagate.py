@@ -44,6 +44,8 @@ class Propagate:
             sku, ids = names[item]
             known = sku if policy.system in self.by_sku else ids.get(policy.system)
             if known is None:
+                if self.exposure:
+                    self.exposure.drop(channel, item)
                 commands.append(None)
                 continue
             kept, moment = None, ""
