@@ -370,6 +370,24 @@ class Keeping:
         return max(0.0, (self.free_at - self.desk.clock()) / 1e6) if self.free_at else None
 
 
+def test_an_item_that_fails_by_itself_does_not_count_for_how_long_numbers_take(desk, channel, run):
+    keeping = Keeping(desk, channel, 3_600)
+    channel.levels = Levels("shop", desk.connection, desk.outcomes, channel.commands, desk.dice, keeping)
+    channel.stall = {1}
+
+    async def busy():
+        working = asyncio.ensure_future(channel.work(400))
+        for n in range(300):
+            channel.change(_2=n, **({"_1": n} if not n else {}))
+            await asyncio.sleep(1)
+        channel.stall = set()
+        await working
+
+    run(busy())
+    assert channel.shown == {1: 0, 2: 299}
+    assert max(keeping.ages) < 2e6, "item 1 waited for five minutes"
+
+
 def test_what_is_given_free_is_told_without_a_change_and_the_time_that_numbers_take_is_measured(desk, channel, run):
     keeping = Keeping(desk, channel, 30)
     channel.levels = Levels("shop", desk.connection, desk.outcomes, channel.commands, desk.dice, keeping)

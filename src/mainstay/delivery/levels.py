@@ -24,6 +24,7 @@ from mainstay.model.times import SECOND
 from mainstay.storage.database import STORE_FAILED
 
 LATENCIES_HELD = 2_000  # the newest of each channel
+TRIES_OF_ALL = 3  # an item that failed so often while its channel is well fails by itself
 LOOK_S_MIN = 0.05  # between two looks at what is free again
 CONVERSATIONS = 8  # a slow call does not hold up the next ones; no item is in two at once
 
@@ -146,7 +147,8 @@ class Levels:
 
     async def _talk(self, batch: list[int]) -> None:
         """Compute what to tell as late as possible, tell it, note what was confirmed."""
-        ages = [self.busy[item].at for item in batch]
+        # An item that fails again and again where others do not says nothing of how long numbers take.
+        ages = [one.at for item in batch if (one := self.busy[item]).tries < TRIES_OF_ALL or not self.connection.healthy]
         if self.exposure:
             self.exposure.told(self.channel, ages, done=False)
         try:
