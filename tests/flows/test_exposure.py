@@ -94,6 +94,19 @@ def test_the_last_units_are_shown_where_the_number_is_there_first(measured):
     assert measured.kept("market", 3, sellers=("market",)).units == 0, "who alone lists it has the last units anyway"
 
 
+@pytest.mark.parametrize(("locations", "left"), [((), True), (("north",), True), (("south",), False)])
+def test_where_somebody_asks_first_the_last_units_are_left_to_them(measured, locations, left):
+    policies = {
+        "shop": ChannelPolicy(channel="shop", system="shop", chance=0.001, locations=("north", "west")),
+        "till": ChannelPolicy(channel="till", system="till", asks_first=True, locations=locations),
+    }
+    measured.exposure = Exposure(policies, measured.outcomes, lambda: measured.now)
+    measured.sells(200, every_s=1.0, until=80)
+    assert measured.kept("shop", 3, sellers=("shop",)).units == (5 if left else 0), (
+        "a second on its way: mean 1, more than 5 in 6 of 10,000"
+    )
+
+
 def test_a_count_is_no_sale(measured):
     measured.sells(100, every_s=1.0, until=99)
     measured.exposure.seen(1, [Level(257, on_hand=40, counted_at=measured.now)])

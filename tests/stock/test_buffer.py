@@ -80,18 +80,25 @@ needs_of = st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), st.integers(0,
 
 @given(st.integers(0, 60), needs_of, st.integers(1, 10_000))
 def test_no_unit_is_kept_back_from_everybody(available, needs, item):
-    shown = {name: max(0, available - kept_back(available, needs, name, item)[0]) for name in needs}
+    shown = {name: max(0, available - kept_back(available, needs, name, item, asked=False)[0]) for name in needs}
     assert max(shown.values()) > 0 or available == 0
     assert all(units == available - needs[name] for name, units in shown.items() if available > max(needs.values()))
     if available <= min(needs.values()):
         assert sorted(shown.values()) == [0] * (len(needs) - 1) + [available], "one has the last units, all of them"
 
 
+@given(st.integers(0, 60), needs_of, st.integers(1, 10_000))
+def test_who_asks_first_is_left_the_last_units(available, needs, item):
+    assert all(kept_back(available, needs, name, item, asked=True) == (needs[name], False) for name in needs)
+
+
 def test_the_last_units_go_to_another_channel_with_each_item():
     needs = {"amazon": 3, "shop": 3}
-    alone = [[name for name in needs if kept_back(3, needs, name, item)[1]] for item in (1, 2, 3)]
+    alone = [[name for name in needs if kept_back(3, needs, name, item, asked=False)[1]] for item in (1, 2, 3)]
     assert alone == [["shop"], ["amazon"], ["shop"]]
-    assert kept_back(3, {"amazon": 9, "shop": 3}, "shop", 2) == (0, True), "to the one whose number is there first, where one is"
+    assert kept_back(3, {"amazon": 9, "shop": 3}, "shop", 2, asked=False) == (0, True), (
+        "to the one whose number is there first, where one is"
+    )
 
 
 def test_what_is_kept_back_is_a_step_of_the_explanation():

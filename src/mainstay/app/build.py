@@ -237,6 +237,7 @@ def channel_policies(house: House) -> dict[str, ChannelPolicy]:
             buffer=0 if one.buffer == MEASURED else one.buffer,
             chance=one.oversell_chance if one.buffer == MEASURED and not one.asks_first else None,
             stop_sell=one.stop_sell,
+            asks_first=one.asks_first,
             locations=one.locations,
             location=one.location,
         )

@@ -36,6 +36,8 @@ class Exposure:
 
     def __init__(self, policies: Mapping[str, ChannelPolicy], outcomes: Outcomes, clock: Callable[[], int]) -> None:
         self.policies = {name: one for name, one in policies.items() if one.chance is not None and not one.stop_sell}
+        asking = [one for one in policies.values() if one.asks_first and not one.stop_sell]
+        self._asked = {name: any(_share(one, other) for other in asking) for name, one in self.policies.items()}
         self.outcomes, self.clock = outcomes, clock
         self._selling: dict[int, Selling] = {}
         self._seen: dict[int, tuple[int, int]] = {}  # item -> (units free, when it was counted last)
@@ -112,7 +114,7 @@ class Exposure:
             return None
         beside = {name for name in sellers if (one := self.policies.get(name)) and one.locations == policy.locations}
         needs = {name: self._need(name, rate) for name in beside | {channel}}
-        units, alone = kept_back(available, needs, channel, item)
+        units, alone = kept_back(available, needs, channel, item, asked=self._asked[channel])
         kept = Kept(units, need, round(rate, 3), round(self.delay_s(channel), 3), policy.chance, alone)
         self._used[channel][item] = need
         self.outcomes.keep(_mark(item, channel), msgspec.json.encode(kept).decode())
@@ -149,6 +151,11 @@ class Exposure:
 def told_of(outcomes: InboxReader, item: int | None) -> tuple[dict[str, int], dict[str, Kept]]:
     """(what each channel was last told of an item, what was kept back from it by measure), by channel."""
     return outcomes.told(item), {channel: kept for _, channel, kept in _written(outcomes.marks(f"kept/{item or 0}/"))}
+
+
+def _share(one: ChannelPolicy, other: ChannelPolicy) -> bool:
+    """Does a shelf serve both?"""
+    return not one.locations or not other.locations or not set(one.locations).isdisjoint(other.locations)
 
 
 def _mark(item: int, channel: str) -> str:

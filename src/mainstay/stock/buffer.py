@@ -4,8 +4,8 @@ A number that a channel is told is `delay` old when the next one takes its place
 it. The units sold in that time are taken for Poisson with the measured rate, and the buffer is the base-stock level of the newsvendor's
 rule: the fewest units that are enough but for one time in so many (the order-up-to level of a base-stock policy, with the delay as its
 lead time: Zipkin, Foundations of Inventory Management, 2000, section 6.2; Porteus, Foundations of Stochastic Inventory Theory, 2002,
-section 1.3). An item that hardly sells needs none. Units that every channel would keep back could be sold by nobody: one channel alone
-shows these last units (docs/adr/0016).
+section 1.3). An item that hardly sells needs none. Units that every channel would keep back could be sold by nobody but who asks first:
+without such a channel one alone shows these last units (docs/adr/0016).
 """
 
 from __future__ import annotations
@@ -86,12 +86,13 @@ def needed(rate: float, delay_s: float, chance: float) -> int:
     return units
 
 
-def kept_back(available: int, needs: Mapping[str, int], channel: str, item: int) -> tuple[int, bool]:
+def kept_back(available: int, needs: Mapping[str, int], channel: str, item: int, *, asked: bool) -> tuple[int, bool]:
     """(units to keep back from a channel, whether it shows the last ones alone). `needs` are those of all channels that sell this item on
-    their own from the same shelves. The last units, which all would keep back, go to the one that needs the fewest; where several need
-    as few, another one for each item, so that none has them all."""
+    their own from the same shelves. The last units, which all would keep back, are left to who asks first (`asked`), where there is such a
+    channel: it sells them without any risk. Else they go to the one that needs the fewest; where several need as few, another one for each
+    item, so that none has them all."""
     least = min(needs.values())
-    if available > least or needs[channel] != least:
+    if asked or available > least or needs[channel] != least:
         return needs[channel], False
     equal = sorted(name for name, need in needs.items() if need == least)
     alone = equal[item % len(equal)] == channel

@@ -21,6 +21,7 @@ class ChannelPolicy(Struct, frozen=True, kw_only=True):
     buffer: int = 0
     chance: float | None = None  # the buffer is measured: how often it may turn out too small
     stop_sell: bool = False
+    asks_first: bool = False
     locations: tuple[str, ...] = ()  # names of those that serve it; empty: all
     location: str = ""  # the channel's own id of the location
 

@@ -1,5 +1,8 @@
 """One flash sale in simulated time: the product's own door, core, delivery and connectors between imitations; only the way in which numbers
 reach the channels differs. The buyers, and what they want when, are the same each time.
+
+The channels that sell on their own are Shopify shops with the limits of life. Amazon's usage plan lets an application read one order in two
+seconds: its part of 10,000 orders a minute would be heard of hours later.
 """
 
 from __future__ import annotations
@@ -148,6 +151,7 @@ def fittings(numbers: Numbers) -> Fittings:
         listen_s=60.0,
     )
     policies = {name: ChannelPolicy(channel=name, system=name, chance=numbers.chance) for name in SHOPS}
+    policies[ASKS] = ChannelPolicy(channel=ASKS, system=ASKS, asks_first=True)
     tokens = {name: Secret(f"t-{name}") for name in (ASKS, OPERATOR)}
     return Fittings(shop, plan, policies, frozenset(), (), tokens, connectors)
 
