@@ -190,6 +190,7 @@ BROKEN = {
         '`create = ["mainstay"]`',
     ),
     "shares-above-whole": ("share = 0.5\ncap", "share = 0.6\ncap", "share = 0.6", "at most 1"),
+    "buffer-unused": ("asks_first = true", 'asks_first = true\nbuffer = "measured"', 'buffer = "measured"', "no `buffer` here"),
     "buffer-above-cap": ("buffer = 2", "buffer = 41", "buffer = 41", "`buffer = 20`"),
     "capture-without-provider": ("[orders]", '[orders]\ncapture = "order"', 'capture = "order"', 'connector = "stripe"'),
     "nobody-ships": ('connector = "depot"', 'connector = "market"', "[flows.shop-orders]", "[systems.warehouse]"),

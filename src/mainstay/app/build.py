@@ -24,6 +24,7 @@ from mainstay.flows.tell import FILED, statements_of
 from mainstay.landscape import (
     LATENCIES,
     MAINSTAY,
+    MEASURED,
     OPERATOR,
     OWN_API,
     Admission,
@@ -246,8 +247,10 @@ def channel_policies(house: House) -> dict[str, ChannelPolicy]:
             system=one.system,
             share=one.share,
             cap=one.cap,
-            buffer=one.buffer,
+            buffer=0 if one.buffer == MEASURED else one.buffer,
+            chance=one.oversell_chance if one.buffer == MEASURED and not one.asks_first else None,
             stop_sell=one.stop_sell,
+            asks_first=one.asks_first,
             locations=one.locations,
             location=one.location,
         )

@@ -190,13 +190,14 @@ def stock(sku: str, config: Path, as_json: bool) -> None:
     from mainstay.app.build import channel_policies, look_into
     from mainstay.app.show import stock_text
     from mainstay.flows import journey
+    from mainstay.flows.exposure import told_of
     from mainstay.model.failures import Reject
     from mainstay.storage.inbox import InboxReader
 
     house = look_into(config)
     state = state_of(house.data)
-    told = InboxReader(house.data / "outcomes.db").told(journey.item_of(state, sku))
-    found = journey.stock(state, sku, channel_policies(house), told)
+    told = told_of(InboxReader(house.data / "outcomes.db"), journey.item_of(state, sku))
+    found = journey.stock(state, sku, channel_policies(house), *told)
     if found is None:
         raise Reject(f"no product has the SKU {sku!r}; `mainstay deadletters list` shows what could not be read", "not_found")
     show(found, as_json, stock_text(found))

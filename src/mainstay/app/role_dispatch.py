@@ -16,6 +16,7 @@ from mainstay.app.upkeep import again_and_again, wait_for_state
 from mainstay.delivery.dispatch import ClockJumped, Dispatch
 from mainstay.delivery.http import Http
 from mainstay.delivery.outcomes import Outcomes
+from mainstay.flows.exposure import Exposure
 from mainstay.flows.propagate import Propagate
 from mainstay.storage.archive import Archive
 from mainstay.storage.bell import Bell, Ringer
@@ -31,9 +32,11 @@ async def run_dispatch(house: House, stop: asyncio.Event, ready: Callable[[], No
     outcomes = Outcomes(house.data / "outcomes.db", clock, core.ring)
     bell = Bell(house.data, "dispatch")  # once the store is ours: a second process would take the bell of the first
     state = await wait_for_state(house.data, stop)
-    propagate = Propagate(state, build.channel_policies(house), build.by_sku(house), build.pricing(house))
+    policies = build.channel_policies(house)
+    exposure = Exposure(policies, outcomes, clock)
+    propagate = Propagate(state, policies, build.by_sku(house), build.pricing(house), exposure)
     plan = build.plan(house, build.scales(house))
-    dispatch = Dispatch(state, outcomes, plan, transport, propagate, clock, random.Random())
+    dispatch = Dispatch(state, outcomes, plan, transport, propagate, clock, random.Random(), exposure)
     archive = Archive(house.data, outcomes.inbox, "outcomes")
     loop = asyncio.get_running_loop()
 

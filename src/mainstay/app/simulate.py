@@ -32,6 +32,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {  # what of the demo's landsca
     "shortage cancels": {"orders": {"shortage": "cancel"}},
     "no partial shipment": {"orders": {"partial_shipment": False}},
     "buffered channels": {"channels.shop": {"buffer": 1}, "channels.amazon": {"buffer": 2, "cap": 3}},
+    "measured buffers": {"channels.shop": {"buffer": "measured"}, "channels.amazon": {"buffer": "measured", "oversell_chance": 0.01}},
     "a share for each": {"channels.shop": {"share": 0.5}, "channels.amazon": {"share": 0.5}},
     "few locations": {"orders": {"split": False}},
 }

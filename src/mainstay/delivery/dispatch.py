@@ -19,7 +19,7 @@ from mainstay.delivery.files import Folder, Inflow
 from mainstay.delivery.hooks import Hooks
 from mainstay.delivery.lanes import Lanes
 from mainstay.delivery.lateness import Promise, Standing, standings
-from mainstay.delivery.levels import Levels, Prices
+from mainstay.delivery.levels import Exposes, Levels, Prices
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.pauses import Pauses
 from mainstay.delivery.polls import Pace, Poll
@@ -87,6 +87,7 @@ class Dispatch:
         propagate: Propagates,
         clock: Callable[[], int],
         dice: Dice,
+        exposure: Exposes | None = None,
     ) -> None:
         self.state, self.outcomes, self.plan, self._clock = state, outcomes, plan, clock
         self.pauses = Pauses(partial(state.rows, "pauses"), plan.promises)
@@ -100,7 +101,7 @@ class Dispatch:
             for name, one in self.connections.items()
         }
         self.levels = {
-            channel: Levels(channel, self.connections[system], outcomes, propagate.levels, dice, held)
+            channel: Levels(channel, self.connections[system], outcomes, propagate.levels, dice, held, exposure)
             for channel, system in plan.channels.items()
         }
         self.prices = {one: Prices(one, self.connections[one], outcomes, propagate.prices, dice, held) for one in plan.pricing}

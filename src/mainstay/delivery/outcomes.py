@@ -40,6 +40,7 @@ class Outcomes:
         self._new: list[New] = []
         self._marks: dict[str, str] = {}
         self._kept: dict[str, str] = {}  # what this process has remembered, to the last
+        self._dropped: set[str] = set()
         self._attempts: dict[int, Attempt] = {}
         self._listed: dict[tuple[str, int], tuple[int, int]] = {}
         self._flushing: asyncio.TimerHandle | None = None
@@ -52,6 +53,10 @@ class Outcomes:
 
     def mark(self, name: str) -> str:
         return self._marks.get(name) or self.inbox.mark(name)
+
+    def marks(self, prefix: str) -> list[tuple[str, str]]:
+        """Values that are kept, whose names begin so."""
+        return [(name, value) for name, value in ask(self.inbox.connection, "marks", (prefix, prefix))]
 
     # --- what is learnt ----------------------------------------------------------------------------------------------
     def outcome(self, what: Outcome) -> None:
@@ -90,6 +95,16 @@ class Outcomes:
             self._kept[name] = self._marks[name] = value
             self._soon()
 
+    def keep(self, name: str, value: str) -> None:
+        """Keep a value with the next commit, which is not hurried for it."""
+        self._marks[name] = value
+        self._dropped.discard(name)
+
+    def forget(self, name: str) -> None:
+        """Keep the values no longer whose names begin so, from the next commit on."""
+        self._marks.pop(name, None)
+        self._dropped.add(name)
+
     # --- group commit ------------------------------------------------------------------------------------------------
     def _soon(self) -> None:
         if self._flushing is None:
@@ -110,13 +125,15 @@ class Outcomes:
             self._flushing.cancel()
             self._flushing = None
         new = self._new
-        if not (new or self._marks or self._attempts or self._listed):
+        if not (new or self._marks or self._dropped or self._attempts or self._listed):
             return
         attempts = [(intent, a.status, a.tries, a.next_at, a.code, a.why) for intent, a in self._attempts.items()]
         listed = [(*key, *value) for key, value in self._listed.items()]
         # a commit that fails forgets nothing: rows and cursors wait for the next one, together
-        self.inbox.add(new, tuple(self._marks.items()), (("save_attempt", attempts), ("save_listing", listed)))
-        self._new, self._marks, self._attempts, self._listed = [], {}, {}, {}
+        dropped = [(name, name) for name in sorted(self._dropped)]
+        beside = (("save_attempt", attempts), ("save_listing", listed), ("drop_marks", dropped))
+        self.inbox.add(new, tuple(self._marks.items()), beside)
+        self._new, self._marks, self._dropped, self._attempts, self._listed = [], {}, set(), {}, {}
         if new:
             self.recorded()
 

@@ -22,6 +22,7 @@ from mainstay.edge.whose import with_owner, with_people
 from mainstay.flows import journey
 from mainstay.flows.ask import OrderAnswer, OrderRequest, ReservationAnswer, ReserveRequest
 from mainstay.flows.clerk import LetterRequest
+from mainstay.flows.exposure import told_of
 from mainstay.flows.operate import EraseRequest, PauseRequest
 from mainstay.flows.tell import Tell, TellAnswer, TellRequest
 from mainstay.landscape import MAINSTAY, OPERATOR, Duties
@@ -242,7 +243,7 @@ class Api:
     async def show_stock(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
         sku = request.path_params["sku"]
         found = await self._aside(
-            lambda state, outcomes: journey.stock(state, sku, self.policies, outcomes.told(journey.item_of(state, sku)))
+            lambda state, outcomes: journey.stock(state, sku, self.policies, *told_of(outcomes, journey.item_of(state, sku)))
         )
         if found is None:
             raise Problem(404, "not_found", "no product has this SKU")

@@ -4,6 +4,7 @@ FACE = (
     "apply.Apply",
     "clerk.Clerk", "clerk.JobRequest", "clerk.LetterRequest", "clerk.RepairRequest",
     "ask.AskedLine", "ask.Desk", "ask.OrderAnswer", "ask.OrderRequest", "ask.ReservationAnswer", "ask.ReserveRequest",
+    "exposure.Exposure", "exposure.told_of",
     "heap.look_seldom",
     "intake.Intake",
     "journey.find", "journey.item_of", "journey.letter", "journey.letters", "journey.open_letters", "journey.order", "journey.proposals",

@@ -40,6 +40,7 @@ from mainstay.model.state import ItemState, OrderState, ReservationState
 from mainstay.model.times import iso
 from mainstay.orders.decide import owed
 from mainstay.orders.view import blocker
+from mainstay.stock.buffer import Kept
 from mainstay.stock.view import ChannelPolicy, explained
 from mainstay.storage.archive import raw_of
 from mainstay.storage.database import ask
@@ -221,8 +222,12 @@ def told(event: AnyEvent, units: Units) -> dict[str, Any]:
     return {"what": plain.pop("event"), **plain}
 
 
-def stock(state: State, sku: str, policies: Mapping[str, ChannelPolicy], told_now: Mapping[str, int]) -> dict[str, Any] | None:
-    """What there is of a SKU, how each channel's number came about, and what moved it last. `told_now`: channel -> last level told."""
+def stock(
+    state: State, sku: str, policies: Mapping[str, ChannelPolicy], told_now: Mapping[str, int], kept_now: Mapping[str, Kept]
+) -> dict[str, Any] | None:
+    """What there is of a SKU, how each channel's number came about, and what moved it last. `told_now`: channel -> last level told;
+    `kept_now`: channel -> what was kept back from it then, where that is measured."""
+    kept_now = {channel: kept for channel, kept in kept_now.items() if channel in policies and policies[channel].chance is not None}
     found = state.load("find_items", [sku])
     if not found:
         return None
@@ -246,7 +251,11 @@ def stock(state: State, sku: str, policies: Mapping[str, ChannelPolicy], told_no
             for level in shelves[item]
         ],
         "channels": {
-            channel: {"shows": told_now.get(channel), "steps": msgspec.to_builtins(explained(served(state, policy, shelves)[item], policy))}
+            channel: {
+                "shows": told_now.get(channel),
+                "kept": msgspec.to_builtins(kept_now[channel]) if channel in kept_now else None,
+                "steps": msgspec.to_builtins(explained(served(state, policy, shelves)[item], policy, kept_now.get(channel))),
+            }
             for channel, policy in policies.items()
         },
         "moves": moves,

@@ -15,6 +15,7 @@ OBJECTS = (
     "fulfilment", "return", "refund", "loyalty", "content", "analytics-event", "settlement",
 )  # fmt: skip
 MAINSTAY = "mainstay"  # as source or target: Mainstay itself
+MEASURED: Literal["measured"] = "measured"  # as the buffer of a channel
 PLACEHOLDER = "…"  # what `init` writes where it cannot know the value
 READ_FOLDERS = ("done", "refused", "duplicate")  # in a folder that files are put into: what was read, or could not be, or is no news
 OPERATOR = "operator"  # whom the token of people speaks for; other tokens speak for their system
@@ -106,7 +107,16 @@ class Channel(Part, frozen=True):
     asks_first: Annotated[bool, Meta(description="True: it reserves through POST /v1/reservations before it sells.")] = False
     share: Annotated[float, Meta(gt=0, le=1, description="Part of what is available to promise that it may show.")] = 1.0
     cap: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="Never show more than this.")] = None
-    buffer: Annotated[int, Meta(ge=0, description="Units held back from this channel.")] = 0
+    buffer: Annotated[
+        Annotated[int, Meta(ge=0)] | Literal["measured"],
+        Meta(
+            description='Units held back from this channel; or "measured": of each SKU as many as may be sold, at its measured rate,'
+            " in the measured time until a number is there."
+        ),
+    ] = 0
+    oversell_chance: Annotated[
+        float, Meta(gt=0, le=0.5, description='With `buffer = "measured"`: how often it may turn out too small for a number.')
+    ] = 0.001
     stop_sell: Annotated[bool, Meta(description="Show nothing, at once.")] = False
     locations: Annotated[tuple[str, ...], Meta(description="Stock locations that serve it, as their system names them; empty: all.")] = ()
     location: Annotated[str, Meta(description="The channel's own id of the location that it is told levels for.")] = ""

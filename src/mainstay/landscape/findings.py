@@ -115,6 +115,7 @@ FINDINGS: Mapping[str, Kind] = {
     "stock-owner-sells": Kind("error", "A channel that sells on its own is declared to own the stock."),
     "cannot-ask": Kind("error", "A channel that asks first stands on a connector that cannot ask."),
     "shares-above-whole": Kind("warning", "The parts given to channels that sell on their own sum to more than the whole."),
+    "buffer-unused": Kind("warning", "A buffer is measured where none is needed."),
     "buffer-above-cap": Kind("warning", "A channel holds back more than it may ever show."),
     "capture-without-provider": Kind("error", "Payments are to be captured with the order, but no system is asked to."),
     "nobody-ships": Kind("warning", "Orders come in, but no system is asked to ship them."),

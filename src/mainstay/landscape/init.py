@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from mainstay.landscape.admit import EVERY, GROUPS, SHARED
-from mainstay.landscape.declared import MAINSTAY, OBJECTS, PLACEHOLDER, Flow, Latency, Orders, Pattern, Rule, Server
+from mainstay.landscape.declared import MAINSTAY, MEASURED, OBJECTS, PLACEHOLDER, Flow, Latency, Orders, Pattern, Rule, Server
 from mainstay.landscape.offers import EMPTY, Offer, Setting
 from mainstay.landscape.runbooks import PAGE
 
@@ -215,9 +215,10 @@ def _ownership(plan: _Plan) -> Iterator[str]:
 
 
 def _channels(plan: _Plan) -> Iterator[str]:
-    yield "\n# Where it sells. A channel that asks first can never oversell; the others may be bounded by share, cap and buffer."
+    yield "\n# Where it sells. A channel that asks first can never oversell; the others keep back what may be sold"
+    yield "# while a number is on its way, and may be bounded by share and cap."
     for name in plan.channels:
-        asks = {"asks_first": True} if name in plan.answers.asks_first else {}
+        asks = {"asks_first": True} if name in plan.answers.asks_first else {"buffer": MEASURED}
         location = {"location": plan.answers.locations[name]} if name in plan.answers.locations else {}
         yield ""
         yield from _table(f"channels.{name}", {"system": name} | asks | location)

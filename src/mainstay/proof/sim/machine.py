@@ -22,6 +22,7 @@ from mainstay.edge.receive import Door
 from mainstay.edge.record import Recorder
 from mainstay.flows.ask import Desk
 from mainstay.flows.clerk import Clerk
+from mainstay.flows.exposure import Exposure
 from mainstay.flows.intake import Intake
 from mainstay.flows.operate import Operators
 from mainstay.flows.propagate import Propagate
@@ -114,8 +115,9 @@ class Machine:
         self.api = Api(
             self.state, self.readers["outcomes"], self.recorder, self.waiters, fittings.tokens, fittings.policies, lambda: b"", lambda: ""
         ).application()
-        self.propagate = Propagate(self.state, fittings.policies, fittings.by_sku, fittings.pricing)
-        self.dispatch = Dispatch(self.state, self.outcomes, fittings.plan, self.wires, self.propagate, self.clock, self.dice)
+        self.exposure = Exposure(fittings.policies, self.outcomes, self.clock)
+        self.propagate = Propagate(self.state, fittings.policies, fittings.by_sku, fittings.pricing, self.exposure)
+        self.dispatch = Dispatch(self.state, self.outcomes, fittings.plan, self.wires, self.propagate, self.clock, self.dice, self.exposure)
         self._step = self._alarm = None
         self.up = self._working = True
         self._tasks = []

@@ -323,7 +323,7 @@ MUTANTS: dict[str, Mutant] = {
         "the explanation of a level leaves a step out",
         journey,
         "explained",
-        lambda right: lambda levels, policy: right(levels, replace(policy, buffer=0)),
+        lambda right: lambda levels, policy, kept: right(levels, replace(policy, buffer=0), kept),
         "what is shown is wrong: stock",
     ),
     "hide-a-capture": Mutant(

@@ -193,6 +193,7 @@ class Stage:
             "effects": dispatch.waiting,
             "levels": sum(len(one.dirty) + len(one.busy) for one in dispatch.levels.values()),
             "prices": sum(len(one.dirty) + len(one.busy) for one in dispatch.prices.values()),
+            "kept back": self.machine.exposure.holding,
             "receipts": self.machine.behind(),
             "deliveries": sum(twin.undelivered for twin in self.wires.twins.values()),
             "reservations past their time": self._overdue(),
