@@ -53,7 +53,9 @@ def fittings(variant: str) -> Fittings:
     polls = {feed: POLLS_S.get(feed[1], POLL_S) for feed in plan.polls}
     plan = msgspec.structs.replace(plan, polls=polls, listen_s=LISTEN_S)
     policies = build.channel_policies(house)
-    return Fittings(build.shop(house), plan, policies, build.by_sku(house), build.pricing(house), tokens, house.connectors)
+    return Fittings(
+        build.shop(house), plan, policies, build.by_sku(house), build.pricing(house), tokens, build.duties(house), house.connectors
+    )
 
 
 def many_seeds(count: int, scenario: str, *, quiet: bool, power: bool = False) -> tuple[dict[str, Any], str]:

@@ -22,7 +22,7 @@ from mainstay.delivery.connection import Lost
 from mainstay.delivery.dispatch import Plan
 from mainstay.flows.shop import Shop
 from mainstay.flows.tell import statements_of
-from mainstay.landscape import OPERATOR, Admission, read
+from mainstay.landscape import OPERATOR, Admission, Duties, read
 from mainstay.model.commands import SetLevel
 from mainstay.model.failures import Failure
 from mainstay.model.secrets import Secret
@@ -153,7 +153,7 @@ def fittings(numbers: Numbers) -> Fittings:
     policies = {name: ChannelPolicy(channel=name, system=name, chance=numbers.chance) for name in SHOPS}
     policies[ASKS] = ChannelPolicy(channel=ASKS, system=ASKS, asks_first=True)
     tokens = {name: Secret(f"t-{name}") for name in (ASKS, OPERATOR)}
-    return Fittings(shop, plan, policies, frozenset(), (), tokens, connectors)
+    return Fittings(shop, plan, policies, frozenset(), (), tokens, Duties(), connectors)
 
 
 class Lines(Wires):

@@ -29,6 +29,7 @@ from mainstay.flows.propagate import Propagate
 from mainstay.flows.shop import Shop
 from mainstay.flows.tell import Tell
 from mainstay.flows.world import World
+from mainstay.landscape import Duties
 from mainstay.model.secrets import Secret
 from mainstay.model.times import SECOND
 from mainstay.proof.disk import Disk
@@ -69,6 +70,7 @@ class Fittings(Struct, frozen=True):
     by_sku: frozenset[str]
     pricing: tuple[str, ...]
     tokens: Mapping[str, Secret]
+    duties: Duties
     connectors: Mapping[str, Connector]
 
 
@@ -113,7 +115,15 @@ class Machine:
         hooks = {name: one for name, one in fittings.connectors.items() if one.manifest.topics}
         self.door = Door(hooks, self.recorder, self.clock, BODY_BYTES_MAX)
         self.api = Api(
-            self.state, self.readers["outcomes"], self.recorder, self.waiters, fittings.tokens, fittings.policies, lambda: b"", lambda: ""
+            self.state,
+            self.readers["outcomes"],
+            self.recorder,
+            self.waiters,
+            fittings.tokens,
+            fittings.policies,
+            lambda: b"",
+            lambda: "",
+            fittings.duties,
         ).application()
         self.exposure = Exposure(fittings.policies, self.outcomes, self.clock)
         self.propagate = Propagate(self.state, fittings.policies, fittings.by_sku, fittings.pricing, self.exposure)

@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from mainstay.flows import queue
 from mainstay.flows.propagate import shelves_of
 from mainstay.flows.rebuild import CONSERVED, verify
 from mainstay.model.times import DAY, SECOND
@@ -234,6 +235,7 @@ class Stage:
             if self.figures[room][name]:
                 raise Broken(f"{room}.{name} is {self.figures[room][name]}: {cases.get(name, [])[:3]}")
         self._nobody_waits()
+        self._jobs_are_done()
         if self.troupe.counters.failed:
             raise Broken(f"a call was not answered: {self.troupe.counters.failed[0]}")
         if prove:
@@ -242,6 +244,16 @@ class Stage:
                 raise Broken(f"the log does not give the state: {verdict.differences[:3]}")
             if not self.machine.disk:  # where it fails, nobody can say which batches were kept
                 self._batches_do_not_matter()
+
+    def _jobs_are_done(self) -> None:
+        """What people asked for at once was done to its end; and messages that are read again with the same mapping say the same."""
+        state = self.machine.state
+        for held in queue.jobs(state):
+            told = queue.job(state, held["job"])
+            assert told is not None
+            other = [one for one in told["results"] if one["detail"].startswith("corrected")]
+            if held["status"] != "done" or (held["action"] == "replay" and other):
+                raise Broken(f"a job is {held['status']} with {held['done'] + held['unchanged']} of {held['letters']}: {other[:3]}")
 
     def _batches_do_not_matter(self) -> None:
         other = State(self.place / "other.db")

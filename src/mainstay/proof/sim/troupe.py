@@ -261,6 +261,26 @@ class Troupe:
         await asyncio.sleep(dice.random() * OUTAGE_S_MAX)
         self.wires.down.discard(name)
 
+    async def operator_holds_back(self, dice: random.Random) -> bool:
+        """A system, a channel, a SKU or an order is held for some minutes, and goes on again."""
+        fittings, orders = self.machine().fittings, sorted(f"key:ord.shop.{number}" for number in self.cast.shop.orders)
+        targets = [f"system:{name}" for name in sorted(fittings.connectors)] + [f"channel:{name}" for name in sorted(fittings.policies)]
+        target = dice.choice([*targets, *(f"sku:{sku}" for sku in self.skus), *orders])
+        told = {"target": target, "by": "sim", "reason": "a story"}
+        status, _ = await self._call("operator", "/v1/pauses", {**told, "mode": dice.choice(("paused", "draining"))})
+        if status != 200:
+            return False  # nobody has heard of that order
+        self.wires.fired["held back"] += 1
+        await asyncio.sleep(dice.random() * OUTAGE_S_MAX)
+        while (await self._call("operator", "/v1/pauses", {**told, "mode": "running"}))[0] != 200:
+            await asyncio.sleep(1)
+        return True
+
+    async def operator_replays(self, _dice: random.Random) -> bool:
+        """Everything that ever came in is read again with the same mapping: nothing follows from it."""
+        status, _ = await self._call("operator", "/v1/replays", {"span": {"since": "2020-01-01T00:00:00Z"}, "by": "sim"})
+        return status == 202
+
     async def operator_retries(self, _dice: random.Random) -> bool:
         """Every open letter of an effect is tried again, a few times at the most; the ERP's shelf is counted where one asks for that."""
         status, letters = await self.machine().ask("operator", "GET", "/v1/deadletters", {})
@@ -298,5 +318,6 @@ _ACTS: dict[str, Callable[[Troupe, random.Random], Any]] = {
     "buyer cancels": Troupe.buyer_cancels, "money back": Troupe.money_back, "goods arrive": Troupe.goods_arrive, "count": Troupe.count,
     "warehouse packs": Troupe.warehouse_packs, "operator retries": Troupe.operator_retries, "crash": Troupe.crash,
     "outage": Troupe.outage, "abandons": Troupe.abandons, "goods come back": Troupe.goods_come_back, "goodwill": Troupe.goodwill,
+    "operator holds back": Troupe.operator_holds_back, "operator replays": Troupe.operator_replays,
     "clock is set": Troupe.clock_is_set, "price changes": Troupe.price_changes, "buyer is erased": Troupe.buyer_is_erased,
 }  # fmt: skip
