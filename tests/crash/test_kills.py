@@ -29,7 +29,7 @@ def played(folder, orders, kills, luck=1, bug=""):
 
 
 @pytest.mark.slow
-def test_two_hundred_kills_change_nothing(tmp_path, capsys):
+def test_two_hundred_kills_change_nothing(tmp_path, figure):
     """Two histories on two processes, each compared with the one in which nobody was killed."""
     calm = played(tmp_path / "calm", ORDERS, 0)
     assert calm.fine and calm.lost == []
@@ -37,15 +37,14 @@ def test_two_hundred_kills_change_nothing(tmp_path, capsys):
         playing = [pool.submit(played, tmp_path / f"killed-{luck}", ORDERS, KILLS, luck) for luck in range(HISTORIES)]
         killed = [one.result() for one in playing]
     kills = sum((one.kills for one in killed), Counter())
-    with capsys.disabled():
-        print(f"\n{kills.total()} processes killed at {sum(one.moments for one in killed)} moments ({dict(kills)}), "
-              f"{sum(one.acknowledged for one in killed)} deliveries acknowledged, {calm.once.total()} effects each; "
-              f"{calm.seconds:.0f} s and {max(one.seconds for one in killed):.0f} s")  # fmt: skip
     assert kills.total() >= HISTORIES * KILLS and all(kills[role] >= KILLS / 10 for role in ("up", *ROLES))
     for one in killed:
         assert one.lost == []
         assert one.fine, one.report
         assert one.once == calm.once and one.last == calm.last
+    acknowledged = sum(one.acknowledged for one in killed)
+    told = f"{kills.total()} processes at {sum(one.moments for one in killed)} moments; {acknowledged:,} deliveries acknowledged, none lost"
+    figure("kill -9", f"{told}; all {calm.once.total():,} effects as without", "pytest tests/crash/test_kills.py -m slow")
 
 
 @pytest.mark.slow
