@@ -113,9 +113,9 @@ class State:
         """All rows of a named query."""
         return ask(self.connection, name, bindings)
 
-    def each(self, name: str) -> Iterator[tuple[Any, ...]]:
+    def each(self, name: str, bindings: Any = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a named query, one by one."""
-        return iter(self.connection.execute(SQL[name]))
+        return iter(self.connection.execute(SQL[name], bindings))
 
     def close(self) -> None:
         try:
