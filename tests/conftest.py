@@ -33,10 +33,6 @@ GROUPS = {  # of the proofs: what it is called, its budget in minutes on two cor
 }
 
 
-def pytest_addoption(parser):
-    parser.addoption("--figures", type=Path, help="Write what the proofs measured to this page, when all of them hold.")
-
-
 def pytest_configure(config):
     config.stash[FIGURES], config.stash[SPENT] = [], dict.fromkeys(GROUPS, 0.0)
     SPENDING.append(config.stash[SPENT])
@@ -62,9 +58,9 @@ def figure(request) -> Callable[[str, str, str], None]:
 
 
 def pytest_sessionfinish(session, exitstatus):
-    path = session.config.getoption("--figures")
+    path = os.environ.get("PROOFS", "")  # the page that is written when all of them hold
     if path and exitstatus == 0:
-        path.write_text(_page(session.config.stash[FIGURES], session.config.stash[SPENT]))
+        Path(path).write_text(_page(session.config.stash[FIGURES], session.config.stash[SPENT]))
 
 
 def _page(figures, spent):
