@@ -16,7 +16,7 @@ from mainstay.flows.world import World
 from mainstay.model.events import AnyEvent, Erased, Heard, Refused, ReservationEnded, Reserved, decode
 from mainstay.model.seen import OrderSeen
 from mainstay.storage.database import DAMAGED
-from mainstay.storage.packing import Damaged, unpack
+from mainstay.storage.packing import Damaged, head_of, unpack
 from mainstay.storage.state import State
 
 ROWS_MAX = 500
@@ -88,7 +88,9 @@ def replay(live: State, rebuilt: State, shop: Shop) -> int:
     apply = Apply(world, shop.settings())  # they hold only for a log that began before settings stood in it
     after = 0
     while page := live.rows("events_from", (after, ROWS_MAX)):
-        for seq, at, kind, entity, body in page:
+        for seq, at, kind, entity, body, head in page:
+            if head and head != head_of(seq, at, kind, entity):
+                raise Unreadable(f"event {seq} ({kind} {entity}): its row says something else than was written")
             try:
                 text = unpack(body)
                 _replay_row(apply, seq, at, kind, entity, text)

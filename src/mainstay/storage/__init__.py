@@ -8,7 +8,7 @@ FACE = (
     "database.ask", "database.connect", "database.force", "database.rows", "database.scrub",
     "failing.Failing",
     "inbox.Inbox", "inbox.InboxReader", "inbox.New", "inbox.OUTCOMES_FROM", "inbox.Receipt", "inbox.UNCLAIMED",
-    "packing.Damaged", "packing.damaged", "packing.pack", "packing.unpack",
+    "packing.Damaged", "packing.damaged", "packing.head_of", "packing.pack", "packing.unpack",
     "receipts.between", "rehearsed.Rehearsed",
     "state.Batch", "state.Key", "state.State",
 )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from mainstay.storage.database import SQL, Lock, ask, connect
+from mainstay.storage.packing import head_of
 
 MERGE_AT = 50_000  # new cross-references that are merged even when the core is busy
 Key = tuple[int, int | str]  # (space, their id)
@@ -175,7 +176,7 @@ class State:
         connection.execute("BEGIN IMMEDIATE")
         try:
             for name, statement in _WRITES:
-                new = getattr(batch, name)
+                new = getattr(batch, name) if name != "events" else [(*row, head_of(*row[:4])) for row in batch.events]
                 if new:
                     connection.executemany(SQL[statement], new)
                     written[name] += len(new)

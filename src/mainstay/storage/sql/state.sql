@@ -16,11 +16,11 @@ INSERT INTO counter (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET
 
 -- name: add_event
 -- One row of the log.
-INSERT INTO event (seq, at, kind, entity, body) VALUES (?, ?, ?, ?, ?);
+INSERT INTO event (seq, at, kind, entity, body, head) VALUES (?, ?, ?, ?, ?, ?);
 
 -- name: events_from
 -- The log in order, from a number on.
-SELECT seq, at, kind, entity, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?;
+SELECT seq, at, kind, entity, body, head FROM event WHERE seq > ? ORDER BY seq LIMIT ?;
 
 -- name: events_of
 -- The log of one entity. Hints, early statements and settings are numbered apart.

@@ -1,3 +1,5 @@
+ALTER TABLE event ADD COLUMN head INTEGER NOT NULL DEFAULT 0;
+
 CREATE TABLE job (  -- the same act for many dead letters: how far it has come
     id     INTEGER PRIMARY KEY,
     status TEXT NOT NULL CHECK (status IN ('running', 'done', 'cancelled')),

@@ -15,7 +15,8 @@ CREATE TABLE event (  -- the log: one row for each receipt and entity; everythin
     at     INTEGER NOT NULL,  -- UTC microseconds at which the receipt came in
     kind   TEXT NOT NULL,     -- whose row it is: order, reservation, item, letter, customer, settings …
     entity INTEGER NOT NULL,
-    body   BLOB NOT NULL      -- JSON list of events, packed where it is long
+    body   BLOB NOT NULL,     -- JSON list of events, packed where it is long
+    head   INTEGER NOT NULL DEFAULT 0  -- checksum of the columns before the body; 0 where an earlier version wrote the row
 ) STRICT;
 CREATE INDEX event_entity ON event (entity);
 
