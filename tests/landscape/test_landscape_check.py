@@ -32,6 +32,9 @@ owner = "ops"
 runbook = "r.md"
 """
 
+CONTACT = 'contact = "ops@acme.example"\n'
+HOOK = '[alerts.webhooks.pager]\nurl = "https://pager.acme.example"\nsecret = "env:PAGER_SECRET"\n'
+
 # code -> (text of the clean shop, what it is replaced by, text of the line that the finding must name, a part of what to write instead)
 BROKEN = {
     "toml-syntax": ('contact = "ops@acme.example"', "contact = ", "contact = ", "key = "),
@@ -197,6 +200,10 @@ BROKEN = {
     "reservation-outlives-order": ("[orders]", "[orders]\nreservation_s = 90000", "reservation_s = 90000", "`reservation_s = 900`"),
     "currency-unknown": ('currency = "EUR"', 'currency = "EUX"', 'currency = "EUX"', '"EUR"'),
     "data-unfit": ('currency = "EUR"', 'currency = "EUR"\ndata = "/dev/null"', 'data = "/dev/null"', '`data = "mainstay-data"`'),
+    "alert-way-unknown": (CONTACT, CONTACT + 'alerts = ["pager"]\n', 'alerts = ["pager"]', "declare `[alerts.webhooks.pager]`"),
+    "owner-unreached": (CONTACT, 'contact = "slack:#ops"\n' + HOOK + "[owners.ops2]\n" + CONTACT, "[owners.ops]", '`alerts = ["pager"]`'),
+    "smtp-incomplete": (CONTACT, CONTACT + '[alerts.smtp]\nsender = "m@acme.example"\n', "[alerts.smtp]", '`host = "smtp.acme.example"`'),
+    "quiet-always": (CONTACT, CONTACT + 'quiet = "07:00-07:00"\n', 'quiet = "07:00-07:00"', '`quiet = "22:00-07:00"`'),
     "listen-exposed": ('url = "https://mainstay.acme.example"', 'listen = "0.0.0.0"', 'listen = "0.0.0.0"', '"https://…"'),
     "url-insecure": ('url = "https://mainstay', 'url = "http://mainstay', 'url = "http://mainstay', '"https://mainstay.acme.example"'),
     "url-missing": ('url = "https://mainstay.acme.example"\n', "", "[server]", '`url = "https://…"`'),
