@@ -100,6 +100,18 @@ def test_what_flaps_is_told_once():
     assert shop.heard == [("ops", [("new", "letters/a")])]
 
 
+def test_of_what_follows_from_a_greater_cause_nothing_is_told_while_that_stands():
+    shop = Shop()
+    shop.look(alarm("late"), alarm("blocked", under="system"), alarm("system"))
+    told = shop.look(alarm("late"), alarm("blocked", under="system"), alarm("system"), after=MINUTE)
+    assert told == [("ops", [("new", "late"), ("new", "system")])]
+    under = [alarm("late", under="system", count=999), alarm("blocked", under="system")]
+    assert shop.look(*under, alarm("system"), after=HOUR) == [], "and it is not over"
+    assert shop.look(*under, alarm("system"), after=3 * HOUR) == [("ops", [("reminder", "system")])]
+    shop.look(alarm("blocked"))
+    assert dict(shop.look(alarm("blocked"), after=2 * MINUTE))["ops"] == [("new", "blocked"), ("gone", "late"), ("gone", "system")]
+
+
 def test_given_away_and_back_before_anybody_noticed_is_no_news():
     shop = Shop(terms=Terms(NIGHT))
     shop.look(alarm())

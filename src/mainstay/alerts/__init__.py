@@ -2,7 +2,7 @@
 
 FACE = (
     "causes.Alarm", "causes.Severity",
-    "decide.Decided", "decide.Kept", "decide.Notice", "decide.Pace", "decide.Terms", "decide.decide",
+    "decide.Kept", "decide.Notice", "decide.Pace", "decide.Terms", "decide.decide",
     "quiet.Quiet",
-    "words.body", "words.plain", "words.section", "words.subject",
+    "words.body", "words.facts", "words.plain", "words.section", "words.subject",
 )  # fmt: skip

@@ -17,6 +17,7 @@ class Alarm(Struct, frozen=True, kw_only=True, omit_defaults=True):
     owner: str
     what: str  # in a few words
     severity: Severity = "error"
+    under: str = ""  # the greater cause that explains it: while that stands, nothing is told of this one
     count: int = 1  # events, messages, effects that it holds up
     since: int = 0
     deadline: int = 0  # until when the business needs it

@@ -106,7 +106,12 @@ def _due(found: list[Kept], terms: Terms, pace: Pace, now: int) -> list[Item]:
         return []
     if any(why == "reminder" for _, why in whys.values()):
         told = (
-            one for one in found if one.told == one.alarm.owner and one.alarm.cause not in whys and not _waits(one, "reminder", terms, now)
+            one
+            for one in found
+            if one.told == one.alarm.owner
+            and not one.alarm.under
+            and one.alarm.cause not in whys
+            and not _waits(one, "reminder", terms, now)
         )
         whys |= {one.alarm.cause: (one, "reminder") for one in told}
     return [Item(why, one.alarm, 0 if why == "new" else one.told_count) for one, why in whys.values()]
@@ -115,6 +120,8 @@ def _due(found: list[Kept], terms: Terms, pace: Pace, now: int) -> list[Item]:
 def _why(kept: Kept, terms: Terms, now: int) -> Why | None:
     """Why this cause, which is there, is to be told; None where there is no reason."""
     alarm = kept.alarm
+    if alarm.under:
+        return None
     if kept.told != alarm.owner:  # nobody was told, or it is another's now
         return "new"
     if alarm.count >= GROWN * kept.told_count:

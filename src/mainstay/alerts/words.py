@@ -39,12 +39,13 @@ def body(notice: Notice, shop: str, now: int, page: Callable[[str], str]) -> str
 
 def _item(item: Item, now: int) -> Iterator[str]:
     alarm = item.alarm
-    yield f"{_PREFIX[item.why]}{alarm.what}".capitalize() if item.why == "gone" else f"{_PREFIX[item.why]}{alarm.what}"
+    yield f"{_PREFIX[item.why]}{alarm.what}"
     yield f"  since     {iso(_whole(alarm.since))} ({_span(now - alarm.since)})"
     if item.why == "gone":
         return
     grown = f"; {item.before} when it was told last" if item.before and item.before != alarm.count else ""
-    yield f"  how many  {alarm.count}{grown}"
+    if alarm.count > 1 or grown:
+        yield f"  how many  {alarm.count}{grown}"
     if alarm.at_risk:
         yield f"  at risk   {', '.join(f'{amount} {currency}' for currency, amount in alarm.at_risk.items())}"
     yield f"  owner     {alarm.owner}" + (f"; the cause is {alarm.whose} to mend" if alarm.whose else "")
@@ -62,12 +63,14 @@ def _item(item: Item, now: int) -> Iterator[str]:
 
 def plain(notice: Notice) -> list[dict[str, Any]]:
     """The causes of a notice for programs; times as ISO 8601."""
-    return [{"why": item.why, **_facts(item.alarm)} for item in notice.items]
+    return [{"why": item.why, **facts(item.alarm)} for item in notice.items]
 
 
-def _facts(alarm: Alarm) -> dict[str, Any]:
+def facts(alarm: Alarm) -> dict[str, Any]:
+    """One cause for programs."""
     return {
-        "cause": alarm.cause, "severity": alarm.severity, "owner": alarm.owner, "what": alarm.what, "count": alarm.count,
+        "cause": alarm.cause, "severity": alarm.severity, "owner": alarm.owner, "what": alarm.what, "under": alarm.under,
+        "count": alarm.count,
         "since": iso(alarm.since), "deadline": iso(alarm.deadline) if alarm.deadline else None, "at_risk": dict(alarm.at_risk),
         "code": alarm.code, "whose": alarm.whose, "reason": alarm.why, "next": alarm.next, "commands": list(alarm.commands),
         "runbooks": list(alarm.runbooks),

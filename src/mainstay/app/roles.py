@@ -17,12 +17,14 @@ import structlog
 import uvicorn
 
 from mainstay.app import build
+from mainstay.app.alerting import Alerting, ways
 from mainstay.app.build import House, clock
 from mainstay.app.meters import Meters, snapshot, standing, write_snapshot
 from mainstay.contract.connector import Connector
 from mainstay.delivery.dispatch import Dispatch
 from mainstay.delivery.http import Http
 from mainstay.delivery.outcomes import Outcomes
+from mainstay.delivery.post import Post
 from mainstay.edge.api import Api, Waiters
 from mainstay.edge.receive import Door, Receive, Scope, Send
 from mainstay.edge.record import Recorder
@@ -171,24 +173,27 @@ async def run_dispatch(house: House, stop: asyncio.Event, ready: Callable[[], No
         dispatch.news.set()
 
     loop.add_reader(bell.fileno(), rung)
-    upkeep = asyncio.create_task(_dispatch_upkeep(house, dispatch, archive, state, outcomes))
+    alerting = Alerting(house, Post(outcomes.inbox, ways(house), transport, clock, random.Random()))
+    upkeep = asyncio.create_task(_dispatch_upkeep(house, dispatch, alerting, archive, state, outcomes))
     ready()
     try:
-        await dispatch.run(stop)
+        await dispatch.run(stop, alerting.run())
     finally:
         upkeep.cancel()
-        write_snapshot(house.data, "dispatch", snapshot(dispatch))
+        write_snapshot(house.data, "dispatch", snapshot(dispatch) | alerting.standing())
         await transport.close()
         loop.remove_reader(bell.fileno())
         bell.close()
         state.close()
 
 
-async def _dispatch_upkeep(house: House, dispatch: Dispatch, archive: Archive, state: State, outcomes: Outcomes) -> None:
+async def _dispatch_upkeep(
+    house: House, dispatch: Dispatch, alerting: Alerting, archive: Archive, state: State, outcomes: Outcomes
+) -> None:
     while True:
         await asyncio.sleep(SNAPSHOT_S)
         try:
-            write_snapshot(house.data, "dispatch", snapshot(dispatch))
+            write_snapshot(house.data, "dispatch", snapshot(dispatch) | alerting.standing())
             outcomes.flush()
             archive.step(state)
         except Exception:  # calls go on; it is tried again in a moment

@@ -13,6 +13,7 @@ from mainstay.landscape.declared import (
     Flow,
     Landscape,
     Name,
+    Owner,
     Pattern,
     System,
 )
@@ -34,6 +35,7 @@ from mainstay.landscape.traffic import LATENCIES, Traffic
 __all__ = [
     "ANSWERS", "FAILURE_MODES", "FASTEST", "FINDINGS", "GROUPS", "LATENCIES", "MAINSTAY", "OBJECTS", "OPERATOR", "OWN_API", "PAGE",
     "QUESTIONS", "READ_FOLDERS", "SMTP", "TELLS", "Admission", "Admitted", "Answers", "Claim", "Duties", "Finding", "Flow", "Landscape",
-    "Misdeclared", "Name", "Offer", "Pattern", "Proposal", "Setting", "Spot", "System", "Traffic", "address", "check", "counted", "demo",
-    "is_contact", "is_private", "likely", "page", "places", "read", "resolve", "resolve_settings", "schema", "speaks", "ways_of", "write",
+    "Misdeclared", "Name", "Offer", "Owner", "Pattern", "Proposal", "Setting", "Spot", "System", "Traffic", "address", "check", "counted",
+    "demo", "is_contact", "is_private", "likely", "page", "places", "read", "resolve", "resolve_settings", "schema", "speaks", "ways_of",
+    "write",
 ]  # fmt: skip
