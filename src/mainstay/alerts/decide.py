@@ -86,9 +86,11 @@ def decide(alarms: Iterable[Alarm], book: Mapping[str, Kept], terms: Callable[[s
 
 
 def _seen(alarm: Alarm, kept: Kept | None, now: int) -> Kept:
-    """The cause is there."""
+    """The cause is there. One that nobody was told of and that a greater one explains counts as new when that is over."""
     if kept is None:
         return Kept(alarm=replace(alarm, since=alarm.since or now), seen_at=now)
+    if alarm.under and not kept.told_at:
+        kept = replace(kept, seen_at=now)
     return replace(kept, alarm=replace(alarm, since=alarm.since or kept.alarm.since), gone_at=0)
 
 
@@ -105,15 +107,8 @@ def _due(found: list[Kept], terms: Terms, pace: Pace, now: int) -> list[Item]:
     if not any(why != "new" or now - one.seen_at >= pace.wait_us for one, why in whys.values()):
         return []
     if any(why == "reminder" for _, why in whys.values()):
-        told = (
-            one
-            for one in found
-            if one.told == one.alarm.owner
-            and not one.alarm.under
-            and one.alarm.cause not in whys
-            and not _waits(one, "reminder", terms, now)
-        )
-        whys |= {one.alarm.cause: (one, "reminder") for one in told}
+        still = (one for one in found if one.told == one.alarm.owner and not one.alarm.under and one.alarm.cause not in whys)
+        whys |= {one.alarm.cause: (one, "reminder") for one in still if not _waits(one, "reminder", terms, now)}
     return [Item(why, one.alarm, 0 if why == "new" else one.told_count) for one, why in whys.values()]
 
 

@@ -184,7 +184,7 @@ class Smtp(Part, frozen=True):
     host: Annotated[str, Meta(description="Its name.", examples=["smtp.acme.example"])] = ""
     port: Annotated[int, Meta(ge=1, le=65535, description="Its port: 587 with starttls, 465 with tls.")] = 587
     tls: Annotated[
-        Literal["starttls", "tls", "none"], Meta(description="How the way to it is kept private; none: on this machine alone.")
+        Literal["starttls", "tls", "none"], Meta(description="How the way to it is kept private; none: within your own net alone.")
     ] = "starttls"
     user: Annotated[str, Meta(description="Who logs in; empty: nobody.")] = ""
     password: Annotated[str, Meta(description="The password, by reference: env:NAME or file:PATH.")] = ""

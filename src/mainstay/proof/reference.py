@@ -151,11 +151,14 @@ def _settings() -> Iterator[str]:
 
 def _tables(kind: kinds.StructType, path: str) -> Iterator[str]:
     """A table of the file, then those within it."""
-    yield from [f"## [{path}]", "", summary(kind.cls), "", *fields(kind.cls), ""]
+    within = {}
     for one in kind.fields:
-        within, name = (one.type.value_type, ".NAME") if isinstance(one.type, kinds.DictType) else (one.type, "")
-        if isinstance(within, kinds.StructType):
-            yield from _tables(within, f"{path}.{one.name}{name}")
+        inner, name = (one.type.value_type, ".NAME") if isinstance(one.type, kinds.DictType) else (one.type, "")
+        if isinstance(inner, kinds.StructType):
+            within[one.name] = (inner, f"{path}.{one.name}{name}")
+    yield from [f"## [{path}]", "", summary(kind.cls), "", *fields(kind.cls, within), ""]
+    for inner, below in within.values():
+        yield from _tables(inner, below)
 
 
 def _choices() -> Iterator[str]:
