@@ -5,6 +5,7 @@ The processes hold the end of a pipe that only the supervisor keeps open: when i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -128,7 +129,8 @@ class Pulse:
         if now - self._beat_at >= LOOK_S:
             self._beat_at = now
             fare = {role.name: {"running": role.process is not None, "failures": role.failures} for role in roles}
-            write_snapshot(self.data, "up", {"roles": fare})
+            with contextlib.suppress(OSError):  # a full disk ends no supervisor
+                write_snapshot(self.data, "up", {"roles": fare})
 
 
 def stop_with_supervisor() -> None:
