@@ -96,7 +96,7 @@ def alerts_text(found: dict[str, Any]) -> str:
         told = f"follows from {one['under']}" if one["under"] else told
         lines.append(f"         since {one['since']}, owner {one['owner']}; {told}")
         lines += [f"         {command}" for command in one["commands"]]
-    lines = lines or ["nothing is wrong"]
+    lines = lines or ["nothing is wrong now, as far as Mainstay sees"]
     for one in found["messages"]:
         failed = f": {one['why']}" if one["why"] else ""
         lines.append(f"{one['at']}  {one['status']} to {one['owner']} by {one['way']} ({one['to']}), {one['tries']} tries{failed}")
