@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from mainstay import __version__
+from mainstay.app.cli_alerts import alerts
 from mainstay.app.cli_letters import deadletters, jobs, replay
 from mainstay.app.cli_pauses import pause, pauses, resume
 from mainstay.app.options import BY, CONFIG, JSON, pairs, show, state_of, there
@@ -523,7 +524,7 @@ def sim(seed: int | None, seeds: int, scenario: str, power: bool, as_json: bool)
 
 
 main.add_command(deadletters)
-for verb in (jobs, pause, pauses, resume):
+for verb in (alerts, jobs, pause, pauses, resume):
     main.add_command(verb)
 main.add_command(replay)
 

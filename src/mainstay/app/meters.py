@@ -42,6 +42,8 @@ def snapshot(dispatch: Dispatch) -> dict[str, Any]:
             "failures": dict(one.failures),
             "breaker": "closed" if one.healthy else "open",
             "reason": one.breaker.reason,
+            "since": iso(one.breaker.since) if one.breaker.since else "",
+            "halted": one.breaker.halted,
             "blocked": [{**head._asdict(), "since": iso(head.since)} for head in dispatch.lanes[name].blocked(now)],
         }
         for name, one in dispatch.connections.items()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import structlog
 
 from mainstay.app import build
+from mainstay.app.alerting import Alerting, ways
 from mainstay.app.build import House, clock
 from mainstay.app.meters import snapshot
 from mainstay.app.snapshots import write_snapshot
@@ -16,6 +17,7 @@ from mainstay.app.upkeep import again_and_again, wait_for_state
 from mainstay.delivery.dispatch import ClockJumped, Dispatch
 from mainstay.delivery.http import Http
 from mainstay.delivery.outcomes import Outcomes
+from mainstay.delivery.post import Post
 from mainstay.flows.exposure import Exposure
 from mainstay.flows.propagate import Propagate
 from mainstay.storage.archive import Archive
@@ -45,24 +47,27 @@ async def run_dispatch(house: House, stop: asyncio.Event, ready: Callable[[], No
         dispatch.news.set()
 
     loop.add_reader(bell.fileno(), rung)
-    upkeep = asyncio.create_task(_upkeep(house, dispatch, archive, state, outcomes))
+    alerting = Alerting(house, Post(outcomes.inbox, ways(house), transport, clock, random.Random()))
+    upkeep = asyncio.create_task(_upkeep(house, dispatch, alerting, archive, state, outcomes))
     ready()
     try:
-        await dispatch.run(stop)
+        await dispatch.run(stop, alerting.run())
     except ClockJumped as why:  # the supervisor starts it again
         log.error("begins_anew", why=str(why))
     finally:
         upkeep.cancel()
-        write_snapshot(house.data, "dispatch", snapshot(dispatch))
+        write_snapshot(house.data, "dispatch", snapshot(dispatch) | alerting.standing())
         await transport.close()
         loop.remove_reader(bell.fileno())
         bell.close()
         state.close()
 
 
-async def _upkeep(house: House, dispatch: Dispatch, archive: Archive, state: State, outcomes: Outcomes) -> None:
+async def _upkeep(
+    house: House, dispatch: Dispatch, alerting: Alerting, archive: Archive, state: State, outcomes: Outcomes
+) -> None:  # fmt: skip
     def work() -> None:
-        write_snapshot(house.data, "dispatch", snapshot(dispatch))
+        write_snapshot(house.data, "dispatch", snapshot(dispatch) | alerting.standing())
         outcomes.flush()
         archive.step(state)
 

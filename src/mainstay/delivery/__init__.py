@@ -10,4 +10,5 @@ FACE = (
     "levels.Levels",
     "outcomes.Outcomes",
     "polls.Pace", "polls.Poll",
+    "post.Hook", "post.Mail", "post.Message", "post.Post", "post.Way", "post.send", "post.told",
 )  # fmt: skip

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -121,14 +121,14 @@ class Dispatch:
         self._open: set[int] = set()
         self._ended_since = 0
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Work until told to stop; then finish what is being said, and commit."""
+    async def run(self, stop: asyncio.Event, *beside: Coroutine[Any, Any, object]) -> None:
+        """Work until told to stop, with what else writes into our file beside it; then finish what is being said, and commit."""
         self._take(restarted=True)
         for changes, policies in zip(self._changes, (self.plan.policies, self.plan.pricing), strict=True):
             changes.apply(policies)
         runs = [one.run() for one in self.lanes.values()] + [one.run() for one in (*self.levels.values(), *self.prices.values())]
         runs += [one.run() for one in self.polls] + [one.run() for one in self.folders] + [one.run() for one in self.hooks]
-        work: list[asyncio.Task[object]] = [asyncio.create_task(run) for run in (*runs, self._follow())]
+        work: list[asyncio.Task[object]] = [asyncio.create_task(run) for run in (*runs, *beside, self._follow())]
         stopping: asyncio.Task[object] = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([*work, stopping], return_when=asyncio.FIRST_COMPLETED)
         for part in work:

@@ -39,9 +39,12 @@ class Breaker:
         self.failures = 0
         self.opened = 0
         self.until = 0
+        self.since = 0  # when the first of the failures in a row was
+        self.halted = False  # credentials or permissions: a person is needed
         self.reason = ""
 
     def failed(self, now: int, why: str) -> None:
+        self.since = self.since if self.failures else now
         self.failures += 1
         self.reason = why
         if self.failures >= BREAKER_FAILURES:
@@ -51,13 +54,14 @@ class Breaker:
 
     def halt(self, now: int, why: str) -> None:
         """Credentials do not work: pause as long as the breaker ever does, then probe."""
-        self.failures = max(self.failures, BREAKER_FAILURES)
+        self.since = self.since if self.failures else now
+        self.failures, self.halted = max(self.failures, BREAKER_FAILURES), True
         self.reason = why
         self.until = now + int(BREAKER_S_MAX * SECOND)
 
     def succeeded(self) -> None:
-        self.failures = self.opened = self.until = 0
-        self.reason = ""
+        self.failures = self.opened = self.until = self.since = 0
+        self.halted, self.reason = False, ""
 
     def pause(self, now: int) -> int:
         """Microseconds until a call is worth trying."""

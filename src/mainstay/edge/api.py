@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from mainstay.edge import alarms
 from mainstay.edge.letters import Letters
 from mainstay.edge.openapi import Endpoint, document
 from mainstay.edge.problems import NotNow, Problem, Unwritable, as_problem, problem
@@ -115,6 +116,7 @@ class Api:
             ),
             Endpoint("GET", "/v1/status", "operator", "How things stand: orders, lag, breakers, late flows, the books", self.show_status),
             Endpoint("GET", "/v1/proposals", "operator", "What systems said of what others own, newest first", self.show_proposals),
+            Endpoint("GET", "/v1/alerts", "operator", "What is wrong now, each cause once, and who was told of it", self.show_alerts),
             Endpoint("GET", "/v1/pauses", "operator", "What is held back, by whom and why", self.show_pauses),
             Endpoint("POST", "/v1/pauses", "operator", "Hold something back, or let it go on", self.pause, PauseRequest),
             *self.letters.endpoints(),
@@ -258,6 +260,9 @@ class Api:
 
     async def free_order(self, request: Request, who: str, body: LetterRequest) -> tuple[int, bytes]:
         return await self._decided(who, "operator/free", request.path_params["id"], msgspec.json.encode(body))
+
+    async def show_alerts(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
+        return 200, msgspec.json.encode(await self._aside(lambda _, outcomes: alarms.shown(outcomes)))
 
     async def show_pauses(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
         return 200, msgspec.json.encode(await self._aside(lambda state, _: journey.pauses(state)))

@@ -1,6 +1,7 @@
 """The shop as declared: systems, ownership, channels, policies, flows and the people who answer for them."""
 
 from mainstay.landscape.admit import GROUPS, Admission, Admitted, Claim, Proposal, speaks
+from mainstay.landscape.alerting import address, ways_of
 from mainstay.landscape.check import check
 from mainstay.landscape.declared import (
     FAILURE_MODES,
@@ -9,9 +10,11 @@ from mainstay.landscape.declared import (
     OBJECTS,
     OPERATOR,
     READ_FOLDERS,
+    SMTP,
     Flow,
     Landscape,
     Name,
+    Owner,
     Pattern,
     System,
 )
@@ -33,7 +36,8 @@ from mainstay.landscape.traffic import LATENCIES, Traffic
 __all__ = [
     "ANSWERS", "FAILURE_MODES", "FASTEST", "FINDINGS", "GROUPS", "LATENCIES", "MAINSTAY", "MEASURED", "OBJECTS", "OPERATOR", "OWN_API",
     "PAGE",
-    "QUESTIONS", "READ_FOLDERS", "TELLS", "Admission", "Admitted", "Answers", "Claim", "Duties", "Finding", "Flow", "Landscape",
-    "Misdeclared", "Name", "Offer", "Pattern", "Proposal", "Setting", "Spot", "System", "Traffic", "check", "counted", "demo",
-    "is_contact", "is_private", "likely", "page", "places", "read", "resolve", "resolve_settings", "schema", "speaks", "write",
+    "QUESTIONS", "READ_FOLDERS", "SMTP", "TELLS", "Admission", "Admitted", "Answers", "Claim", "Duties", "Finding", "Flow", "Landscape",
+    "Misdeclared", "Name", "Offer", "Owner", "Pattern", "Proposal", "Setting", "Spot", "System", "Traffic", "address", "check", "counted",
+    "demo", "is_contact", "is_private", "likely", "page", "places", "read", "resolve", "resolve_settings", "schema", "speaks", "ways_of",
+    "write",
 ]  # fmt: skip

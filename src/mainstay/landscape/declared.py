@@ -16,6 +16,7 @@ OBJECTS = (
 )  # fmt: skip
 MAINSTAY = "mainstay"  # as source or target: Mainstay itself
 MEASURED: Literal["measured"] = "measured"  # as the buffer of a channel
+SMTP = "smtp"  # in an owner's `alerts`: by e-mail
 PLACEHOLDER = "…"  # what `init` writes where it cannot know the value
 READ_FOLDERS = ("done", "refused", "duplicate")  # in a folder that files are put into: what was read, or could not be, or is no news
 OPERATOR = "operator"  # whom the token of people speaks for; other tokens speak for their system
@@ -57,6 +58,24 @@ class Owner(Part, frozen=True):
         ),
     ]
     above: Annotated[str, Meta(description="The owner to whom they escalate a dead letter.", examples=["management"])] = ""
+    alerts: Annotated[
+        tuple[str, ...],
+        Meta(
+            description='How they are told what is wrong: "smtp", or names under [alerts.webhooks]. Nothing: by e-mail, if their contact'
+            " is an address.",
+            examples=[["smtp", "pager"]],
+        ),
+    ] = ()
+    quiet: Annotated[
+        str,
+        Meta(
+            pattern="^(([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])?$",
+            description="Quiet hours, HH:MM-HH:MM: what can wait is told when they end.",
+            examples=["22:00-07:00"],
+        ),
+    ] = ""
+    timezone: Annotated[str, Meta(description="On whose clock, by its IANA name.", examples=["Europe/Berlin"])] = "UTC"
+    remind_s: Annotated[int, Meta(ge=60, description="After so long they are reminded of what is still wrong.")] = 14_400
 
 
 class System(Part, frozen=True):
@@ -169,6 +188,35 @@ class Flow(Part, frozen=True):
     ] = ""
 
 
+class Smtp(Part, frozen=True):
+    """The mail server that alerts are handed to."""
+
+    host: Annotated[str, Meta(description="Its name.", examples=["smtp.acme.example"])] = ""
+    port: Annotated[int, Meta(ge=1, le=65535, description="Its port: 587 with starttls, 465 with tls.")] = 587
+    tls: Annotated[
+        Literal["starttls", "tls", "none"], Meta(description="How the way to it is kept private; none: within your own net alone.")
+    ] = "starttls"
+    user: Annotated[str, Meta(description="Who logs in; empty: nobody.")] = ""
+    password: Annotated[str, Meta(description="The password, by reference: env:NAME or file:PATH.")] = ""
+    sender: Annotated[str, Meta(description="The address that the mails come from.", examples=["mainstay@acme.example"])] = ""
+
+
+class Webhook(Part, frozen=True):
+    """Where alerts are posted, signed as Standard Webhooks."""
+
+    url: Annotated[str, Meta(description="The address.", examples=["https://pager.acme.example/mainstay"])]
+    secret: Annotated[str, Meta(description="The key of the signature (whsec_…), by reference: env:NAME or file:PATH.")]
+
+
+class Alerts(Part, frozen=True):
+    """How owners are told what is wrong."""
+
+    smtp: Smtp = Smtp()
+    webhooks: dict[Name, Webhook] = {}
+    wait_s: Annotated[float, Meta(gt=0, description="New causes are gathered for so long before the first message.")] = 60.0
+    over_s: Annotated[float, Meta(gt=0, description="A cause that stayed away for so long is over.")] = 120.0
+
+
 class Landscape(Part, frozen=True):
     """The whole of mainstay.toml."""
 
@@ -180,3 +228,4 @@ class Landscape(Part, frozen=True):
     channels: dict[Name, Channel] = {}
     orders: Orders = Orders()
     flows: dict[Name, Flow] = {}
+    alerts: Alerts = Alerts()

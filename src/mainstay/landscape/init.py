@@ -168,6 +168,22 @@ class _Plan:
         return next((way for way in ways if way != "event" or heard), ways[0])
 
 
+ALERTS = """
+# How the owners are told what is wrong, once for each cause; `mainstay alerts test --to operations` sends a first message. For example:
+#   [alerts.smtp]
+#   host = "smtp.acme.example"
+#   user = "mainstay"
+#   password = "env:SMTP_PASSWORD"
+#   sender = "mainstay@acme.example"
+#   [alerts.webhooks.pager]
+#   url = "https://pager.acme.example/mainstay"
+#   secret = "env:PAGER_SECRET"
+# and in [owners.operations]:
+#   alerts = ["smtp", "pager"]
+#   quiet = "22:00-07:00"
+#   timezone = "Europe/Berlin\""""
+
+
 # --- text --------------------------------------------------------------------------------------------------------------
 def _head(answers: Answers) -> Iterator[str]:
     yield "# The shop as Mainstay sees it. `mainstay check` says what is missing or ambiguous; `mainstay up` starts it."
@@ -179,6 +195,7 @@ def _head(answers: Answers) -> Iterator[str]:
     yield from _defaults(Server, given)
     yield "\n# The people who answer for systems and flows."
     yield from _table(f"owners.{OWNER}", {"contact": answers.contact})
+    yield ALERTS
 
 
 def _systems(plan: _Plan) -> Iterator[str]:
