@@ -36,7 +36,8 @@ SAMPLE: Mapping[str, Any] = {
 NAMES = ("sku", "text", "name", "ext")  # which no two rows share
 OTHERWISE = {  # of a column in one table
     ("reservation", "status"): "reserved", ("attempt", "status"): "waiting", ("letter", "status"): "open", ("mark", "value"): "7",
-    ("job", "status"): "running", ("pause", "mode"): "paused", ("message", "status"): "waiting", ("seal", "key"): b"k", ("event", "kind"): "subject",
+    ("job", "status"): "running", ("pause", "mode"): "paused", ("message", "status"): "waiting",
+    ("seal", "key"): b"k", ("event", "kind"): "subject",
 }  # fmt: skip
 BOUND: Mapping[str, list[list[Any]]] = {  # of reads: what is asked for, where it is not a number or a list of numbers
     "find_xrefs": [['[[1, "e1"], [1, "e3"]]']], "find_early": [['[[1, "e1"]]']], "find_items": [['["A1", "A2"]']], "mark": [["sale1"]],
