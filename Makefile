@@ -23,8 +23,8 @@ check: .venv/ready-dev  ## style, types, house rules
 bench: .venv/ready-bench  ## every budget, as ratios measured in one run; writes docs/performance.md
 	$(BIN)/python -m mainstay.proof.figures docs/performance.md $(ARGS)
 
-proof: .venv/ready-dev  ## the slower proofs
-	$(BIN)/pytest -m slow $(ARGS)
+proof: .venv/ready-dev  ## the slower proofs; writes docs/proofs.md
+	PROOFS=docs/proofs.md $(BIN)/pytest -m slow $(ARGS)
 
 docs: .venv/ready-dev  ## the generated reference
 	$(BIN)/python -m mainstay.app.reference docs/reference

@@ -1,6 +1,9 @@
-"""Fixtures for all rooms."""
+"""Fixtures for all rooms; and the page of what the slower proofs measured (`make proof`)."""
 
 import os
+import platform
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,3 +19,59 @@ def shared() -> Path:
     if os.environ.get("CI") == "true":
         pytest.fail(f"{SHARED} is absent, and in CI these tests must run")
     pytest.skip(f"needs {SHARED}")
+
+
+# --- what the proofs measured ------------------------------------------------------------------------------------------
+FIGURES = pytest.StashKey[list[tuple[str, str, float, str]]]()
+SPENT = pytest.StashKey[dict[str, float]]()
+GROUPS = {  # of the proofs: what it is called, its budget in minutes on two cores (DESIGN 7), the tests
+    "drawn histories": (3, ("tests/sim/test_sim.py::test_a_thousand",)),
+    "power cuts, I/O errors, kills": (3, ("tests/crash",)),
+    "planted bugs, bad inputs": (4, ("tests/sim/test_sim.py::test_every_planted", "tests/badinput")),
+    "other systems' own programs and documents": (None, ("tests/real", "tests/connectors", "tests/contract")),
+    "everything else": (None, ("tests",)),
+}
+
+
+def pytest_configure(config):
+    config.stash[FIGURES], config.stash[SPENT] = [], dict.fromkeys(GROUPS, 0.0)
+    SPENDING.append(config.stash[SPENT])
+
+
+SPENDING: list[dict[str, float]] = []
+
+
+def pytest_runtest_logreport(report):
+    group = next(name for name, (_, places) in GROUPS.items() if report.nodeid.startswith(places) or name == "everything else")
+    SPENDING[-1][group] += report.duration
+
+
+@pytest.fixture
+def figure(request) -> Callable[[str, str, str], None]:
+    """Notes a figure of a proof: what was tried, what came of it, and the command that does it again."""
+    started = time.monotonic()
+
+    def note(what: str, found: str, again: str) -> None:
+        request.config.stash[FIGURES].append((what, found, time.monotonic() - started, again))
+
+    return note
+
+
+def pytest_sessionfinish(session, exitstatus):
+    path = os.environ.get("PROOFS", "")  # the page that is written when all of them hold
+    if path and exitstatus == 0:
+        Path(path).write_text(_page(session.config.stash[FIGURES], session.config.stash[SPENT]))
+
+
+def _page(figures, spent):
+    machine = f"{platform.system()} {platform.release()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    lines = [
+        "# What the proofs measured", "",
+        f"Written by `make proof`, when all of them held; do not edit. {time.strftime('%Y-%m-%d', time.gmtime())}, {machine}.",
+        "[Reliability](reliability.md) says what each of them is, and what is not promised.", "",
+        "| what was tried | what came of it | seconds | again |", "| --- | --- | --- | --- |",
+    ]  # fmt: skip
+    lines += [f"| {what} | {found} | {seconds:.0f} | `{again}` |" for what, found, seconds, again in figures]
+    lines += ["", "| group | minutes | budget |", "| --- | --- | --- |"]
+    lines += [f"| {name} | {spent[name] / 60:.1f} | {budget or ''} |" for name, (budget, _) in GROUPS.items()]
+    return "\n".join(lines) + "\n"

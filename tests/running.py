@@ -18,7 +18,7 @@ from typing import Any
 
 from mainstay import landscape
 from mainstay.app import build
-from mainstay.app.meters import backlog
+from mainstay.app.snapshots import backlog
 from mainstay.proof.town import free_port
 
 SAMPLES = Path(build.__file__).parents[1] / "connectors" / "shopify" / "samples"

@@ -33,6 +33,8 @@ ASKED = {  # verb -> what its JSON must hold
     ("drift", "list"): lambda told: told == [],
     ("deadletters", "list"): lambda told: {one["code"]: 1 for one in told} == LETTERS,
     ("deadletters", "causes"): lambda told: told[0]["code"] == "json_syntax" and told[0]["count"] == 1,
+    ("pauses",): lambda told: told == [],
+    ("alerts",): lambda told: list(told) == ["alarms", "messages"] and told["messages"] == [],  # it says no way to tell anybody
     ("jobs", "list"): lambda told: told == [],
     ("proposals",): lambda told: all(one["reason"] and one["owner"] == "operations" for one in told),
     ("contracts",): lambda told: told["OrderSeen"]["version"] == 1,
@@ -43,11 +45,12 @@ ABOUT_NO_SHOP = {"contracts", "connector"}
 ELSEWHERE = {  # verbs that are no questions, and where they are tried
     "bench": "they take minutes: the figures of a release", "demo": "the proof of a release",
     "sim": "tests/sim", "up": "tests/app/test_processes.py",
-    "role": "tests/app/test_processes.py", "count": "tests/app/test_processes.py",
+    "alerts test": "tests/app/test_alerts.py", "role": "tests/app/test_processes.py", "count": "tests/app/test_processes.py",
     "free": "tests/app/test_processes.py", "erase": "tests/app/test_processes.py",
     "deadletters retry": "tests/app/test_processes.py", "deadletters suppress": "tests/app/test_processes.py",
     "deadletters assign": "tests/app/test_letters.py", "replay": "tests/app/test_letters.py",
     "deadletters escalate": "tests/app/test_letters.py", "drift accept": "tests/app/test_letters.py",
+    "pause": "tests/app/test_pauses.py", "resume": "tests/app/test_pauses.py",
     "deadletters repair": "tests/app/test_letters.py", "jobs show": "tests/app/test_letters.py", "jobs cancel": "tests/app/test_letters.py",
     "deadletters show": "below", "init": "below", "schema": "below", "translate": "below", "connector check": "below",
     "connector new": "tests/contract", "backup": "tests/crash/test_backup.py", "restore": "tests/crash/test_backup.py",

@@ -1,7 +1,10 @@
 """What the processes tell of themselves."""
 
-from mainstay.app.meters import Meters, backlog, custody, oldest_s, write_snapshot
-from mainstay.app.show import subscribed_text
+from types import SimpleNamespace
+
+from mainstay.app.meters import Meters, custody
+from mainstay.app.show import status_text, subscribed_text
+from mainstay.app.snapshots import backlog, oldest_s, read_snapshot, write_snapshot
 from mainstay.connectors.shopify import Shopify
 from mainstay.contract.connector import settings_of
 from mainstay.delivery.custody import Held, Silence
@@ -45,3 +48,28 @@ def test_subscriptions_are_shown_with_what_is_wrong_and_what_was_silent(tmp_path
     metrics = Meters(tmp_path, type("D", (), {"refused": {}}), type("R", (), {"accepted": 0}), dict, lambda: 2).text().decode()
     assert "mainstay_schema_drift_open 2.0" in metrics
     assert 'mainstay_subscriptions_missing{system="shop"} 1.0' in metrics and 'mainstay_silences_unread{system="shop"} 1.0' in metrics
+
+
+def test_what_waits_for_a_system_is_said_with_its_end(tmp_path):
+    """In words and as a metric; of what an older Mainstay left behind, which knew of no backlog, nothing is said."""
+    waits = {"waiting": {"ReleaseOrder": 600, "SetLevel": 2}, "oldest_s": 10_800.0}
+    said = {
+        "warehouse": {**waits, "gone_in_s": 840.0, "gone_at": "2026-11-21T15:20:00Z"},
+        "erp": {**waits, "gone_in_s": None, "gone_at": ""}, "shop": {"waiting": {}, "oldest_s": 0.0, "gone_in_s": 0.0, "gone_at": ""},
+    }  # fmt: skip
+    systems = {
+        name: {"calls": {}, "failures": {}, "waiting": 1, "breaker": "closed", "reason": "", "backlog": one} for name, one in said.items()
+    }
+    systems |= {"till": {name: value for name, value in systems["erp"].items() if name != "backlog"}}
+    write_snapshot(tmp_path, "dispatch", {"systems": systems})
+    found = {"orders": {}, "reservations": {}, "dead_letters": {}, "early": 0, "proposals": 0, "pauses": [], "accounts": {}, "lag": {}}
+    told = status_text({**found, "dispatch": read_snapshot(tmp_path, "dispatch")})
+    assert "ReleaseOrder 600, SetLevel 2; the oldest for 10800 s; told by 2026-11-21T15:20:00Z at its rate" in told
+    assert told.count("ReleaseOrder 600") == 2 and "nobody can say yet until when" in told
+    systems["warehouse"]["breaker"] = "open"
+    assert "told within 840 s at its rate, once it answers" in status_text({**found, "dispatch": {"systems": systems}})
+    door = SimpleNamespace(refused={})
+    metrics = Meters(tmp_path, door, SimpleNamespace(accepted=0), dict).text().decode()
+    assert [line for line in metrics.splitlines() if line.startswith("mainstay_backlog_gone_seconds")] == [
+        'mainstay_backlog_gone_seconds{system="warehouse"} 840.0', 'mainstay_backlog_gone_seconds{system="shop"} 0.0',
+    ]  # fmt: skip

@@ -57,6 +57,7 @@ def test_a_few_that_nobody_thought_of(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
-def test_many_that_nobody_thought_of(target, tmp_path):
+def test_many_that_nobody_thought_of(target, tmp_path, figure):
     tried, _ = fuzz(target, tmp_path, f"-max_total_time={LONGER_S}")
     assert tried > 200
+    figure(f"fuzzing: {target}", f"{tried:,} inputs; none crashed, none took a second", f"pytest tests/badinput -m slow -k {target}")

@@ -6,9 +6,9 @@ import apsw
 import msgspec
 import pytest
 
-from mainstay.contract.connector import Feed
+from mainstay.contract.connector import Budget, Feed
 from mainstay.contract.talk import Reply
-from mainstay.delivery.connection import Lost
+from mainstay.delivery.connection import Connection, Lost
 from mainstay.delivery.levels import Levels, Prices
 from mainstay.delivery.polls import Poll
 from mainstay.model.commands import SetLevel, SetPrice
@@ -323,6 +323,85 @@ def test_a_level_that_comes_through_late_is_put_right(desk, channel, run):
     run(busy())
     assert channel.shown == {1: 3} and channel.levels.passed is None
     assert len(channel.history) == 4, "5 again, 3, 5 late, 3 again"
+
+
+def test_what_changes_while_the_vendors_budget_is_waited_for_is_told_as_it_is_then(desk, channel, run):
+    """Eight items change in turn, the vendor takes a call in two seconds: they go together, and none waits behind seven others."""
+    desk.connection.connector.manifest = msgspec.structs.replace(
+        desk.connector.manifest, budgets=(Budget("slow", "token", 1, 0.5, ("levels",)),)
+    )
+    desk.connection = Connection("paper", desk.connector, desk, desk.outcomes, desk.clock)
+    channel.levels = Levels("shop", desk.connection, desk.outcomes, channel.commands, desk.dice)
+    late = []
+
+    async def sells():
+        working = asyncio.ensure_future(channel.work(60))
+        for left in range(400, 0, -1):
+            item = left % 8 + 1
+            channel.change(**{f"_{item}": left})
+            late.append(channel.shown.get(item, left) - left)
+            await asyncio.sleep(0.1)
+        await working
+
+    run(sells())
+    assert channel.shown == {left % 8 + 1: left for left in range(1, 9)}
+    assert max(late) <= 70, (
+        "some calls of two seconds, ten changes in each second; where each waited with a number of its own, some waited for ever"
+    )
+
+
+class Keeping:
+    """Keeps one unit of item 1 back, and gives it free after some seconds."""
+
+    def __init__(self, desk, channel, free_after_s):
+        self.desk, self.channel, self.ages = desk, channel, []
+        self.free_at = desk.clock() + int(free_after_s * 1e6)
+
+    def told(self, channel, changed_at, *, done):
+        self.ages += [self.desk.clock() - min(changed_at)] if done else []
+
+    def released(self, channel):
+        if self.free_at and self.desk.clock() >= self.free_at:
+            self.free_at, self.channel.stock[1] = 0, self.channel.stock[1] + 1
+            return [1]
+        return []
+
+    def look_in_s(self, channel):
+        return max(0.0, (self.free_at - self.desk.clock()) / 1e6) if self.free_at else None
+
+
+def test_an_item_that_fails_by_itself_does_not_count_for_how_long_numbers_take(desk, channel, run):
+    keeping = Keeping(desk, channel, 3_600)
+    channel.levels = Levels("shop", desk.connection, desk.outcomes, channel.commands, desk.dice, exposure=keeping)
+    channel.stall = {1}
+
+    async def busy():
+        working = asyncio.ensure_future(channel.work(400))
+        for n in range(300):
+            channel.change(_2=n, **({"_1": n} if not n else {}))
+            await asyncio.sleep(1)
+        channel.stall = set()
+        await working
+
+    run(busy())
+    assert channel.shown == {1: 0, 2: 299}
+    assert max(keeping.ages) < 2e6, "item 1 waited for five minutes"
+
+
+def test_what_is_given_free_is_told_without_a_change_and_the_time_that_numbers_take_is_measured(desk, channel, run):
+    keeping = Keeping(desk, channel, 30)
+    channel.levels = Levels("shop", desk.connection, desk.outcomes, channel.commands, desk.dice, exposure=keeping)
+    channel.change(_1=4)
+
+    async def busy():
+        working = asyncio.ensure_future(channel.work(60))
+        await asyncio.sleep(29)
+        assert channel.shown == {1: 4}
+        await working
+
+    run(busy())
+    assert channel.shown == {1: 5} and channel.levels.passed is None
+    assert [round(age / 1e6, 1) for age in keeping.ages] == [0.2, 0.2], "from the change to the channel's answer"
 
 
 def test_a_bug_on_one_item_stops_only_that_item(desk, channel, run):

@@ -104,7 +104,7 @@ def wrong_command(words: Sequence[str], group: click.Group) -> str:
         if name not in command.commands:
             return f"there is no command {name!r} in `{' '.join(words)}`"
         command = command.commands[name]
-    if isinstance(command, click.Group) and not told:
+    if isinstance(command, click.Group) and not (told or command.invoke_without_command):
         return f"`{' '.join(words)}` names no command"
     context = click.Context(command, resilient_parsing=True)
     try:

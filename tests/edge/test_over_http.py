@@ -224,6 +224,10 @@ def test_every_documented_endpoint_answers_as_documented(shop):
             "operator",
             202,
         ),
+        ("post", "/v1/pauses", "/v1/pauses", {**because, "target": "system:shop", "mode": "paused"}, "operator", 200),
+        ("get", "/v1/pauses", "/v1/pauses", None, "operator", 200),
+        ("get", "/v1/alerts", "/v1/alerts", None, "operator", 200),
+        ("post", "/v1/pauses", "/v1/pauses", {**because, "target": "system:shop", "mode": "running"}, "operator", 200),
         ("post", "/v1/jobs/{id}/cancel", "/v1/jobs/{job}/cancel", because, "operator", 409),
     ]
     shop.settled()

@@ -169,10 +169,20 @@ def a_busy_day(core, seed):
 def everything(core):
     """Every row; of the log every event, as reservations of one batch that come one after the other share a row."""
     log = []
-    for seq, _, kind, entity, body in core.rows("SELECT * FROM event ORDER BY seq"):
+    for seq, _, kind, entity, body in core.rows("SELECT seq, at, kind, entity, body FROM event ORDER BY seq"):
         told = msgspec.json.decode(unpack(body))
         log += [(kind, *one) for one in told] if kind == "reservations" else [(seq, kind, entity, told)]
     return {table: core.state.rows(f"compare_{table}") for table in COMPARED} | {"event": log}
+
+
+@pytest.mark.parametrize("change", ["at = at + 1", "kind = 'item'", "entity = entity + 1"])
+def test_a_row_of_the_log_whose_columns_say_something_else_is_named(tmp_path, change):
+    core = Core(tmp_path / "state.db")
+    core.say("shop", an_order())
+    core.flush()
+    core.state.connection.execute(f"UPDATE event SET {change} WHERE seq = 1")
+    verdict = verify(core.path, tmp_path / "rebuilt.db", core.shop)
+    assert verdict.differences[0].startswith("event 1 (") and "something else than was written" in verdict.differences[0]
 
 
 @pytest.mark.parametrize("seed", range(4))

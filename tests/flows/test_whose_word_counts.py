@@ -72,7 +72,7 @@ def test_a_listing_counts_only_the_locations_that_serve_it(two_depots):
     propagate = Propagate(two_depots.state, policies, by_sku=("shop",))
     shown = {name: command.quantity for name in policies for command in propagate.levels(name, [(item, 1)]) if command}
     assert shown == {"all": 7, "south": 1, "nowhere": 0}
-    steps = journey.stock(two_depots.state, "A", policies, {})["channels"]
+    steps = journey.stock(two_depots.state, "A", policies, {}, {})["channels"]
     assert {name: one["steps"][-1]["units"] for name, one in steps.items()} == shown
 
 

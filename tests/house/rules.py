@@ -8,7 +8,7 @@ from pathlib import Path
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"model"}),
-    frozenset({"contract", "landscape", "orders", "stock", "money", "catalog", "customers"}),
+    frozenset({"contract", "landscape", "orders", "stock", "money", "catalog", "customers", "alerts"}),
     frozenset({"storage"}),
     frozenset({"delivery"}),
     frozenset({"flows", "lake"}),
@@ -21,7 +21,7 @@ NARROW = {  # rooms that may import less than their floor allows
     "twins": {"contract", "model"},
     "storage": {"model"},
     "delivery": {"storage", "landscape", "contract", "model"},
-    **{room: {"model"} for room in ("contract", "landscape", "orders", "stock", "money", "catalog", "customers")},
+    **{room: {"model"} for room in ("contract", "landscape", "orders", "stock", "money", "catalog", "customers", "alerts")},
 }
 BESIDE = {("app", "proof")}  # the one step sideways: the CLI starts the demo and the benchmarks
 OUTSIDE = {

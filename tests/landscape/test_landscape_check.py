@@ -32,6 +32,9 @@ owner = "ops"
 runbook = "r.md"
 """
 
+CONTACT = 'contact = "ops@acme.example"\n'
+HOOK = '[alerts.webhooks.pager]\nurl = "https://pager.acme.example"\nsecret = "env:PAGER_SECRET"\n'
+
 # code -> (text of the clean shop, what it is replaced by, text of the line that the finding must name, a part of what to write instead)
 BROKEN = {
     "toml-syntax": ('contact = "ops@acme.example"', "contact = ", "contact = ", "key = "),
@@ -190,6 +193,7 @@ BROKEN = {
         '`create = ["mainstay"]`',
     ),
     "shares-above-whole": ("share = 0.5\ncap", "share = 0.6\ncap", "share = 0.6", "at most 1"),
+    "buffer-unused": ("asks_first = true", 'asks_first = true\nbuffer = "measured"', 'buffer = "measured"', "no `buffer` here"),
     "buffer-above-cap": ("buffer = 2", "buffer = 41", "buffer = 41", "`buffer = 20`"),
     "capture-without-provider": ("[orders]", '[orders]\ncapture = "order"', 'capture = "order"', 'connector = "stripe"'),
     "nobody-ships": ('connector = "depot"', 'connector = "market"', "[flows.shop-orders]", "[systems.warehouse]"),
@@ -197,6 +201,10 @@ BROKEN = {
     "reservation-outlives-order": ("[orders]", "[orders]\nreservation_s = 90000", "reservation_s = 90000", "`reservation_s = 900`"),
     "currency-unknown": ('currency = "EUR"', 'currency = "EUX"', 'currency = "EUX"', '"EUR"'),
     "data-unfit": ('currency = "EUR"', 'currency = "EUR"\ndata = "/dev/null"', 'data = "/dev/null"', '`data = "mainstay-data"`'),
+    "alert-way-unknown": (CONTACT, CONTACT + 'alerts = ["pager"]\n', 'alerts = ["pager"]', "declare `[alerts.webhooks.pager]`"),
+    "owner-unreached": (CONTACT, 'contact = "slack:#ops"\n' + HOOK + "[owners.ops2]\n" + CONTACT, "[owners.ops]", '`alerts = ["pager"]`'),
+    "smtp-incomplete": (CONTACT, CONTACT + '[alerts.smtp]\nsender = "m@acme.example"\n', "[alerts.smtp]", '`host = "smtp.acme.example"`'),
+    "quiet-always": (CONTACT, CONTACT + 'quiet = "07:00-07:00"\n', 'quiet = "07:00-07:00"', '`quiet = "22:00-07:00"`'),
     "listen-exposed": ('url = "https://mainstay.acme.example"', 'listen = "0.0.0.0"', 'listen = "0.0.0.0"', '"https://…"'),
     "url-insecure": ('url = "https://mainstay', 'url = "http://mainstay', 'url = "http://mainstay', '"https://mainstay.acme.example"'),
     "url-missing": ('url = "https://mainstay.acme.example"\n', "", "[server]", '`url = "https://…"`'),
@@ -497,3 +505,45 @@ def test_a_folder_may_bring_several_objects_of_one_system_and_none_of_a_connecto
 def test_a_key_that_its_pattern_does_not_use_is_named(findings, clean, key, pattern):
     (found,) = findings(clean.replace(COUNTS, f"{COUNTS}\n{key}"))
     assert found.code == "key-ignored" and f'`pattern = "{pattern}"`' in found.instead
+
+
+MAIL = '[alerts.smtp]\nhost = "smtp.acme.example"\nsender = "m@acme.example"\n'
+
+
+@pytest.mark.parametrize(
+    ("added", "code", "said"),
+    [
+        (MAIL, "", ""),
+        (MAIL + 'tls = "none"\n', "url-insecure", 'Mail to "smtp.acme.example"'),
+        (MAIL + 'user = "u"\n', "smtp-incomplete", "names a user and no password"),
+        (MAIL + 'user = "u"\npassword = "hunter2"\n', "secret-in-plain-text", "alerts.smtp.password is a secret"),
+        (MAIL + 'user = "u"\npassword = "env:ABSENT"\n', "secret-missing", "refers to env:ABSENT"),
+        (HOOK.replace("env:PAGER_SECRET", "whsec_abc"), "secret-in-plain-text", "alerts.webhooks.pager.secret is a secret"),
+        (HOOK.replace("https:", "http:"), "url-insecure", "pager.acme.example"),
+        (HOOK.replace("https://pager.acme.example", "pager"), "value-wrong", '"pager" is no address'),
+        (HOOK, "", ""),
+    ],
+)
+def test_alerts_go_where_nobody_else_reads_them(findings, clean, added, code, said):
+    owner = CONTACT + ('alerts = ["pager"]\n' if "webhooks" in added else "")
+    found = findings(clean.replace(CONTACT, owner + added, 1), secrets=lambda reference: "ABSENT" not in reference)
+    assert [one.code for one in found] == ([code] if code else []), [str(one) for one in found]
+    assert all(said in one.wrong for one in found)
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ('quiet = "22-7"', "value-wrong"),
+        ('timezone = "Mars/Base"', "zone-unknown"),
+        ("remind_s = 5", "value-wrong"),
+        ('quiet = "22:00-07:00"', ""),
+    ],
+)
+def test_quiet_hours_are_hours(findings, clean, line, code):
+    assert [one.code for one in findings(clean.replace(CONTACT, CONTACT + line + "\n", 1))] == ([code] if code else [])
+
+
+def test_an_owner_whose_contact_is_no_address_is_not_told_by_mail(findings, clean):
+    found = findings(clean.replace(CONTACT, 'contact = "slack:#ops"\nalerts = ["smtp"]\n' + MAIL, 1))
+    assert [one.code for one in found] == ["alert-way-unknown"] and "their contact is no address" in found[0].wrong

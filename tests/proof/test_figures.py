@@ -39,3 +39,14 @@ def test_a_run_that_was_not_correct_keeps_nothing():
 def test_where_nothing_is_missed_it_says_so():
     told = page([result("restart", first_acknowledgement_s=1.5, backlog_gone_s=2.0)], "2026-11-21")
     assert "Every budget that was measured is met." in told
+
+
+def test_a_sale_is_shown_by_how_channels_got_their_numbers():
+    units = {"asked_first": 0, "autonomous": 11_164}
+    batch = {"oversold_units": units, "unsold_units": 284, "unsold_because_of_buffers": 0, "lost_revenue": 55_365_427}
+    ratios = {"event without buffer": 0.0463, "mainstay": 0.0047}
+    more = {"unsold_because_of_buffers": 0.00134, "oversold_units_asked_first": 0, "policies": {"batch every 15 minutes": batch}}
+    text = page([result("oversell", rate=None, spread=None, ratios=ratios, **more)], "2026-11-21")
+    assert "\nCorrect: yes.\n" in text and "| event without buffer | 0.0463 × |" in text
+    assert "| batch every 15 minutes | 0 | 11,164 | 284 | 0 | 55,365,427 |" in text
+    assert "| ≤ 0 units oversold where we are asked first | 0 | met |" in text

@@ -24,6 +24,7 @@ from mainstay.flows.tell import FILED, statements_of
 from mainstay.landscape import (
     LATENCIES,
     MAINSTAY,
+    MEASURED,
     OPERATOR,
     OWN_API,
     Admission,
@@ -246,8 +247,10 @@ def channel_policies(house: House) -> dict[str, ChannelPolicy]:
             system=one.system,
             share=one.share,
             cap=one.cap,
-            buffer=one.buffer,
+            buffer=0 if one.buffer == MEASURED else one.buffer,
+            chance=one.oversell_chance if one.buffer == MEASURED and not one.asks_first else None,
             stop_sell=one.stop_sell,
+            asks_first=one.asks_first,
             locations=one.locations,
             location=one.location,
         )
@@ -327,13 +330,18 @@ def inflows(house: House) -> list[Inflow]:
     whose word a file is."""
     asks_first = policy(house).asks_first
     found: dict[Path, str] = {}
+    objects: dict[Path, set[str]] = {}
     for name, one in house.landscape.flows.items():
         if one.pattern != "file":
             continue
         path = (house.folder / one.folder).resolve()
+        objects.setdefault(path, set()).add(one.object)
         if not one.folder or found.setdefault(path, one.source) != one.source:
             raise Halt(f'flow "{name}" has no folder of its own to read files from; `mainstay check` says what to write')
-    return [Inflow(system, path, FILED, forms(system, asks_first=system in asks_first)) for path, system in found.items()]
+    return [
+        Inflow(system, path, FILED, forms(system, asks_first=system in asks_first), frozenset(objects[path]))
+        for path, system in found.items()
+    ]
 
 
 def _needed_s(connector: Connector, feed: Feed, flows: Sequence[Flow]) -> Iterator[float]:

@@ -15,8 +15,10 @@ import msgspec
 import structlog
 
 from mainstay import __version__
+from mainstay.app.cli_alerts import alerts
 from mainstay.app.cli_drift import drift
 from mainstay.app.cli_letters import deadletters, jobs, replay
+from mainstay.app.cli_pauses import pause, pauses, resume
 from mainstay.app.options import BY, CONFIG, JSON, pairs, show, state_of, there
 
 
@@ -62,7 +64,7 @@ class Cli(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         from mainstay.landscape import Misdeclared
         from mainstay.model.failures import Failure
-        from mainstay.storage.database import DAMAGED
+        from mainstay.storage.database import DAMAGED, STORE_FAILED
 
         as_json = ctx.meta[WANTS_JSON]
         try:
@@ -82,6 +84,9 @@ class Cli(click.Group):
             if failed.filename is None:  # not a file that somebody named: a bug
                 raise
             complain("file", f"{failed.filename}: {failed.strerror}", as_json)
+        except STORE_FAILED as failed:
+            told = f"the store cannot be used: {failed}; look whether its disk is full, `mainstay doctor` looks at the rest"
+            complain("store_failed", told, as_json)
         sys.exit(2)
 
 
@@ -147,8 +152,8 @@ def up(config: Path, as_json: bool) -> None:
 def status(config: Path, as_json: bool) -> None:
     """How things stand: orders, effects under way, lag, dead letters, the books."""
     from mainstay.app.build import look_into
-    from mainstay.app.meters import standing
     from mainstay.app.show import status_text
+    from mainstay.app.snapshots import standing
     from mainstay.flows import journey
 
     house = look_into(config)
@@ -187,13 +192,14 @@ def stock(sku: str, config: Path, as_json: bool) -> None:
     from mainstay.app.build import channel_policies, look_into
     from mainstay.app.show import stock_text
     from mainstay.flows import journey
+    from mainstay.flows.exposure import told_of
     from mainstay.model.failures import Reject
     from mainstay.storage.inbox import InboxReader
 
     house = look_into(config)
     state = state_of(house.data)
-    told = InboxReader(house.data / "outcomes.db").told(journey.item_of(state, sku))
-    found = journey.stock(state, sku, channel_policies(house), told)
+    told = told_of(InboxReader(house.data / "outcomes.db"), journey.item_of(state, sku))
+    found = journey.stock(state, sku, channel_policies(house), *told)
     if found is None:
         raise Reject(f"no product has the SKU {sku!r}; `mainstay deadletters list` shows what could not be read", "not_found")
     show(found, as_json, stock_text(found))
@@ -519,7 +525,8 @@ def sim(seed: int | None, seeds: int, scenario: str, power: bool, as_json: bool)
 
 
 main.add_command(deadletters)
-main.add_command(jobs)
+for verb in (alerts, jobs, pause, pauses, resume):
+    main.add_command(verb)
 main.add_command(replay)
 main.add_command(drift)
 

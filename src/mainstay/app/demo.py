@@ -24,7 +24,7 @@ from msgspec import Struct
 from mainstay.app import build, imitated
 from mainstay.app.build import clock
 from mainstay.app.declaration import begin
-from mainstay.app.meters import backlog, read_snapshot
+from mainstay.app.snapshots import backlog, read_snapshot
 from mainstay.delivery.dispatch import percentiles
 from mainstay.flows import journey
 from mainstay.flows.propagate import Propagate
@@ -92,7 +92,7 @@ async def run(demo: Demo, tell_: Tell) -> dict[str, Any]:
     if demo.keep and demo.keep.is_dir() and any(demo.keep.iterdir()):
         raise Halt(f"{demo.keep} is not empty, and a demo would mix with what is there; --keep takes a new folder")
     folder.mkdir(parents=True, exist_ok=True)
-    stage = _Stage(demo, story, folder)
+    stage = Stage(demo, story, folder)
     try:
         return await stage.run(tell_)
     finally:
@@ -101,7 +101,9 @@ async def run(demo: Demo, tell_: Tell) -> dict[str, Any]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-class _Stage:
+class Stage:
+    """The town, Mainstay in it, and the play. What is started here is stopped by `strike`."""
+
     def __init__(self, demo: Demo, story: Story, folder: Path) -> None:
         self.demo, self.story, self.folder = demo, story, folder
         self.config = folder / "mainstay.toml"

@@ -1,9 +1,8 @@
-"""What the processes tell of themselves: snapshots beside the store, and Prometheus text at the edge. No personal data, no secrets."""
+"""How delivery fares, and Prometheus text at the edge. No personal data, no secrets."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,36 +12,17 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from mainstay.app.build import clock
+from mainstay.app.snapshots import STALE_S, backlog, oldest_s, read_snapshot
 from mainstay.delivery.dispatch import Dispatch, percentiles
 from mainstay.delivery.hooks import Hooks
 from mainstay.edge.receive import Door
 from mainstay.edge.record import Recorder
 from mainstay.model.times import SECOND, iso
-from mainstay.storage.inbox import InboxReader
-from mainstay.storage.state import State
-
-STALE_S = 10.0  # a process that has not told anything for so long counts as down
-
-
-def write_snapshot(data: Path, role: str, what: dict[str, Any]) -> None:
-    """Replace a role's snapshot."""
-    path = data / f"{role}.now.json"
-    fresh = path.with_suffix(".tmp")
-    fresh.write_bytes(msgspec.json.encode({"at": clock(), **what}))
-    os.replace(fresh, path)
-
-
-def read_snapshot(data: Path, role: str) -> dict[str, Any]:
-    """A role's last snapshot; empty where there is none."""
-    try:
-        return msgspec.json.decode((data / f"{role}.now.json").read_bytes())  # type: ignore[no-any-return]
-    except FileNotFoundError:
-        return {}
 
 
 def snapshot(dispatch: Dispatch) -> dict[str, Any]:
     """How delivery fares."""
-    channels = {}
+    now, channels = clock(), {}
     for channel, levels in dispatch.levels.items():
         p50, p99, most = percentiles(levels.latencies_us, 50, 99, 100)
         wait50, wait99 = percentiles(levels.waits_us, 50, 99)
@@ -53,13 +33,19 @@ def snapshot(dispatch: Dispatch) -> dict[str, Any]:
             "sent": levels.sent,
         }
     prices = {system: {"waiting": len(one.dirty) + len(one.busy), "sent": one.sent} for system, one in dispatch.prices.items()}
+    now = clock()
+    backlogs = dispatch.backlogs(now)
     systems = {
         name: {
             "waiting": dispatch.lanes[name].waiting,
+            "backlog": msgspec.to_builtins(backlogs[name]),
             "calls": dict(one.calls),
             "failures": dict(one.failures),
             "breaker": "closed" if one.healthy else "open",
             "reason": one.breaker.reason,
+            "since": iso(one.breaker.since) if one.breaker.since else "",
+            "halted": one.breaker.halted,
+            "blocked": [{**head._asdict(), "since": iso(head.since)} for head in dispatch.lanes[name].blocked(now)],
         }
         for name, one in dispatch.connections.items()
     }
@@ -76,7 +62,7 @@ def snapshot(dispatch: Dispatch) -> dict[str, Any]:
         }
         for one in dispatch.folders
     }  # fmt: skip
-    flows = msgspec.to_builtins(dispatch.standings(clock()))
+    flows = msgspec.to_builtins(dispatch.standings(now))
     told = {"channels": channels, "prices": prices, "systems": systems, "polls": polls, "folders": folders, "flows": flows}
     told["subscriptions"] = {hooks.connection.name: custody(hooks) for hooks in dispatch.hooks}
     return {**told, "waiting": dispatch.waiting}
@@ -156,10 +142,13 @@ class Meters(Collector):
         for (system, code), count in self.door.refused.items():
             refused.add_metric([system, code], count)
         waiting = GaugeMetricFamily("mainstay_intents_waiting", "Effects that have not ended.", labels=["system"])
+        gone = GaugeMetricFamily("mainstay_backlog_gone_seconds", "Until what waits is told, at the vendor's rate.", labels=["system"])
         failures = CounterMetricFamily("mainstay_call_failures", "Failed calls, by code.", labels=["system", "code"])
         breaker = GaugeMetricFamily("mainstay_breaker_open", "1 while calls to the system pause.", labels=["system"])
         for system, one in dispatch.get("systems", {}).items():
             waiting.add_metric([system], one["waiting"])
+            if (gone_in_s := one.get("backlog", {}).get("gone_in_s")) is not None:
+                gone.add_metric([system], gone_in_s)
             breaker.add_metric([system], 1 if one["breaker"] == "open" else 0)
             for code, count in one["failures"].items():
                 failures.add_metric([system, code], count)
@@ -167,6 +156,9 @@ class Meters(Collector):
         for channel, one in dispatch.get("channels", {}).items():
             for quantile, value in one["propagation_ms"].items():
                 spread.add_metric([channel, quantile], value)
+        blocked = GaugeMetricFamily("mainstay_keys_blocked", "Keys whose head of line does not get through.", labels=["system"])
+        for system, one in dispatch.get("systems", {}).items():
+            blocked.add_metric([system], len(one.get("blocked", ())))
         delay = GaugeMetricFamily("mainstay_flow_behind_seconds", "How far a flow is behind.", labels=["flow"])
         late = GaugeMetricFamily("mainstay_flow_late", "1 while a flow is later than the business needs it.", labels=["flow", "owner"])
         for flow, one in dispatch.get("flows", {}).items():
@@ -177,7 +169,7 @@ class Meters(Collector):
             left.add_metric([folder], len(one["failures"]))
         drift = GaugeMetricFamily("mainstay_schema_drift_open", "Changes in how documents look that nobody has accepted.")
         drift.add_metric([], self.drift())
-        told = [lag, age, letters, wait, accepted, refused, waiting, failures, breaker, spread, delay, late, left, drift]
+        told = [lag, age, letters, wait, accepted, refused, waiting, gone, failures, breaker, spread, blocked, delay, late, left, drift]
         return [*told, *_subscriptions(dispatch)]
 
     def not_ready(self) -> str:
@@ -188,36 +180,3 @@ class Meters(Collector):
             if now - at > STALE_S * SECOND:
                 return f"{role} has not been heard of for {STALE_S:.0f} s" if at else f"{role} has not started yet"
         return ""
-
-
-def standing(data: Path) -> dict[str, Any]:
-    """What the core has not handled (`lag`), and how delivery stands (`dispatch`): calls, breakers, flows that are late."""
-    return {"lag": backlog(data), "dispatch": read_snapshot(data, "dispatch")}
-
-
-def backlog(data: Path) -> dict[str, int]:
-    """Receipts of each inbox that the core has not handled yet."""
-    return {name: reader.behind(position) for name, reader, position in _inboxes(data)}
-
-
-def oldest_s(data: Path, now: int) -> dict[str, float]:
-    """For how many seconds the core has left the oldest unhandled receipt of each inbox; `now` in microseconds."""
-    found = {}
-    for name, reader, position in _inboxes(data):
-        waiting = reader.after(position, 1)
-        found[name] = max(0, now - waiting[0].at) / SECOND if waiting else 0.0
-    return found
-
-
-def _inboxes(data: Path) -> Iterator[tuple[str, InboxReader, int]]:
-    """Each inbox with the core's position in it; none before there is a store."""
-    try:
-        state = State(data / "state.db", write=False)
-    except Exception:
-        return
-    counters = state.counters()
-    state.close()
-    for name in ("inbox", "outcomes"):
-        reader = InboxReader(data / f"{name}.db")
-        yield name, reader, counters.get(f"position/{name}", 0)
-        reader.close()

@@ -43,6 +43,7 @@ NEXT = {  # what was acted on, by the first word of its path -> where to look ne
     "deadletters": "`mainstay deadletters list` shows those that are open",
     "drift": "`mainstay drift list` shows those that are open",
     "replays": "name another interval: `mainstay replay --dry-run` says what is in it",
+    "pauses": "`mainstay pauses` shows what is held back",
     "jobs": "`mainstay deadletters causes` shows what is open, `mainstay jobs list` the jobs",
     "orders": "`mainstay order` shows what holds one, by any of its numbers",
     "erase": "`mainstay trace` shows whom a number belongs to",

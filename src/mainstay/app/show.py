@@ -64,6 +64,11 @@ def status_text(found: dict[str, Any]) -> str:
         paused = f", paused: {one['reason']}" if one["breaker"] == "open" else ""
         calls, failures = sum(one["calls"].values()), sum(one["failures"].values())
         lines.append(f"  {name}: {calls} calls, {failures} failures, {one['waiting']} waiting{paused}")
+        lines += _backlog(one["backlog"], bool(paused)) if "backlog" in one else []  # an older Mainstay wrote none
+        for head in one.get("blocked", ()):
+            why = f"held by {head['held']}" if head["held"] else f"{head['tries']} tries: {head['why'] or 'not answered yet'}"
+            lines.append(f"    {head['key']} ({head['command']}) waits since {head['since']}, {head['behind']} behind it; {why}")
+    lines += [f"held back     {one['target']} {one['mode']} since {one['at']} by {one['by']}: {one['reason']}" for one in found["pauses"]]
     for name, one in dispatch.get("polls", {}).items():
         if one["next"]:
             lines.append(f"next reading  {name}: {one['next']}" + (f", failed last: {one['failure']}" if one["failure"] else ""))
@@ -74,6 +79,12 @@ def status_text(found: dict[str, Any]) -> str:
             f"folder        {path}, of {one['system']}: {_counts({name: one[name] for name in ('files', 'lines', 'refused', 'ignored')})}"
         )
         lines += [f"  {what}" for what in (*one["failures"], one["last"]) if what]
+    told = dispatch.get("alerts", {"causes": 0, "ways": {}})
+    if told["causes"]:
+        lines.append(f"alerts        {told['causes']} causes; `mainstay alerts` shows them")
+    for way, one in told["ways"].items():
+        if one["failure"]:
+            lines.append(f"alerts        {one['waiting']} messages wait, {way} does not take them: {one['failure']}")
     late = {flow: one for flow, one in dispatch.get("flows", {}).items() if one["late"]}
     lines += [f"late          {flow}: {one['behind_s']} s behind, of {one['within_s']:.0f}; {one['owner']}" for flow, one in late.items()]
     lines += ["books", *(f"  {name:<24}{balance:>14}" for name, balance in found["accounts"].items() if balance.strip("-0."))]
@@ -109,6 +120,34 @@ def drift_text(found: list[dict[str, Any]]) -> str:
         if one["decided_at"]:
             lines.append(f"    accepted {one['decided_at']} by {one['by'] or 'nobody named'}: {one['reason']}")
     return "\n".join(lines) or "no drift: documents look as they did"
+
+
+def _backlog(one: dict[str, Any], paused: bool) -> list[str]:
+    """What a system has not been told yet, and until when it will be."""
+    if not one["waiting"]:
+        return []
+    gone = f"told by {one['gone_at']} at its rate" if one["gone_at"] else "nobody can say yet until when"
+    if paused and one["gone_at"]:
+        gone = f"told within {one['gone_in_s']:.0f} s at its rate, once it answers"
+    return [f"    {_counts(one['waiting'])}; the oldest for {one['oldest_s']:.0f} s; {gone}"]
+
+
+def alerts_text(found: dict[str, Any]) -> str:
+    """What is wrong, then what was told of it and did not arrive yet."""
+    lines = []
+    for one in found["alarms"]:
+        risk = "".join(f", {amount} {currency} at risk" for currency, amount in one["at_risk"].items())
+        lines.append(f"{one['severity']:<9}{one['what']}{risk}")
+        told = f"told {one['told']} at {one['told_at']}" if one["told"] else "nobody was told yet"
+        told = f"follows from {one['under']}" if one["under"] else told
+        lines.append(f"         since {one['since']}, owner {one['owner']}; {told}")
+        lines += [f"         {command}" for command in one["commands"]]
+    lines = lines or ["nothing is wrong now, as far as Mainstay sees"]
+    for one in found["messages"]:
+        failed = f": {one['why']}" if one["why"] else ""
+        lines.append(f"{one['at']}  {one['status']} to {one['owner']} by {one['way']} ({one['to']}), {one['tries']} tries{failed}")
+        lines.append(f"    {one['subject']}")
+    return "\n".join(lines)
 
 
 def proposals_text(found: list[dict[str, Any]]) -> str:

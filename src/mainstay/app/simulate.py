@@ -32,6 +32,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {  # what of the demo's landsca
     "shortage cancels": {"orders": {"shortage": "cancel"}},
     "no partial shipment": {"orders": {"partial_shipment": False}},
     "buffered channels": {"channels.shop": {"buffer": 1}, "channels.amazon": {"buffer": 2, "cap": 3}},
+    "measured buffers": {"channels.shop": {"buffer": "measured"}, "channels.amazon": {"buffer": "measured", "oversell_chance": 0.01}},
     "a share for each": {"channels.shop": {"share": 0.5}, "channels.amazon": {"share": 0.5}},
     "few locations": {"orders": {"split": False}},
 }
@@ -52,7 +53,9 @@ def fittings(variant: str) -> Fittings:
     polls = {feed: POLLS_S.get(feed[1], POLL_S) for feed in plan.polls}
     plan = msgspec.structs.replace(plan, polls=polls, listen_s=LISTEN_S)
     policies = build.channel_policies(house)
-    return Fittings(build.shop(house), plan, policies, build.by_sku(house), build.pricing(house), tokens, house.connectors)
+    return Fittings(
+        build.shop(house), plan, policies, build.by_sku(house), build.pricing(house), tokens, build.duties(house), house.connectors
+    )
 
 
 def many_seeds(count: int, scenario: str, *, quiet: bool, power: bool = False) -> tuple[dict[str, Any], str]:

@@ -5,6 +5,7 @@ The processes hold the end of a pipe that only the supervisor keeps open: when i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -19,8 +20,8 @@ import structlog
 
 from mainstay.app.build import House, check_ready, hooks, open_house
 from mainstay.app.declaration import refuse_errors
-from mainstay.app.meters import STALE_S, read_snapshot
-from mainstay.app.roles import listening
+from mainstay.app.listening import listening
+from mainstay.app.snapshots import STALE_S, read_snapshot, write_snapshot
 from mainstay.storage.database import Lock, connect
 
 ROLES = ("core", "dispatch", "edge")  # the order in which they start; they stop in reverse
@@ -116,6 +117,22 @@ class Watch:
                 self.say(f"{name} is back", {"event": "back", "system": name})
 
 
+class Pulse:
+    """Writes down how the processes fare, for those that look after them."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self._beat_at = 0.0
+
+    def beat(self, roles: Sequence[Role]) -> None:
+        now = time.monotonic()
+        if now - self._beat_at >= LOOK_S:
+            self._beat_at = now
+            fare = {role.name: {"running": role.process is not None, "failures": role.failures} for role in roles}
+            with contextlib.suppress(OSError):  # a full disk ends no supervisor
+                write_snapshot(self.data, "up", {"roles": fare})
+
+
 def stop_with_supervisor() -> None:
     """In a child: when the pipe at our standard input ends, ask ourselves to stop, as the supervisor would have. A thread that waits
     for one read costs nothing, and is the same on Linux and macOS."""
@@ -141,12 +158,13 @@ def up(config: Path, say: Say) -> int:
         signal.signal(name, lambda *_: stopped.append(1))
     lifeline, held = os.pipe()
     roles = [Role(name, config, lifeline) for name in ROLES]
-    watch = Watch(house.data, say)
+    watch, pulse = Watch(house.data, say), Pulse(house.data)
     greeted = False
     try:
         while not stopped:
             for role in roles:
                 role.watch()
+            pulse.beat(roles)
             if not greeted and all(role.ready for role in roles):
                 greeted = True
                 say(greeting(house), ready(house, roles))

@@ -67,6 +67,12 @@ def standard_webhooks(
     raise Forged("the signature does not fit these bytes")
 
 
+def standard_webhooks_headers(secret: Secret, event: str, body: bytes, now_s: int) -> dict[str, str]:
+    """The headers of a delivery of ours that `standard_webhooks` accepts; `event` is its id, the same when it is sent again."""
+    good = base64.b64encode(hmac.digest(_key(secret), f"{event}.{now_s}.".encode() + body, "sha256")).decode()
+    return {"webhook-id": event, "webhook-timestamp": str(now_s), "webhook-signature": f"v1,{good}"}
+
+
 def _key(secret: Secret) -> bytes:
     text = secret.reveal().removeprefix("whsec_")
     try:

@@ -2,7 +2,7 @@
 
 FACE = (
     "connection.Lost", "connection.Unsent",
-    "dispatch.Dispatch", "dispatch.Hook", "dispatch.Plan", "dispatch.percentiles",
+    "dispatch.ClockJumped", "dispatch.Dispatch", "dispatch.Hook", "dispatch.Plan", "dispatch.percentiles",
     "files.Form", "files.Inflow", "files.REFUSED", "files.ReadLine",
     "hooks.Hooks",
     "http.Http",
@@ -11,4 +11,5 @@ FACE = (
     "levels.Levels",
     "outcomes.Outcomes",
     "polls.Pace", "polls.Poll",
+    "post.Hook", "post.Mail", "post.Message", "post.Post", "post.Way", "post.send", "post.told",
 )  # fmt: skip

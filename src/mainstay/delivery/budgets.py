@@ -38,6 +38,7 @@ class Budgets:
     def __init__(self, declared: Sequence[Budget], now: int, scale: float = 1.0, floors: Mapping[str, Floor] = {}) -> None:
         self._declared = [budget for budget in declared if budget.kind != "concurrency"]
         self.floors = {one.name: floors.get(one.name) or Floor(one.capacity, one.per_s * scale, now) for one in self._declared}
+        self.floors = {name: Floor(one.level, one.per_s, min(one.at, now)) for name, one in self.floors.items()}  # of a clock set back
         self._levels = {one.name: max(0.0, self.floors[one.name].risen(one.capacity, now)) for one in self._declared}
         self._flows = {budget.name: budget.per_s * scale for budget in self._declared}
         self._at = dict.fromkeys(self._levels, now)
@@ -46,7 +47,7 @@ class Budgets:
 
     def wait(self, call: Call, now: int) -> int:
         """Microseconds until the call is permitted; 0 takes its cost from every bucket that covers it."""
-        mine = [budget for budget in self._declared if "*" in budget.operations or call.operation in budget.operations]
+        mine = self.covering(call.operation)
         longest = 0
         for budget in mine:
             level = self._refill(budget, now)
@@ -57,6 +58,26 @@ class Budgets:
         if not longest:
             for budget in mine:
                 self._levels[budget.name] -= min(self._cost(budget, call), budget.capacity)
+        return longest
+
+    def covering(self, operation: str) -> list[Budget]:
+        """The budgets that a call of this operation takes from."""
+        return [budget for budget in self._declared if "*" in budget.operations or operation in budget.operations]
+
+    def takes(self, call: Call) -> dict[str, float]:
+        """What a call takes, by budget."""
+        return {budget.name: min(self._cost(budget, call), budget.capacity) for budget in self.covering(call.operation)}
+
+    def seconds(self, wanted: Mapping[str, float], besides: Mapping[str, float], now: int) -> float | None:
+        """How long it takes until so many units have flowed, where others take units `besides` each second; None: for ever."""
+        longest = 0.0
+        for budget in self._declared:
+            short = wanted.get(budget.name, 0.0) - self._refill(budget, now)
+            flow = self._flows[budget.name] - besides.get(budget.name, 0.0)
+            if short > 0 and flow <= 0:
+                return None
+            if short > 0:
+                longest = max(longest, short / flow)
         return longest
 
     def lowered(self, now: int) -> bool:
@@ -81,9 +102,8 @@ class Budgets:
 
     def empty(self, call: Call, now: int) -> None:
         """The vendor refused although we thought there was room: believe the vendor."""
-        for budget in self._declared:
-            if "*" in budget.operations or call.operation in budget.operations:
-                self._levels[budget.name] = min(self._refill(budget, now), 0.0)
+        for budget in self.covering(call.operation):
+            self._levels[budget.name] = min(self._refill(budget, now), 0.0)
 
     def _refill(self, budget: Budget, now: int) -> float:
         level = self._levels[budget.name] + max(0, now - self._at[budget.name]) / SECOND * self._flows[budget.name]

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, TypeVar
 
 import msgspec
+from msgspec import Struct, field
 
 from mainstay.contract.connector import Connector, Session
 from mainstay.contract.talk import Call, Reply, Talk, lost
@@ -21,6 +22,7 @@ from mainstay.storage.database import STORE_FAILED
 T = TypeVar("T")
 CONCURRENT = 8  # calls in flight to one system, unless its budgets say less
 SESSION_MARGIN = 0.9
+EFFORTS_MAX = 100  # conversations of a kind of which the mean is taken
 _floors = msgspec.json.Decoder(dict[str, Floor])
 
 
@@ -40,6 +42,29 @@ class Transport(Protocol):
     ) -> Reply: ...
 
 
+class Effort(Struct):
+    """What conversations of one kind took: units of each budget, and seconds on the wire."""
+
+    conversations: float = 0
+    units: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def take(self, units: Mapping[str, float], seconds: float) -> None:
+        for name, some in units.items():
+            self.units[name] = self.units.get(name, 0.0) + some
+        self.seconds += seconds
+
+    def times(self, factor: float) -> Effort:
+        return Effort(self.conversations * factor, {name: units * factor for name, units in self.units.items()}, self.seconds * factor)
+
+    def and_one(self, other: Effort) -> Effort:
+        """With one more. Of many the older ones count less."""
+        both = self.times(0.5 if self.conversations >= EFFORTS_MAX else 1)
+        both.conversations += 1
+        both.take(other.units, other.seconds)
+        return both
+
+
 class Connection:
     """Performs the calls of one system. `outcomes` remembers what its budgets hold; `clock` gives UTC microseconds."""
 
@@ -51,6 +76,7 @@ class Connection:
         self.breaker = Breaker()
         self.calls: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
+        self.efforts: dict[str, Effort] = {}  # kind of conversation -> what those took that went well
         self._starved_us = 0  # time in which at least one call waited for the vendor's rate budget
         self._starving = 0
         self._starved_at = 0
@@ -59,19 +85,21 @@ class Connection:
         self._session_ends = 0
         self._login = asyncio.Lock()
 
-    async def hold(self, talk: Talk[T], *, on_first: Callable[[], None] | None = None) -> T:
-        """Hold a conversation to its end. `on_first` is told when its first call is permitted."""
-        tell = on_first
+    async def hold(self, talk: Talk[T], *, on_first: Callable[[], None] | None = None, kind: str = "") -> T:
+        """Hold a conversation to its end. `on_first` is told when its first call is permitted; what it takes is noted under its kind."""
+        tell, effort = on_first, Effort()
 
         async def perform(call: Call) -> Reply:
             nonlocal tell
-            reply = await self._perform(call, tell)
+            reply = await self._perform(call, tell, effort)
             tell = None
             return reply
 
-        return await _converse(talk, perform)
+        result = await _converse(talk, perform)
+        self.efforts[kind] = self.efforts.get(kind, Effort()).and_one(effort)
+        return result
 
-    async def _perform(self, call: Call, on_first: Callable[[], None] | None) -> Reply:
+    async def _perform(self, call: Call, on_first: Callable[[], None] | None, effort: Effort) -> Reply:
         if pause := self.breaker.wait(self.clock()):
             raise Retry(f"{self.name} pauses after {self.breaker.failures} failures: {self.breaker.reason}", pause / SECOND, "breaker_open")
         if call.after_s:
@@ -81,8 +109,11 @@ class Connection:
             session = await self._session_for(call)
             if on_first is not None:
                 on_first()
+            began = self.clock()
             try:
-                return await self._send(call, session)
+                reply = await self._send(call, session)
+                effort.take(self.budgets.takes(call), (self.clock() - began) / SECOND)
+                return reply
             except Halt:
                 if session is None:
                     raise

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
 
 import msgspec
 import structlog
 from msgspec import Struct
 
 from mainstay.contract.connector import Connector
+from mainstay.delivery.backlog import Backlog, backlog
 from mainstay.delivery.changes import TAKE_MAX, Changes
 from mainstay.delivery.connection import Connection, Transport
 from mainstay.delivery.files import Folder, Inflow
 from mainstay.delivery.hooks import Hooks
 from mainstay.delivery.lanes import Lanes
 from mainstay.delivery.lateness import Promise, Standing, standings
-from mainstay.delivery.levels import Levels, Prices
+from mainstay.delivery.levels import Exposes, Levels, Prices
 from mainstay.delivery.outcomes import Outcomes
+from mainstay.delivery.pauses import Pauses
 from mainstay.delivery.polls import Pace, Poll
 from mainstay.delivery.retry import Dice
 from mainstay.model.commands import Command, SetLevel, SetPrice
 from mainstay.model.failures import Reject
 from mainstay.model.objects import Person
-from mainstay.model.times import DAY
+from mainstay.model.times import DAY, SECOND
 from mainstay.storage.backup import RESTORED
 from mainstay.storage.bell import POLL_S
 from mainstay.storage.database import STORE_FAILED
@@ -33,6 +36,7 @@ from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
 PRUNE_EVERY = 5_000  # ended intents between two prunings
+JUMP_US = 60 * SECOND  # by which the clock parts from the time that passed; what waits is not much too early or late by less
 DOUBT_US = DAY  # after a restore: what is asked then may have been done in the time that the backup does not know
 
 log = structlog.get_logger("delivery")
@@ -43,6 +47,15 @@ class Hook(Struct, frozen=True):
 
     url: str
     heard: frozenset[str] = frozenset()
+
+
+class ClockJumped(Exception):
+    """The system's clock was set, by so many microseconds: what waits until a moment of the old one waits too long, or not at all. Begin
+    anew."""
+
+    def __init__(self, by: int) -> None:
+        super().__init__(f"the clock was set by {by / SECOND:.0f} s")
+        self.by = by
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -81,31 +94,38 @@ class Dispatch:
         propagate: Propagates,
         clock: Callable[[], int],
         dice: Dice,
+        exposure: Exposes | None = None,
     ) -> None:
-        self.state, self.outcomes, self.plan = state, outcomes, plan
+        self.state, self.outcomes, self.plan, self._clock = state, outcomes, plan, clock
+        self.pauses = Pauses(partial(state.rows, "pauses"), plan.promises)
         self.connections = {
             name: Connection(name, connector, transport, outcomes, clock, plan.scale.get(name, 1.0))
             for name, connector in plan.connectors.items()
         }
+        held = self.pauses
         self.lanes = {
-            name: Lanes(one, outcomes, dice, self._fill, self._ended, plan.urgent.get(name, {})) for name, one in self.connections.items()
+            name: Lanes(one, outcomes, dice, self._fill, self._ended, plan.urgent.get(name, {}), held)
+            for name, one in self.connections.items()
         }
         self.levels = {
-            channel: Levels(channel, self.connections[system], outcomes, propagate.levels, dice)
+            channel: Levels(channel, self.connections[system], outcomes, propagate.levels, dice, held, exposure)
             for channel, system in plan.channels.items()
         }
-        self.prices = {system: Prices(system, self.connections[system], outcomes, propagate.prices, dice) for system in plan.pricing}
+        self.prices = {one: Prices(one, self.connections[one], outcomes, propagate.prices, dice, held) for one in plan.pricing}
         self._changes = (Changes("level", self.levels, state, outcomes), Changes("price", self.prices, state, outcomes))
         self.polls = [
-            Poll(self.connections[system], feed, outcomes, dice, pace)
+            Poll(self.connections[system], feed, outcomes, dice, pace, self.pauses)
             for (system, name), pace in plan.polls.items()
             if (feed := self.connections[system].connector.manifest.feed(name)) is not None
         ]
-        self.folders = [Folder(one, outcomes, self._behind) for one in plan.inflows]
+        self.folders = [Folder(one, outcomes, self._behind, self.pauses) for one in plan.inflows]
         self.hooks = [
-            Hooks(self.connections[system], hook.url, [poll for poll in self.polls if poll.connection.name == system], outcomes, hook.heard)
+            Hooks(
+                self.connections[system], hook.url, [poll for poll in self.polls if poll.connection.name == system], outcomes, hook.heard,
+                self.pauses,
+            )
             for system, hook in plan.hooks.items()
-        ]
+        ]  # fmt: skip
         self.news = asyncio.Event()
         self._low_water = int(outcomes.mark("low_water") or 0)
         restored = outcomes.mark(RESTORED)
@@ -114,27 +134,36 @@ class Dispatch:
         self._open: set[int] = set()
         self._ended_since = 0
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Work until told to stop; then finish what is being said, and commit."""
+    async def run(self, stop: asyncio.Event, *beside: Coroutine[Any, Any, object]) -> None:
+        """Work until told to stop, with what else writes into our file beside it; then finish what is being said, and commit."""
         self._take(restarted=True)
         for changes, policies in zip(self._changes, (self.plan.policies, self.plan.pricing), strict=True):
             changes.apply(policies)
         runs = [one.run() for one in self.lanes.values()] + [one.run() for one in (*self.levels.values(), *self.prices.values())]
         runs += [one.run() for one in self.polls] + [one.run() for one in self.folders] + [one.run() for one in self.hooks]
-        work: list[asyncio.Task[object]] = [asyncio.create_task(run) for run in (*runs, self._follow())]
+        work: list[asyncio.Task[object]] = [asyncio.create_task(run) for run in (*runs, *beside, self._follow())]
         stopping: asyncio.Task[object] = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([*work, stopping], return_when=asyncio.FIRST_COMPLETED)
         for part in work:
             part.cancel()
         stopping.cancel()
         await asyncio.gather(*work, stopping, return_exceptions=True)
+        for why in [part.exception() for part in done - {stopping}]:
+            if isinstance(why, ClockJumped):
+                for lanes in self.lanes.values():
+                    lanes.clock_was_set(why.by)
         self._note_changes()
         self.outcomes.close()
         for part in done - {stopping}:
             part.result()  # a part that died is a bug: say so
 
     async def _follow(self) -> None:
+        passed = asyncio.get_running_loop().time
+        ahead = self._clock() - int(passed() * SECOND)
         while True:
+            before, ahead = ahead, self._clock() - int(passed() * SECOND)
+            if abs(ahead - before) > JUMP_US:
+                raise ClockJumped(ahead - before)
             self.news.clear()
             while self._take(restarted=False):
                 await asyncio.sleep(0)
@@ -165,7 +194,14 @@ class Dispatch:
                 break
         for changes in self._changes:
             changes.take()
+        self._hold_back()
         return more
+
+    def _hold_back(self) -> None:
+        if self.pauses.refresh(self._clock()):
+            talkers: tuple[Lanes | Levels, ...] = (*self.lanes.values(), *self.levels.values(), *self.prices.values())
+            for one in talkers:
+                one.look_again()
 
     def _ended(self, intent: int) -> None:
         self._open.discard(intent)
@@ -200,6 +236,16 @@ class Dispatch:
     def standings(self, now: int) -> dict[str, Standing]:
         """Which flows are late, at this moment in microseconds."""
         return standings(self.plan.promises, self.lanes, (*self.levels.values(), *self.prices.values()), self.polls, now)
+
+    def backlogs(self, now: int) -> dict[str, Backlog]:
+        """What waits for each system, at this moment in microseconds."""
+        told = (*self.levels.values(), *self.prices.values())
+        return {
+            name: backlog(
+                one, self.lanes[name], [of for of in told if of.connection is one], [of for of in self.polls if of.connection is one], now
+            )
+            for name, one in self.connections.items()
+        }
 
     @property
     def waiting(self) -> int:

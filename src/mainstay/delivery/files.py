@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from mainstay.contract.connector import MARK, Row
 from mainstay.delivery.outcomes import Outcomes
+from mainstay.delivery.pauses import NOTHING_HELD, Pauses
 from mainstay.landscape import READ_FOLDERS
 from mainstay.model.cards import redacted
 from mainstay.model.failures import Reject
@@ -60,6 +61,7 @@ class Inflow(Struct, frozen=True):
     path: Path
     topic: str  # of the receipts
     forms: Mapping[str, Form]
+    objects: frozenset[str] = frozenset()  # of the flows that it serves
 
 
 class Stamp(NamedTuple):
@@ -87,8 +89,8 @@ _taking = msgspec.json.Decoder(Taking).decode
 class Folder:
     """Reads one folder. `behind` says how many receipts the core has not taken yet."""
 
-    def __init__(self, inflow: Inflow, outcomes: Outcomes, behind: Callable[[], int]) -> None:
-        self.inflow, self.path, self.outcomes, self.behind = inflow, inflow.path, outcomes, behind
+    def __init__(self, inflow: Inflow, outcomes: Outcomes, behind: Callable[[], int], pauses: Pauses = NOTHING_HELD) -> None:
+        self.inflow, self.path, self.outcomes, self.behind, self.pauses = inflow, inflow.path, outcomes, behind, pauses
         self.files = self.lines = self.refused = 0
         self.ignored = 0  # names that no form reads
         self.last = ""  # what became of the last file
@@ -98,7 +100,8 @@ class Folder:
 
     async def run(self) -> None:
         while True:
-            await self.once()
+            if not self.pauses.of_reading(self.inflow.system, self.inflow.objects):
+                await self.once()
             await asyncio.sleep(LOOK_S)
 
     async def once(self) -> None:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from mainstay.delivery.connection import Connection
 from mainstay.delivery.custody import SPEAKS, Held, Silence, feeds_of, joined, seen, silences, to_make
 from mainstay.delivery.outcomes import Outcomes
+from mainstay.delivery.pauses import NOTHING_HELD, Pauses
 from mainstay.delivery.polls import Poll
 from mainstay.model.failures import Failure, Retry
 from mainstay.model.times import iso
@@ -29,8 +30,11 @@ class Hooks:
     """The subscriptions of one system. `url` is where its deliveries are to go, `polls` are its feeds that are read, `heard` the topics
     that some flow wants."""
 
-    def __init__(self, connection: Connection, url: str, polls: Sequence[Poll], outcomes: Outcomes, heard: Collection[str]) -> None:
-        self.connection, self.url, self.outcomes, self.heard = connection, url, outcomes, heard
+    def __init__(
+        self, connection: Connection, url: str, polls: Sequence[Poll], outcomes: Outcomes, heard: Collection[str],
+        pauses: Pauses = NOTHING_HELD,
+    ) -> None:  # fmt: skip
+        self.connection, self.url, self.outcomes, self.heard, self.pauses = connection, url, outcomes, heard, pauses
         self.polls = {poll.feed.name: poll for poll in polls}
         self.name = f"custody/{connection.name}"
         self.known = {one.topic: one for one in _held.decode(outcomes.mark(self.name) or "[]")}
@@ -49,7 +53,8 @@ class Hooks:
 
     async def run(self) -> None:
         while True:
-            await asyncio.sleep(await self.once() / self.connection.budgets.scale)
+            held = self.pauses.of_reading(self.connection.name, ())
+            await asyncio.sleep((AGAIN_S if held else await self.once()) / self.connection.budgets.scale)
 
     async def once(self) -> float:
         """Look, make again what is wrong, read what was silent; returns the seconds until the next look. What cannot be made is said,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -15,7 +16,8 @@ from mainstay.contract.connector import Connector, Done, Outcome, Sink
 from mainstay.contract.talk import LINGERS_S, Repeat
 from mainstay.delivery.connection import Connection
 from mainstay.delivery.outcomes import Attempt, Outcomes
-from mainstay.delivery.retry import BREAKER_S_MAX, TRIES_MAX, Dice, age_us_max, backoff_us
+from mainstay.delivery.pauses import NOTHING_HELD, Pauses
+from mainstay.delivery.retry import BREAKER_S_MAX, PAUSE_US_MAX, TRIES_MAX, Dice, age_us_max, backoff_us
 from mainstay.landscape import TELLS
 from mainstay.model.commands import AnyCommand, Command, Fetch
 from mainstay.model.failures import Failure, Halt, Reject, Retry, Unknown
@@ -25,10 +27,27 @@ from mainstay.storage.database import STORE_FAILED
 from mainstay.storage.packing import unpack
 
 CONVERSATIONS = 12  # held at once with one system
+BLOCKED_S = 60.0  # of the vendor's time: a head that holds others up for longer is named
+BLOCKED_TRIES = 3
+BLOCKED_MAX = 20
 KEY_MARGIN = 0.9  # of the time that a vendor keeps an idempotency key
 
 log = structlog.get_logger("delivery")
 _commands = msgspec.json.Decoder(AnyCommand)
+
+
+class Blocked(NamedTuple):
+    """An effect at the head of its lane that does not get through: its key, since when (microseconds), how it fares, how many wait behind
+    it, and what people said that holds it (empty: nothing)."""
+
+    key: str
+    command: str
+    since: int
+    tries: int
+    code: str
+    why: str
+    behind: int
+    held: str
 
 
 class Task(Struct):
@@ -57,9 +76,11 @@ class Lanes:
 
     def __init__(
         self, connection: Connection, outcomes: Outcomes, dice: Dice, fill: Filled, ended: Callable[[int], None],
-        urgent: Mapping[str, float] = {},
+        urgent: Mapping[str, float] = {}, pauses: Pauses = NOTHING_HELD,
     ) -> None:  # fmt: skip
         self.connection, self.outcomes, self.dice, self.fill, self.ended = connection, outcomes, dice, fill, ended
+        self.pauses = pauses
+        self._paused: list[tuple[int, int, Task]] = []  # heads that people hold back
         self.urgent = urgent  # command -> seconds within which the business needs it
         self.connector: Connector = connection.connector
         self._lanes: dict[int, deque[Task]] = {}
@@ -72,6 +93,10 @@ class Lanes:
         """Intents that have not ended."""
         return sum(len(lane) for lane in self._lanes.values())
 
+    def kinds(self) -> Counter[str]:
+        """Intents that have not ended, by command."""
+        return Counter(type(task.command).__name__ for lane in self._lanes.values() for task in lane)
+
     def oldest(self) -> dict[str, int]:
         """Since when the oldest intent waits that tells of each object, in microseconds."""
         found: dict[str, int] = {}
@@ -81,9 +106,35 @@ class Lanes:
                 found[obj] = min(task.at, found.get(obj, task.at))
         return found
 
+    def blocked(self, now: int) -> list[Blocked]:
+        """Heads of lanes that hold others up, or that wait longer than they should, those first that hold up most."""
+        found = []
+        for lane in self._lanes.values():
+            head, held = lane[0], self.held(lane[0])
+            waited = (now - max(head.at, self.pauses.resumed_at)) / SECOND * self.connection.budgets.scale
+            if held or (waited > BLOCKED_S and (len(lane) > 1 or head.attempt.tries >= BLOCKED_TRIES)):
+                told = type(head.command).__name__
+                attempt = head.attempt
+                found.append(Blocked(head.command.key, told, head.at, attempt.tries, attempt.code, attempt.why, len(lane) - 1, held))
+        found.sort(key=lambda one: (-one.behind, one.since))
+        return found[:BLOCKED_MAX]
+
+    def held(self, task: Task) -> str:
+        """What people said that holds a task back; empty where nothing does."""
+        told = type(task.command).__name__
+        return self.pauses.of_command(self.connection.name, told, task.entity, task.at)
+
+    def look_again(self) -> None:
+        """People hold back something else now."""
+        for head in self._paused:
+            heapq.heappush(self._heads, head)
+        self._paused = []
+        self._wake.set()
+
     def add(self, intent: int, at: int, entity: int, body: bytes, attempt: Attempt | None, *, restarted: bool) -> None:
         """Take over an intent. After a restart nobody knows whether it was sent: what a repeat would double is looked up first."""
-        task = Task(intent, at, entity, _commands.decode(unpack(body)), attempt or Attempt(), at, restarted)
+        now = self.connection.clock()
+        task = Task(intent, min(at, now), entity, _commands.decode(unpack(body)), attempt or Attempt(), at, restarted)
         sink = self._sink(task)
         if restarted and sink is not None and sink.repeat is not Repeat.KEYED:
             task.lingers = self.connection.after(LINGERS_S)
@@ -91,9 +142,16 @@ class Lanes:
                 task.attempt.status = "unknown"
         lane = self._lanes.setdefault(task.lane, deque())
         lane.append(task)
+        task.attempt.next_at = min(task.attempt.next_at, now + PAUSE_US_MAX)  # a later time is of another clock
         if len(lane) == 1:
             heapq.heappush(self._heads, (task.attempt.next_at, task.id, task))
             self._wake.set()
+
+    def clock_was_set(self, by: int) -> None:
+        """Pauses end when they would have ended: so many microseconds later by the clock that counts now."""
+        for task in (task for lane in self._lanes.values() for task in lane if task.attempt.tries):
+            task.attempt.next_at += by
+            self.outcomes.attempt(task.id, task.attempt)
 
     def _sink(self, task: Task) -> Sink | None:
         return self.connector.manifest.sink(type(task.command).__name__)
@@ -120,9 +178,14 @@ class Lanes:
         held: list[tuple[int, int, Task]] = []
         gathering: dict[str, list[Task]] = {}
         soonest: int | None = None
+        if pause := self.connection.breaker.pause(now):  # thousands may wait: none of them needs to hear it
+            return pause / SECOND
         while self._heads and len(self._talking) < CONVERSATIONS and self._heads[0][0] <= now:
             head = heapq.heappop(self._heads)
             task = head[2]
+            if self.held(task):
+                self._paused.append(head)
+                continue
             sink = self._sink(task)
             if sink is None or task.attempt.status == "unknown" or (sink.batch_max == 1):
                 self._converse([task])
@@ -175,6 +238,9 @@ class Lanes:
             except Exception as bug:  # its letter says so, and its lane goes on
                 log.exception("bug", system=self.connection.name, command=type(task.command).__name__)
                 self._settle(task, Reject(f"{type(bug).__name__}: {bug}", "bug"))
+        for task, _ in ready:
+            if not (task.attempt.tries or task.restarted):  # the first call under its key, however long it waited
+                task.keyed_at = self.connection.clock()
         if ready:
             outcomes = await self._push([command for _, command in ready])
             for (task, _), outcome in zip(ready, outcomes, strict=True):
@@ -185,14 +251,15 @@ class Lanes:
         sink = self._sink(task)
         ttl = sink.key_ttl_s if sink else None
         age = self.connection.clock() - task.keyed_at
-        return bool(ttl and (task.attempt.tries or task.restarted) and age > ttl * KEY_MARGIN * SECOND)
+        old = bool(ttl) and not 0 <= age <= int(ttl or 0) * KEY_MARGIN * SECOND  # below 0 the clock was set back: nobody knows
+        return old and bool(task.attempt.tries or task.restarted)
 
     async def _push(self, commands: Sequence[Command]) -> list[Outcome]:
         try:
             if isinstance(commands[0], Fetch):
-                rows = await self.connection.hold(self.connector.fetch(commands[0].feed, commands[0].reference))
+                rows = await self.connection.hold(self.connector.fetch(commands[0].feed, commands[0].reference), kind="Fetch")
                 return [Done(rows=rows)]
-            outcomes = await self.connection.hold(self.connector.push(commands))
+            outcomes = await self.connection.hold(self.connector.push(commands), kind=type(commands[0]).__name__)
             assert len(outcomes) == len(commands), f"{self.connection.name} gave {len(outcomes)} outcomes for {len(commands)} commands"
             return outcomes
         except Failure as failure:
@@ -254,7 +321,9 @@ class Lanes:
             return
         attempt.tries += 1
         task.lingers = max(task.lingers, self.connection.after(failure.lingers_s))
-        if attempt.tries > TRIES_MAX or now - task.at > age_us_max(self.urgent.get(type(task.command).__name__)):
+        if attempt.tries > TRIES_MAX or now - max(task.at, self.pauses.resumed_at) > age_us_max(
+            self.urgent.get(type(task.command).__name__)
+        ):
             self._end(task, "rejected", Reject(f"given up after {attempt.tries} tries: {failure.why}", "expired"))
             return
         self._again(task, backoff_us(attempt.tries, self.dice, after))

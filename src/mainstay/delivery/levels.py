@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import structlog
 from msgspec import Struct
@@ -16,13 +17,17 @@ from msgspec import Struct
 from mainstay.contract.connector import Done
 from mainstay.delivery.connection import Connection
 from mainstay.delivery.outcomes import Outcomes
+from mainstay.delivery.pauses import NOTHING_HELD, Pauses
 from mainstay.delivery.retry import Dice, backoff_us
+from mainstay.landscape import TELLS
 from mainstay.model.commands import SetLevel, SetPrice
 from mainstay.model.failures import Failure, Reject, Retry, Unknown
 from mainstay.model.times import SECOND
 from mainstay.storage.database import STORE_FAILED
 
 LATENCIES_HELD = 2_000  # the newest of each channel
+TRIES_OF_ALL = 3  # an item that failed so often while its channel is well fails by itself
+LOOK_S_MIN = 0.05  # between two looks at what is free again
 CONVERSATIONS = 8  # a slow call does not hold up the next ones; no item is in two at once
 
 log = structlog.get_logger("delivery")
@@ -43,16 +48,32 @@ Told = SetLevel | SetPrice
 Commands = Callable[[str, Sequence[tuple[int, int]]], Sequence[Told | None]]  # channel, (item, revision) -> what to tell
 
 
+class Exposes(Protocol):
+    """Keeps units back for what is sold while a number is on its way: it is told how long that takes, and says when they are free."""
+
+    def told(self, channel: str, changed_at: Sequence[int], *, done: bool) -> None: ...
+
+    def released(self, channel: str) -> list[int]: ...
+
+    def look_in_s(self, channel: str) -> float | None: ...
+
+
 class Levels:
-    """One channel's levels. `commands` computes what it may show now; None for an item that it does not list."""
+    """One channel's levels. `commands` computes what it may show now; None for an item that it does not list. `exposure`: what it keeps
+    back is measured."""
 
     command = "SetLevel"
 
-    def __init__(self, channel: str, connection: Connection, outcomes: Outcomes, commands: Commands, dice: Dice) -> None:
+    def __init__(
+        self, channel: str, connection: Connection, outcomes: Outcomes, commands: Commands, dice: Dice, pauses: Pauses = NOTHING_HELD,
+        exposure: Exposes | None = None,
+    ) -> None:  # fmt: skip
+        self.exposure = exposure
+        self._newest = int(outcomes.mark(f"levels/{channel}") or 0)  # the newest change that it heard of
         self.channel, self.connection, self.outcomes, self.commands, self.dice = channel, connection, outcomes, commands, dice
         sink = connection.connector.manifest.sink(self.command)
         assert sink is not None, f"{connection.name} is never asked to {self.command}"
-        self.sink = sink
+        self.sink, self.pauses = sink, pauses
         self.dirty: dict[int, Dirty] = {}
         self.busy: dict[int, Dirty] = {}
         self.latencies_us: deque[int] = deque(maxlen=LATENCIES_HELD)  # commit -> first call, less what the vendor's budget took
@@ -60,9 +81,10 @@ class Levels:
         self.sent = 0
         self._wake = asyncio.Event()
         self._talking: set[asyncio.Task[None]] = set()
+        self._asking: asyncio.Task[None] | None = None  # its first call is not permitted yet
 
     def changed(self, items: Sequence[int], seq: int, at: int) -> None:
-        starved = self.connection.starved_us
+        starved, self._newest = self.connection.starved_us, max(self._newest, seq)
         for item in items:
             known = self.dirty.get(item)
             if known is None:
@@ -71,6 +93,15 @@ class Levels:
                 known.seq, known.at, known.starved, known.due = seq, at, starved, 0
             else:
                 known.seq = seq  # the newest value covers the older change, which keeps its age
+        self._wake.set()
+
+    def held(self, item: int, at: int) -> str:
+        """What people said that holds an item's number back; empty where nothing does."""
+        obj, _ = TELLS[self.command]
+        return self.pauses.of_number(self.connection.name, obj, self.channel, item, at)
+
+    def look_again(self) -> None:
+        """People hold back something else now."""
         self._wake.set()
 
     @property
@@ -87,15 +118,19 @@ class Levels:
     async def run(self) -> None:
         try:
             while True:
+                self._release()
                 now = self.connection.clock()
-                while len(self._talking) < CONVERSATIONS and (batch := self._pick(now)):
-                    talking = asyncio.create_task(self._talk(batch))
+                # While one waits for the vendor's budget, what changes gathers, and is computed for the next: a number never queues.
+                while self._asking is None and len(self._talking) < CONVERSATIONS and (batch := self._pick(now)):
+                    self._asking = talking = asyncio.create_task(self._talk(batch))
                     self._talking.add(talking)
                     talking.add_done_callback(self._talked)
                 self._wake.clear()
-                later = [one.due for one in self.dirty.values() if one.due > now]
+                pauses = [(one.due - now) / SECOND for one in self.dirty.values() if one.due > now]
+                if self.exposure and (look := self.exposure.look_in_s(self.channel)) is not None:
+                    pauses.append(max(look, LOOK_S_MIN))
                 try:
-                    async with asyncio.timeout((min(later) - now) / SECOND if later else None):
+                    async with asyncio.timeout(min(pauses, default=None)):
                         await self._wake.wait()
                 except TimeoutError:
                     continue
@@ -103,15 +138,22 @@ class Levels:
             for talking in self._talking:
                 talking.cancel()
 
+    def _release(self) -> None:
+        """Of what less need be kept back than when it was told, is told anew."""
+        if self.exposure and (items := self.exposure.released(self.channel)):
+            self.changed(items, self._newest, self.connection.clock())
+
     def _talked(self, talking: asyncio.Task[None]) -> None:
         self._talking.discard(talking)
-        self._wake.set()
+        self._permit(talking)
         if not talking.cancelled() and (error := talking.exception()) is not None:
             raise error
 
     def _pick(self, now: int) -> list[int]:
         """What to tell next: one item, or many at once where that is worth a bulk call."""
-        free = [item for item, change in self.dirty.items() if change.due <= now and item not in self.busy]
+        free = [
+            item for item, change in self.dirty.items() if change.due <= now and item not in self.busy and not self.held(item, change.at)
+        ]
         batch = free[: self.sink.batch_max if len(free) >= self.sink.bulk_from else 1]
         for item in batch:
             self.busy[item] = self.dirty.pop(item)
@@ -119,6 +161,10 @@ class Levels:
 
     async def _talk(self, batch: list[int]) -> None:
         """Compute what to tell as late as possible, tell it, note what was confirmed."""
+        # An item that fails again and again where others do not says nothing of how long numbers take.
+        ages = [one.at for item in batch if (one := self.busy[item]).tries < TRIES_OF_ALL or not self.connection.healthy]
+        if self.exposure:
+            self.exposure.told(self.channel, ages, done=False)
         try:
             wanted = self.commands(self.channel, [(item, self.busy[item].seq) for item in batch])
         except STORE_FAILED as failed:
@@ -135,17 +181,27 @@ class Levels:
             return
         try:
             outcomes: list[Done | Failure] = await self.connection.hold(
-                self.connection.connector.push([command for _, command in pairs]), on_first=lambda: self._permitted(pairs)
+                self.connection.connector.push([command for _, command in pairs]),
+                on_first=lambda: self._permitted(pairs),
+                kind=self.command,
             )
         except Failure as failure:
             outcomes = [failure] * len(pairs)
         except Exception as bug:  # these items become letters; the others go on
             log.exception("bug", system=self.connection.name, channel=self.channel)
             outcomes = [Reject(f"{type(bug).__name__}: {bug}", "bug")] * len(pairs)
+        if self.exposure and any(isinstance(outcome, Done) for outcome in outcomes):
+            self.exposure.told(self.channel, ages, done=True)
         for (item, command), outcome in zip(pairs, outcomes, strict=True):
             self._settle(item, command, outcome)
 
+    def _permit(self, talking: asyncio.Task[None] | None) -> None:
+        if self._asking is talking:
+            self._asking = None
+        self._wake.set()
+
     def _permitted(self, pairs: list[tuple[int, Told]]) -> None:
+        self._permit(asyncio.current_task())
         now, starved = self.connection.clock(), self.connection.starved_us
         for item, _ in pairs:
             change = self.busy[item]

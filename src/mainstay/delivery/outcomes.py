@@ -14,7 +14,8 @@ from mainstay.model.cards import notice, redacted
 from mainstay.model.commands import SetLevel, SetPrice
 from mainstay.model.failures import Reject
 from mainstay.model.outcome import TOPIC, Outcome
-from mainstay.storage.database import ask
+from mainstay.storage.database import STORE_FAILED, ask
+from mainstay.storage.failing import Failing
 from mainstay.storage.inbox import Inbox, New
 
 GROUP_S = 0.002  # outcomes that end within this time share a commit
@@ -39,9 +40,11 @@ class Outcomes:
         self._new: list[New] = []
         self._marks: dict[str, str] = {}
         self._kept: dict[str, str] = {}  # what this process has remembered, to the last
+        self._dropped: set[str] = set()
         self._attempts: dict[int, Attempt] = {}
         self._listed: dict[tuple[str, int], tuple[int, int]] = {}
         self._flushing: asyncio.TimerHandle | None = None
+        self._failing = Failing("keep what was learnt")
 
     # --- what is known -----------------------------------------------------------------------------------------------
     def attempts(self) -> dict[int, Attempt]:
@@ -50,6 +53,10 @@ class Outcomes:
 
     def mark(self, name: str) -> str:
         return self._marks.get(name) or self.inbox.mark(name)
+
+    def marks(self, prefix: str) -> list[tuple[str, str]]:
+        """Values that are kept, whose names begin so."""
+        return [(name, value) for name, value in ask(self.inbox.connection, "marks", (prefix, prefix))]
 
     # --- what is learnt ----------------------------------------------------------------------------------------------
     def outcome(self, what: Outcome) -> None:
@@ -89,10 +96,29 @@ class Outcomes:
             if soon:
                 self._soon()
 
+    def keep(self, name: str, value: str) -> None:
+        """Keep a value with the next commit, which is not hurried for it."""
+        self._marks[name] = value
+        self._dropped.discard(name)
+
+    def forget(self, name: str) -> None:
+        """Keep the values no longer whose names begin so, from the next commit on."""
+        self._marks.pop(name, None)
+        self._dropped.add(name)
+
     # --- group commit ------------------------------------------------------------------------------------------------
     def _soon(self) -> None:
         if self._flushing is None:
-            self._flushing = asyncio.get_running_loop().call_later(GROUP_S, self.flush)
+            self._flushing = asyncio.get_running_loop().call_later(GROUP_S, self._try)
+
+    def _try(self) -> None:
+        """What cannot be committed now waits for the next time."""
+        try:
+            self.flush()
+        except STORE_FAILED as failed:
+            self._failing.failed(failed)
+        else:
+            self._failing.worked()
 
     def flush(self) -> None:
         """Commit what has gathered. Synchronous on the loop: a thread beside a busy loop would be slower (reference/perf.md, D)."""
@@ -100,13 +126,15 @@ class Outcomes:
             self._flushing.cancel()
             self._flushing = None
         new = self._new
-        if not (new or self._marks or self._attempts or self._listed):
+        if not (new or self._marks or self._dropped or self._attempts or self._listed):
             return
         attempts = [(intent, a.status, a.tries, a.next_at, a.code, a.why) for intent, a in self._attempts.items()]
         listed = [(*key, *value) for key, value in self._listed.items()]
         # a commit that fails forgets nothing: rows and cursors wait for the next one, together
-        self.inbox.add(new, tuple(self._marks.items()), (("save_attempt", attempts), ("save_listing", listed)))
-        self._new, self._marks, self._attempts, self._listed = [], {}, {}, {}
+        dropped = [(name, name) for name in sorted(self._dropped)]
+        beside = (("save_attempt", attempts), ("save_listing", listed), ("drop_marks", dropped))
+        self.inbox.add(new, tuple(self._marks.items()), beside)
+        self._new, self._marks, self._dropped, self._attempts, self._listed = [], {}, set(), {}, {}
         if new:
             self.recorded()
 

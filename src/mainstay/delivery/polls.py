@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from mainstay.contract.connector import Feed, Page, Row
 from mainstay.delivery.connection import Connection
 from mainstay.delivery.outcomes import Outcomes
+from mainstay.delivery.pauses import NOTHING_HELD, Pauses
 from mainstay.delivery.retry import Dice, backoff_us
 from mainstay.model.failures import Failure, Reject, Retry
 from mainstay.model.times import DAY, SECOND
@@ -19,6 +20,7 @@ from mainstay.model.timetable import Timetable
 RECENT_MAX = 50_000  # rows of a feed that are remembered
 LOOK_S = 30.0  # how long it waits for a time of day without a look at the clock, which can be set, or go on while the machine sleeps
 
+PAUSED_S = 0.5  # how soon a feed that was held back is read again
 Pace = float | Timetable  # seconds between two readings, or the times of day at which they begin
 
 log = structlog.get_logger("delivery")
@@ -28,8 +30,11 @@ class Poll:
     """One feed of one system. What is read at times of day remembers when its last reading began, in the commit that ends it: a time
     that passes while nothing runs, or while the system cannot be read, is made up for once."""
 
-    def __init__(self, connection: Connection, feed: Feed, outcomes: Outcomes, dice: Dice, pace: Pace) -> None:
+    def __init__(
+        self, connection: Connection, feed: Feed, outcomes: Outcomes, dice: Dice, pace: Pace, pauses: Pauses = NOTHING_HELD
+    ) -> None:
         self.connection, self.feed, self.outcomes, self.dice = connection, feed, outcomes, dice
+        self.pauses = pauses
         self.times = pace if isinstance(pace, Timetable) else None
         self.every_s = DAY / SECOND if isinstance(pace, Timetable) else pace
         self.name = f"cursor/{connection.name}/{feed.name}"
@@ -46,7 +51,7 @@ class Poll:
     def _resume(self) -> None:
         """Since when a time of day counts as passed: since the last reading began, or since the schedule was first seen."""
         if known := self.outcomes.mark(self._read):
-            self.read_at = int(known)
+            self.read_at = min(int(known), self.connection.clock())  # it was read before now, whatever the clock said then
         else:
             self.outcomes.inbox.add([], [(self._read, str(self.read_at))])
 
@@ -74,6 +79,9 @@ class Poll:
         while True:
             while self.times and (wait := self.due - self.connection.clock()) > 0:
                 await asyncio.sleep(min(wait / SECOND, LOOK_S))
+            if self.pauses.of_reading(self.connection.name, self.feed.objects):
+                await asyncio.sleep(PAUSED_S)
+                continue
             await asyncio.sleep(await self.once())
 
     async def once(self) -> float:
@@ -103,7 +111,7 @@ class Poll:
         """A page from a cursor, of which only the rows are left that are new. Raises what failed; a bug, too, stops only this feed."""
         connection = self.connection
         try:
-            page = await connection.hold(connection.connector.pull(self.feed.name, cursor))
+            page = await connection.hold(connection.connector.pull(self.feed.name, cursor), kind=self.feed.name)
         except Failure:
             raise
         except Exception as bug:

@@ -7,6 +7,7 @@ from typing import Protocol
 from mainstay.model.times import DAY, HOUR, SECOND
 
 BACKOFF_S_MIN, BACKOFF_S_MAX = 0.2, 300.0
+PAUSE_US_MAX = int(1.1 * DAY)  # what the other side asks for is at most a day (`retry_after_s`), and the jitter
 TRIES_MAX = 400  # with the longest pause this is more than a day
 AGE_US_MIN, AGE_US_MAX = 8 * HOUR, DAY  # an outage of a night mends itself; then a person decides, as soon as the business needs it
 BREAKER_FAILURES = 8  # in a row, over all lanes of a system
@@ -38,9 +39,12 @@ class Breaker:
         self.failures = 0
         self.opened = 0
         self.until = 0
+        self.since = 0  # when the first of the failures in a row was
+        self.halted = False  # credentials or permissions: a person is needed
         self.reason = ""
 
     def failed(self, now: int, why: str) -> None:
+        self.since = self.since if self.failures else now
         self.failures += 1
         self.reason = why
         if self.failures >= BREAKER_FAILURES:
@@ -50,19 +54,24 @@ class Breaker:
 
     def halt(self, now: int, why: str) -> None:
         """Credentials do not work: pause as long as the breaker ever does, then probe."""
-        self.failures = max(self.failures, BREAKER_FAILURES)
+        self.since = self.since if self.failures else now
+        self.failures, self.halted = max(self.failures, BREAKER_FAILURES), True
         self.reason = why
         self.until = now + int(BREAKER_S_MAX * SECOND)
 
     def succeeded(self) -> None:
-        self.failures = self.opened = self.until = 0
-        self.reason = ""
+        self.failures = self.opened = self.until = self.since = 0
+        self.halted, self.reason = False, ""
+
+    def pause(self, now: int) -> int:
+        """Microseconds until a call is worth trying."""
+        return max(0, self.until - now) if self.failures >= BREAKER_FAILURES else 0
 
     def wait(self, now: int) -> int:
         """Microseconds until a call may pass; at the end of a pause one probe goes and the others keep waiting."""
         if self.failures < BREAKER_FAILURES:
             return 0
-        if now < self.until:
-            return self.until - now
+        if pause := self.pause(now):
+            return pause
         self.until = now + int(BREAKER_S_MAX * SECOND)
         return 0

@@ -1,6 +1,7 @@
 """The doors: webhooks and the API. Authenticate over the raw bytes, bound, record, answer."""
 
 FACE = (
+    "alarms.shown",
     "api.Api", "api.Waiters",
     "openapi.CALLERS", "openapi.Endpoint", "openapi.ProblemAnswer",
     "problems.Problem",

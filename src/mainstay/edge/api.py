@@ -13,22 +13,26 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from mainstay.edge import alarms
 from mainstay.edge.drifts import Drifts
 from mainstay.edge.letters import Letters
 from mainstay.edge.openapi import Endpoint, document
-from mainstay.edge.problems import Problem, as_problem, problem
-from mainstay.edge.record import Overloaded, Recorder
+from mainstay.edge.problems import NotNow, Problem, Unwritable, as_problem, problem
+from mainstay.edge.record import Recorder
 from mainstay.edge.strict import read, refuse_card
 from mainstay.edge.whose import with_owner, with_people
 from mainstay.flows import journey
 from mainstay.flows.ask import OrderAnswer, OrderRequest, ReservationAnswer, ReserveRequest
 from mainstay.flows.clerk import LetterRequest
-from mainstay.flows.operate import EraseRequest
+from mainstay.flows.exposure import told_of
+from mainstay.flows.operate import EraseRequest, PauseRequest
 from mainstay.flows.tell import Tell, TellAnswer, TellRequest
 from mainstay.landscape import MAINSTAY, OPERATOR, Duties
 from mainstay.model.secrets import Secret
 from mainstay.stock.view import ChannelPolicy
 from mainstay.storage.bell import POLL_S
+from mainstay.storage.database import STORE_FAILED
+from mainstay.storage.failing import Failing
 from mainstay.storage.inbox import InboxReader
 from mainstay.storage.packing import Damaged, unpack
 from mainstay.storage.state import State
@@ -83,6 +87,7 @@ class Api:
         self.standing = standing  # lag and delivery, as the status shows them
         self.drifts = Drifts(self._aside, self._decided)
         self.letters = Letters(self._aside, self._decided, duties)
+        self._failing = Failing("answer what is asked")
         self.endpoints = (
             Endpoint(
                 "POST", "/v1/reservations", "channel", "Reserve units before selling them: all lines or none", self.reserve,
@@ -113,6 +118,9 @@ class Api:
             ),
             Endpoint("GET", "/v1/status", "operator", "How things stand: orders, lag, breakers, late flows, the books", self.show_status),
             Endpoint("GET", "/v1/proposals", "operator", "What systems said of what others own, newest first", self.show_proposals),
+            Endpoint("GET", "/v1/alerts", "operator", "What is wrong now, each cause once, and who was told of it", self.show_alerts),
+            Endpoint("GET", "/v1/pauses", "operator", "What is held back, by whom and why", self.show_pauses),
+            Endpoint("POST", "/v1/pauses", "operator", "Hold something back, or let it go on", self.pause, PauseRequest),
             *self.letters.endpoints(),
             *self.drifts.endpoints(),
         )  # fmt: skip
@@ -140,9 +148,11 @@ class Api:
                 return Response(problem(why.status, why.code, why.detail), why.status, media_type="application/problem+json")
             except Damaged as why:
                 return Response(problem(500, why.code, why.why), 500, media_type="application/problem+json")
-            except Overloaded:
-                answer = problem(503, "overloaded", "more waits than we hold; send it again")
-                return Response(answer, 503, {"retry-after": "1"}, media_type="application/problem+json")
+            except NotNow as now:
+                return _not_now(now)
+            except STORE_FAILED as failed:
+                self._failing.failed(failed)
+                return _not_now(Unwritable())
 
         return run
 
@@ -175,7 +185,7 @@ class Api:
                     await asyncio.wait([future], timeout=POLL_S)
                     self.waiters.look()
                 return future.result()
-        except TimeoutError:
+        except (TimeoutError, *STORE_FAILED):
             detail = "the request is recorded but not decided yet; ask again with the same Idempotency-Key or id"
             return 504, problem(504, "no_decision_yet", detail)
         finally:
@@ -238,7 +248,7 @@ class Api:
     async def show_stock(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
         sku = request.path_params["sku"]
         found = await self._aside(
-            lambda state, outcomes: journey.stock(state, sku, self.policies, outcomes.told(journey.item_of(state, sku)))
+            lambda state, outcomes: journey.stock(state, sku, self.policies, *told_of(outcomes, journey.item_of(state, sku)))
         )
         if found is None:
             raise Problem(404, "not_found", "no product has this SKU")
@@ -253,6 +263,21 @@ class Api:
 
     async def free_order(self, request: Request, who: str, body: LetterRequest) -> tuple[int, bytes]:
         return await self._decided(who, "operator/free", request.path_params["id"], msgspec.json.encode(body))
+
+    async def show_alerts(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
+        return 200, msgspec.json.encode(await self._aside(lambda _, outcomes: alarms.shown(outcomes)))
+
+    async def show_pauses(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
+        return 200, msgspec.json.encode(await self._aside(lambda state, _: journey.pauses(state)))
+
+    async def pause(self, request: Request, who: str, body: PauseRequest) -> tuple[int, bytes]:
+        kind, _, name = body.target.partition(":")
+        known = {"system": self.duties.systems, "flow": self.duties.flows, "channel": self.policies}.get(kind)
+        if known is not None and name not in known:
+            raise Problem(404, "not_found", f"no {kind} is called {name!r}; there are: {', '.join(known) or 'none'}")
+        if body.mode != "running" and not body.reason:
+            raise Problem(422, "reason_missing", "say why it is held back: whoever sees it waiting must know")
+        return await self._decided(who, "operator/pause", body.target, msgspec.json.encode(body))
 
     async def erase(self, request: Request, who: str, body: EraseRequest) -> tuple[int, bytes]:
         return await self._decided(who, "operator/erase", "", msgspec.json.encode(body))
@@ -286,6 +311,11 @@ def _is_of(channel: str, found: Mapping[str, Any]) -> bool:
     if found["now"]:
         return bool(found["now"]["system"] == channel)
     return any(known["as"] == f"{channel}/reservation" for known in found["known_as"])
+
+
+def _not_now(why: NotNow) -> Response:
+    answer, after = problem(503, why.code, why.detail), {"retry-after": str(why.after_s)}
+    return Response(answer, 503, after, media_type="application/problem+json")
 
 
 async def _missing(request: Request, error: Exception) -> Response:

@@ -15,13 +15,15 @@ import msgspec
 
 from mainstay.contract.connector import Connector, Delivery
 from mainstay.edge.patience import Patience
-from mainstay.edge.problems import problem
-from mainstay.edge.record import Overloaded, Recorder
+from mainstay.edge.problems import NotNow, Overloaded, problem
+from mainstay.edge.record import Recorder
 from mainstay.model.cards import notice, redacted
 from mainstay.model.failures import Forged, Reject
 from mainstay.model.outcome import TOPIC
 
 BODY_S_MAX = 10.0
+UNDER_WAY_MAX = 1_024  # deliveries of which we have not answered the first; four commits take them all
+BYTES_MAX = 64_000_000  # of their bodies
 SECRET_HEADER = "x-mainstay-path"  # the rest of the path: the proof of senders that do not sign
 
 Scope = MutableMapping[str, Any]
@@ -35,9 +37,26 @@ _OK_BODY = {"type": "http.response.body", "body": b"ok"}
 class Refused(Exception):
     """The delivery is not taken; nothing was stored."""
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
+    def __init__(self, status: int, code: str, detail: str, after_s: int = 0) -> None:
         super().__init__(detail)
-        self.status, self.code, self.detail = status, code, detail
+        self.status, self.code, self.detail, self.after_s = status, code, detail, after_s
+
+
+class Held:
+    """What a delivery under way takes of the door's memory."""
+
+    def __init__(self, door: Door) -> None:
+        self.door, self.bytes = door, 0
+
+    def take(self, more: int) -> None:
+        """Raises Overloaded where that is too much for all of them together."""
+        self.door.bytes_held += more
+        self.bytes += more
+        if self.door.bytes_held > BYTES_MAX:
+            raise Overloaded
+
+    def release(self) -> None:
+        self.door.bytes_held -= self.bytes
 
 
 class Door:
@@ -47,8 +66,23 @@ class Door:
         self.connectors, self.recorder, self.clock, self.body_bytes_max = connectors, recorder, clock, body_bytes_max
         self.patience = Patience(BODY_S_MAX)
         self.refused: Counter[tuple[str, str]] = Counter()
+        self.under_way = self.bytes_held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Whoever comes while too many wait is sent away at once, before anything of theirs is read."""
+        system = scope["path"][len("/hooks/") :].partition("/")[0]
+        if self.under_way >= UNDER_WAY_MAX:
+            await self._refuse(send, system, Refused(503, Overloaded.code, Overloaded.detail, Overloaded.after_s))
+            return
+        self.under_way += 1
+        held = Held(self)
+        try:
+            await self._serve(scope, receive, send, held)
+        finally:
+            self.under_way -= 1
+            held.release()
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, held: Held) -> None:
         system, _, secret = scope["path"][len("/hooks/") :].partition("/")
         try:
             connector = self.connectors.get(system)
@@ -61,7 +95,7 @@ class Door:
                 raise Refused(415, "encoding_broken", "send the body as it is, without Content-Encoding")
             if secret:
                 headers[SECRET_HEADER] = secret
-            body = await self._body(headers, receive)
+            body = await self._body(headers, receive, held)
             delivery = connector.receive(headers, body, self.clock())
             kept = redacted(body)
             await self.recorder.record(system, delivery.topic, delivery.key, kept)
@@ -73,8 +107,8 @@ class Door:
             await self._refuse(send, system, Refused(400, rejected.code, rejected.why))
         except Refused as refused:
             await self._refuse(send, system, refused)
-        except Overloaded:
-            await self._refuse(send, system, Refused(503, "overloaded", "more deliveries wait than we hold; send it again"))
+        except NotNow as now:
+            await self._refuse(send, system, Refused(503, now.code, now.detail, now.after_s))
         else:
             await send(_OK)
             await send(_OK_BODY)
@@ -83,19 +117,20 @@ class Door:
         said = notice(system, delivery.topic, delivery.key, kept)
         await self.recorder.record("mainstay", TOPIC, said.key, msgspec.json.encode(said))
 
-    async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
+    async def _body(self, headers: Mapping[str, str], receive: Receive, held: Held) -> bytes:
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > self.body_bytes_max:
             raise self._too_large()
         try:
             with self.patience:  # for all of it: a byte now and then keeps no connection open
-                return await self._whole(receive)
+                return await self._whole(receive, held)
         except TimeoutError:
             raise Refused(408, "too_slow", f"the body did not arrive within {BODY_S_MAX:.0f} s") from None
 
-    async def _whole(self, receive: Receive) -> bytes:
+    async def _whole(self, receive: Receive, held: Held) -> bytes:
         message = await self._next(receive)
         body: bytes = message.get("body", b"")
+        held.take(len(body))
         if not message.get("more_body"):
             return self._bounded(body)
         parts = [body]
@@ -104,6 +139,7 @@ class Door:
             message = await self._next(receive)
             parts.append(message.get("body", b""))
             size += len(parts[-1])
+            held.take(len(parts[-1]))
             if size > self.body_bytes_max:
                 raise self._too_large()
         return b"".join(parts)
@@ -128,7 +164,7 @@ class Door:
         self.refused[(system if system in self.connectors else "-", why.code)] += 1
         body = problem(why.status, why.code, why.detail)
         headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
-        if why.status == 503:
-            headers.append((b"retry-after", b"1"))
+        if why.after_s:
+            headers.append((b"retry-after", str(why.after_s).encode()))
         await send({"type": "http.response.start", "status": why.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from mainstay.edge.problems import Overloaded, Unwritable
+from mainstay.storage.database import STORE_FAILED
+from mainstay.storage.failing import Failing
 from mainstay.storage.inbox import Inbox, New
 
 GROUP_MAX = 256
 PENDING_MAX = 8_192  # beyond this we refuse before acknowledging, never after
-
-
-class Overloaded(Exception):
-    """More is waiting to become durable than we hold; try again in a moment."""
 
 
 class Recorder:
@@ -21,12 +20,13 @@ class Recorder:
     def __init__(self, inbox: Inbox, clock: Callable[[], int], recorded: Callable[[], None]) -> None:
         self.inbox, self.clock, self.recorded = inbox, clock, recorded
         self.accepted = 0
+        self._failing = Failing("keep what is delivered")
         self._new: list[New] = []
         self._told: list[asyncio.Future[int]] = []
         self._seen = 0  # receipts of the group when it was last looked at
 
     def record(self, system: str, topic: str, key: str, body: bytes) -> asyncio.Future[int]:
-        """Resolves to the receipt's number once its bytes survive power loss."""
+        """Resolves to the receipt's number once its bytes survive power loss. Raises Overloaded; the future, Unwritable."""
         if len(self._new) >= PENDING_MAX:
             raise Overloaded
         loop = asyncio.get_running_loop()
@@ -58,10 +58,14 @@ class Recorder:
         try:
             last = self.inbox.add(new)
         except BaseException as error:  # nobody is acknowledged: every sender will send again
+            failed = isinstance(error, STORE_FAILED)
             for future in told:
                 if not future.done():
-                    future.set_exception(error)
+                    future.set_exception(Unwritable() if failed else error)
+            if failed:
+                self._failing.failed(error)
             return
+        self._failing.worked()
         self.accepted += len(new)
         first = last - len(new) + 1
         for number, future in enumerate(told, first):

@@ -28,6 +28,7 @@ from mainstay.model.events import (
     LetterPassed,
     Moved,
     Parked,
+    PauseSet,
     Proposed,
     Refused,
     ReservationEnded,
@@ -290,6 +291,11 @@ class Apply:
             given = msgspec.json.decode(body, type=LetterState)
             body = _encode(replace(given, given_to=event.to, escalated=given.escalated or event.how == "escalate"))
         world.batch.letters.append((number, since, status, code, owner, about, body))
+
+    def to_pause(self, _number: int, event: AnyEvent, at: int) -> None:
+        """Something is held back, or goes on."""
+        assert type(event) is PauseSet
+        self.world.batch.pauses.append((event.target, event.mode, at, _encode(event)))
 
     def to_job(self, number: int, event: AnyEvent, at: int) -> None:
         """Fold one event into a job. While it runs, a timer makes its next step; between two steps other work is done."""

@@ -27,6 +27,7 @@ from mainstay.storage.inbox import UNCLAIMED, Receipt
 from mainstay.storage.packing import unpack
 
 UNCHANGED = ""
+TAKEN = "taken"
 AT_ONCE = 16  # letters of a job that are handled in one step, so that messages wait no longer than for each other
 Action = Literal["retry", "suppress", "assign", "escalate"]
 Raw = Callable[[str, int], Receipt | None]  # (source, number) -> the receipt's bytes, from inbox or archive
@@ -216,6 +217,8 @@ class Clerk:
         numbers = self._letters(number)[job.taken : job.taken + AT_ONCE]
         results = [(one, *(self._replay(one, receipt) if job.action == "replay" else self._also(job, one, receipt))) for one in numbers]
         told = tuple((one, done, detail) for one, done, detail in results if detail != UNCHANGED)
+        if job.action == "replay":
+            self._close_taken({one for one, _, detail in told if detail.startswith(TAKEN)}, receipt.at)
         if results:
             self._job(number, JobStepped(results=told, unchanged=len(results) - len(told)), receipt.at)
         if job.taken + len(results) == job.total:
@@ -233,18 +236,21 @@ class Clerk:
         return not done.nothing, done.detail
 
     def _replay(self, number: int, receipt: Receipt) -> tuple[bool, str]:
-        """Read an old message again. A letter that it had become is closed where it is taken now."""
+        """Read an old message again."""
         old = self.raw("", number)
         if old is None:
             return False, "its bytes are gone"
         how, detail = replay(self.intake, old, receipt.at)
-        if how == "taken":
-            for letter in queue.wanted(self.world.store, Wanted(system=old.system)):
-                if letter.state.receipt == number and self._find(letter.id):
-                    self._note(letter.id, LetterClosed(how="retry", reason="replayed"), receipt.at)
         if how in ("same", "superseded"):
             return True, UNCHANGED
         return how != "refused", f"{how}: {detail}"
+
+    def _close_taken(self, receipts: set[int], at: int) -> None:
+        """Close the letters that these messages had become: they are taken now."""
+        letters = [letter for letter in queue.wanted(self.world.store, Wanted()) if letter.state.receipt in receipts] if receipts else []
+        for letter in letters:
+            if self._find(letter.id):
+                self._note(letter.id, LetterClosed(how="retry", reason="replayed"), at)
 
     def _letters(self, number: int) -> tuple[int, ...]:
         known = self._letters_of.get(number)

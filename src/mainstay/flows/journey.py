@@ -26,6 +26,7 @@ from mainstay.model.events import (
     LetterPassed,
     Moved,
     Parked,
+    PauseSet,
     Refused,
     Reserved,
     Share,
@@ -39,6 +40,7 @@ from mainstay.model.state import ItemState, OrderState, ReservationState
 from mainstay.model.times import iso
 from mainstay.orders.decide import owed
 from mainstay.orders.view import blocker
+from mainstay.stock.buffer import Kept
 from mainstay.stock.view import ChannelPolicy, explained
 from mainstay.storage.archive import raw_of
 from mainstay.storage.database import ask
@@ -220,8 +222,12 @@ def told(event: AnyEvent, units: Units) -> dict[str, Any]:
     return {"what": plain.pop("event"), **plain}
 
 
-def stock(state: State, sku: str, policies: Mapping[str, ChannelPolicy], told_now: Mapping[str, int]) -> dict[str, Any] | None:
-    """What there is of a SKU, how each channel's number came about, and what moved it last. `told_now`: channel -> last level told."""
+def stock(
+    state: State, sku: str, policies: Mapping[str, ChannelPolicy], told_now: Mapping[str, int], kept_now: Mapping[str, Kept]
+) -> dict[str, Any] | None:
+    """What there is of a SKU, how each channel's number came about, and what moved it last. `told_now`: channel -> last level told;
+    `kept_now`: channel -> what was kept back from it then, where that is measured."""
+    kept_now = {channel: kept for channel, kept in kept_now.items() if channel in policies and policies[channel].chance is not None}
     found = state.load("find_items", [sku])
     if not found:
         return None
@@ -245,7 +251,11 @@ def stock(state: State, sku: str, policies: Mapping[str, ChannelPolicy], told_no
             for level in shelves[item]
         ],
         "channels": {
-            channel: {"shows": told_now.get(channel), "steps": msgspec.to_builtins(explained(served(state, policy, shelves)[item], policy))}
+            channel: {
+                "shows": told_now.get(channel),
+                "kept": msgspec.to_builtins(kept_now[channel]) if channel in kept_now else None,
+                "steps": msgspec.to_builtins(explained(served(state, policy, shelves)[item], policy, kept_now.get(channel))),
+            }
             for channel, policy in policies.items()
         },
         "moves": moves,
@@ -268,11 +278,21 @@ def status(state: State) -> dict[str, Any]:
         "proposals": state.rows("count_proposals")[0][0],
         "early": state.rows("count_early")[0][0],
         "drift": state.rows("count_drifts")[0][0],
+        "pauses": pauses(state),
         "receipts": [{"system": system, "topic": topic, "outcome": outcome, "n": n} for system, topic, outcome, n in state.rows("tally")],
         "accounts": {f"{name} {currency}": major(balance, currency) for _, name, currency, balance in state.rows("accounts")},
         "positions": {name.partition("/")[2]: value for name, value in counters.items() if name.startswith("position/")},
         "events": counters.get("event", 0),
     }
+
+
+def pauses(state: State) -> list[dict[str, Any]]:
+    """What people hold back now, by whom and why."""
+    found = []
+    for target, mode, at, body in state.rows("pauses"):
+        told = msgspec.json.decode(body, type=PauseSet)
+        found.append({"target": target, "mode": mode, "at": iso(at), "by": told.by, "reason": told.reason})
+    return found
 
 
 def open_letters(state: State) -> dict[tuple[str, str], tuple[int, int]]:

@@ -1,10 +1,10 @@
-"""What people do: lift an order's holds, erase a person. Each is a receipt with an actor, like any other."""
+"""What people do: lift an order's holds, hold back what goes out, erase a person. Each is a receipt with an actor, like any other."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -14,13 +14,22 @@ from mainstay.flows import buyers
 from mainstay.flows.ask import Ask
 from mainstay.flows.clerk import LetterRequest, Raw
 from mainstay.flows.intake import Intake
-from mainstay.model.events import AnyEvent, Erased, Freed
+from mainstay.model.events import AnyEvent, Erased, Freed, PauseSet
 from mainstay.model.identity import named
 from mainstay.model.objects import Person
 from mainstay.model.state import OrderState
 from mainstay.storage.inbox import UNCLAIMED, Receipt
 
 _claims = msgspec.json.Decoder(list[tuple[int, int]]).decode
+
+
+class PauseRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /v1/pauses: what is held back (`paused`; `draining`: but for what is to go out already), or goes on (`running`)."""
+
+    target: Annotated[str, Meta(pattern=r"^(system|flow|channel|sku|key):.+$", max_length=300)]
+    mode: Literal["paused", "draining", "running"]
+    by: Annotated[str, Meta(max_length=200)] = ""
+    reason: Annotated[str, Meta(max_length=2000)] = ""
 
 
 class EraseRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,6 +46,7 @@ class Operators:
         self.intake, self.world, self.raw, self.sealed = intake, intake.world, raw, sealed
         for topic, request, run in (
             ("operator/free", LetterRequest, self._free), ("operator/erase", EraseRequest, self._erase),
+            ("operator/pause", PauseRequest, self._pause),
         ):  # fmt: skip
             intake.readers[topic] = partial(_read, request)
             intake.handlers[topic] = run
@@ -62,6 +72,25 @@ class Operators:
         freed = [Freed(reason=reason, by=ask.request.by, waived=True) for reason in state.holds]
         self.intake.turns.advance(state, receipt, freed)
         self._answer(receipt, 200, {"order": state.uid, "status": state.status, "lifted": [one.reason for one in freed]})
+
+    def _pause(self, receipt: Receipt, ask: Ask) -> None:
+        """Hold back what goes out to a system, of a flow, to a channel, of a SKU or an order; or let it go on."""
+        told: PauseRequest = ask.request
+        kind, _, name = told.target.partition(":")
+        entity = 0
+        if kind == "key":
+            state = self._order(name)
+            entity = state.id if state is not None else 0
+        elif kind == "sku":
+            self.world.load_skus([name])
+            entity = self.world.item_of.get(name, 0)
+        if kind in ("key", "sku") and not entity:
+            self._answer(receipt, 404, {"code": "not_found", "detail": f"no {'order' if kind == 'key' else 'product'} is called {name!r}"})
+            return
+        event = PauseSet(target=told.target, mode=told.mode, entity=entity, by=told.by, reason=told.reason)
+        self.intake.apply.to_pause(0, event, receipt.at)
+        self.world.log(receipt.at, "pause", 0, [event])
+        self._answer(receipt, 200, {"target": told.target, "mode": told.mode})
 
     def _erase(self, receipt: Receipt, ask: Ask) -> None:
         """Delete a person's rows in the vault; the archives destroy the keys of their receipts when they see the event.
@@ -119,5 +148,5 @@ class Operators:
         self.intake.count(receipt, "applied" if status < 400 else "refused")
 
 
-def _read(request: type[LetterRequest | EraseRequest], receipt: Receipt) -> Ask:
+def _read(request: type[Struct], receipt: Receipt) -> Ask:
     return Ask(msgspec.json.decode(receipt.body or b"{}", type=request), [], [])

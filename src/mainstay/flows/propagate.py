@@ -7,9 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from mainstay.catalog.view import price
+from mainstay.flows.exposure import Exposure
 from mainstay.flows.world import level_of
 from mainstay.model.commands import SetLevel, SetPrice
 from mainstay.model.state import LOCATIONS_MAX, ItemState, Level
+from mainstay.stock.fold import free
 from mainstay.stock.view import ChannelPolicy, listed, serving
 from mainstay.storage.state import State
 
@@ -19,33 +21,45 @@ _items = msgspec.json.Decoder(ItemState)
 class Propagate:
     """Levels of items at channels and prices at systems, read from state.db: it decides by what the core committed.
 
-    `by_sku`: systems that use our SKUs. `pricing`: systems whose word on prices counts, the first of them first.
+    `by_sku`: systems that use our SKUs. `pricing`: systems whose word on prices counts, the first of them first. `exposure`: what is
+    measured, and so kept back; without it nothing is.
     """
 
     def __init__(
-        self, state: State, policies: Mapping[str, ChannelPolicy], by_sku: Collection[str] = (), pricing: Sequence[str] = ()
-    ) -> None:
+        self, state: State, policies: Mapping[str, ChannelPolicy], by_sku: Collection[str] = (), pricing: Sequence[str] = (),
+        exposure: Exposure | None = None,
+    ) -> None:  # fmt: skip
+        self.exposure = exposure
         self.state, self.policies, self.by_sku, self.pricing = state, policies, by_sku, pricing
         self._names: dict[int, tuple[str, dict[str, str]]] = {}  # item -> SKU and the ids that systems use
 
     def levels(self, channel: str, changes: Sequence[tuple[int, int]]) -> list[SetLevel | None]:
         """One SetLevel for each (item, revision); None where the channel does not list the item."""
         policy = self.policies[channel]
-        shelves = served(self.state, policy, shelves_of(self.state, [item for item, _ in changes]))
+        whole = shelves_of(self.state, [item for item, _ in changes])
+        shelves = served(self.state, policy, whole)
         names = self._named([item for item, _ in changes], policy.system)
         commands: list[SetLevel | None] = []
         for item, revision in changes:
             sku, ids = names[item]
             known = sku if policy.system in self.by_sku else ids.get(policy.system)
             if known is None:
+                if self.exposure:
+                    self.exposure.drop(channel, item)
                 commands.append(None)
                 continue
+            kept, moment = None, ""
+            if self.exposure:
+                self.exposure.seen(item, whole[item])
+                sellers = [name for name, one in self.policies.items() if one.system in self.by_sku or one.system in ids]
+                kept = self.exposure.kept(channel, item, sum(map(free, shelves[item])), sellers)
+                moment = f".{self.exposure.clock()}"  # told anew without a change, it may be another number: never under the same key
             commands.append(
                 SetLevel(
-                    key=f"level.{channel}.{item}.{revision}",
+                    key=f"level.{channel}.{item}.{revision}{moment}",
                     sku=sku,
                     item=known,
-                    quantity=listed(shelves[item], policy),
+                    quantity=listed(shelves[item], policy, kept),
                     revision=revision,
                     location=policy.location,
                 )  # fmt: skip

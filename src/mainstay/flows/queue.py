@@ -90,7 +90,7 @@ def one(state: State, number: int) -> Letter | None:
 def wanted(state: State, query: Wanted) -> Iterator[Letter]:
     """The dead letters that are meant, newest first."""
     since, until = (micros(text) if text else None for text in (query.since, query.until))
-    for number, at, _, _, _, body in state.rows("letters_as", (query.status, LETTERS_MAX)):
+    for number, at, _, _, _, body in state.each("letters_as", (query.status, LETTERS_MAX)):
         letter = Letter(number, at, query.status, _state(body))
         if (since is None or at >= since) and (until is None or at < until) and _meant(letter, query):
             yield letter

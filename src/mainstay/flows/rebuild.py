@@ -16,7 +16,7 @@ from mainstay.flows.world import World
 from mainstay.model.events import AnyEvent, Erased, Heard, Refused, ReservationEnded, Reserved, decode
 from mainstay.model.seen import OrderSeen
 from mainstay.storage.database import DAMAGED
-from mainstay.storage.packing import Damaged, unpack
+from mainstay.storage.packing import Damaged, head_of, unpack
 from mainstay.storage.state import State
 
 ROWS_MAX = 500
@@ -26,7 +26,7 @@ DIFFERENCES_MAX = 20
 # The tables that are compared, each by the statement compare_<table>.
 COMPARED = (
     "orders", "reservation", "item", "stock", "xref", "word", "account", "transfer", "intent", "timer", "backlog", "early", "letter",
-    "job", "proposal", "counter",
+    "job", "pause", "proposal", "counter",
 )  # fmt: skip
 CONSERVED: dict[str, str] = {  # what must find nothing in the store as it is
     "every account's balance is the sum of its transfers": "accounts_off",
@@ -36,7 +36,7 @@ COUNTED: dict[str, str] = {  # the same, of the counters that the log does not m
     "every receipt up to a position ended once (receipts, ended)": "positions_off",
     "a number that was given out is the last row's (counter, value, last row)": "numbers_off",
 }
-APART = ("hint", "early", "settings")  # kinds whose rows are not numbered as entities
+APART = ("hint", "early", "settings", "pause")  # kinds whose rows are not numbered as entities
 
 
 class Verdict(Struct):
@@ -88,7 +88,9 @@ def replay(live: State, rebuilt: State, shop: Shop) -> int:
     apply = Apply(world, shop.settings())  # they hold only for a log that began before settings stood in it
     after = 0
     while page := live.rows("events_from", (after, ROWS_MAX)):
-        for seq, at, kind, entity, body in page:
+        for seq, at, kind, entity, body, head in page:
+            if head and head != head_of(seq, at, kind, entity):
+                raise Unreadable(f"event {seq} ({kind} {entity}): its row says something else than was written")
             try:
                 text = unpack(body)
                 _replay_row(apply, seq, at, kind, entity, text)
@@ -164,6 +166,7 @@ def _replay_order(apply: Apply, seq: int, at: int, number: int, events: list[Any
 _OTHERS = {
     "letter": "to_letter",
     "job": "to_job",
+    "pause": "to_pause",
     "early": "to_early",
     "proposal": "to_proposal",
     "hint": "to_hint",

@@ -1,14 +1,29 @@
 """The shop as declared: systems, ownership, channels, policies, flows and the people who answer for them."""
 
 from mainstay.landscape.admit import GROUPS, Admission, Admitted, Claim, Proposal, speaks
+from mainstay.landscape.alerting import address, ways_of
 from mainstay.landscape.check import check
-from mainstay.landscape.declared import FAILURE_MODES, MAINSTAY, OBJECTS, OPERATOR, READ_FOLDERS, Flow, Landscape, Name, Pattern, System
+from mainstay.landscape.declared import (
+    FAILURE_MODES,
+    MAINSTAY,
+    MEASURED,
+    OBJECTS,
+    OPERATOR,
+    READ_FOLDERS,
+    SMTP,
+    Flow,
+    Landscape,
+    Name,
+    Owner,
+    Pattern,
+    System,
+)
 from mainstay.landscape.duties import Duties
 from mainstay.landscape.findings import FINDINGS, Finding, Misdeclared, counted
 from mainstay.landscape.init import QUESTIONS, Answers, demo, write
 from mainstay.landscape.journeys import FASTEST
 from mainstay.landscape.names import is_contact
-from mainstay.landscape.offers import OWN_API, TELLS, Offer, Setting
+from mainstay.landscape.offers import ANSWERS, OWN_API, TELLS, Offer, Setting
 from mainstay.landscape.places import places
 from mainstay.landscape.read import likely, read
 from mainstay.landscape.runbooks import PAGE, page
@@ -19,8 +34,10 @@ from mainstay.landscape.survey import Spot
 from mainstay.landscape.traffic import LATENCIES, Traffic
 
 __all__ = [
-    "FAILURE_MODES", "FASTEST", "FINDINGS", "GROUPS", "LATENCIES", "MAINSTAY", "OBJECTS", "OPERATOR", "OWN_API", "PAGE", "QUESTIONS",
-    "READ_FOLDERS", "TELLS", "Admission", "Admitted", "Answers", "Claim", "Duties", "Finding", "Flow", "Landscape", "Misdeclared", "Name",
-    "Offer", "Pattern", "Proposal", "Setting", "Spot", "System", "Traffic", "check", "counted", "demo", "is_contact", "is_private",
-    "likely", "page", "places", "read", "resolve", "resolve_settings", "schema", "speaks", "write",
+    "ANSWERS", "FAILURE_MODES", "FASTEST", "FINDINGS", "GROUPS", "LATENCIES", "MAINSTAY", "MEASURED", "OBJECTS", "OPERATOR", "OWN_API",
+    "PAGE",
+    "QUESTIONS", "READ_FOLDERS", "SMTP", "TELLS", "Admission", "Admitted", "Answers", "Claim", "Duties", "Finding", "Flow", "Landscape",
+    "Misdeclared", "Name", "Offer", "Owner", "Pattern", "Proposal", "Setting", "Spot", "System", "Traffic", "address", "check", "counted",
+    "demo", "is_contact", "is_private", "likely", "page", "places", "read", "resolve", "resolve_settings", "schema", "speaks", "ways_of",
+    "write",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from mainstay.landscape import folders, journeys, names, ownership, safety, selling
+from mainstay.landscape import alerting, folders, journeys, names, ownership, safety, selling
 from mainstay.landscape.declared import Landscape
 from mainstay.landscape.findings import Finding, KeyPath
 from mainstay.landscape.offers import Offer
@@ -13,13 +13,14 @@ from mainstay.landscape.survey import Findings, Spot, Survey, somewhere
 RULES: tuple[Callable[[Survey], Findings], ...] = (
     names.connectors, names.system_names, names.unused_systems, names.objects,
     names.owners, names.unused_owners, names.runbooks, names.failures,
+    alerting.ways, alerting.mail, alerting.reached, alerting.quiet,
     ownership.unowned, ownership.owned_twice, ownership.consumers, ownership.unused,
     journeys.shapes, journeys.schedules, journeys.overruled, journeys.twice, journeys.loops, journeys.rights,
     journeys.abilities, journeys.untold, journeys.latencies, journeys.unsigned, journeys.environments,
     folders.apart, folders.fit, folders.data,
     selling.twice, selling.orders_in, selling.asking, selling.stock_owners, selling.shares,
     selling.buffers, selling.capture, selling.shipping, selling.policies,
-    safety.currency, safety.doors, safety.reachable, safety.settings, safety.placeholders, safety.secrets, safety.tokens,
+    safety.currency, safety.doors, safety.reachable, safety.posted, safety.settings, safety.placeholders, safety.secrets, safety.tokens,
     safety.test_settings,
 )  # fmt: skip
 

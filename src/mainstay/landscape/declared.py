@@ -15,6 +15,8 @@ OBJECTS = (
     "fulfilment", "return", "refund", "loyalty", "content", "analytics-event", "settlement",
 )  # fmt: skip
 MAINSTAY = "mainstay"  # as source or target: Mainstay itself
+MEASURED: Literal["measured"] = "measured"  # as the buffer of a channel
+SMTP = "smtp"  # in an owner's `alerts`: by e-mail
 PLACEHOLDER = "…"  # what `init` writes where it cannot know the value
 READ_FOLDERS = ("done", "refused", "duplicate")  # in a folder that files are put into: what was read, or could not be, or is no news
 OPERATOR = "operator"  # whom the token of people speaks for; other tokens speak for their system
@@ -56,6 +58,24 @@ class Owner(Part, frozen=True):
         ),
     ]
     above: Annotated[str, Meta(description="The owner to whom they escalate a dead letter.", examples=["management"])] = ""
+    alerts: Annotated[
+        tuple[str, ...],
+        Meta(
+            description='How they are told what is wrong: "smtp", or names under [alerts.webhooks]. Nothing: by e-mail, if their contact'
+            " is an address.",
+            examples=[["smtp", "pager"]],
+        ),
+    ] = ()
+    quiet: Annotated[
+        str,
+        Meta(
+            pattern="^(([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])?$",
+            description="Quiet hours, HH:MM-HH:MM: what can wait is told when they end.",
+            examples=["22:00-07:00"],
+        ),
+    ] = ""
+    timezone: Annotated[str, Meta(description="On whose clock, by its IANA name.", examples=["Europe/Berlin"])] = "UTC"
+    remind_s: Annotated[int, Meta(ge=60, description="After so long they are reminded of what is still wrong.")] = 14_400
 
 
 class System(Part, frozen=True):
@@ -106,7 +126,16 @@ class Channel(Part, frozen=True):
     asks_first: Annotated[bool, Meta(description="True: it reserves through POST /v1/reservations before it sells.")] = False
     share: Annotated[float, Meta(gt=0, le=1, description="Part of what is available to promise that it may show.")] = 1.0
     cap: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="Never show more than this.")] = None
-    buffer: Annotated[int, Meta(ge=0, description="Units held back from this channel.")] = 0
+    buffer: Annotated[
+        Annotated[int, Meta(ge=0)] | Literal["measured"],
+        Meta(
+            description='Units held back from this channel; or "measured": of each SKU as many as may be sold, at its measured rate,'
+            " in the measured time until a number is there."
+        ),
+    ] = 0
+    oversell_chance: Annotated[
+        float, Meta(gt=0, le=0.5, description='With `buffer = "measured"`: how often it may turn out too small for a number.')
+    ] = 0.001
     stop_sell: Annotated[bool, Meta(description="Show nothing, at once.")] = False
     locations: Annotated[tuple[str, ...], Meta(description="Stock locations that serve it, as their system names them; empty: all.")] = ()
     location: Annotated[str, Meta(description="The channel's own id of the location that it is told levels for.")] = ""
@@ -159,6 +188,35 @@ class Flow(Part, frozen=True):
     ] = ""
 
 
+class Smtp(Part, frozen=True):
+    """The mail server that alerts are handed to."""
+
+    host: Annotated[str, Meta(description="Its name.", examples=["smtp.acme.example"])] = ""
+    port: Annotated[int, Meta(ge=1, le=65535, description="Its port: 587 with starttls, 465 with tls.")] = 587
+    tls: Annotated[
+        Literal["starttls", "tls", "none"], Meta(description="How the way to it is kept private; none: within your own net alone.")
+    ] = "starttls"
+    user: Annotated[str, Meta(description="Who logs in; empty: nobody.")] = ""
+    password: Annotated[str, Meta(description="The password, by reference: env:NAME or file:PATH.")] = ""
+    sender: Annotated[str, Meta(description="The address that the mails come from.", examples=["mainstay@acme.example"])] = ""
+
+
+class Webhook(Part, frozen=True):
+    """Where alerts are posted, signed as Standard Webhooks."""
+
+    url: Annotated[str, Meta(description="The address.", examples=["https://pager.acme.example/mainstay"])]
+    secret: Annotated[str, Meta(description="The key of the signature (whsec_…), by reference: env:NAME or file:PATH.")]
+
+
+class Alerts(Part, frozen=True):
+    """How owners are told what is wrong."""
+
+    smtp: Smtp = Smtp()
+    webhooks: dict[Name, Webhook] = {}
+    wait_s: Annotated[float, Meta(gt=0, description="New causes are gathered for so long before the first message.")] = 60.0
+    over_s: Annotated[float, Meta(gt=0, description="A cause that stayed away for so long is over.")] = 120.0
+
+
 class Landscape(Part, frozen=True):
     """The whole of mainstay.toml."""
 
@@ -170,3 +228,4 @@ class Landscape(Part, frozen=True):
     channels: dict[Name, Channel] = {}
     orders: Orders = Orders()
     flows: dict[Name, Flow] = {}
+    alerts: Alerts = Alerts()

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from mainstay.landscape.admit import EVERY, GROUPS, SHARED
-from mainstay.landscape.declared import MAINSTAY, OBJECTS, PLACEHOLDER, Flow, Latency, Orders, Pattern, Rule, Server
+from mainstay.landscape.declared import MAINSTAY, MEASURED, OBJECTS, PLACEHOLDER, Flow, Latency, Orders, Pattern, Rule, Server
 from mainstay.landscape.offers import EMPTY, Offer, Setting
 from mainstay.landscape.runbooks import PAGE
 
@@ -168,6 +168,22 @@ class _Plan:
         return next((way for way in ways if way != "event" or heard), ways[0])
 
 
+ALERTS = """
+# How the owners are told what is wrong, once for each cause; `mainstay alerts test --to operations` sends a first message. For example:
+#   [alerts.smtp]
+#   host = "smtp.acme.example"
+#   user = "mainstay"
+#   password = "env:SMTP_PASSWORD"
+#   sender = "mainstay@acme.example"
+#   [alerts.webhooks.pager]
+#   url = "https://pager.acme.example/mainstay"
+#   secret = "env:PAGER_SECRET"
+# and in [owners.operations]:
+#   alerts = ["smtp", "pager"]
+#   quiet = "22:00-07:00"
+#   timezone = "Europe/Berlin\""""
+
+
 # --- text --------------------------------------------------------------------------------------------------------------
 def _head(answers: Answers) -> Iterator[str]:
     yield "# The shop as Mainstay sees it. `mainstay check` says what is missing or ambiguous; `mainstay up` starts it."
@@ -179,6 +195,7 @@ def _head(answers: Answers) -> Iterator[str]:
     yield from _defaults(Server, given)
     yield "\n# The people who answer for systems and flows."
     yield from _table(f"owners.{OWNER}", {"contact": answers.contact})
+    yield ALERTS
 
 
 def _systems(plan: _Plan) -> Iterator[str]:
@@ -215,9 +232,10 @@ def _ownership(plan: _Plan) -> Iterator[str]:
 
 
 def _channels(plan: _Plan) -> Iterator[str]:
-    yield "\n# Where it sells. A channel that asks first can never oversell; the others may be bounded by share, cap and buffer."
+    yield "\n# Where it sells. A channel that asks first can never oversell; the others keep back what may be sold"
+    yield "# while a number is on its way, and may be bounded by share and cap."
     for name in plan.channels:
-        asks = {"asks_first": True} if name in plan.answers.asks_first else {}
+        asks = {"asks_first": True} if name in plan.answers.asks_first else {"buffer": MEASURED}
         location = {"location": plan.answers.locations[name]} if name in plan.answers.locations else {}
         yield ""
         yield from _table(f"channels.{name}", {"system": name} | asks | location)

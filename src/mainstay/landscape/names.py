@@ -57,7 +57,7 @@ def objects(survey: Survey) -> Findings:
 
 
 def owners(survey: Survey) -> Findings:
-    for path, owner in _owner_references(survey):
+    for path, owner in owner_references(survey):
         if not owner:
             wrong = f"Nobody answers for {path[0]}.{path[1]}."
             first = next(iter(survey.shop.owners), "operations")
@@ -69,7 +69,7 @@ def owners(survey: Survey) -> Findings:
 
 
 def unused_owners(survey: Survey) -> Findings:
-    used = {owner for _, owner in _owner_references(survey)}
+    used = {owner for _, owner in owner_references(survey)}
     used |= {owner for flow in survey.shop.flows.values() for owner in flow.failures.values()}
     for name, owner in survey.shop.owners.items():
         if name not in used:
@@ -85,7 +85,8 @@ def is_contact(text: str) -> bool:
     return _CONTACT.fullmatch(text) is not None
 
 
-def _owner_references(survey: Survey) -> list[tuple[KeyPath, str]]:
+def owner_references(survey: Survey) -> list[tuple[KeyPath, str]]:
+    """Who is named as an owner, and where."""
     found: list[tuple[KeyPath, str]] = [(("systems", name, "owner"), one.owner) for name, one in survey.shop.systems.items()]
     found += [(("flows", name, "owner"), one.owner) for name, one in survey.shop.flows.items()]
     return found + [(("owners", name, "above"), one.above) for name, one in survey.shop.owners.items() if one.above]

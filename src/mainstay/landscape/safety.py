@@ -68,6 +68,21 @@ def reachable(survey: Survey) -> Findings:
         yield survey.finding("url-missing", ("server",), wrong, instead)
 
 
+def posted(survey: Survey) -> Findings:
+    """Where alerts go: addresses that can be called, and nobody reads on the way."""
+    for name, hook in survey.shop.alerts.webhooks.items():
+        path = ("alerts", "webhooks", name, "url")
+        if not _is_address(hook.url):
+            yield survey.finding("value-wrong", path, f'alerts: "{hook.url}" is no address that can be called.', '`url = "https://…"`')
+        elif hook.url.startswith("http://") and not _is_near(urlsplit(hook.url).hostname or ""):
+            wrong = f'What is said to "{hook.url}" could be read and changed on its way.'
+            yield survey.finding("url-insecure", path, wrong, f'`url = "https://{urlsplit(hook.url).hostname}"`')
+    smtp = survey.shop.alerts.smtp
+    if smtp.host and smtp.tls == "none" and not _is_near(smtp.host):
+        wrong = f'Mail to "{smtp.host}" could be read and changed on its way.'
+        yield survey.finding("url-insecure", ("alerts", "smtp", "tls"), wrong, '`tls = "starttls"`')
+
+
 def is_private(url: str) -> bool:
     """Can nobody read or change what is sent there: by https, or on this machine?"""
     return _is_address(url) and (url.startswith("https://") or _is_loopback(urlsplit(url).hostname or ""))
@@ -157,6 +172,10 @@ def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
 
 def secrets(survey: Survey) -> Findings:
     yield from _secret(survey, ("server", "api_token"), survey.shop.server.api_token)
+    if survey.shop.alerts.smtp.password:
+        yield from _secret(survey, ("alerts", "smtp", "password"), survey.shop.alerts.smtp.password)
+    for name, hook in survey.shop.alerts.webhooks.items():
+        yield from _secret(survey, ("alerts", "webhooks", name, "secret"), hook.secret)
     for name, system in survey.shop.systems.items():
         for setting in offer.settings if (offer := survey.offer(name)) else ():
             if setting.secret:
@@ -166,7 +185,11 @@ def secrets(survey: Survey) -> Findings:
 
 
 def _secret(survey: Survey, path: KeyPath, text: str) -> Iterator[Finding]:
-    name = "_".join(str(part) for part in path if part not in ("systems", "settings", "server")).upper().replace("-", "_")
+    name = (
+        "_".join(str(part) for part in path if part not in ("systems", "settings", "server", "alerts", "webhooks"))
+        .upper()
+        .replace("-", "_")
+    )
     if not is_reference(text):
         wrong = f"{'.'.join(map(str, path))} is a secret and stands in the file for everyone to read."
         yield survey.finding("secret-in-plain-text", path, wrong, f'`{path[-1]} = "env:{name}"`; and change the secret')

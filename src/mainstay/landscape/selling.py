@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import fsum
 
 from mainstay.landscape.admit import EVERY
+from mainstay.landscape.declared import MEASURED
 from mainstay.landscape.findings import nearest
 from mainstay.landscape.survey import Findings, Survey
 
@@ -69,7 +70,11 @@ def shares(survey: Survey) -> Findings:
 
 def buffers(survey: Survey) -> Findings:
     for name, channel in survey.shop.channels.items():
-        if channel.cap is not None and channel.buffer > channel.cap:
+        if channel.buffer == MEASURED:
+            if channel.asks_first:
+                wrong = f'Channel "{name}" asks first, so nothing is sold there while a number is on its way.'
+                yield survey.finding("buffer-unused", ("channels", name, "buffer"), wrong, "no `buffer` here")
+        elif channel.cap is not None and channel.buffer > channel.cap:
             wrong = f'Channel "{name}" holds back {channel.buffer} units but never shows more than {channel.cap}.'
             instead = f"`buffer = {channel.cap // 2}`, or a larger `cap`"
             yield survey.finding("buffer-above-cap", ("channels", name, "buffer"), wrong, instead)

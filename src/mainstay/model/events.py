@@ -218,6 +218,19 @@ class JobEnded(Event, frozen=True, tag="JobEnded"):
     by: str = ""
 
 
+class PauseSet(Event, frozen=True, tag="PauseSet"):
+    """A person held something back, or let it go on: `target` is "system:wms", "flow:…", "channel:…", "sku:…" or "key:ord.shop.17".
+
+    `draining`: what was to go out before goes out still.
+    """
+
+    target: str
+    mode: Literal["paused", "draining", "running"]
+    entity: int = 0  # the item or order that is meant
+    by: str = ""
+    reason: str = ""
+
+
 class Proposed(Event, frozen=True, tag="Proposed"):
     """A system spoke of what another owns: kept, visible, without effect."""
 
@@ -286,6 +299,7 @@ AnyEvent = (
     | JobBegan
     | JobStepped
     | JobEnded
+    | PauseSet
     | Proposed
     | Early
     | EarlyEnded

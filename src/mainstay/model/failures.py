@@ -159,6 +159,11 @@ CODES: dict[str, Code] = {
         "ours",
         "Run `mainstay verify`, which names what is damaged; take the row back from a backup, then retry.",
     ),
+    "store_failed": Code(
+        "Our own store cannot be used: its disk is full or fails.",
+        "ours",
+        "Make room, or mend the disk: what was refused meanwhile is sent again, and everything continues by itself.",
+    ),
     "redirect_refused": Code("The other side answered with a redirect.", "theirs", "Correct the base URL of the system."),
     "not_capable": Code("The connector cannot do what was asked.", "ours", "Change the flow, or the connector."),
     "not_found": Code("The other side does not know the object.", "theirs", "Check the cross-reference; retry when it exists there."),

@@ -82,7 +82,7 @@ def placed(cast: Cast, counters: Counters) -> list[Placed]:
     for name in cast.amazon.orders:
         found.append(_at_amazon(name, cast))
     for sale in counters.sales.values():
-        found.append(Placed(sale.channel, sale.id, sale.total, dict(sale.lines), False, 0, sale.intent, sale.handed_over))
+        found.append(Placed(sale.channel, sale.id, sale.total, dict(sale.lines), sale.cancelled, 0, sale.intent, sale.handed_over))
     return found
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -29,11 +29,12 @@ def table(rows: Iterable[Iterable[str]], *head: str) -> list[str]:
     return ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in lines]
 
 
-def fields(kind: type[Struct]) -> list[str]:
-    """The fields of a struct as a table; a line where it has none."""
+def fields(kind: type[Struct], without: Collection[str] = ()) -> list[str]:
+    """The fields of a struct as a table, but for some; a line where it has none."""
     said = comments(kind)
     told: kinds.StructType = kinds.type_info(kind)  # type: ignore[assignment]
-    rows = [(f"`{one.encode_name}`", word(one.type), default(one), _meaning(one.type) or said.get(one.name, "")) for one in told.fields]
+    shown = [one for one in told.fields if one.name not in without]
+    rows = [(f"`{one.encode_name}`", word(one.type), default(one), _meaning(one.type) or said.get(one.name, "")) for one in shown]
     return table(rows, "field", "holds", "default", "meaning") if rows else ["It has no fields."]
 
 

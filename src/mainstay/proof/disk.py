@@ -235,3 +235,29 @@ class Sheet(apsw.VFSFile):
         if self.new:
             self.new = False
             disk.sync_folder()
+
+
+class Slow(apsw.VFS):
+    """A disk whose syncs take `pause_s` seconds more, made the default. `sleep` is time.sleep, or what makes time pass."""
+
+    def __init__(self, pause_s: float, sleep: Callable[[float], None]) -> None:
+        self.pause_s, self.sleep = pause_s, sleep
+        self._before = apsw.vfs_names()[0]
+        super().__init__(f"mainstay-slow-{id(self)}", self._before, makedefault=True)
+
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
+        return _Slow(self, self._before, name, flags)
+
+    def end(self) -> None:
+        apsw.set_default_vfs(self._before)
+        self.unregister()
+
+
+class _Slow(apsw.VFSFile):
+    def __init__(self, disk: Slow, before: str, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
+        self.disk = disk
+        super().__init__(before, name, flags)
+
+    def xSync(self, flags: int) -> None:
+        self.disk.sleep(self.disk.pause_s)
+        super().xSync(flags)

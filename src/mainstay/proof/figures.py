@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -56,6 +56,13 @@ BUDGETS: Mapping[str, tuple[Budget, ...]] = {
         _ratio("hot / SQLite UPDATE … WHERE by 1,000", 0.5),
         _ratio("uniform / PostgreSQL UPDATE … WHERE, 16 connections", 20),
         _ratio("hot / PostgreSQL UPDATE … WHERE, 16 connections", 40),
+    ),
+    "oversell": (
+        Budget(
+            ("ratios", "mainstay"), "≤", 0.02, "of the units that a batch every 15 minutes oversells, at channels that sell on their own"
+        ),
+        Budget(("unsold_because_of_buffers",), "≤", 0.01, "of the units left unsold because of buffers"),
+        Budget(("oversold_units_asked_first",), "≤", 0, "units oversold where we are asked first"),
     ),
     "loop": (
         Budget(("propagation_p99_ms",), "≤", 50, "ms from a stock commit to the first permitted call, p99"),
@@ -121,22 +128,30 @@ def _missed(results: list[dict[str, Any]]) -> list[str]:
 
 def _section(result: dict[str, Any]) -> list[str]:
     name = result["bench"]
-    low, high = result["spread"]
     unit = "s to the first acknowledgement" if name == "restart" else "orders/min" if name == "loop" else "/s"
-    lines = [
-        f"## {name}: {result['work']}",
-        "",
-        f"Rate {result['rate']:,} {unit} (spread {low:,} to {high:,}); correct: {'yes' if result['correct'] else 'NO'}.",
-        "",
-    ]
+    spread = "(spread {:,} to {:,})".format(*result["spread"] or (0, 0))
+    rate = f"Rate {result['rate']:,} {unit} {spread}; correct" if result["rate"] is not None else "Correct"
+    lines = [f"## {name}: {result['work']}", "", f"{rate}: {'yes' if result['correct'] else 'NO'}.", ""]
     lines += ["| budget | measured | |", "| --- | --- | --- |", *(_judged(one, one.value(result)) for one in BUDGETS[name]), ""]
     others = {other: ratio for other, ratio in result["ratios"].items() if ("ratios", other) not in {one.figure for one in BUDGETS[name]}}
     if others:
         lines += ["| compared with | ratio |", "| --- | --- |"]
         lines += [f"| {other} | {'not installed' if ratio is None else f'{ratio} ×'} |" for other, ratio in others.items()]
         lines.append("")
+    if "policies" in result:
+        lines += [*_policies(result["policies"]), ""]
     told = [f"- {key.replace('_', ' ')}: {json.dumps(result[key])}" for key in FIGURES if key in result]
     return [*lines, *told, ""] if told else lines
+
+
+def _policies(policies: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """A row for each way of telling channels their numbers."""
+    yield "| numbers by | oversold, asked first | oversold, on their own | unsold | because of buffers | lost revenue, minor units |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
+    for name, one in policies.items():
+        units = one["oversold_units"]
+        told = (units["asked_first"], units["autonomous"], one["unsold_units"], one["unsold_because_of_buffers"], one["lost_revenue"])
+        yield f"| {name} | {' | '.join(f'{figure:,}' for figure in told)} |"
 
 
 def _judged(budget: Budget, value: float | None) -> str:

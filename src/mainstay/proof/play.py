@@ -26,7 +26,6 @@ SPLIT = 0.1  # part of the parcels with several units that leave in two
 ABANDON = 0.05  # part of the reservations that are given back
 ARRIVALS = 12  # deliveries of goods that the ERP books during the play
 ASK_S_MAX = 20.0
-TRIES_MAX = 40
 RETRIES_MAX = 2  # of one dead letter
 
 
@@ -39,6 +38,7 @@ class Sale(Struct):
     total: int
     intent: str
     handed_over: bool
+    cancelled: bool = False
 
 
 class Counters(Struct):
@@ -63,22 +63,27 @@ class Cast(Struct):
 class Play:
     """One performance. `base` is Mainstay's URL; `tokens` are those of the channels that call its API."""
 
+    tries_max = 40  # of one call
+
     def __init__(
         self, story: Story, cast: Cast, town: Town, base: str, tokens: dict[str, str], clock: Callable[[], int], seed: int
     ) -> None:
-        self.story, self.cast, self.town, self.base, self.tokens, self.clock = story, cast, town, base, tokens, clock
-        self.dice = random.Random(seed + 2)
+        self.story, self.cast, self.town, self.base, self.tokens, self.clock, self.seed = story, cast, town, base, tokens, clock, seed
+        self.dice = random.Random(seed + 2)  # of the goods that arrive
         self.counters = Counters()
         self.played = 0
         self.turned_away: Counter[str] = Counter()  # by a marketplace's own listing, before it became an order
-        self.number_of: dict[str, str] = {}  # wish -> the order's id at its channel
+        self.wish_of: dict[str, str] = {}  # order -> the wish that it came from
         self._packed: dict[str, int] = {}  # release -> when it will be shipped
         self.retried: Counter[str] = Counter()  # dead letters that the operator tried again, by effect
         self._split: set[str] = set()
-        self._fate = random.Random(seed + 3)  # of what is sold at the shop: what will come back
         self._returning: list[int] = []  # orders of the shop of which a unit will come back
         self._asking: set[asyncio.Task[None]] = set()
         self.client = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64), timeout=aiohttp.ClientTimeout(total=ASK_S_MAX))
+
+    def luck(self, what: str) -> random.Random:
+        """The dice of one order, whatever happens to the others: two performances of a story differ in time alone."""
+        return random.Random(f"{self.seed}/{what}")
 
     def set_the_stage(self) -> None:
         """Products and opening stock. Only the ERP knows what is on the shelf; the channels must learn it from Mainstay."""
@@ -95,14 +100,18 @@ class Play:
         arrivals = {len(self.story.wishes) * n // (ARRIVALS + 1) for n in range(1, ARRIVALS + 1)}
         for number, wish in enumerate(self.story.wishes):
             due = started + int(number * pause)
-            if (early := due - self.clock()) > 0:
-                await asyncio.sleep(early / SECOND)
+            await self.turn(number, due)
             if number in arrivals:
                 self._goods_arrive()
             self._send(wish)
             self.played += 1
         if self._asking:
             await asyncio.wait(self._asking)
+
+    async def turn(self, number: int, due: int) -> None:
+        """Wait until a shopper's turn has come, in microseconds."""
+        if (early := due - self.clock()) > 0:
+            await asyncio.sleep(early / SECOND)
 
     def _goods_arrive(self) -> None:
         product = self.story.products[self.dice.randrange(0, len(self.story.products))]
@@ -129,11 +138,12 @@ class Play:
             wish.lines, now=now, customer=wish.buyer, payment_intent=intent, shipping_minor=wish.shipping, currency=CURRENCY
         )
         assert order is not None
-        self.number_of[wish.id] = str(order["id"])
-        if self._fate.random() < RETURNS:
+        self.wish_of[f"ord.shop.{order['id']}"] = wish.id
+        luck = self.luck(wish.id)
+        if luck.random() < RETURNS:
             self._returning.append(order["id"])
         if wish.cancelled:
-            delay = 0.2 + self.dice.random() * 2
+            delay = 0.2 + luck.random() * 2
             asyncio.get_running_loop().call_later(delay, lambda: self.cast.shop.cancel_order(order["id"], now=self.clock()))
 
     def _at_amazon(self, wish: Wish) -> None:
@@ -143,6 +153,8 @@ class Play:
         )  # fmt: skip
         if order is None:
             self.turned_away["amazon"] += 1
+        else:
+            self.wish_of[f"ord.amazon.{order['orderId']}"] = wish.id
 
     def _total(self, wish: Wish) -> int:
         return sum(wish.prices[sku] * units for sku, units in wish.lines) + wish.shipping
@@ -159,7 +171,7 @@ class Play:
             self.counters.failed.append(f"{wish.id}: reserve answered {status} {answer}")
             return
         reservation = str(answer["reservation"])
-        if self.dice.random() < ABANDON:
+        if self.luck(wish.id).random() < ABANDON:
             await self._call(wish, f"/v1/reservations/{reservation}/release", {})
             self.counters.given_back += 1
             return
@@ -189,14 +201,14 @@ class Play:
 
     async def _call(self, wish: Wish, path: str, body: dict[str, object], key: str = "") -> tuple[int, dict[str, object]]:
         headers = {"authorization": f"Bearer {self.tokens[wish.channel]}", **({"idempotency-key": key} if key else {})}
-        for attempt in range(TRIES_MAX):
+        for attempt in range(self.tries_max):
             try:
                 async with self.client.post(self.base + path, json=body, headers=headers) as answer:
                     if answer.status not in (500, 502, 503, 504):
                         return answer.status, await answer.json(content_type=None)
             except (aiohttp.ClientError, TimeoutError):
                 pass
-            await asyncio.sleep(min(2.0, 0.05 * 2**attempt))
+            await asyncio.sleep(min(2.0, 0.05 * 2 ** min(attempt, 10)))
         return 0, {}
 
     # --- the warehouse -----------------------------------------------------------------------------------------------
@@ -211,7 +223,7 @@ class Play:
         now, warehouse = self.clock(), self.cast.warehouse
         for release, order in warehouse.released.items():
             if release not in self._packed:
-                self._packed[release] = now + int((0.3 + self.dice.random() * 1.5) * SECOND)
+                self._packed[release] = now + int((0.3 + self.luck(self._named(release)).random() * 1.5) * SECOND)
             due = self._packed[release]
             if not due or due > now:
                 continue
@@ -220,13 +232,14 @@ class Play:
                     self._packed[release] = 0
                 continue
             units = {item["lineItemKey"]: item["quantity"] for item in order["items"]}
-            if sum(units.values()) > 1 and release not in self._split and self.dice.random() < SPLIT:
+            parcel = self.luck(f"{self._named(release)}/{int(release in self._split)}")
+            if sum(units.values()) > 1 and release not in self._split and parcel.random() < SPLIT:
                 self._split.add(release)
                 first = next(iter(units))
-                warehouse.ship(release, now, lines={first: 1}, tracking=self._tracking())
+                warehouse.ship(release, now, lines={first: 1}, tracking=_tracking(parcel))
                 self._packed[release] = now + int(0.8 * SECOND)
                 continue
-            warehouse.ship(release, now, tracking=self._tracking())
+            warehouse.ship(release, now, tracking=_tracking(parcel))
             self._packed[release] = 0
 
     def take_back(self) -> None:
@@ -240,13 +253,16 @@ class Play:
                 continue
             self._returning.remove(number)
             line = order["line_items"][0]
-            freight = minor(order["shipping_lines"][0]["price"], CURRENCY) if self._fate.random() < 0.3 else 0
-            amount, restock = minor(line["price"], CURRENCY) + freight, "return" if self._fate.random() < 0.5 else "no_restock"
+            luck = self.luck(self.wish_of[f"ord.shop.{number}"] + "/return")
+            freight = minor(order["shipping_lines"][0]["price"], CURRENCY) if luck.random() < 0.3 else 0
+            amount, restock = minor(line["price"], CURRENCY) + freight, "return" if luck.random() < 0.5 else "no_restock"
             payments.refund(intent, amount, now)
             shop.refund(number, now=now, amount_minor=amount, lines=[(line["sku"], 1)], restock=restock)
 
-    def _tracking(self) -> str:
-        return f"BR{self.dice.randrange(10**9, 10**10)}"
+    def _named(self, release: str) -> str:
+        """A release by the wish that it is of: `rel.shop.5000017.1` is `demo-0000042.1`."""
+        order, _, number = release.removeprefix("rel.").rpartition(".")
+        return f"{self.wish_of.get(f'ord.{order}', order)}.{number}"
 
     @property
     def packing(self) -> int:
@@ -270,3 +286,7 @@ class Play:
 
     async def close(self) -> None:
         await self.client.close()
+
+
+def _tracking(luck: random.Random) -> str:
+    return f"BR{luck.randrange(10**9, 10**10)}"

@@ -100,6 +100,8 @@ def _commands_of(group: click.Group, path: tuple[str, ...]) -> Iterator[tuple[tu
     for name, command in group.commands.items():
         if command.hidden:
             continue
+        if isinstance(command, click.Group) and command.invoke_without_command:
+            yield (*path, name), command
         if isinstance(command, click.Group):
             yield from _commands_of(command, (*path, name))
         else:
@@ -133,8 +135,7 @@ def _settings() -> Iterator[str]:
             path += ".NAME" if path != "ownership" else ".OBJECT"
             kind = kind.value_type
         assert isinstance(kind, kinds.StructType)
-        path = path.replace("OBJECT.NAME", "OBJECT.GROUP")
-        yield from [f"## [{path}]", "", summary(kind.cls), "", *fields(kind.cls), ""]
+        yield from _tables(kind, path.replace("OBJECT.NAME", "OBJECT.GROUP"))
     yield from _choices()
     yield "## Settings of connectors"
     yield ""
@@ -146,6 +147,18 @@ def _settings() -> Iterator[str]:
             yield from [f"#### {part.__name__}", "", summary(part), "", *fields(part), ""]
     own = [(f"`{one.name}`", "secret" if one.secret else "text", str(one.schema.get("description", ""))) for one in OWN_API.settings]
     yield from ["### api", "", f"{OWN_API.title}.", "", *table(own, "field", "holds", "meaning")]
+
+
+def _tables(kind: kinds.StructType, path: str) -> Iterator[str]:
+    """A table of the file, then those within it."""
+    within = {}
+    for one in kind.fields:
+        inner, name = (one.type.value_type, ".NAME") if isinstance(one.type, kinds.DictType) else (one.type, "")
+        if isinstance(inner, kinds.StructType):
+            within[one.name] = (inner, f"{path}.{one.name}{name}")
+    yield from [f"## [{path}]", "", summary(kind.cls), "", *fields(kind.cls, within), ""]
+    for inner, below in within.values():
+        yield from _tables(inner, below)
 
 
 def _choices() -> Iterator[str]:

@@ -6,8 +6,9 @@ FACE = (
     "bell.Bell", "bell.POLL_S", "bell.Ringer",
     "database.DAMAGED", "database.Lock", "database.SQL", "database.SQLITE_MIN", "database.STORE_FAILED",
     "database.ask", "database.connect", "database.force", "database.rows", "database.scrub",
+    "failing.Failing",
     "inbox.Inbox", "inbox.InboxReader", "inbox.New", "inbox.OUTCOMES_FROM", "inbox.Receipt", "inbox.UNCLAIMED",
-    "packing.Damaged", "packing.damaged", "packing.pack", "packing.unpack",
+    "packing.Damaged", "packing.damaged", "packing.head_of", "packing.pack", "packing.unpack",
     "receipts.between", "rehearsed.Rehearsed",
     "state.Batch", "state.Key", "state.State",
 )  # fmt: skip

@@ -30,6 +30,11 @@ def pack(body: bytes) -> bytes:
     return _MARK + _pack(body) if len(body) >= PACK_FROM else _PLAIN_MARK + crc32(body).to_bytes(4) + body
 
 
+def head_of(*columns: int | str) -> int:
+    """The checksum of a row's other columns: never 0."""
+    return crc32(",".join(map(str, columns)).encode()) or 1
+
+
 class Damaged(Reject):
     """A row of the store that cannot be read: its bytes were changed on the disk."""
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from mainstay.storage.database import SQL, Lock, ask, connect
+from mainstay.storage.packing import head_of
 
 MERGE_AT = 50_000  # new cross-references that are merged even when the core is busy
 Key = tuple[int, int | str]  # (space, their id)
@@ -41,6 +42,7 @@ class Batch:
         self.jobs: list[tuple[int, str, bytes]] = []
         self.shapes: list[tuple[str, str, bytes]] = []
         self.drifts: list[tuple[int, str, bytes]] = []
+        self.pauses: list[tuple[str, str, int, bytes]] = []
         self.proposals: list[tuple[int, int, bytes]] = []
         self.people: list[tuple[int, int, bytes]] = []
         self.erased: list[tuple[bytes, int]] = []
@@ -73,6 +75,7 @@ _WRITES: tuple[tuple[str, str], ...] = (  # (rows of the batch, statement), in t
     ("jobs", "save_job"),
     ("shapes", "save_shape"),
     ("drifts", "save_drift"),
+    ("pauses", "save_pause"),
     ("proposals", "add_proposal"),
     ("people", "save_person"),
     ("erased", "blank_people"),
@@ -115,9 +118,9 @@ class State:
         """All rows of a named query."""
         return ask(self.connection, name, bindings)
 
-    def each(self, name: str) -> Iterator[tuple[Any, ...]]:
+    def each(self, name: str, bindings: Any = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a named query, one by one."""
-        return iter(self.connection.execute(SQL[name]))
+        return iter(self.connection.execute(SQL[name], bindings))
 
     def close(self) -> None:
         try:
@@ -177,7 +180,7 @@ class State:
         connection.execute("BEGIN IMMEDIATE")
         try:
             for name, statement in _WRITES:
-                new = getattr(batch, name)
+                new = getattr(batch, name) if name != "events" else [(*row, head_of(*row[:4])) for row in batch.events]
                 if new:
                     connection.executemany(SQL[statement], new)
                     written[name] += len(new)

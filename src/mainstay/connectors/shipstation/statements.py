@@ -52,7 +52,10 @@ class Order(Struct, rename="camel"):
 
 def hint(notice: Notice, own_host: str) -> Hint:
     """A thin notification; one that points to another host than ShipStation's is refused, though we never follow it there."""
-    url = urlsplit(notice.resource_url)
+    try:
+        url = urlsplit(notice.resource_url)
+    except ValueError as error:
+        raise Reject(f"{notice.resource_url[:80]!r} is no address: {error}", "schema") from None
     host = url.hostname or ""
     if host != own_host and not (url.scheme == "https" and f".{host}".endswith(".shipstation.com")):
         raise Reject(f"resource_url points to {host or 'nowhere'!r}, which is not ShipStation", "schema")

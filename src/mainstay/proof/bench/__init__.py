@@ -22,6 +22,7 @@ BENCHES = {
     "orders": "5-line order: receipt to events, state, reservation, saga, ledger, outbox, committed",
     "saga": "a 5-step durable order saga",
     "reserve": "durable reservations, uniform and on one hot SKU",
+    "oversell": "a flash sale at four channels, numbers told in four ways",
     "loop": "the full loop over real HTTP with twins",
     "grow": "the orders rate of a store that holds many",
     "restart": "kill at peak: first acknowledgement, backlog gone",

@@ -18,7 +18,7 @@ FAULTS = (
 KINDS: Mapping[str, float] = {  # how often each act is drawn, relative to the others
     "shop buys": 6, "amazon buys": 5, "webshop buys": 4, "till sells": 4, "buyer cancels": 2, "money back": 2, "goods arrive": 2,
     "count": 2, "warehouse packs": 6, "operator retries": 1, "crash": 1, "outage": 1, "abandons": 1,
-    "goods come back": 5, "goodwill": 3, "price changes": 2, "buyer is erased": 2,
+    "goods come back": 5, "goodwill": 3, "price changes": 2, "buyer is erased": 2, "operator holds back": 1, "operator replays": 1,
 }  # fmt: skip
 
 SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is made of; the nameless one is made of all
@@ -34,6 +34,14 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
     "prices": {"shop buys": 5, "amazon buys": 4, "webshop buys": 3, "warehouse packs": 3, "price changes": 6, "outage": 1},
     "power cuts": {kind: often for kind, often in KINDS.items() if kind not in ("crash", "count")},  # nobody takes what was promised away
     "silence": {"shop buys": 6, "webshop buys": 2, "warehouse packs": 6, "buyer cancels": 3, "money back": 2},
+    "clocks": {
+        "shop buys": 5, "amazon buys": 4, "webshop buys": 5, "till sells": 3, "warehouse packs": 5, "abandons": 3, "outage": 1,
+        "crash": 1, "clock is set": 6,
+    },
+    "held back": {
+        "shop buys": 5, "amazon buys": 4, "webshop buys": 3, "till sells": 2, "warehouse packs": 4, "buyer cancels": 1, "crash": 1,
+        "operator holds back": 6, "operator replays": 3, "operator retries": 2,
+    },
     "counts": {"shop buys": 4, "webshop buys": 4, "till sells": 3, "warehouse packs": 3, "goods arrive": 3, "count": 6},
 }  # fmt: skip
 

@@ -15,19 +15,21 @@ import msgspec
 from msgspec import Struct
 
 from mainstay.contract.connector import Connector
-from mainstay.delivery.dispatch import Dispatch, Plan
+from mainstay.delivery.dispatch import ClockJumped, Dispatch, Plan
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.edge.api import Api, Waiters
 from mainstay.edge.receive import Door
 from mainstay.edge.record import Recorder
 from mainstay.flows.ask import Desk
 from mainstay.flows.clerk import Clerk
+from mainstay.flows.exposure import Exposure
 from mainstay.flows.intake import Intake
 from mainstay.flows.operate import Operators
 from mainstay.flows.propagate import Propagate
 from mainstay.flows.shop import Shop
 from mainstay.flows.tell import Tell
 from mainstay.flows.world import World
+from mainstay.landscape import Duties
 from mainstay.model.secrets import Secret
 from mainstay.model.times import SECOND
 from mainstay.proof.disk import Disk
@@ -68,6 +70,7 @@ class Fittings(Struct, frozen=True):
     by_sku: frozenset[str]
     pricing: tuple[str, ...]
     tokens: Mapping[str, Secret]
+    duties: Duties
     connectors: Mapping[str, Connector]
 
 
@@ -78,7 +81,9 @@ class Machine:
         self, place: Path, fittings: Fittings, wires: Wires, clock: Callable[[], int], dice: random.Random, batch_max: int,
         watch: Callable[[Machine], None], disk: Disk | None = None,
     ) -> None:  # fmt: skip
-        self.place, self.fittings, self.wires, self.clock, self.dice = place, fittings, wires, clock, dice
+        self.place, self.fittings, self.wires, self.dice = place, fittings, wires, dice
+        self.set_by = 0  # microseconds by which this machine's clock is wrong
+        self._true = clock
         self.batch_max, self.watch = batch_max, watch
         self.commits = 0
         self.taken: list[Taken] = []  # all that the core has committed
@@ -110,10 +115,19 @@ class Machine:
         hooks = {name: one for name, one in fittings.connectors.items() if one.manifest.topics}
         self.door = Door(hooks, self.recorder, self.clock, BODY_BYTES_MAX)
         self.api = Api(
-            self.state, self.readers["outcomes"], self.recorder, self.waiters, fittings.tokens, fittings.policies, lambda: b"", lambda: ""
+            self.state,
+            self.readers["outcomes"],
+            self.recorder,
+            self.waiters,
+            fittings.tokens,
+            fittings.policies,
+            lambda: b"",
+            lambda: "",
+            fittings.duties,
         ).application()
-        self.propagate = Propagate(self.state, fittings.policies, fittings.by_sku, fittings.pricing)
-        self.dispatch = Dispatch(self.state, self.outcomes, fittings.plan, self.wires, self.propagate, self.clock, self.dice)
+        self.exposure = Exposure(fittings.policies, self.outcomes, self.clock)
+        self.propagate = Propagate(self.state, fittings.policies, fittings.by_sku, fittings.pricing, self.exposure)
+        self.dispatch = Dispatch(self.state, self.outcomes, fittings.plan, self.wires, self.propagate, self.clock, self.dice, self.exposure)
         self._step = self._alarm = None
         self.up = self._working = True
         self._tasks = []
@@ -123,6 +137,9 @@ class Machine:
         if self.disk:
             self._start(self._upkeep())
         self._ring()
+
+    def clock(self) -> int:
+        return self._true() + self.set_by
 
     def core(self, state: State) -> Intake:
         """The core over a store."""
@@ -158,8 +175,9 @@ class Machine:
         if work.cancelled():
             return
         failed = work.exception() or AssertionError("dispatch ended by itself")
-        if not (self.disk and isinstance(failed, STORE_FAILED)):
+        if not isinstance(failed, ClockJumped) and not (self.disk and isinstance(failed, STORE_FAILED)):
             raise failed
+        self.wires.fired["begun anew"] += isinstance(failed, ClockJumped)
         self._died()
 
     def _died(self) -> None:
@@ -167,6 +185,11 @@ class Machine:
         if self.up:
             self.crash()
             asyncio.get_running_loop().call_later(RESTART_S, self._restart)
+
+    def set_clock(self, by: int) -> None:
+        """Somebody sets the clock of this machine, so that it is wrong by so many microseconds."""
+        self.set_by = by
+        self._ring()
 
     def _restart(self) -> None:
         try:
@@ -271,8 +294,6 @@ class Machine:
             await self._start(app(scope, receive, send))
         except asyncio.CancelledError:
             return 0, b""
-        except STORE_FAILED:  # what uvicorn makes of it
-            return 0 if self.disk and self.disk.is_dark else 500, b""
         if self.disk and self.disk.is_dark:
             return 0, b""
         return told[0]["status"], b"".join(message.get("body", b"") for message in told[1:])

@@ -19,7 +19,7 @@ from mainstay.delivery.levels import Levels
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.polls import Poll
 from mainstay.edge.record import Recorder
-from mainstay.flows import journey
+from mainstay.flows import journey, replay
 from mainstay.flows.apply import Apply
 from mainstay.flows.ask import Desk
 from mainstay.flows.intake import Intake
@@ -308,7 +308,7 @@ MUTANTS: dict[str, Mutant] = {
         "the explanation of a level leaves a step out",
         journey,
         "explained",
-        lambda right: lambda levels, policy: right(levels, replace(policy, buffer=0)),
+        lambda right: lambda levels, policy, kept: right(levels, replace(policy, buffer=0), kept),
         "what is shown is wrong: stock",
     ),
     "hide-a-capture": Mutant(
@@ -330,6 +330,14 @@ MUTANTS: dict[str, Mutant] = {
         "a position is kept before what was read up to it", Intake, "_take", _position_first, "ended once", power=True
     ),
     "commit-in-two": Mutant("intents are kept in a commit of their own", State, "write", _in_two, "nothing in us breaks", power=True),
+    "replay-blindly": Mutant(
+        "a message that is read again is taken again, whether it says something else or not",
+        replay,
+        "_heard",
+        lambda _right: lambda *_args: False,
+        "a job is",
+    ),
+    "held-for-ever": Mutant("what was held back is not looked at again when it goes on", Lanes, "look_again", _never, "come to rest"),
     "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", _half, "levels_wrong"),
 }
 

@@ -13,6 +13,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from mainstay.delivery.polls import Pace
+from mainstay.flows import queue
 from mainstay.flows.propagate import shelves_of
 from mainstay.flows.rebuild import CONSERVED, verify
 from mainstay.model.times import DAY, SECOND
@@ -159,6 +160,8 @@ class Stage:
         for twin in self.wires.twins.values():
             twin.weather = Weather()
         await self._come_to_rest()
+        if self.troupe.played["clock is set"]:
+            await self.troupe.channels_look()
         self._agree(prove)
         if prove or self.swarm.seed % READ_EVERY == 0:
             await self._read()
@@ -175,6 +178,7 @@ class Stage:
     async def _come_to_rest(self) -> None:
         """Faults have stopped. People do their work until nothing moves any more, or it never will."""
         ends, quiet, dice = self.loop.time() + CALM_S_MAX, 0, random.Random(self.swarm.seed + 3)
+        ends += DAY / SECOND if self.troupe.played["clock is set"] else 0  # what was to happen later is due by the clock of then
         while quiet < 5:
             if self.loop.time() > ends:
                 raise Broken(f"it does not come to rest: {self.under_way()}")
@@ -193,6 +197,7 @@ class Stage:
             "effects": dispatch.waiting,
             "levels": sum(len(one.dirty) + len(one.busy) for one in dispatch.levels.values()),
             "prices": sum(len(one.dirty) + len(one.busy) for one in dispatch.prices.values()),
+            "kept back": self.machine.exposure.holding,
             "receipts": self.machine.behind(),
             "deliveries": sum(twin.undelivered for twin in self.wires.twins.values()),
             "reservations past their time": self._overdue(),
@@ -233,6 +238,7 @@ class Stage:
             if self.figures[room][name]:
                 raise Broken(f"{room}.{name} is {self.figures[room][name]}: {cases.get(name, [])[:3]}")
         self._nobody_waits()
+        self._jobs_are_done()
         if self.troupe.counters.failed:
             raise Broken(f"a call was not answered: {self.troupe.counters.failed[0]}")
         if prove:
@@ -241,6 +247,16 @@ class Stage:
                 raise Broken(f"the log does not give the state: {verdict.differences[:3]}")
             if not self.machine.disk:  # where it fails, nobody can say which batches were kept
                 self._batches_do_not_matter()
+
+    def _jobs_are_done(self) -> None:
+        """What people asked for at once was done to its end; and messages that are read again with the same mapping say the same."""
+        state = self.machine.state
+        for held in queue.jobs(state):
+            told = queue.job(state, held["job"])
+            assert told is not None
+            other = [one for one in told["results"] if one["detail"].startswith("corrected")]
+            if held["status"] != "done" or (held["action"] == "replay" and other):
+                raise Broken(f"a job is {held['status']} with {held['done'] + held['unchanged']} of {held['letters']}: {other[:3]}")
 
     def _batches_do_not_matter(self) -> None:
         other = State(self.place / "other.db")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mainstay.model.money import minor
+from mainstay.model.times import DAY, HOUR
 from mainstay.proof.history import CURRENCY
 from mainstay.proof.play import Cast, Counters, Sale
 from mainstay.proof.sim.acts import PRICES, Act
@@ -22,6 +23,7 @@ BUYER = {
 TRIES_MAX = 12
 RETRIES_MAX = 4
 OUTAGE_S_MAX = 400
+CLOCK_S_MAX = 600
 
 
 class Troupe:
@@ -238,12 +240,46 @@ class Troupe:
         machine.start()
         return True
 
+    async def clock_is_set(self, dice: random.Random) -> None:
+        """The machine's clock is suddenly a day ahead or an hour behind, and right again after some minutes."""
+        by = dice.choice((DAY, -HOUR))
+        self.machine().set_clock(by)
+        self.wires.fired["clock ahead" if by > 0 else "clock behind"] += 1
+        await asyncio.sleep(dice.random() * CLOCK_S_MAX)
+        self.machine().set_clock(0)
+
+    async def channels_look(self) -> None:
+        """A channel that sold an order for which a clock's jump was too long finds it cancelled, with the reason, and cancels it too."""
+        for sale in self.counters.sales.values():
+            _, found = await self.machine().ask("operator", "GET", f"/v1/trace/ord.{sale.channel}.{sale.id}", {})
+            sale.cancelled = any("not paid in time" in str(step) for one in found for step in one["steps"])
+
     async def outage(self, dice: random.Random) -> None:
         name = dice.choice(sorted(self.wires.twins))
         self.wires.down.add(name)
         self.wires.fired["outage"] += 1
         await asyncio.sleep(dice.random() * OUTAGE_S_MAX)
         self.wires.down.discard(name)
+
+    async def operator_holds_back(self, dice: random.Random) -> bool:
+        """A system, a channel, a SKU or an order is held for some minutes, and goes on again."""
+        fittings, orders = self.machine().fittings, sorted(f"key:ord.shop.{number}" for number in self.cast.shop.orders)
+        targets = [f"system:{name}" for name in sorted(fittings.connectors)] + [f"channel:{name}" for name in sorted(fittings.policies)]
+        target = dice.choice([*targets, *(f"sku:{sku}" for sku in self.skus), *orders])
+        told = {"target": target, "by": "sim", "reason": "a story"}
+        status, _ = await self._call("operator", "/v1/pauses", {**told, "mode": dice.choice(("paused", "draining"))})
+        if status != 200:
+            return False  # nobody has heard of that order
+        self.wires.fired["held back"] += 1
+        await asyncio.sleep(dice.random() * OUTAGE_S_MAX)
+        while (await self._call("operator", "/v1/pauses", {**told, "mode": "running"}))[0] != 200:
+            await asyncio.sleep(1)
+        return True
+
+    async def operator_replays(self, _dice: random.Random) -> bool:
+        """Everything that ever came in is read again with the same mapping: nothing follows from it."""
+        status, _ = await self._call("operator", "/v1/replays", {"span": {"since": "2020-01-01T00:00:00Z"}, "by": "sim"})
+        return status == 202
 
     async def operator_retries(self, _dice: random.Random) -> bool:
         """Every open letter of an effect is tried again, a few times at the most; the ERP's shelf is counted where one asks for that."""
@@ -282,5 +318,6 @@ _ACTS: dict[str, Callable[[Troupe, random.Random], Any]] = {
     "buyer cancels": Troupe.buyer_cancels, "money back": Troupe.money_back, "goods arrive": Troupe.goods_arrive, "count": Troupe.count,
     "warehouse packs": Troupe.warehouse_packs, "operator retries": Troupe.operator_retries, "crash": Troupe.crash,
     "outage": Troupe.outage, "abandons": Troupe.abandons, "goods come back": Troupe.goods_come_back, "goodwill": Troupe.goodwill,
-    "price changes": Troupe.price_changes, "buyer is erased": Troupe.buyer_is_erased,
+    "operator holds back": Troupe.operator_holds_back, "operator replays": Troupe.operator_replays,
+    "clock is set": Troupe.clock_is_set, "price changes": Troupe.price_changes, "buyer is erased": Troupe.buyer_is_erased,
 }  # fmt: skip

@@ -106,3 +106,31 @@ ON CONFLICT (channel, item) DO UPDATE SET told = excluded.told, at = excluded.at
 -- name: listings_of
 -- What each channel was last told of an item.
 SELECT channel, told FROM listing WHERE item = ?;
+
+-- name: alerts
+-- The causes of alarm that are kept.
+SELECT cause, body FROM alert ORDER BY cause;
+
+-- name: save_alert
+-- A cause of alarm, and what was told of it.
+INSERT INTO alert (cause, body) VALUES (?, ?) ON CONFLICT (cause) DO UPDATE SET body = excluded.body;
+
+-- name: drop_alert
+-- A cause that is over.
+DELETE FROM alert WHERE cause = ?;
+
+-- name: save_message
+-- What an owner is told, and how far it came.
+INSERT INTO message (id, at, status, body) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET status = excluded.status, body = excluded.body;
+
+-- name: messages_waiting
+-- What is still to be sent, the oldest first.
+SELECT body FROM message WHERE status = 'waiting' ORDER BY at, id LIMIT ?;
+
+-- name: newest_messages
+-- What owners were told, newest first.
+SELECT body FROM message ORDER BY at DESC, id LIMIT ?;
+
+-- name: drop_messages
+-- What was told long ago.
+DELETE FROM message WHERE at < ? AND status <> 'waiting';

@@ -16,11 +16,11 @@ INSERT INTO counter (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET
 
 -- name: add_event
 -- One row of the log.
-INSERT INTO event (seq, at, kind, entity, body) VALUES (?, ?, ?, ?, ?);
+INSERT INTO event (seq, at, kind, entity, body, head) VALUES (?, ?, ?, ?, ?, ?);
 
 -- name: events_from
 -- The log in order, from a number on.
-SELECT seq, at, kind, entity, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?;
+SELECT seq, at, kind, entity, body, head FROM event WHERE seq > ? ORDER BY seq LIMIT ?;
 
 -- name: events_of
 -- The log of one entity. Hints, early statements and settings are numbered apart.
@@ -322,6 +322,15 @@ SELECT id, status, body FROM job WHERE id IN (SELECT value FROM numbers(?));
 -- A job as it now stands.
 INSERT INTO job (id, status, body) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET status = excluded.status, body = excluded.body;
 
+-- name: save_pause
+-- What people hold back, as it now stands.
+INSERT INTO pause (target, mode, at, body) VALUES (?, ?, ?, ?)
+ON CONFLICT (target) DO UPDATE SET mode = excluded.mode, at = excluded.at, body = excluded.body;
+
+-- name: pauses
+-- What is held back now.
+SELECT target, mode, at, body FROM pause WHERE mode <> 'running' ORDER BY target;
+
 -- name: newest_jobs
 -- Jobs, newest first.
 SELECT body FROM job ORDER BY id DESC LIMIT ?;
@@ -420,6 +429,10 @@ SELECT count(*) FROM drift WHERE status = 'open';
 -- For verify.
 SELECT id, status, body FROM job ORDER BY id;
 
+-- name: compare_pause
+-- For verify.
+SELECT target, mode, at, body FROM pause ORDER BY target;
+
 -- name: compare_proposal
 -- For verify.
 SELECT id, at, body FROM proposal ORDER BY id;
@@ -437,10 +450,12 @@ SELECT taken.n, ended.n FROM (
 (SELECT coalesce(sum(n), 0) AS n FROM tally) AS ended WHERE taken.n <> ended.n;
 
 -- name: numbers_off
--- Counters that are not the number of the last row that they gave one to, where any such row is still kept.
+-- Counters that are not the number of the last row that they gave one to, where any such row is still kept. Of handled batches the last
+-- may be archived before an older one of the other inbox.
 SELECT counter.name, counter.value, kept.last FROM counter JOIN (
   SELECT 'handled' AS name, max(seq) AS last FROM handled UNION ALL SELECT 'level_change', max(seq) FROM level_change
-  UNION ALL SELECT 'price_change', max(seq) FROM price_change) AS kept ON kept.name = counter.name WHERE counter.value <> kept.last;
+  UNION ALL SELECT 'price_change', max(seq) FROM price_change) AS kept ON kept.name = counter.name
+  WHERE counter.value < kept.last OR (counter.value > kept.last AND counter.name <> 'handled');
 
 -- name: accounts_off
 -- Accounts whose balance is not the sum of their transfers: a changed byte of money is never only compared with itself.

@@ -1,3 +1,5 @@
+ALTER TABLE event ADD COLUMN head INTEGER NOT NULL DEFAULT 0;
+
 CREATE TABLE job (  -- the same act for many dead letters: how far it has come
     id     INTEGER PRIMARY KEY,
     status TEXT NOT NULL CHECK (status IN ('running', 'done', 'cancelled')),
@@ -14,3 +16,10 @@ CREATE TABLE drift (  -- where documents came to look otherwise than they did
     status TEXT NOT NULL CHECK (status IN ('open', 'accepted')),
     body   BLOB NOT NULL
 ) STRICT;
+
+CREATE TABLE pause (  -- what people hold back; what goes on again keeps its row
+    target TEXT PRIMARY KEY,
+    mode   TEXT NOT NULL CHECK (mode IN ('paused', 'draining', 'running')),
+    at     INTEGER NOT NULL,
+    body   BLOB NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -15,7 +15,8 @@ CREATE TABLE event (  -- the log: one row for each receipt and entity; everythin
     at     INTEGER NOT NULL,  -- UTC microseconds at which the receipt came in
     kind   TEXT NOT NULL,     -- whose row it is: order, reservation, item, letter, customer, settings …
     entity INTEGER NOT NULL,
-    body   BLOB NOT NULL      -- JSON list of events, packed where it is long
+    body   BLOB NOT NULL,     -- JSON list of events, packed where it is long
+    head   INTEGER NOT NULL DEFAULT 0  -- checksum of the columns before the body; 0 where an earlier version wrote the row
 ) STRICT;
 CREATE INDEX event_entity ON event (entity);
 
@@ -159,6 +160,13 @@ CREATE TABLE drift (  -- where documents came to look otherwise than they did
     status TEXT NOT NULL CHECK (status IN ('open', 'accepted')),
     body   BLOB NOT NULL
 ) STRICT;
+
+CREATE TABLE pause (  -- what people hold back; what goes on again keeps its row
+    target TEXT PRIMARY KEY,
+    mode   TEXT NOT NULL CHECK (mode IN ('paused', 'draining', 'running')),
+    at     INTEGER NOT NULL,
+    body   BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE proposal (  -- what a system said of what another owns
     id   INTEGER PRIMARY KEY,

@@ -1,0 +1,103 @@
+"""A notice in words: the subject, the text for people, and the same as plain data for programs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from mainstay.alerts.causes import Alarm
+from mainstay.alerts.decide import Item, Notice
+from mainstay.model.times import DAY, HOUR, MINUTE, iso
+
+LISTED_MAX = 20  # causes of one message that are told in full
+SUBJECT_CHARS_MAX = 120
+SECTION_CHARS_MAX = 2_000
+_PREFIX = {"new": "", "grew": "more: ", "overdue": "overdue: ", "reminder": "still: ", "gone": "over: "}
+_HEADING = re.compile(r"^(#{1,6}) +(.+?) *$", re.M)
+
+
+def subject(notice: Notice, shop: str) -> str:
+    """One line: what is worst, and how many causes there are beside it."""
+    first, more = notice.items[0], len(notice.items) - 1
+    text = f"[{shop}] {_PREFIX[first.why]}{first.alarm.what}" + (f", and {more} more" if more else "")
+    return _cut(" ".join(text.split()), SUBJECT_CHARS_MAX)
+
+
+def body(notice: Notice, shop: str, now: int, page: Callable[[str], str]) -> str:
+    """The message for people. `page` gives the text that a runbook's link leads to, as far as it stands here; each is quoted once."""
+    parts = ["\n".join(_item(item, now)) for item in notice.items[:LISTED_MAX]]
+    if len(notice.items) > LISTED_MAX:
+        parts.append(f"… and {len(notice.items) - LISTED_MAX} more causes: `mainstay alerts`")
+    links = dict.fromkeys(link for item in notice.items[:LISTED_MAX] if item.why != "gone" for link in item.alarm.runbooks)
+    for link in links:
+        if text := page(link):
+            parts.append(f"--- {link}\n{text}")
+    parts.append(f"{shop}, for {notice.owner}. What is wrong now, and who was told: `mainstay alerts`")
+    return "\n\n".join(parts) + "\n"
+
+
+def _item(item: Item, now: int) -> Iterator[str]:
+    alarm = item.alarm
+    yield f"{_PREFIX[item.why]}{alarm.what}"
+    yield f"  since     {iso(_whole(alarm.since))} ({_span(now - alarm.since)})"
+    if item.why == "gone":
+        return
+    grown = f"; {item.before} when it was told last" if item.before and item.before != alarm.count else ""
+    if alarm.count > 1 or grown:
+        yield f"  how many  {alarm.count}{grown}"
+    if alarm.at_risk:
+        yield f"  at risk   {', '.join(f'{amount} {currency}' for currency, amount in alarm.at_risk.items())}"
+    yield f"  owner     {alarm.owner}" + (f"; the cause is {alarm.whose} to mend" if alarm.whose else "")
+    if alarm.deadline:
+        ahead = alarm.deadline - now
+        yield f"  needed by {iso(_whole(alarm.deadline))} ({f'in {_span(ahead)}' if ahead > 0 else f'{_span(-ahead)} ago'})"
+    if alarm.why:
+        yield f"  why       {' '.join(alarm.why.split())}"
+    if alarm.next:
+        yield f"  next      {alarm.next}"
+    yield from (f"    {command}" for command in alarm.commands)
+    if alarm.runbooks:
+        yield f"  runbook   {', '.join(alarm.runbooks)}"
+
+
+def plain(notice: Notice) -> list[dict[str, Any]]:
+    """The causes of a notice for programs; times as ISO 8601."""
+    return [{"why": item.why, **facts(item.alarm)} for item in notice.items]
+
+
+def facts(alarm: Alarm) -> dict[str, Any]:
+    """One cause for programs."""
+    return {
+        "cause": alarm.cause, "severity": alarm.severity, "owner": alarm.owner, "what": alarm.what, "under": alarm.under,
+        "count": alarm.count,
+        "since": iso(alarm.since), "deadline": iso(alarm.deadline) if alarm.deadline else None, "at_risk": dict(alarm.at_risk),
+        "code": alarm.code, "whose": alarm.whose, "reason": alarm.why, "next": alarm.next, "commands": list(alarm.commands),
+        "runbooks": list(alarm.runbooks),
+    }  # fmt: skip
+
+
+def section(text: str, anchor: str) -> str:
+    """The part of a Markdown page under the heading of this anchor, as GitHub makes anchors; the whole page where there is none."""
+    headings = list(_HEADING.finditer(text))
+    for number, one in enumerate(headings):
+        if anchor and re.sub(r"[^\w\- ]", "", one[2].lower()).replace(" ", "-") == anchor:
+            ends = next((later.start() for later in headings[number + 1 :] if len(later[1]) <= len(one[1])), len(text))
+            return _cut(text[one.end() : ends].strip(), SECTION_CHARS_MAX)
+    return "" if anchor else _cut(text.strip(), SECTION_CHARS_MAX)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _whole(at: int) -> int:
+    """To the second: people read it."""
+    return at - at % 1_000_000
+
+
+def _span(us: int) -> str:
+    for unit, name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
+        if us >= unit:
+            return f"{us // unit} {name}"
+    return f"{max(0, us) // 1_000_000} s"

@@ -1,0 +1,91 @@
+"""The edge process: the doors, over inbox.db."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+
+from mainstay.app import build
+from mainstay.app.build import House, clock
+from mainstay.app.listening import BACKLOG, listening
+from mainstay.app.meters import Meters
+from mainstay.app.snapshots import standing
+from mainstay.app.upkeep import again_and_again, wait_for_state
+from mainstay.contract.connector import Connector
+from mainstay.edge.api import Api, Waiters
+from mainstay.edge.receive import Door, Receive, Scope, Send
+from mainstay.edge.record import Recorder
+from mainstay.flows import journey
+from mainstay.storage.archive import Archive
+from mainstay.storage.bell import Bell, Ringer
+from mainstay.storage.inbox import Inbox, InboxReader
+
+
+class Front:
+    """The edge's ASGI application: webhooks first, as raw ASGI; everything else goes to the API."""
+
+    def __init__(self, door: Door, api: Any) -> None:
+        self.door, self.api = door, api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/hooks/"):
+            await self.door(scope, receive, send)
+        else:
+            await self.api(scope, receive, send)
+
+
+async def run_edge(house: House, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+    """The edge process."""
+    core = Ringer(house.data, "core")
+    inbox = Inbox(house.data / "inbox.db")
+    bell = Bell(house.data, "edge")
+    state = await wait_for_state(house.data, stop)
+    recorder = Recorder(inbox, clock, core.ring)
+    waiters = Waiters(state)
+    hooks: dict[str, Connector] = {name: one for name, one in house.connectors.items() if one.manifest.topics}
+    server = house.landscape.server
+    door = Door(hooks, recorder, clock, server.max_body_bytes)
+    meters = Meters(house.data, door, recorder, lambda: journey.open_letters(state), lambda: int(state.rows("count_drifts")[0][0]))
+    outcomes = InboxReader(house.data / "outcomes.db")
+    api = Api(
+        state,
+        outcomes,
+        recorder,
+        waiters,
+        build.tokens(house),
+        build.channel_policies(house),
+        meters.text,
+        meters.not_ready,
+        build.duties(house),
+        lambda: standing(house.data),
+    )
+    config = uvicorn.Config(
+        Front(door, api.application()), loop="none", http="httptools", access_log=False, log_level="warning", lifespan="off",
+        server_header=False, date_header=False, proxy_headers=False, timeout_graceful_shutdown=5, limit_concurrency=4_000, backlog=BACKLOG,
+    )  # fmt: skip
+    listener = listening(server.listen, server.port)
+    web = uvicorn.Server(config)
+    web.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    loop = asyncio.get_running_loop()
+
+    def rung() -> None:
+        bell.drain()
+        waiters.look()
+
+    loop.add_reader(bell.fileno(), rung)
+    archive = Archive(house.data, inbox, "inbox")
+    upkeep = asyncio.create_task(again_and_again(lambda: archive.step(state), "the upkeep of edge"))
+    serving = asyncio.create_task(web._serve([listener]))
+    ready()
+    await asyncio.wait([serving, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+    web.should_exit = True
+    await serving
+    upkeep.cancel()
+    recorder.flush()
+    loop.remove_reader(bell.fileno())
+    bell.close()
+    inbox.close()
+    state.close()

@@ -1,0 +1,66 @@
+"""What the processes tell of themselves beside the store, for each other and for people. No personal data, no secrets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mainstay.app.build import clock
+from mainstay.model.times import SECOND
+from mainstay.storage.inbox import InboxReader
+from mainstay.storage.state import State
+
+STALE_S = 10.0  # a process that has not told anything for so long counts as down
+
+
+def write_snapshot(data: Path, role: str, what: dict[str, Any]) -> None:
+    """Replace a role's snapshot."""
+    path = data / f"{role}.now.json"
+    fresh = path.with_suffix(".tmp")
+    fresh.write_bytes(msgspec.json.encode({"at": clock(), **what}))
+    os.replace(fresh, path)
+
+
+def read_snapshot(data: Path, role: str) -> dict[str, Any]:
+    """A role's last snapshot; empty where there is none."""
+    try:
+        return msgspec.json.decode((data / f"{role}.now.json").read_bytes())  # type: ignore[no-any-return]
+    except FileNotFoundError:
+        return {}
+
+
+def standing(data: Path) -> dict[str, Any]:
+    """What the core has not handled (`lag`), and how delivery stands (`dispatch`): calls, breakers, flows that are late."""
+    return {"lag": backlog(data), "dispatch": read_snapshot(data, "dispatch")}
+
+
+def backlog(data: Path) -> dict[str, int]:
+    """Receipts of each inbox that the core has not handled yet."""
+    return {name: reader.behind(position) for name, reader, position in _inboxes(data)}
+
+
+def oldest_s(data: Path, now: int) -> dict[str, float]:
+    """For how many seconds the core has left the oldest unhandled receipt of each inbox; `now` in microseconds."""
+    found = {}
+    for name, reader, position in _inboxes(data):
+        waiting = reader.after(position, 1)
+        found[name] = max(0, now - waiting[0].at) / SECOND if waiting else 0.0
+    return found
+
+
+def _inboxes(data: Path) -> Iterator[tuple[str, InboxReader, int]]:
+    """Each inbox with the core's position in it; none before there is a store."""
+    try:
+        state = State(data / "state.db", write=False)
+    except Exception:
+        return
+    counters = state.counters()
+    state.close()
+    for name in ("inbox", "outcomes"):
+        reader = InboxReader(data / f"{name}.db")
+        yield name, reader, counters.get(f"position/{name}", 0)
+        reader.close()

@@ -1,0 +1,45 @@
+"""What edge and dispatch share: they wait for the store, and try again and again what may fail for a while."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import apsw
+import structlog
+
+from mainstay.storage.database import STORE_FAILED
+from mainstay.storage.failing import Failing
+from mainstay.storage.state import State
+
+UPKEEP_S = 0.5
+
+log = structlog.get_logger("roles")
+
+
+async def wait_for_state(data: Path, stop: asyncio.Event) -> State:
+    """The core makes state.db; until it has, there is nothing to read."""
+    while not stop.is_set():
+        try:
+            state = State(data / "state.db", write=False)
+            state.counters()
+            return state
+        except (apsw.CantOpenError, apsw.SQLError):
+            await asyncio.sleep(0.02)
+    raise asyncio.CancelledError
+
+
+async def again_and_again(work: Callable[[], object], what: str) -> None:
+    """What fails is tried again in a moment; the process goes on meanwhile."""
+    failing = Failing(what)
+    while True:
+        await asyncio.sleep(UPKEEP_S)
+        try:
+            work()
+        except STORE_FAILED as failed:
+            failing.failed(failed)
+        except Exception:
+            log.exception("upkeep_failed", doing=what)
+        else:
+            failing.worked()

@@ -1,0 +1,53 @@
+"""kill -9 of edge, core, dispatch and all of `mainstay up`, again and again while a shop works: nothing acknowledged is lost, and every
+effect outside is the one that it would have been without."""
+
+import asyncio
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+
+from tests.crash.killing import ROLES, Killed
+
+ORDERS, KILLS, RATE = 140, 100, 600.0  # at the most so many orders a minute: they come as long as somebody is killed
+HISTORIES = 2  # side by side, of the same orders
+FEW = (120, 60)
+
+
+def played(folder, orders, kills, luck=1, bug=""):
+    """One performance in a new folder."""
+
+    async def perform():
+        folder.mkdir()
+        stage = Killed(folder, orders, kills, 1, luck, bug)
+        try:
+            return await stage.history(RATE if kills else 10 * RATE)
+        finally:
+            await stage.strike()
+
+    return asyncio.run(perform())
+
+
+@pytest.mark.slow
+def test_two_hundred_kills_change_nothing(tmp_path, figure):
+    """Two histories on two processes, each compared with the one in which nobody was killed."""
+    calm = played(tmp_path / "calm", ORDERS, 0)
+    assert calm.fine and calm.lost == []
+    with ProcessPoolExecutor(HISTORIES) as pool:
+        playing = [pool.submit(played, tmp_path / f"killed-{luck}", ORDERS, KILLS, luck) for luck in range(HISTORIES)]
+        killed = [one.result() for one in playing]
+    kills = sum((one.kills for one in killed), Counter())
+    assert kills.total() >= HISTORIES * KILLS and all(kills[role] >= KILLS / 10 for role in ("up", *ROLES))
+    for one in killed:
+        assert one.lost == []
+        assert one.fine, one.report
+        assert one.once == calm.once and one.last == calm.last
+    acknowledged = sum(one.acknowledged for one in killed)
+    told = f"{kills.total()} processes at {sum(one.moments for one in killed)} moments; {acknowledged:,} deliveries acknowledged, none lost"
+    figure("kill -9", f"{told}; all {calm.once.total():,} effects as without", "pytest tests/crash/test_kills.py -m slow")
+
+
+@pytest.mark.slow
+def test_a_door_that_answers_before_it_commits_is_noticed(tmp_path):
+    """Somebody must die in the moment between: on a busy machine not every history has that."""
+    assert any(played(tmp_path / f"broken-{luck}", *FEW, luck, "acknowledge-first").lost for luck in (1, 2, 3))

@@ -1,0 +1,307 @@
+"""The domain's hard cases, each as a short story: what came in, and what must be true at its end. The log gives each state back."""
+
+import pytest
+from msgspec.structs import replace
+
+from mainstay.model.objects import Person, Reference, RefundLine, ReturnLine, Variant
+from mainstay.model.seen import CustomerSeen, PaymentSeen, PriceSeen, ProductSeen, RefundSeen, ReturnSeen, StockCounted, StockMoved
+from mainstay.model.times import DAY
+from tests.flows.conftest import POLICY, T0, Core, a_parcel, a_payment, an_order
+from tests.flows.test_addresses import ada, addresses
+from tests.flows.test_order_lifecycle import balances, intents, to_the_end
+
+
+@pytest.fixture
+def core(tmp_path):
+    """A shop whose ERP books what comes back."""
+    return Core(tmp_path / "state.db", replace(POLICY, can={**POLICY.can, "erp": frozenset({"PostSale", "PostReturn"})}))
+
+
+ADA = Person(id="c1", name="Ada Lovelace", email="ada@example.com")
+
+
+def counted(sku, units, location="", at=0):
+    return StockCounted(external=f"c-{sku}-{location}", at=at, item=f"i-{sku}", sku=sku, quantity=units, location=location)
+
+
+def refund(amount, external="re_1", version=1, lines=(), of=None, **more):
+    return RefundSeen(
+        external=external, version=version, at=T0, of=of or Reference("payment", "pi_1"), currency="EUR", amount=amount, lines=tuple(lines),
+        **more,
+    )  # fmt: skip
+
+
+def paid(core, lines=(("A", 2, 500),), amount=1000, captured=False, **more):
+    """An order that its provider vouches for."""
+    core.say("shop", an_order(lines=lines, payments=("pi_1",), **more))
+    core.say("psp", a_payment(status="captured" if captured else "authorised", amount=amount))
+    return core.order()
+
+
+# --- shipping ----------------------------------------------------------------------------------------------------------
+def test_an_order_is_split_over_two_locations(proved):
+    for location, units in (("north", 1), ("south", 1)):
+        proved.say("erp", counted("A", units, location, proved.now))
+    order = paid(proved)
+    assert [share.quantity for share in order.shares] == [1, 1] and len({share.location for share in order.shares}) == 2
+    assert order.status == "released"
+
+
+def test_a_partial_shipment_then_a_late_one(proved):
+    """One unit leaves, the other a month later: each parcel is confirmed once, and the order ends with the second."""
+    proved.count("A", 5)
+    paid(proved)
+    proved.say("wms", a_parcel("p1", "rel.shop.1.1", [("1", 1)]))
+    assert proved.order().status == "part_shipped" and proved.level("A")["on_hand"] == 4
+    proved.wait(30 * DAY)
+    proved.say("wms", a_parcel("p2", "rel.shop.1.1", [("1", 1)]))
+    assert proved.order().status == "shipped" and proved.level("A") == {**proved.level("A"), "on_hand": 3, "allocated": 0}
+    assert intents(proved).count("ConfirmFulfilment") == 2
+
+
+def test_a_line_that_is_out_of_stock_waits_and_the_rest_is_not_sold_twice(proved):
+    proved.count("A", 5)
+    proved.count("B", 0)
+    order = paid(proved, lines=(("A", 2, 300), ("B", 1, 400)))
+    assert list(order.short.values()) == [1] and proved.level("A")["allocated"] == 2 and order.status == "released", "A may leave"
+    proved.say("erp", StockMoved(external="m1", at=proved.now, item="i-B", sku="B", delta=1))
+    assert proved.order().short == {} and proved.level("B")["allocated"] == 1
+    assert [len(one["lines"]) for one in proved.intents() if one["command"] == "ReleaseOrder"] == [1, 1], "each line was released once"
+
+
+def test_a_part_is_cancelled_and_only_the_rest_is_paid_and_shipped(proved):
+    proved.count("A", 5)
+    said = an_order(payments=("pi_1",))
+    proved.say("shop", said)
+    less = replace(said.order, lines=(replace(said.order.lines[0], cancelled=1),), total=500)
+    proved.say("shop", replace(said, version=2, order=less))
+    proved.say("psp", a_payment())
+    assert [share.quantity for share in proved.order().shares] == [1] and proved.level("A")["allocated"] == 1
+    proved.say("wms", a_parcel("p1", "rel.shop.1.1", [("1", 1)]))
+    (capture,) = [one for one in proved.intents() if one["command"] == "CapturePayment"]
+    assert capture["amount"] == 500
+
+
+# --- money -------------------------------------------------------------------------------------------------------------
+def shipped(core):
+    core.count("A", 5)
+    order = paid(core)
+    core.say("wms", a_parcel("p1", "rel.shop.1.1"))
+    return order
+
+
+def test_a_capture_that_fails_is_a_letter_and_is_asked_again_by_a_person(proved):
+    order = shipped(proved)
+    proved.answer(f"{order.uid}:capture.pi_1", order.id, "rejected", "psp")
+    ((number,),) = proved.rows("SELECT id FROM letter WHERE status = 'open'")
+    assert proved.order().status == "shipped"
+    assert proved.ask("operator", "operator/retry", str(number), {"by": "ann"})[0] == 200
+    captures = [one for one in proved.intents() if one["command"] == "CapturePayment"]
+    assert [one["amount"] for one in captures] == [1000, 1000] and len({one["key"] for one in captures}) == 2
+
+
+@pytest.mark.parametrize("words", [(1000,), (600, 1000), (1000, 1000)], ids=["whole", "in two parts", "twice"])
+def test_a_capture_late_in_parts_or_twice_is_booked_once(proved, words):
+    shipped(proved)
+    proved.wait(20 * DAY)
+    for version, captured in enumerate(words, 2):
+        proved.say("psp", replace(a_payment(version=version), status="captured", captured=captured))
+    assert balances(proved)["psp:psp"] == 1000
+
+
+def test_a_refund_that_comes_before_its_order_waits_for_it(proved):
+    proved.say("psp", refund(1000, version=3))
+    assert proved.tally()["early"] == 1
+    proved.count("A", 5)
+    paid(proved, captured=True)
+    assert proved.order().refunds["re_1"].amount == 1000 and proved.rows("SELECT count(*) FROM early") == [(0,)]
+
+
+def test_a_refund_told_twice_counts_once(proved):
+    to_the_end(proved)
+    for _ in range(2):
+        proved.say("psp", refund(300, version=5))
+    assert balances(proved) == {"sales:shop": -1000, "refunds:shop": 300, "psp:psp": 700}
+
+
+def test_more_given_back_than_was_taken_is_never_silent(proved):
+    """A provider that claims it is refused by name; two refunds that exceed the order stand in the books as they are told."""
+    proved.count("A", 5)
+    paid(proved)
+    wrong = PaymentSeen(
+        external="pi_1", version=9, currency="EUR", status="captured", authorised=1000, captured=1000, refunded=1001
+    )  # fmt: skip
+    proved.say("psp", wrong)
+    assert proved.rows("SELECT code FROM letter") == [("refund_exceeds_capture",)]
+    assert proved.order().payments["pi_1"].refunded == 0
+
+
+# --- returns -----------------------------------------------------------------------------------------------------------
+def back(units=1, restock="restock", amount=500):
+    return RefundLine(line="1", quantity=units, amount=amount, restock=restock)
+
+
+@pytest.mark.parametrize(("restock", "booked"), [("restock", 1), ("no_restock", 0)])
+def test_goods_that_come_back_with_and_without_going_on_the_shelf(proved, restock, booked):
+    """What is put back is told to the ERP once; its movement, not the refund, makes the unit sellable again."""
+    to_the_end(proved)
+    proved.say("shop", refund(500, of=Reference("order", "1"), lines=[back(1, restock)], version=5))
+    assert intents(proved).count("PostReturn") == booked and proved.level("A")["on_hand"] == 3
+    if booked:
+        proved.say("erp", StockMoved(external="m9", at=proved.now + DAY, item="i-A", sku="A", delta=1))
+        assert proved.level("A")["on_hand"] == 4
+
+
+def test_an_exchange_is_goods_back_and_another_order(proved):
+    proved.count("B", 1)
+    to_the_end(proved)
+    proved.say("shop", refund(500, of=Reference("order", "1"), lines=[back()], version=5))
+    proved.say("psp", refund(500, "pyr_1", version=5))
+    proved.say("shop", an_order("2", lines=(("B", 1, 500),)))
+    assert proved.order("2").status == "released" and proved.order().status == "settled"
+    assert balances(proved)["sales:shop"] == -1500 and balances(proved)["refunds:shop"] == 500
+
+
+def test_a_return_that_a_buyer_only_announces_moves_nothing(proved):
+    to_the_end(proved)
+    said = ReturnSeen(external="ret1", version=1, at=T0, of=Reference("order", "1"), status="requested", lines=(ReturnLine("1", 1),))
+    proved.say("shop", said)
+    assert proved.level("A")["on_hand"] == 3 and intents(proved).count("PostReturn") == 0
+
+
+def test_an_amount_that_is_given_back_without_goods_is_an_adjustment(proved):
+    to_the_end(proved)
+    proved.say("shop", refund(123, of=Reference("order", "1"), version=5))
+    assert "refunds:shop" not in balances(proved), "the provider holds the money: its word counts"
+    proved.say("psp", refund(123, "pyr_1", version=5))
+    assert balances(proved)["refunds:shop"] == 123 and intents(proved).count("PostReturn") == 0
+
+
+# --- people ------------------------------------------------------------------------------------------------------------
+def test_two_accounts_of_one_buyer_are_erased_together_by_their_address(proved):
+    """A shop's duplicate customers are two subjects; the person is found by the address, whichever account ordered."""
+    for number in ("1", "2"):
+        proved.say("shop", CustomerSeen(external=f"c{number}", version=1), replace(ADA, id=f"c{number}"))
+    status, told = proved.ask("operator", "operator/erase", "", {"who": ADA.email, "by": "ann"})
+    assert status == 200 and len(told["subjects"]) == 2
+    assert proved.rows("SELECT count(*) FROM vault WHERE length(body) > 0") == [(0,)]
+
+
+def test_a_merged_account_leaves_its_orders_to_the_one_that_stays(proved):
+    """Shopify deletes the account that was merged; its order keeps its own buyer's address until somebody asks to forget it."""
+    proved.count("A", 5)
+    proved.say("shop", an_order(), ADA)
+    proved.say("shop", CustomerSeen(external="c1", version=9, deleted=True))
+    assert proved.order().status == "released" and proved.order().subject
+
+
+def test_a_buyer_without_tax_pays_none_and_the_order_adds_up(proved):
+    proved.count("A", 5)
+    proved.say("shop", an_order(tax_exempt=True, tax=0, payments=("pi_1",), company="co-7", purchase_order="PO-1"))
+    proved.say("psp", a_payment())
+    assert proved.order().status == "released" and proved.order().order.tax_exempt
+
+
+# --- what is sold ------------------------------------------------------------------------------------------------------
+def test_a_product_with_a_name_in_another_script_is_the_same_sku_everywhere(proved):
+    proved.say("shop", ProductSeen(external="p1", version=1, title="Tasse „Größe“ カップ", variants=(Variant(id="v1", sku="A"),)))
+    proved.say("market", ProductSeen(external="m1", version=1, title="Mug", variants=(Variant(id="listing-1", sku="A"),)))
+    proved.count("A", 2)
+    paid(proved)
+    assert proved.rows("SELECT count(*) FROM item WHERE sku = 'A'") == [(1,)] and proved.level("A")["allocated"] == 2
+
+
+def test_an_order_in_a_second_currency_is_refunded_at_another_rate_and_each_currency_balances(proved):
+    """What was paid in dollars is given back in dollars: no rate of ours is in between, so none can be wrong."""
+    proved.count("A", 5)
+    said = an_order(payments=("pi_1",))
+    proved.say("shop", replace(said, order=replace(said.order, currency="USD", presentment_currency="CAD", presentment_total=1370)))
+    proved.say("psp", replace(a_payment(status="captured"), currency="USD"))
+    proved.say("psp", replace(refund(400, version=5), currency="USD"))
+    by_currency = proved.rows("SELECT currency, sum(balance) FROM account GROUP BY currency")
+    assert by_currency == [("USD", 0)] and proved.order().order.presentment_total == 1370
+
+
+def test_tax_that_the_marketplace_remits_is_not_ours(proved):
+    proved.count("A", 5)
+    said = an_order()
+    order = replace(said.order, facilitator_tax=190, total=1190, fulfilled_by="merchant")
+    proved.say("market", replace(said, order=order))
+    ((status, number),) = proved.rows("SELECT status, id FROM orders")
+    assert status == "released" and proved.world.orders[number].holds == {}, "it adds up with the tax that is not ours"
+
+
+def test_a_gift_card_pays_its_part_and_the_rest_is_captured(proved):
+    proved.count("A", 5)
+    order = paid(proved, amount=700, gift_cards=300)
+    proved.say("wms", a_parcel("p1", "rel.shop.1.1"))
+    assert [one["amount"] for one in proved.intents() if one["command"] == "CapturePayment"] == [700] and order.holds == {}
+
+
+def test_a_bundle_that_the_channel_resolves_and_a_line_of_the_same_item_share_the_shelf(proved):
+    """Two lines of one item are wanted together: neither is promised what the other has."""
+    proved.count("A", 3)
+    order = paid(proved, lines=(("A", 2, 300), ("A", 2, 200)), amount=1000)
+    assert sum(share.quantity for share in order.shares) == 3 and sum(order.short.values()) == 1
+
+
+def test_a_one_off_is_sold_once(proved):
+    proved.count("UNIQUE", 1)
+    proved.say("shop", an_order("1", lines=(("UNIQUE", 1, 500),)))
+    proved.say("market", an_order("2", lines=(("UNIQUE", 1, 500),)))
+    assert sorted(status for (status,) in proved.rows("SELECT status FROM orders")) == ["backordered", "released"]
+    assert proved.level("UNIQUE")["allocated"] == 1
+
+
+# --- stock at the same moment ------------------------------------------------------------------------------------------
+def test_the_till_sells_the_unit_that_a_channel_sells_at_the_same_moment(proved):
+    """Who asks first gets it: the till is refused, nobody is promised what is not there."""
+    proved.count("A", 1)
+    proved.say("shop", an_order(lines=(("A", 1, 500),)))
+    status, told = proved.ask("till", "api/reserve", "k1", {"lines": [{"sku": "A", "quantity": 1}]})
+    assert status == 409 and told["short"][0]["available"] == 0
+    assert proved.level("A") == {**proved.level("A"), "allocated": 1, "reserved": 0}
+
+
+def test_a_count_that_was_taken_before_a_sale_left_and_comes_after_it(proved):
+    """Five were counted at noon; two left at one; the count arrives at two. There are three."""
+    proved.count("A", 5)
+    noon = proved.now
+    paid(proved)
+    proved.say("wms", replace(a_parcel("p1", "rel.shop.1.1"), at=noon + 1_000))
+    proved.say("erp", counted("A", 5, at=noon))
+    assert proved.level("A")["on_hand"] == 3
+
+
+def test_units_move_from_one_store_to_another_and_none_is_lost(proved):
+    proved.say("erp", counted("A", 4, "north", proved.now))
+    proved.say("erp", counted("A", 0, "south", proved.now))
+    for move, location, delta in (("t1", "north", -3), ("t2", "south", 3)):
+        proved.say("erp", StockMoved(external=move, at=proved.now, item="i-A", sku="A", delta=delta, location=location, reason="transfer"))
+    assert proved.rows("SELECT on_hand FROM stock ORDER BY id") == [(1,), (3,)]
+
+
+def test_a_price_that_changes_during_the_checkout_does_not_change_the_order(proved):
+    proved.count("A", 5)
+    proved.say("shop", PriceSeen(external="A", version=2, at=T0, sku="A", currency="EUR", price=999))
+    order = paid(proved)
+    assert order.order.lines[0].price == 500 and order.holds == {}, "the order is what the buyer agreed to"
+
+
+def test_an_address_that_changes_after_the_release_goes_to_that_order_alone(proved):
+    """What goes to the warehouse is filled in from the vault as it is sent: the other order keeps its own address."""
+    proved.count("A", 9)
+    for number in ("1", "2"):
+        proved.say("shop", an_order(number), ada("Old street 1"))
+    assert proved.order("1").status == "released"
+    proved.say("shop", replace(an_order("1"), version=2), ada("New street 2"))
+    assert addresses(proved) == {"1": "New street 2", "2": "Old street 1"}
+
+
+# --- late beginnings ---------------------------------------------------------------------------------------------------
+def test_a_system_that_is_connected_late_brings_its_opening_balance(proved):
+    """Sales of before are in its count; those since are taken from it: the number is right from the first day."""
+    order = paid(proved)
+    assert order.status == "backordered", "nobody has counted yet"
+    proved.say("erp", counted("A", 7, at=proved.now))
+    assert proved.order().status == "released" and proved.level("A") == {**proved.level("A"), "on_hand": 7, "allocated": 2}
