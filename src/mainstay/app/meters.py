@@ -51,6 +51,7 @@ def snapshot(dispatch: Dispatch) -> dict[str, Any]:
     polls = {
         f"{poll.connection.name}/{poll.feed.name}": {
             "pages": poll.pages, "rows": poll.rows, "failure": poll.failure, "next": iso(poll.due) if poll.times else "",
+            "every_s": poll.every_s, "read": poll.read_at,
         }
         for poll in dispatch.polls
     }  # fmt: skip
@@ -63,7 +64,7 @@ def snapshot(dispatch: Dispatch) -> dict[str, Any]:
     }  # fmt: skip
     flows = msgspec.to_builtins(dispatch.standings(now))
     told = {"channels": channels, "prices": prices, "systems": systems, "polls": polls, "folders": folders, "flows": flows}
-    return {**told, "waiting": dispatch.waiting}
+    return {**told, "waiting": dispatch.waiting, "taken": dispatch.taken}
 
 
 class Meters(Collector):

@@ -20,12 +20,12 @@ class Changes:
 
     def __init__(self, what: str, told: Mapping[str, Levels], state: State, outcomes: Outcomes) -> None:
         self.what, self.told, self.state, self.outcomes = what, told, state, outcomes
-        self._taken = min((int(outcomes.mark(f"{what}s/{name}") or 0) for name in told), default=0)
+        self.taken = min((int(outcomes.mark(f"{what}s/{name}") or 0) for name in told), default=0)
 
     def take(self) -> None:
         """Take over what the core committed since."""
-        for seq, at, items in self.state.rows(f"{self.what}_changes_from", (self._taken, TAKE_MAX)) if self.told else ():
-            self._taken = seq
+        for seq, at, items in self.state.rows(f"{self.what}_changes_from", (self.taken, TAKE_MAX)) if self.told else ():
+            self.taken = seq
             for one in self.told.values():
                 one.changed(_items.decode(items), seq, at)
 
@@ -35,11 +35,11 @@ class Changes:
             mark, policy = f"policy/{self.what}s/{name}", policies.get(name, "")
             if self.outcomes.mark(mark) != policy:
                 items = [item for (item,) in self.state.rows("all_items")]
-                one.changed(items, self._taken, one.connection.clock())
+                one.changed(items, self.taken, one.connection.clock())
                 self.outcomes.remember(mark, policy)
 
     def note(self) -> None:
         """Remember how far each has been told."""
         for name, one in self.told.items():
             passed = one.passed
-            self.outcomes.remember(f"{self.what}s/{name}", str(self._taken if passed is None else passed))
+            self.outcomes.remember(f"{self.what}s/{name}", str(self.taken if passed is None else passed))

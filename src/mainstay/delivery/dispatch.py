@@ -239,6 +239,11 @@ class Dispatch:
         """Intents that have not ended."""
         return len(self._open)
 
+    @property
+    def taken(self) -> dict[str, int]:
+        """How far it has read what the core committed: the newest of what it took over, by what it is."""
+        return {"intent": self._taken} | {changes.what: changes.taken for changes in self._changes}
+
 
 def percentiles(values: Sequence[int], *which: float) -> list[float]:
     """Milliseconds at these percentiles of a list of microseconds; zeros where there is none."""

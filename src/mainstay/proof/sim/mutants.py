@@ -26,6 +26,7 @@ from mainstay.flows.turns import Turns
 from mainstay.flows.waiting import Waiting
 from mainstay.model.failures import Reject
 from mainstay.model.objects import Person
+from mainstay.model.seen import OrderSeen
 from mainstay.money import post
 from mainstay.orders import decide
 from mainstay.proof.sim.acts import Swarm
@@ -336,6 +337,14 @@ MUTANTS: dict[str, Mutant] = {
         "a job is",
     ),
     "held-for-ever": Mutant("what was held back is not looked at again when it goes on", Lanes, "look_again", _never, "come to rest"),
+    "forget-what-is-undone": Mutant(
+        "a channel is not told its number when an order comes that is cancelled already",
+        Apply,
+        "_taken_back",
+        lambda right: lambda self, state, said: () if isinstance(said, OrderSeen) else right(self, state, said),
+        "levels_wrong",
+        scenario="second thoughts",
+    ),
     "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", _half, "levels_wrong"),
 }
 
