@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-from tests.crash.killing import ROLES, Killed
+from tests.crash.killing import ROLES, TOLD_FIRST, Killed
 
 ORDERS, KILLS, RATE = 140, 100, 600.0  # at the most so many orders a minute: they come as long as somebody is killed
 HISTORIES = 2  # side by side, of the same orders
@@ -48,7 +48,5 @@ def test_two_hundred_kills_change_nothing(tmp_path, figure):
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="noticed on one machine under load, and not in three histories on an idle one: docs/reliability.md says so")
 def test_a_door_that_answers_before_it_commits_is_noticed(tmp_path):
-    """Somebody must die in the moment between: not every history has that."""
-    assert played(tmp_path / "broken", *FEW, bug="acknowledge-first").lost
+    assert played(tmp_path / "broken", *FEW, bug=TOLD_FIRST).lost
