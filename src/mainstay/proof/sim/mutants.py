@@ -329,6 +329,14 @@ MUTANTS: dict[str, Mutant] = {
         "a position is kept before what was read up to it", Intake, "_take", _position_first, "ended once", power=True
     ),
     "commit-in-two": Mutant("intents are kept in a commit of their own", State, "write", _in_two, "nothing in us breaks", power=True),
+    "forget-the-last-process": Mutant(
+        "after a restart nobody thinks of older numbers that may be on their way",
+        Levels,
+        "changed",
+        lambda right: lambda self, items, seq, at, **_restarted: right(self, items, seq, at),
+        "levels_wrong",
+        power=True,
+    ),
     "replay-blindly": Mutant(
         "a message that is read again is taken again, whether it says something else or not",
         replay,
