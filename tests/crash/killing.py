@@ -34,11 +34,29 @@ from mainstay.twins.imitation import Imitation
 ROLES = ("edge", "core", "dispatch")
 ALL = 0.2  # part of the moments in which the supervisor is killed, with its group; else some of its processes are
 MANY = 0.7  # of those that live, part that dies in the others
-PAUSES_S = (0.2, 1.4)  # between two moments, on average: some die again while they start, some have worked meanwhile
+STARTING = 0.3  # part of the moments in which those die who have only begun to start; in the others somebody has worked
+WORK_S_MAX = 2.0  # so long is waited for that: the next shoppers come only as the kills go on
+PAUSE_S = 0.15  # then it is so long to the kill, on average
 PLENTY = 100  # units of each product beyond what will be wanted
 RETRIES_S = (30.0,) * 10_000  # of a delivery, half a second here: nobody gives up
 CALL_S = 0.15  # how long a call takes that is under way when somebody is killed
 REGRETTED = 12  # of so many orders of the shop one is taken back
+TOLD_FIRST = """
+import asyncio, sys
+
+if "edge" in sys.orig_argv:
+    from mainstay.edge.record import Recorder
+
+    right = Recorder.flush
+
+    def flush(self):
+        for number, future in enumerate(self._told, self.inbox.last + 1):
+            if not future.done():
+                future.set_result(number)
+        asyncio.get_running_loop().call_later(0.05, right, self)
+
+    Recorder.flush = flush
+"""  # senders are told at once, and what they sent is kept in a moment
 
 
 class Steady(Play):
@@ -85,8 +103,7 @@ class History(Struct):
 
 
 class Killed(Stage):
-    """One performance of `orders` orders while `kills` processes are killed. `luck`: of who dies. `bug`: a planted one, in all of
-    them."""
+    """One performance of `orders` orders while `kills` processes are killed. `luck`: of who dies. `bug`: the text of a planted one."""
 
     def __init__(self, folder: Path, orders: int, kills: int, seed: int, luck: int = 1, bug: str = "") -> None:
         self.wanted, self.bug = kills, bug
@@ -133,11 +150,11 @@ class Killed(Stage):
             )
 
     def planted(self) -> Path:
-        """A folder from which Python takes a bug into each process (https://docs.python.org/3/library/site.html)."""
+        """A folder from which Python takes a bug into the edge (https://docs.python.org/3/library/site.html). It loads no more than the
+        edge does: one that starts more slowly dies before it has worked."""
         folder = self.folder / "bug"
         folder.mkdir(exist_ok=True)
-        plant = f"from mainstay.proof.sim.mutants import planted\nbug = planted({self.bug!r})\nbug.__enter__()\n"
-        (folder / "sitecustomize.py").write_text(plant)
+        (folder / "sitecustomize.py").write_text(self.bug)
         return folder
 
     async def history(self, rate_per_min: float) -> History:
@@ -172,7 +189,7 @@ class Killed(Stage):
     async def kill(self) -> None:
         """One process, some at once, or all; whoever lives just now, also who has only begun to start."""
         while self.kills.total() < self.wanted:
-            await asyncio.sleep(self.dice.expovariate(1 / self.dice.choice(PAUSES_S)))
+            await self.moment()
             assert self.up is not None and self.up.poll() is None, f"it ended by itself:\n{self.said()}"
             alive = self.alive()
             if self.dice.random() < ALL:
@@ -186,6 +203,14 @@ class Killed(Stage):
                     os.kill(alive[role], signal.SIGKILL)
             self.kills.update(died)
             self.moments += bool(died)
+
+    async def moment(self) -> None:
+        """Wait for one: some die while they start, the others while deliveries come in."""
+        known, until = len(self.acknowledged), clock() + int(WORK_S_MAX * SECOND)
+        works = self.dice.random() >= STARTING
+        while works and len(self.acknowledged) == known and clock() < until:
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(self.dice.expovariate(1 / PAUSE_S))
 
     def alive(self) -> dict[str, int]:
         """The process ids of the roles that run just now."""

@@ -39,7 +39,7 @@ def test_a_thousand_cuts_lose_nothing(figure):
 
 @pytest.mark.parametrize("name", [name for name, bug in MUTANTS.items() if bug.power])
 def test_every_planted_bug_is_caught(name):
-    seeds, why = caught(name, swarms(range(40)), fittings)
+    seeds, why = caught(name, swarms(MUTANTS[name].seeds), fittings)
     assert seeds, f"{MUTANTS[name].what}: nobody noticed"
     assert MUTANTS[name].by in why
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from mainstay.contract.connector import Budget, Feed
-from mainstay.contract.talk import Reply
+from mainstay.contract.talk import LINGERS_S, Reply
 from mainstay.delivery.connection import Connection, Lost
 from mainstay.delivery.levels import Levels, Prices
 from mainstay.delivery.polls import Poll
@@ -323,6 +323,58 @@ def test_a_level_that_comes_through_late_is_put_right(desk, channel, run):
     run(busy())
     assert channel.shown == {1: 3} and channel.levels.passed is None
     assert len(channel.history) == 4, "5 again, 3, 5 late, 3 again"
+
+
+def again(desk, channel):
+    """A new process for the same channel."""
+    channel.levels = Levels("shop", desk.connection, desk.outcomes, channel.commands, desk.dice)
+    return channel.levels
+
+
+def test_after_a_restart_what_may_be_under_way_is_told_twice(desk, channel, run):
+    """A call of the last process may still take effect, over what the new one tells at once: it is told once more when it no longer can."""
+
+    async def began():
+        channel.levels.note(0)
+
+    channel.change(_1=5)
+    run(began())
+    levels = again(desk, channel)
+    levels.changed([1], 1, desk.clock(), restarted=True)
+    run(channel.work(1))
+    assert channel.history == [(1, 5)] and levels.passed == 0, "it stays in the cursor's way"
+    channel.shown[1] = 7  # what was under way
+    run(channel.work(LINGERS_S))
+    assert channel.history == [(1, 5), (1, 5)] and channel.shown == {1: 5} and levels.passed is None
+
+
+def test_on_the_first_start_nothing_can_be_under_way(desk, channel, run):
+    channel.stock = {1: 5}
+    channel.levels.changed([1], 1, desk.clock(), restarted=True)
+    run(channel.work(1))
+    assert channel.history == [(1, 5)] and channel.levels.passed is None
+
+
+def test_what_is_told_without_a_change_survives_a_restart_until_it_was_told(desk, channel, run):
+    async def wanted():
+        channel.levels.anew([2, 1])
+        channel.levels.anew([3])
+
+    async def noted():
+        levels.note(4)
+
+    channel.stock = {1: 5, 2: 6, 3: 7}
+    run(wanted())
+    desk.outcomes.flush()
+    levels = again(desk, channel)
+    levels.resume()
+    run(channel.work(1 + LINGERS_S))
+    assert channel.shown == {1: 5, 2: 6, 3: 7} and levels.passed is None
+    run(noted())
+    desk.outcomes.flush()
+    levels = again(desk, channel)
+    levels.resume()
+    assert not levels.dirty and levels.told_up_to == 4
 
 
 def test_what_changes_while_the_vendors_budget_is_waited_for_is_told_as_it_is_then(desk, channel, run):

@@ -1,5 +1,6 @@
 """The domain's hard cases, each as a short story: what came in, and what must be true at its end. The log gives each state back."""
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -88,6 +89,25 @@ def shipped(core):
     order = paid(core)
     core.say("wms", a_parcel("p1", "rel.shop.1.1"))
     return order
+
+
+CANCELLED = an_order(version=2, cancelled_at=T0)
+TAKEN_OFF = replace(CANCELLED.order, cancelled_at=None, total=0, lines=(replace(CANCELLED.order.lines[0], cancelled=2),))
+
+
+@pytest.mark.parametrize("units", [5, 0], ids=["there is enough", "nothing is there"])
+@pytest.mark.parametrize("said", [CANCELLED, replace(CANCELLED, order=TAKEN_OFF)], ids=["cancelled", "its line taken off"])
+@pytest.mark.parametrize("known", [False, True], ids=["heard of for the first time", "known"])
+def test_a_channel_that_takes_a_sale_back_is_told_its_number(proved, units, said, known):
+    """It counted for itself. Where we held nothing for the order nothing of ours changes: its number stays wrong if nobody says so."""
+    proved.count("A", units)
+    if known:
+        proved.say("shop", an_order(payment="pending"))
+    before = len(proved.rows("SELECT seq FROM level_change"))
+    proved.say("shop", said)
+    changes = proved.rows("SELECT items FROM level_change ORDER BY seq")[before:]
+    assert (proved.level("A")["on_hand"], proved.level("A")["allocated"]) == (units, 0)
+    assert [msgspec.json.decode(items) for (items,) in changes] == [[proved.rows("SELECT id FROM item WHERE sku = 'A'")[0][0]]]
 
 
 def test_a_capture_that_fails_is_a_letter_and_is_asked_again_by_a_person(proved):

@@ -50,6 +50,8 @@ OLIST = Path(__file__).resolve().parents[4] / "shared" / "data" / "olist"
 TIME_FACTOR = 60.0  # a vendor's minute passes in a second: their rate limits, and our polls, run that much faster
 SETTLE_S_MAX = 90.0
 READY_S_MAX = 60.0
+FEED_S_MAX = 15.0  # what comes round more seldom is a comparison of books, not what makes up for a lost message
+UNREAD = {"intent": "intents_from", "level": "level_changes_from", "price": "price_changes_from"}  # what dispatch reads of the store
 WEATHERS: dict[str, dict[str, float]] = {
     "none": {},
     "normal": {
@@ -115,7 +117,7 @@ class Stage:
         self.play: Play | None = None
         self.up: subprocess.Popen[bytes] | None = None
         self.phase = "building the town"
-        self.started = clock()
+        self.started = self.calm_since = clock()
         self.finished = 0
         self.left: dict[str, int] = {}
 
@@ -140,6 +142,7 @@ class Stage:
             played_s = (clock() - self.started) / SECOND
             self.phase = "settling"
             self.set_weather({})
+            self.calm_since = clock()
             settled = await self.settle()
             self.finished = clock()
         finally:
@@ -233,26 +236,29 @@ class Stage:
         return not any(self.under_way().values())
 
     def under_way(self) -> dict[str, int]:
-        """What still moves, by where."""
+        """What still moves, by where. Looked at from its sources to its ends: what moves on meanwhile is seen where it arrives."""
         assert self.play is not None
-        now = read_snapshot(self.data, "dispatch")
-        return {
+        moves = {
+            **{f"deliveries of {name}": twin.undelivered for name, twin in self.town.twins.items()},
+            "releases to pack": self.play.packing,
+            **{f"receipts in {inbox}": behind for inbox, behind in backlog(self.data).items()},
+        }
+        state, now = State(self.data / "state.db", write=False), read_snapshot(self.data, "dispatch")
+        try:
+            moves["orders without a name"] = sum(
+                1 for one in believed(state).values() if one.status not in ("settled", "cancelled") and not is_named(one)
+            )
+            for what, taken in now.get("taken", {}).items():
+                moves[f"unread {what}s"] = len(state.rows(UNREAD[what], (taken, 1)))
+        finally:
+            state.close()
+        polls = now.get("polls", {}).values()
+        return moves | {
+            "feeds not read since faults stopped": sum(1 for one in polls if one["every_s"] < FEED_S_MAX and one["read"] < self.calm_since),
             "effects waiting": now.get("waiting", 1),
             "levels waiting": sum(one["waiting"] for one in now.get("channels", {}).values()),
             "prices waiting": sum(one["waiting"] for one in now.get("prices", {}).values()),
-            **{f"receipts in {inbox}": behind for inbox, behind in backlog(self.data).items()},
-            **{f"deliveries of {name}": twin.undelivered for name, twin in self.town.twins.items()},
-            "releases to pack": self.play.packing,
-            "orders without a name": self.nameless(),
         }
-
-    def nameless(self) -> int:
-        """Orders that still wait for something to happen by itself: not ended, and not in anybody's name."""
-        state = State(self.data / "state.db", write=False)
-        try:
-            return sum(1 for one in believed(state).values() if one.status not in ("settled", "cancelled") and not is_named(one))
-        finally:
-            state.close()
 
     # --- what is shown -----------------------------------------------------------------------------------------------
     async def watch(self, tell_: Tell) -> None:

@@ -52,6 +52,7 @@ def snapshot(dispatch: Dispatch) -> dict[str, Any]:
     polls = {
         f"{poll.connection.name}/{poll.feed.name}": {
             "pages": poll.pages, "rows": poll.rows, "failure": poll.failure, "next": iso(poll.due) if poll.times else "",
+            "every_s": poll.every_s, "read": poll.read_at,
         }
         for poll in dispatch.polls
     }  # fmt: skip
@@ -65,7 +66,7 @@ def snapshot(dispatch: Dispatch) -> dict[str, Any]:
     flows = msgspec.to_builtins(dispatch.standings(now))
     told = {"channels": channels, "prices": prices, "systems": systems, "polls": polls, "folders": folders, "flows": flows}
     told["subscriptions"] = {hooks.connection.name: custody(hooks) for hooks in dispatch.hooks}
-    return {**told, "waiting": dispatch.waiting}
+    return {**told, "waiting": dispatch.waiting, "taken": dispatch.taken}
 
 
 def custody(hooks: Hooks) -> dict[str, Any]:

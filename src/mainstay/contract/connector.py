@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from mainstay.contract.talk import Call, Repeat, Reply, Talk, judge
+from mainstay.contract.talk import LINGERS_S, Call, Repeat, Reply, Talk, judge
 from mainstay.contract.worth import Worth
 from mainstay.model.commands import Command
 from mainstay.model.failures import Failure, Reject
@@ -37,6 +37,7 @@ class Feed(Struct, frozen=True):
     topics: tuple[str, ...]
     every_s: float = 60.0
     objects: tuple[str, ...] = ()
+    whole: bool = False  # each reading tells all that there is, not what changed
 
 
 class Sink(Struct, frozen=True):
@@ -51,6 +52,7 @@ class Sink(Struct, frozen=True):
     key_ttl_s: float | None = None  # how long the vendor keeps an idempotency key; None: for ever, or not needed
     bulk_from: int = 1  # from how many commands on a bulk call is worth it; fewer go one by one, side by side
     gather_s: float = 0.0  # how long commands may wait for others to be sent with them
+    lingers_s: float = LINGERS_S  # for so long a call of which nobody heard again may still take effect
 
 
 class Budget(Struct, frozen=True):

@@ -16,30 +16,40 @@ _items = msgspec.json.Decoder(list[int])
 
 
 class Changes:
-    """`what` is "level" or "price". Each one's place is a mark: up to there everything has been told."""
+    """`what` is "level" or "price". Each one's place is a mark: up to there everything has been told, and no older call is under way."""
 
     def __init__(self, what: str, told: Mapping[str, Levels], state: State, outcomes: Outcomes) -> None:
         self.what, self.told, self.state, self.outcomes = what, told, state, outcomes
-        self._taken = min((int(outcomes.mark(f"{what}s/{name}") or 0) for name in told), default=0)
+        self.taken = min((one.told_up_to for one in told.values()), default=0)
+
+    def begin(self, policies: Mapping[str, str], *, doubtful: bool) -> None:
+        """A new process: take over what the last one may not have told. Who is told by a changed policy, or by none yet, is told
+        everything anew: stop-sell means now, not with the next sale. `doubtful`: after a restore nobody knows what was told last."""
+        while self._take(restarted=True):
+            pass
+        for name, one in self.told.items():
+            one.resume()
+            mark, policy = f"policy/{self.what}s/{name}", policies.get(name, "")
+            if self.outcomes.mark(mark) != policy:
+                one.anew([item for (item,) in self.state.rows("all_items")], restarted=doubtful)
+                self.outcomes.remember(mark, policy)
+        self.note()
+        self.outcomes.flush()  # before the first call: the next process must know that there may have been one
 
     def take(self) -> None:
         """Take over what the core committed since."""
-        for seq, at, items in self.state.rows(f"{self.what}_changes_from", (self._taken, TAKE_MAX)) if self.told else ():
-            self._taken = seq
-            for one in self.told.values():
-                one.changed(_items.decode(items), seq, at)
+        self._take(restarted=False)
 
-    def apply(self, policies: Mapping[str, str]) -> None:
-        """Who is told by a changed policy is told everything anew: stop-sell means now, not with the next sale."""
-        for name, one in self.told.items():
-            mark, policy = f"policy/{self.what}s/{name}", policies.get(name, "")
-            if self.outcomes.mark(mark) != policy:
-                items = [item for (item,) in self.state.rows("all_items")]
-                one.changed(items, self._taken, one.connection.clock())
-                self.outcomes.remember(mark, policy)
+    def _take(self, *, restarted: bool) -> bool:
+        found = self.state.rows(f"{self.what}_changes_from", (self.taken, TAKE_MAX)) if self.told else []
+        for seq, at, items in found:
+            self.taken = seq
+            for one in self.told.values():
+                if seq > one.told_up_to:
+                    one.changed(_items.decode(items), seq, at, restarted=restarted)
+        return bool(found)
 
     def note(self) -> None:
         """Remember how far each has been told."""
-        for name, one in self.told.items():
-            passed = one.passed
-            self.outcomes.remember(f"{self.what}s/{name}", str(self._taken if passed is None else passed))
+        for one in self.told.values():
+            one.note(self.taken)

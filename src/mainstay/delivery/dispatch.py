@@ -37,6 +37,7 @@ from mainstay.storage.state import State
 
 PRUNE_EVERY = 5_000  # ended intents between two prunings
 JUMP_US = 60 * SECOND  # by which the clock parts from the time that passed; what waits is not much too early or late by less
+CATCH_UP_US = 15 * 60 * SECOND  # so long after a restore whole counts wait for the rest
 DOUBT_US = DAY  # after a restore: what is asked then may have been done in the time that the backup does not know
 
 log = structlog.get_logger("delivery")
@@ -98,6 +99,8 @@ class Dispatch:
     ) -> None:
         self.state, self.outcomes, self.plan, self._clock = state, outcomes, plan, clock
         self.pauses = Pauses(partial(state.rows, "pauses"), plan.promises)
+        restored, self._began = outcomes.mark(RESTORED), clock()
+        self._doubtful_until = int(restored) + DOUBT_US if restored else 0
         self.connections = {
             name: Connection(name, connector, transport, outcomes, clock, plan.scale.get(name, 1.0))
             for name, connector in plan.connectors.items()
@@ -118,6 +121,9 @@ class Dispatch:
             for (system, name), pace in plan.polls.items()
             if (feed := self.connections[system].connector.manifest.feed(name)) is not None
         ]
+        for poll in self.polls:
+            if poll.feed.whole and clock() < self._doubtful_until:
+                poll.may_read = self._caught_up
         self.folders = [Folder(one, outcomes, self._behind, self.pauses) for one in plan.inflows]
         self.hooks = [
             Hooks(
@@ -128,17 +134,15 @@ class Dispatch:
         ]  # fmt: skip
         self.news = asyncio.Event()
         self._low_water = int(outcomes.mark("low_water") or 0)
-        restored = outcomes.mark(RESTORED)
-        self._doubtful_until = int(restored) + DOUBT_US if restored else 0
         self._taken = self._low_water
         self._open: set[int] = set()
         self._ended_since = 0
 
     async def run(self, stop: asyncio.Event, *beside: Coroutine[Any, Any, object]) -> None:
         """Work until told to stop, with what else writes into our file beside it; then finish what is being said, and commit."""
-        self._take(restarted=True)
         for changes, policies in zip(self._changes, (self.plan.policies, self.plan.pricing), strict=True):
-            changes.apply(policies)
+            changes.begin(policies, doubtful=self._clock() < self._doubtful_until)
+        self._take(restarted=True)
         runs = [one.run() for one in self.lanes.values()] + [one.run() for one in (*self.levels.values(), *self.prices.values())]
         runs += [one.run() for one in self.polls] + [one.run() for one in self.folders] + [one.run() for one in self.hooks]
         work: list[asyncio.Task[object]] = [asyncio.create_task(run) for run in (*runs, *beside, self._follow())]
@@ -218,6 +222,13 @@ class Dispatch:
         """How many of our receipts the core has not taken yet."""
         return self.outcomes.inbox.last - max(OUTCOMES_FROM, self.state.counters().get("position/outcomes", 0))
 
+    def _caught_up(self) -> bool:
+        """After a restore: what the backup does not know was read again, and what may have been done was looked up. What somebody counted
+        whole before that has parcels in it that come once more."""
+        read = all(poll.read_through for poll in self.polls if not poll.feed.whole)
+        under_way = self._behind() or self._open or self.state.rows("intents_from", (self._taken, 1))
+        return (read and not under_way) or self._clock() > self._began + CATCH_UP_US
+
     def _note_changes(self) -> None:
         for changes in self._changes:
             changes.note()
@@ -251,6 +262,11 @@ class Dispatch:
     def waiting(self) -> int:
         """Intents that have not ended."""
         return len(self._open)
+
+    @property
+    def taken(self) -> dict[str, int]:
+        """How far it has read what the core committed: the newest of what it took over, by what it is."""
+        return {"intent": self._taken} | {changes.what: changes.taken for changes in self._changes}
 
 
 def percentiles(values: Sequence[int], *which: float) -> list[float]:

@@ -13,7 +13,7 @@ import structlog
 from msgspec import Struct
 
 from mainstay.contract.connector import Connector, Done, Outcome, Sink
-from mainstay.contract.talk import LINGERS_S, Repeat
+from mainstay.contract.talk import Repeat
 from mainstay.delivery.connection import Connection
 from mainstay.delivery.outcomes import Attempt, Outcomes
 from mainstay.delivery.pauses import NOTHING_HELD, Pauses
@@ -137,7 +137,7 @@ class Lanes:
         task = Task(intent, min(at, now), entity, _commands.decode(unpack(body)), attempt or Attempt(), at, restarted)
         sink = self._sink(task)
         if restarted and sink is not None and sink.repeat is not Repeat.KEYED:
-            task.lingers = self.connection.after(LINGERS_S)
+            task.lingers = self.connection.after(sink.lingers_s)
             if sink.repeat is Repeat.LOOKUP:
                 task.attempt.status = "unknown"
         lane = self._lanes.setdefault(task.lane, deque())

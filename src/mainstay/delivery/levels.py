@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import msgspec
 import structlog
 from msgspec import Struct
 
@@ -31,6 +32,7 @@ LOOK_S_MIN = 0.05  # between two looks at what is free again
 CONVERSATIONS = 8  # a slow call does not hold up the next ones; no item is in two at once
 
 log = structlog.get_logger("delivery")
+_items = msgspec.json.Decoder(list[int])
 
 
 class Dirty(Struct):
@@ -62,14 +64,18 @@ class Levels:
     """One channel's levels. `commands` computes what it may show now; None for an item that it does not list. `exposure`: what it keeps
     back is measured."""
 
-    command = "SetLevel"
+    command, what = "SetLevel", "level"
 
     def __init__(
         self, channel: str, connection: Connection, outcomes: Outcomes, commands: Commands, dice: Dice, pauses: Pauses = NOTHING_HELD,
         exposure: Exposes | None = None,
     ) -> None:  # fmt: skip
         self.exposure = exposure
-        self._newest = int(outcomes.mark(f"levels/{channel}") or 0)  # the newest change that it heard of
+        self._mark, self._anew_mark = f"{self.what}s/{channel}", f"{self.what}s anew/{channel}"
+        known = outcomes.mark(self._mark)
+        self._told_before = bool(known)  # by an earlier process
+        self.told_up_to = self._newest = int(known or 0)  # by that one; the newest change that it heard of
+        self._anew: set[int] = set()  # told without a change of their own
         self.channel, self.connection, self.outcomes, self.commands, self.dice = channel, connection, outcomes, commands, dice
         sink = connection.connector.manifest.sink(self.command)
         assert sink is not None, f"{connection.name} is never asked to {self.command}"
@@ -83,17 +89,39 @@ class Levels:
         self._talking: set[asyncio.Task[None]] = set()
         self._asking: asyncio.Task[None] | None = None  # its first call is not permitted yet
 
-    def changed(self, items: Sequence[int], seq: int, at: int) -> None:
+    def changed(self, items: Sequence[int], seq: int, at: int, *, restarted: bool = False) -> None:
+        """These are to be told. After a restart nobody knows whether an older call for them is under way."""
         starved, self._newest = self.connection.starved_us, max(self._newest, seq)
+        lingers = self.connection.after(self.sink.lingers_s) if restarted and self._told_before else 0
         for item in items:
             known = self.dirty.get(item)
             if known is None:
-                self.dirty[item] = Dirty(seq, at, starved)
+                self.dirty[item] = Dirty(seq, at, starved, lingers=lingers)
             elif known.due and not known.tries:  # it waits for an older call to linger out: there is news now
                 known.seq, known.at, known.starved, known.due = seq, at, starved, 0
             else:
                 known.seq = seq  # the newest value covers the older change, which keeps its age
         self._wake.set()
+
+    def anew(self, items: Sequence[int], *, restarted: bool = False) -> None:
+        """These are to be told though nothing of them changed: kept by name, as no change brings them again after a restart."""
+        self._anew.update(items)
+        self.outcomes.remember(self._anew_mark, msgspec.json.encode(sorted(self._anew)).decode())
+        self.changed(items, self._newest, self.connection.clock(), restarted=restarted)
+
+    def resume(self) -> None:
+        """A new process: what the last one had to tell anew may not have been told."""
+        if known := self.outcomes.mark(self._anew_mark):
+            self._anew.update(_items.decode(known))
+            self.changed(sorted(self._anew), self._newest, self.connection.clock(), restarted=True)
+
+    def note(self, taken: int) -> None:
+        """Remember how far it has been told of what was taken over."""
+        passed = self.passed
+        self.outcomes.remember(self._mark, str(taken if passed is None else passed))
+        if passed is None and self._anew:
+            self._anew.clear()
+            self.outcomes.remember(self._anew_mark, "[]")
 
     def held(self, item: int, at: int) -> str:
         """What people said that holds an item's number back; empty where nothing does."""
@@ -141,7 +169,7 @@ class Levels:
     def _release(self) -> None:
         """Of what less need be kept back than when it was told, is told anew."""
         if self.exposure and (items := self.exposure.released(self.channel)):
-            self.changed(items, self._newest, self.connection.clock())
+            self.anew(items)
 
     def _talked(self, talking: asyncio.Task[None]) -> None:
         self._talking.discard(talking)
@@ -258,7 +286,7 @@ class Levels:
 class Prices(Levels):
     """One system's prices, told as levels are. `channel` is the system."""
 
-    command = "SetPrice"
+    command, what = "SetPrice", "price"
 
     def _confirmed(self, item: int, command: Told) -> None:
         """What it costs there is no step of any other number: nothing is kept."""

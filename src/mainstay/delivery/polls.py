@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from zlib import crc32
 
 import structlog
@@ -20,7 +21,7 @@ from mainstay.model.timetable import Timetable
 RECENT_MAX = 50_000  # rows of a feed that are remembered
 LOOK_S = 30.0  # how long it waits for a time of day without a look at the clock, which can be set, or go on while the machine sleeps
 
-PAUSED_S = 0.5  # how soon a feed that was held back is read again
+PAUSED_S = 0.5  # how soon a feed that was held back, or has to wait, is looked at again
 Pace = float | Timetable  # seconds between two readings, or the times of day at which they begin
 
 log = structlog.get_logger("delivery")
@@ -42,8 +43,10 @@ class Poll:
         self.rows = 0
         self.failure = ""
         self.read_at = connection.clock()  # when it was last read without failure; at times of day, when that reading began
+        self.may_read: Callable[[], bool] = lambda: True
         self._tries = 0
         self._began = 0  # when the reading began whose pages are being read
+        self._readings = 0  # that ended
         self._recent: dict[tuple[str, str], int] = {}
         if self.times is not None:
             self._resume()
@@ -64,6 +67,11 @@ class Poll:
         """When it is to be read next, in microseconds of UTC; what has passed is due now."""
         return self.times.after(self.read_at) if self.times else self.read_at + int(self.every_s * SECOND)
 
+    @property
+    def read_through(self) -> bool:
+        """It was read to its end since this process began; what is read at times of day counts as that."""
+        return self.times is not None or self._readings > 0
+
     def _is_new(self, row: Row) -> bool:
         """Feeds overlap so that nothing is missed: what was recorded a moment ago, byte for byte, is not recorded again. After a
         restart everything is new again, and the core counts the duplicates."""
@@ -79,7 +87,7 @@ class Poll:
         while True:
             while self.times and (wait := self.due - self.connection.clock()) > 0:
                 await asyncio.sleep(min(wait / SECOND, LOOK_S))
-            if self.pauses.of_reading(self.connection.name, self.feed.objects):
+            if self.pauses.of_reading(self.connection.name, self.feed.objects) or not self.may_read():
                 await asyncio.sleep(PAUSED_S)
                 continue
             await asyncio.sleep(await self.once())
@@ -105,6 +113,7 @@ class Poll:
             self.read_at = self._began
         if not page.more:
             self._began = 0
+            self._readings += 1
         return 0.0 if page.more or self.times else self.every_s
 
     async def page(self, cursor: str) -> Page:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -47,6 +47,7 @@ from mainstay.model.seen import (
     PriceSeen,
     ProductSeen,
     RefundSeen,
+    SeenEvent,
     SettlementLineSeen,
     StockCounted,
     StockMoved,
@@ -86,8 +87,7 @@ class Apply:
             self._link_heard(state, event)  # type: ignore[arg-type]
             if type(event.said) is OrderSeen:  # type: ignore[union-attr]
                 state.heard = seq
-            elif type(event.said) is RefundSeen:  # type: ignore[union-attr]
-                self._shelved(state, event.said)  # type: ignore[union-attr]
+            world.tell.update(self._taken_back(state, event.said))  # type: ignore[union-attr]
         short_before = state.short if kind in (Short, Allocated, Moved) and state.short else None
         short_before = dict(short_before) if short_before else None
         fold_order(state, event, world.item_of.__getitem__)
@@ -108,11 +108,18 @@ class Apply:
         if any(_moves_money(state, event) for event in events):
             self._post(state, seq)
 
-    def _shelved(self, state: OrderState, said: RefundSeen) -> None:
-        """A channel that takes units back counts them for itself at once: tell it what it may show."""
-        back = {line.line for line in said.lines if line.restock != "no_restock"}
-        lines = state.order.lines if state.order is not None else ()
-        self.world.tell.update(item for line, item in zip(lines, state.items, strict=False) if line.id in back)
+    def _taken_back(self, state: OrderState, said: SeenEvent) -> Iterator[int]:
+        """Items that a channel counts for itself at once, as it does what it sells: tell it what it may show, also where we held nothing
+        for them, as of an order that we first hear of when it is cancelled."""
+        if type(said) is RefundSeen:
+            back = {line.line for line in said.lines if line.restock != "no_restock"}
+            lines = state.order.lines if state.order is not None else ()
+            yield from (item for line, item in zip(lines, state.items, strict=False) if line.id in back)
+        elif type(said) is OrderSeen:
+            before, after = state.order, said.order
+            off = {line.id: line.cancelled for line in before.lines} if before is not None else {}
+            undone = after.cancelled_at is not None and (before is None or before.cancelled_at is None)
+            yield from (self.world.item_of[line.sku] for line in after.lines if undone or line.cancelled != off.get(line.id, 0))
 
     def _link_heard(self, state: OrderState, event: Heard) -> None:
         world = self.world

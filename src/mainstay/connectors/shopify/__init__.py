@@ -121,7 +121,7 @@ MANIFEST = Manifest(
     ),
     feeds=(
         Feed("orders", "Orders by the time of their last change.", (ORDER_NODE,), every_s=300.0, objects=("order", "fulfilment", "refund")),
-        Feed("inventory", "All levels of the location.", (LEVEL_NODE,), every_s=3600.0, objects=("inventory",)),
+        Feed("inventory", "All levels of the location.", (LEVEL_NODE,), every_s=3600.0, objects=("inventory",), whole=True),
     ),
     sinks=(
         Sink("SetLevel", "Publish levels.", "SetLevels", Repeat.SAFE, batch_max=effects.LEVELS_MAX, objects=("inventory",), gather_s=0.05),

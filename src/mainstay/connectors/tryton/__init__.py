@@ -72,7 +72,7 @@ class Tryton(Connector):
         ),
         feeds=(
             Feed("products", "Products that changed, with their list prices.", ("product",), every_s=300, objects=("product", "price")),
-            Feed("levels", "What is on hand, of every product in every warehouse.", ("level",), every_s=3600, objects=("inventory",)),
+            Feed("levels", "What is on hand, of every product in every warehouse.", ("level",), 3600, ("inventory",), whole=True),
             Feed("moves", "Stock moves, those of our sales excepted.", ("move",), every_s=30, objects=("inventory",)),
             Feed("invoices", "Invoices of our sales.", ("invoice",), every_s=300, objects=("order",)),
         ),

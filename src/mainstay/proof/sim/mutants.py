@@ -27,6 +27,7 @@ from mainstay.flows.turns import Turns
 from mainstay.flows.waiting import Waiting
 from mainstay.model.failures import Reject
 from mainstay.model.objects import Person
+from mainstay.model.seen import OrderSeen
 from mainstay.money import post
 from mainstay.orders import decide
 from mainstay.proof.sim.acts import Swarm
@@ -330,6 +331,14 @@ MUTANTS: dict[str, Mutant] = {
         "a position is kept before what was read up to it", Intake, "_take", _position_first, "ended once", power=True
     ),
     "commit-in-two": Mutant("intents are kept in a commit of their own", State, "write", _in_two, "nothing in us breaks", power=True),
+    "forget-the-last-process": Mutant(
+        "after a restart nobody thinks of older numbers that may be on their way",
+        Levels,
+        "changed",
+        lambda right: lambda self, items, seq, at, **_restarted: right(self, items, seq, at),
+        "levels_wrong",
+        power=True,
+    ),
     "replay-blindly": Mutant(
         "a message that is read again is taken again, whether it says something else or not",
         replay,
@@ -338,6 +347,14 @@ MUTANTS: dict[str, Mutant] = {
         "a job is",
     ),
     "held-for-ever": Mutant("what was held back is not looked at again when it goes on", Lanes, "look_again", _never, "come to rest"),
+    "forget-what-is-undone": Mutant(
+        "a channel is not told its number when an order comes that is cancelled already",
+        Apply,
+        "_taken_back",
+        lambda right: lambda self, state, said: () if isinstance(said, OrderSeen) else right(self, state, said),
+        "levels_wrong",
+        scenario="second thoughts",
+    ),
     "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", _half, "levels_wrong"),
 }
 

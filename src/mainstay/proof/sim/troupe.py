@@ -150,7 +150,8 @@ class Troupe:
         open_ = [n for n, one in shop.orders.items() if one["cancelled_at"] is None and one["fulfillment_status"] is None]
         waiting = [n for n, one in amazon.orders.items() if one["fulfillment"]["fulfillmentStatus"] == "UNSHIPPED"]
         if open_ and (not waiting or dice.random() < 0.6):
-            shop.cancel_order(dice.choice(open_), now=self.clock(), restock=True)
+            order = open_[-1] if dice.random() < 0.4 else dice.choice(open_)  # the newest, of which nobody may have heard yet
+            shop.cancel_order(order, now=self.clock(), restock=dice.random() < 0.5)
         elif waiting:
             amazon.cancel_order(dice.choice(waiting), now=self.clock())
         return bool(open_ or waiting)
