@@ -127,10 +127,11 @@ def test_a_change_of_shape_is_told_and_accepted(shop):
     for number in range(FIRST + EVERY):
         more = {"gift_wrap": True} if number >= FIRST else {}
         assert shop.hook(an_order(9_000 + number, **more), f"drift-{number}")[0] == 200
-    ends = time.monotonic() + 20
-    while not (found := told(shop, "drift", "list")) and time.monotonic() < ends:
+    ends, found = time.monotonic() + 20, []
+    while not found and time.monotonic() < ends:
         time.sleep(0.5)
-    (one,) = [change for change in found if change["path"] == "gift_wrap"]
+        found = [change for change in told(shop, "drift", "list") if change["path"] == "gift_wrap"]
+    (one,) = found
     assert (one["system"], one["kind"], one["reads"]) == ("shop", "new", False)
     number = str(one["id"])
     assert f"{number}  shop " in shop.cli("drift", "list")[1]

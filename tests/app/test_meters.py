@@ -62,14 +62,24 @@ def test_what_waits_for_a_system_is_said_with_its_end(tmp_path):
     }
     systems |= {"till": {name: value for name, value in systems["erp"].items() if name != "backlog"}}
     write_snapshot(tmp_path, "dispatch", {"systems": systems})
-    found = {"orders": {}, "reservations": {}, "dead_letters": {}, "early": 0, "proposals": 0, "pauses": [], "accounts": {}, "lag": {}}
+    found = {
+        "orders": {},
+        "reservations": {},
+        "dead_letters": {},
+        "early": 0,
+        "proposals": 0,
+        "pauses": [],
+        "drift": 0,
+        "accounts": {},
+        "lag": {},
+    }
     told = status_text({**found, "dispatch": read_snapshot(tmp_path, "dispatch")})
     assert "ReleaseOrder 600, SetLevel 2; the oldest for 10800 s; told by 2026-11-21T15:20:00Z at its rate" in told
     assert told.count("ReleaseOrder 600") == 2 and "nobody can say yet until when" in told
     systems["warehouse"]["breaker"] = "open"
     assert "told within 840 s at its rate, once it answers" in status_text({**found, "dispatch": {"systems": systems}})
     door = SimpleNamespace(refused={})
-    metrics = Meters(tmp_path, door, SimpleNamespace(accepted=0), dict).text().decode()
+    metrics = Meters(tmp_path, door, SimpleNamespace(accepted=0), dict, lambda: 0).text().decode()
     assert [line for line in metrics.splitlines() if line.startswith("mainstay_backlog_gone_seconds")] == [
         'mainstay_backlog_gone_seconds{system="warehouse"} 840.0', 'mainstay_backlog_gone_seconds{system="shop"} 0.0',
     ]  # fmt: skip

@@ -227,6 +227,8 @@ def test_every_documented_endpoint_answers_as_documented(shop):
         ("post", "/v1/pauses", "/v1/pauses", {**because, "target": "system:shop", "mode": "paused"}, "operator", 200),
         ("get", "/v1/pauses", "/v1/pauses", None, "operator", 200),
         ("get", "/v1/alerts", "/v1/alerts", None, "operator", 200),
+        ("get", "/v1/drift", "/v1/drift", None, "operator", 200),
+        ("post", "/v1/drift/accept", "/v1/drift/accept", {**because, "ids": [1]}, "operator", 404),
         ("post", "/v1/pauses", "/v1/pauses", {**because, "target": "system:shop", "mode": "running"}, "operator", 200),
         ("post", "/v1/jobs/{id}/cancel", "/v1/jobs/{job}/cancel", because, "operator", 409),
     ]

@@ -167,6 +167,16 @@ def test_what_others_say_and_what_is_no_json_is_passed_over(shop):
     assert shop.found() == [] and rows(shop.core.state.connection, "SELECT system FROM shape") == [("shop",)]
 
 
+def test_what_is_no_json_is_no_lesson(shop):
+    """The first of a kind are broken: as many of the others are learned from as if they had not come."""
+    shop.receive("shop", "refunds", b"{", 2 * EVERY)
+    body = {"id": 1, "total": "9.90", "lines": []}
+    shop.receive("shop", "refunds", json.dumps(body).encode(), FIRST)
+    shop.receive("shop", "refunds", json.dumps({**body, "gift": 1}).encode(), EVERY)
+    shop.look()
+    assert [(one["topic"], one["path"]) for one in shop.found()] == [("refunds", "gift")]
+
+
 def test_a_kind_that_became_something_else_altogether_is_told_within_limits(shop):
     letters = "abcdefghij"
     for number in range(3):
