@@ -100,7 +100,7 @@ def test_a_payment_that_was_read_wrongly_is_put_right_in_the_books(proved):
 
 
 def test_bytes_that_are_gone_are_said(proved):
-    assert replayed(proved, 4711)["results"] == [{"letter": 4711, "done": False, "detail": "its bytes are gone"}]
+    assert replayed(proved, 4711)["results"] == [{"letter": 4711, "done": False, "detail": "refused: its bytes are gone"}]
 
 
 def test_a_rehearsed_replay_changes_nothing(proved):

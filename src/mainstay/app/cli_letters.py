@@ -201,10 +201,10 @@ def jobs() -> None:
 def list_jobs(config: Path, as_json: bool) -> None:
     """The jobs, newest first."""
     from mainstay.app.build import look_into
-    from mainstay.app.letters import all_jobs
     from mainstay.app.show_letters import jobs_text
+    from mainstay.flows import queue
 
-    found = all_jobs(state_of(look_into(config).data))
+    found = queue.jobs(state_of(look_into(config).data))
     show(found, as_json, jobs_text(found))
 
 

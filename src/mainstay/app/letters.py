@@ -73,11 +73,6 @@ def rehearsed(house: build.House, number: int, body: bytes) -> dict[str, Any]:
         store.close()
 
 
-def all_jobs(state: State) -> list[dict[str, Any]]:
-    """The jobs, newest first."""
-    return queue.jobs(state)
-
-
 def job(state: State, number: int) -> dict[str, Any]:
     """One job with what became of each letter. Raises Reject."""
     found = queue.job(state, number)

@@ -8,11 +8,9 @@ from typing import Any
 from mainstay.app import build
 from mainstay.flows import rehearse
 from mainstay.flows.intake import Intake
-from mainstay.flows.replay import RECEIPTS_MAX, Span, replay
+from mainstay.flows.replay import UNCHANGED, Span, meant, replay
 from mainstay.flows.world import World
-from mainstay.model.failures import Reject
 from mainstay.model.times import iso
-from mainstay.storage.receipts import between
 from mainstay.storage.rehearsed import Rehearsed
 
 
@@ -23,18 +21,12 @@ def rehearsed(house: build.House, span: Span) -> dict[str, Any]:
         intake, at = Intake(World(store), build.shop(house)), build.clock()
         ended: Counter[str] = Counter(dict.fromkeys(("same", "superseded", "corrected", "taken", "refused"), 0))
         differ = []
-        for receipt in between(house.data, span.from_us(), span.until_us()):
-            if not span.holds(receipt):
-                continue
-            if ended.total() == RECEIPTS_MAX:
-                raise Reject(f"more than {RECEIPTS_MAX} messages are meant; name a shorter interval, a system or a topic", "out_of_range")
+        for receipt in meant(house.data, span):
             how, detail = replay(intake, receipt, at)
             ended[how] += 1
-            if how not in ("same", "superseded"):
+            if how not in UNCHANGED:
                 of = {"receipt": receipt.seq, "at": iso(receipt.at), "system": receipt.system, "topic": receipt.topic}
                 differ.append({**of, "how": how, "detail": detail})
-        orders = {number: intake.world.orders[number] for number in intake.world.changed_orders}
-        intake.world.commit(at)
-        return {"messages": dict(ended), "differ": differ, **rehearse.consequences(store, orders)}
+        return {"messages": dict(ended), "differ": differ, **rehearse.consequences(store, intake.world, at)}
     finally:
         store.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from itertools import islice
 from typing import Any
 
 import msgspec
@@ -16,10 +15,10 @@ from mainstay.edge.whose import with_runbooks
 from mainstay.flows import journey, queue
 from mainstay.flows.clerk import JobRequest, LetterRequest, RepairRequest, ReplayOrder
 from mainstay.flows.queue import Wanted
-from mainstay.flows.replay import RECEIPTS_MAX, ReplayRequest, Span
+from mainstay.flows.replay import ReplayRequest, meant
 from mainstay.landscape import Duties
+from mainstay.model.failures import Reject
 from mainstay.storage.inbox import InboxReader
-from mainstay.storage.receipts import between
 from mainstay.storage.state import State
 
 SHOWN_MAX = 200  # letters of one answer, the newest
@@ -118,11 +117,12 @@ class Letters:
         return await self.decided(who, "operator/job", "", msgspec.json.encode(body))
 
     async def begin_replay(self, request: Request, who: str, body: ReplayRequest) -> tuple[int, bytes]:
-        found = await self.aside(lambda state, _: _numbers(state, body.span))
+        try:
+            found = await self.aside(lambda state, _: [one.seq for one in meant(state.path.parent, body.span)])
+        except Reject as why:
+            raise Problem(422, why.code, why.why) from None
         if not found:
             raise Problem(404, "not_found", "no message came in that is meant by this")
-        if len(found) > RECEIPTS_MAX:
-            raise Problem(422, "out_of_range", f"more than {RECEIPTS_MAX} messages are meant; name a shorter interval, a system or a topic")
         asked = ReplayOrder(tuple(found), msgspec.to_builtins(body.span), body.by, body.reason)
         return await self.decided(who, "operator/replay", "", msgspec.json.encode(asked))
 
@@ -131,12 +131,6 @@ class Letters:
 
     async def _act(self, request: Request, who: str, body: LetterRequest | RepairRequest, action: str) -> tuple[int, bytes]:
         return await self.decided(who, f"operator/{action}", str(_number(request, "dead letter")), msgspec.json.encode(body))
-
-
-def _numbers(state: State, span: Span) -> list[int]:
-    """The numbers of the messages that are meant: all of them, or one more than a replay takes."""
-    meant = (one.seq for one in between(state.path.parent, span.from_us(), span.until_us()) if span.holds(one))
-    return list(islice(meant, RECEIPTS_MAX + 1))
 
 
 def _reasoned(action: str, reason: str) -> None:

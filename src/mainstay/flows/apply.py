@@ -286,11 +286,9 @@ class Apply:
         if type(event) is Parked:
             world.batch.letters.append((number, at, "open", event.code, event.owner, event.about, _encode(event)))
             return
-        fresh = [row for row in world.batch.letters if row[0] == number]  # it may have come in this very batch
-        if fresh:
-            _, since, status, code, owner, about, body = fresh[-1]
-        else:
-            _, status, since, code, owner, about, body = world.store.load("load_letters", [number])[0]
+        held = world.letter(number)
+        assert held is not None, f"there is no dead letter {number}"
+        _, since, status, code, owner, about, body = held
         if type(event) is LetterClosed:
             status = {"suppress": "suppressed", "retry": "retried"}.get(event.how, "resolved")
         else:

@@ -5,7 +5,7 @@ What is asked for many letters is a job: the core does it a few letters at a tim
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -14,20 +14,18 @@ from msgspec import Struct
 
 from mainstay.customers.words import cleaned
 from mainstay.flows import queue
-from mainstay.flows.ask import Ask
+from mainstay.flows.ask import Ask, reader
 from mainstay.flows.intake import TIMER, Again, Intake
 from mainstay.flows.queue import Letter, Name, Reason, Wanted
-from mainstay.flows.replay import replay
-from mainstay.model.events import Answered, AnyEvent, JobBegan, JobEnded, JobStepped, LetterClosed, LetterPassed, Parked, decode
+from mainstay.flows.replay import UNCHANGED, replay
+from mainstay.flows.world import events_of
+from mainstay.model.events import Answered, AnyEvent, JobBegan, JobEnded, JobStepped, LetterClosed, LetterPassed, Parked
 from mainstay.model.failures import Reject
 from mainstay.model.outcome import TOPIC
-from mainstay.model.state import EffectState, JobState, LetterState, OrderState
+from mainstay.model.state import EffectState, JobState, OrderState
 from mainstay.orders import decide as orders
 from mainstay.storage.inbox import UNCLAIMED, Receipt
-from mainstay.storage.packing import unpack
 
-UNCHANGED = ""
-TAKEN = "taken"
 AT_ONCE = 16  # letters of a job that are handled in one step, so that messages wait no longer than for each other
 Action = Literal["retry", "suppress", "assign", "escalate"]
 Raw = Callable[[str, int], Receipt | None]  # (source, number) -> the receipt's bytes, from inbox or archive
@@ -75,14 +73,14 @@ class Clerk:
         self.intake, self.world, self.raw = intake, intake.world, raw
         self._letters_of: dict[int, tuple[int, ...]] = {}  # of running jobs, as far as steps asked for them
         for action in ("retry", "suppress", "assign", "escalate"):
-            intake.readers[f"operator/{action}"] = partial(_read, LetterRequest)
+            intake.readers[f"operator/{action}"] = reader(LetterRequest)
             intake.handlers[f"operator/{action}"] = partial(self._one, action)
         for topic, request, run in (
             ("operator/repair", RepairRequest, self._repair), ("operator/job", JobRequest, self._begin),
             ("operator/replay", ReplayOrder, self._begin_replay),
             ("operator/cancel", LetterRequest, self._cancel),
         ):  # fmt: skip
-            intake.readers[topic] = partial(_read, request)
+            intake.readers[topic] = reader(request)
             intake.handlers[topic] = run
         intake.handlers[f"{TIMER}job"] = self._step
 
@@ -92,24 +90,20 @@ class Clerk:
         if letter is not None:
             done = self._act(action, letter, receipt, ask.request)
             if done.nothing:
-                self._answer(receipt, 409, {"code": "nothing_done", "detail": f"{done.detail}; the letter stays open"})
+                self.intake.answer(receipt, 409, {"code": "nothing_done", "detail": f"{done.detail}; the letter stays open"})
             else:
-                self._answer(receipt, 200, {"id": letter.id, "status": action, "detail": done.detail})
+                self.intake.answer(receipt, 200, {"id": letter.id, "status": action, "detail": done.detail})
 
     def _open(self, receipt: Receipt) -> Letter | None:
         letter = self._find(int(receipt.key))
         if letter is None:
-            self._answer(receipt, 404, {"code": "not_found", "detail": "no open dead letter has this id"})
+            self.intake.answer(receipt, 404, {"code": "not_found", "detail": "no open dead letter has this id"})
         return letter
 
     def _find(self, number: int) -> Letter | None:
         """An open letter, as this batch leaves it."""
-        fresh = [row for row in self.world.batch.letters if row[0] == number]
-        if fresh:
-            _, at, held_as, *_, body = fresh[-1]
-            letter: Letter | None = Letter(number, at, held_as, msgspec.json.decode(body, type=LetterState))
-        else:
-            letter = queue.one(self.world.store, number)
+        row = self.world.letter(number)
+        letter = queue.letter_of(row) if row is not None else None
         return letter if letter is not None and letter.status == "open" else None
 
     def _act(self, action: Action, letter: Letter, receipt: Receipt, told: LetterRequest, job: int = 0) -> Again:
@@ -173,35 +167,37 @@ class Clerk:
             return
         said, told = letter.state, ask.request
         if said.topic == TOPIC or said.topic.startswith(TIMER):
-            self._answer(receipt, 409, {"code": "nothing_done", "detail": "it is about no message that came in: retry or suppress it"})
+            self.intake.answer(
+                receipt, 409, {"code": "nothing_done", "detail": "it is about no message that came in: retry or suppress it"}
+            )
             return
         mended = Receipt(receipt.seq, receipt.at, said.system, said.topic, said.key, told.body.encode())
         try:
             done = self.intake.again(mended, park=False)
         except Reject as why:
             self.intake.subjects.append((receipt.seq, UNCLAIMED))
-            self._answer(receipt, 422, {"code": why.code, "detail": f"{cleaned(why.why)}; the letter stays open"})
+            self.intake.answer(receipt, 422, {"code": why.code, "detail": f"{cleaned(why.why)}; the letter stays open"})
             return
         self._note(letter.id, LetterClosed(how="repair", by=told.by, reason=told.reason), receipt.at)
-        self._answer(receipt, 200, {"id": letter.id, "status": "repair", "detail": done.detail})
+        self.intake.answer(receipt, 200, {"id": letter.id, "status": "repair", "detail": done.detail})
 
     # --- many --------------------------------------------------------------------------------------------------------
     def _begin(self, receipt: Receipt, ask: Ask) -> None:
         told = ask.request
         letters = tuple(letter.id for letter in queue.wanted(self.world.store, told.query))[::-1]
         if not letters:
-            self._answer(receipt, 404, {"code": "not_found", "detail": "no open dead letter is meant by this query"})
+            self.intake.answer(receipt, 404, {"code": "not_found", "detail": "no open dead letter is meant by this query"})
             return
         number = self.world.number("entity")
         query = msgspec.to_builtins(told.query)
         began = JobBegan(action=told.action, letters=letters, query=query, to=told.to, by=told.by, reason=told.reason)
         self._job(number, began, receipt.at)
-        self._answer(receipt, 202, {"job": number, "action": told.action, "letters": len(letters)})
+        self.intake.answer(receipt, 202, {"job": number, "action": told.action, "letters": len(letters)})
 
     def _begin_replay(self, receipt: Receipt, ask: Ask) -> None:
         told, number = ask.request, self.world.number("entity")
         self._job(number, JobBegan(action="replay", letters=told.receipts, query=told.query, by=told.by, reason=told.reason), receipt.at)
-        self._answer(receipt, 202, {"job": number, "action": "replay", "letters": len(told.receipts)})
+        self.intake.answer(receipt, 202, {"job": number, "action": "replay", "letters": len(told.receipts)})
 
     def _job(self, number: int, event: AnyEvent, at: int) -> None:
         self.intake.apply.to_job(number, event, at)
@@ -215,35 +211,35 @@ class Clerk:
             self._letters_of.pop(number, None)
             return
         numbers = self._letters(number)[job.taken : job.taken + AT_ONCE]
-        results = [(one, *(self._replay(one, receipt) if job.action == "replay" else self._also(job, one, receipt))) for one in numbers]
-        told = tuple((one, done, detail) for one, done, detail in results if detail != UNCHANGED)
-        if job.action == "replay":
-            self._close_taken({one for one, _, detail in told if detail.startswith(TAKEN)}, receipt.at)
-        if results:
-            self._job(number, JobStepped(results=told, unchanged=len(results) - len(told)), receipt.at)
-        if job.taken + len(results) == job.total:
+        told = self._replayed(numbers, receipt) if job.action == "replay" else [self._also(job, one, receipt) for one in numbers]
+        if numbers:
+            self._job(number, JobStepped(results=tuple(told), unchanged=len(numbers) - len(told)), receipt.at)
+        if job.taken + len(numbers) == job.total:
             self._job(number, JobEnded(how="done"), receipt.at)
             self._letters_of.pop(number, None)
 
-    def _also(self, job: JobState, number: int, receipt: Receipt) -> tuple[bool, str]:
-        """A job's act for one of its letters."""
+    def _also(self, job: JobState, number: int, receipt: Receipt) -> tuple[int, bool, str]:
+        """A job's act for one of its letters: its number, whether it was done, and what."""
         letter = self._find(number)
         if letter is None:
-            return True, "closed already"
+            return number, True, "closed already"
         told = LetterRequest(by=job.by, reason=job.reason, to=job.to)
         done = self._act(job.action, letter, receipt, told, job.id)  # type: ignore[arg-type]
         self.intake.end()
-        return not done.nothing, done.detail
+        return number, not done.nothing, done.detail
 
-    def _replay(self, number: int, receipt: Receipt) -> tuple[bool, str]:
-        """Read an old message again."""
-        old = self.raw("", number)
-        if old is None:
-            return False, "its bytes are gone"
-        how, detail = replay(self.intake, old, receipt.at)
-        if how in ("same", "superseded"):
-            return True, UNCHANGED
-        return how != "refused", f"{how}: {detail}"
+    def _replayed(self, numbers: Sequence[int], receipt: Receipt) -> list[tuple[int, bool, str]]:
+        """Read old messages again: what is told of those that make a difference. The letters that the taken ones had become are closed."""
+        told, taken = [], set()
+        for number in numbers:
+            old = self.raw("", number)
+            how, detail = replay(self.intake, old, receipt.at) if old is not None else ("refused", "its bytes are gone")
+            if how not in UNCHANGED:
+                told.append((number, how != "refused", f"{how}: {detail}"))
+            if how == "taken":
+                taken.add(number)
+        self._close_taken(taken, receipt.at)
+        return told
 
     def _close_taken(self, receipts: set[int], at: int) -> None:
         """Close the letters that these messages had become: they are taken now."""
@@ -255,7 +251,7 @@ class Clerk:
     def _letters(self, number: int) -> tuple[int, ...]:
         known = self._letters_of.get(number)
         if known is None:
-            began = next(event for *_, body in self.world.store.rows("events_of", (number,)) for event in decode(unpack(body)))
+            began = events_of(self.world.store, number)[0]
             assert isinstance(began, JobBegan)
             known = self._letters_of[number] = began.letters
         return known
@@ -266,18 +262,10 @@ class Clerk:
         try:
             job = self.world.job(number)
         except KeyError:
-            self._answer(receipt, 404, {"code": "not_found", "detail": "no job has this number"})
+            self.intake.answer(receipt, 404, {"code": "not_found", "detail": "no job has this number"})
             return
         if job.status != "running":
-            self._answer(receipt, 409, {"code": "nothing_done", "detail": f"the job is {job.status} already"})
+            self.intake.answer(receipt, 409, {"code": "nothing_done", "detail": f"the job is {job.status} already"})
             return
         self._job(number, JobEnded(how="cancelled", by=ask.request.by), receipt.at)
-        self._answer(receipt, 200, {"job": number, "status": "cancelled", "detail": f"{job.taken} of {job.total} were done"})
-
-    def _answer(self, receipt: Receipt, status: int, body: Any) -> None:
-        self.world.answers.append((receipt.seq, status, body))
-        self.intake.count(receipt, "applied" if status < 400 else "refused")
-
-
-def _read(request: type[Struct], receipt: Receipt) -> Ask:
-    return Ask(msgspec.json.decode(receipt.body or b"{}", type=request), [], [])
+        self.intake.answer(receipt, 200, {"job": number, "status": "cancelled", "detail": f"{job.taken} of {job.total} were done"})

@@ -12,7 +12,7 @@ import structlog
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from mainstay.flows.ask import Ask
+from mainstay.flows.ask import Ask, reader
 from mainstay.flows.intake import Intake
 from mainstay.flows.queue import Name, Reason
 from mainstay.model import shape as shapes
@@ -90,7 +90,7 @@ class Watch:
         self.intake, self.world, self.inboxes, self.kinds = intake, intake.world, inboxes, kinds
         self.at = {name: self.world.counters.get(f"shapes/{name}", 0) for name in inboxes}
         self._met: Counter[tuple[str, str]] = Counter()
-        intake.readers["operator/drift"] = lambda receipt: Ask(msgspec.json.decode(receipt.body, type=AcceptRequest), [], [])
+        intake.readers["operator/drift"] = reader(AcceptRequest)
         intake.handlers["operator/drift"] = self._accept
 
     def step(self) -> int:
@@ -188,7 +188,7 @@ class Watch:
         found = [_drifted(rows.get(one.id, _json(one))) for one in drifted(store)]
         chosen = [one for one in found if one.status == "open" and (request.every or one.id in request.ids)]
         if not chosen:
-            self._answer(receipt, 404, {"code": "not_found", "detail": "no open change of shape has such a number"})
+            self.intake.answer(receipt, 404, {"code": "not_found", "detail": "no open change of shape has such a number"})
             return
         for one in chosen:
             kind = (one.system, one.topic)
@@ -199,16 +199,12 @@ class Watch:
             batch.shapes.append((*kind, _json(known)))
             done = replace(one, status="accepted", by=request.by, reason=request.reason, decided_at=receipt.at)
             batch.drifts.append((one.id, done.status, _json(done)))
-        self._answer(receipt, 200, {"accepted": [one.id for one in chosen]})
+        self.intake.answer(receipt, 200, {"accepted": [one.id for one in chosen]})
 
     def _sample(self, one: Drifted) -> Shape | None:
         """The shape of the document that showed it, as long as its bytes are there: what lies in a new field is accepted with it."""
         kept = next((found for inbox in self.inboxes.values() if (found := inbox.one(one.example)) is not None), None)
         return shapes.read(kept.body) if kept is not None else None
-
-    def _answer(self, receipt: Receipt, status: int, body: Any) -> None:
-        self.world.answers.append((receipt.seq, status, body))
-        self.intake.count(receipt, "applied" if status < 400 else "refused")
 
 
 def _load(store: State, kind: tuple[str, str], batch: Batch | None = None) -> Known:

@@ -379,6 +379,11 @@ class Intake:
         self.subjects.append((receipt.seq, UNCLAIMED))
         self.count(receipt, self.letters.refuse(receipt, why, asked=receipt.topic in self.readers))
 
+    def answer(self, receipt: Receipt, status: int, body: Any) -> None:
+        """What a person who asked is told; it is committed with what was decided."""
+        self.world.answers.append((receipt.seq, status, body))
+        self.count(receipt, "applied" if status < 400 else "refused")
+
     def count(self, receipt: Receipt, outcome: str) -> None:
         """Conservation: every receipt ends as exactly one outcome."""
         self.world.batch.tally[(receipt.system, receipt.topic, outcome)] += 1

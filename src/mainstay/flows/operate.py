@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
 from mainstay.customers.words import theirs
 from mainstay.flows import buyers
-from mainstay.flows.ask import Ask
+from mainstay.flows.ask import Ask, reader
 from mainstay.flows.clerk import LetterRequest, Raw
 from mainstay.flows.intake import Intake
 from mainstay.model.events import AnyEvent, Erased, Freed, PauseSet
@@ -48,7 +47,7 @@ class Operators:
             ("operator/free", LetterRequest, self._free), ("operator/erase", EraseRequest, self._erase),
             ("operator/pause", PauseRequest, self._pause),
         ):  # fmt: skip
-            intake.readers[topic] = partial(_read, request)
+            intake.readers[topic] = reader(request)
             intake.handlers[topic] = run
 
     def _order(self, uid: str) -> OrderState | None:
@@ -67,11 +66,11 @@ class Operators:
         state = self._order(receipt.key)
         if state is None or not state.holds:
             detail = "nothing holds this order" if state else "no order has this id"
-            self._answer(receipt, 404, {"code": "not_found", "detail": detail})
+            self.intake.answer(receipt, 404, {"code": "not_found", "detail": detail})
             return
         freed = [Freed(reason=reason, by=ask.request.by, waived=True) for reason in state.holds]
         self.intake.turns.advance(state, receipt, freed)
-        self._answer(receipt, 200, {"order": state.uid, "status": state.status, "lifted": [one.reason for one in freed]})
+        self.intake.answer(receipt, 200, {"order": state.uid, "status": state.status, "lifted": [one.reason for one in freed]})
 
     def _pause(self, receipt: Receipt, ask: Ask) -> None:
         """Hold back what goes out to a system, of a flow, to a channel, of a SKU or an order; or let it go on."""
@@ -85,12 +84,14 @@ class Operators:
             self.world.load_skus([name])
             entity = self.world.item_of.get(name, 0)
         if kind in ("key", "sku") and not entity:
-            self._answer(receipt, 404, {"code": "not_found", "detail": f"no {'order' if kind == 'key' else 'product'} is called {name!r}"})
+            self.intake.answer(
+                receipt, 404, {"code": "not_found", "detail": f"no {'order' if kind == 'key' else 'product'} is called {name!r}"}
+            )
             return
         event = PauseSet(target=told.target, mode=told.mode, entity=entity, by=told.by, reason=told.reason)
         self.intake.apply.to_pause(0, event, receipt.at)
         self.world.log(receipt.at, "pause", 0, [event])
-        self._answer(receipt, 200, {"target": told.target, "mode": told.mode})
+        self.intake.answer(receipt, 200, {"target": told.target, "mode": told.mode})
 
     def _erase(self, receipt: Receipt, ask: Ask) -> None:
         """Delete a person's rows in the vault; the archives destroy the keys of their receipts when they see the event.
@@ -112,9 +113,9 @@ class Operators:
             event: AnyEvent = Erased(by=ask.request.by)
             world.counters["erased"] = world.log(receipt.at, "subject", subject, [event])
         if kept or found:
-            self._answer(receipt, 200, {"subjects": sorted(subjects), "messages": len(found), "status": "erased"})
+            self.intake.answer(receipt, 200, {"subjects": sorted(subjects), "messages": len(found), "status": "erased"})
         else:
-            self._answer(receipt, 404, {"code": "not_found", "detail": "no personal data is kept under this id or address"})
+            self.intake.answer(receipt, 404, {"code": "not_found", "detail": "no personal data is kept under this id or address"})
 
     def _subjects(self, who: str) -> set[int]:
         """The subjects of an order, a customer or an e-mail address."""
@@ -142,11 +143,3 @@ class Operators:
     def _theirs(self, seq: int, person: Person) -> bool:
         raw = self.raw("", seq)
         return raw is not None and theirs(raw.body, person)
-
-    def _answer(self, receipt: Receipt, status: int, body: Any) -> None:
-        self.world.answers.append((receipt.seq, status, body))
-        self.intake.count(receipt, "applied" if status < 400 else "refused")
-
-
-def _read(request: type[Struct], receipt: Receipt) -> Ask:
-    return Ask(msgspec.json.decode(receipt.body or b"{}", type=request), [], [])

@@ -10,13 +10,13 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
-from mainstay.model.events import JobBegan, JobStepped, Parked, decode
+from mainstay.flows.world import events_of
+from mainstay.model.events import JobBegan, JobStepped, Parked
 from mainstay.model.failures import CODES
 from mainstay.model.money import major
 from mainstay.model.outcome import TOPIC
 from mainstay.model.state import JobState, LetterState
 from mainstay.model.times import iso, micros
-from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
 LETTERS_MAX = 1_000_000  # that one question looks at
@@ -84,7 +84,13 @@ def cause(parked: Parked) -> str:
 
 def one(state: State, number: int) -> Letter | None:
     """A dead letter by its number."""
-    return next((Letter(id_, at, held_as, _state(body)) for id_, held_as, at, *_, body in state.load("load_letters", [number])), None)
+    return next((letter_of(row) for row in state.load("load_letters", [number])), None)
+
+
+def letter_of(row: tuple[Any, ...]) -> Letter:
+    """A row of the store."""
+    number, at, held_as, *_, body = row
+    return Letter(number, at, held_as, _state(body))
 
 
 def wanted(state: State, query: Wanted) -> Iterator[Letter]:
@@ -100,9 +106,10 @@ def _meant(letter: Letter, query: Wanted) -> bool:
     said = letter.state
     exact = (
         (query.code, said.code), (query.system, said.system), (query.topic, said.topic), (query.owner, letter.owner),
-        (query.queue, letter.queue), (query.text, query.text if query.text.lower() in said.why.lower() else ""),
+        (query.queue, letter.queue),
     )  # fmt: skip
-    return all(not asked or asked == found for asked, found in exact) and (not query.cause or letter.cause.startswith(query.cause))
+    equal = all(not asked or asked == found for asked, found in exact)
+    return equal and query.text.lower() in said.why.lower() and (not query.cause or letter.cause.startswith(query.cause))
 
 
 def shown(letter: Letter) -> dict[str, Any]:
@@ -153,7 +160,7 @@ def job(state: State, number: int) -> dict[str, Any] | None:
     found = state.load("load_jobs", [number])
     if not found:
         return None
-    events = [event for *_, body in state.rows("events_of", (number,)) for event in decode(unpack(body))]
+    events = events_of(state, number)
     letters = next(event.letters for event in events if isinstance(event, JobBegan))
     results = [result for event in events if isinstance(event, JobStepped) for result in event.results]
     told = [{"letter": letter, "done": done, "detail": detail} for letter, done, detail in results]

@@ -99,7 +99,7 @@ def replay(live: State, rebuilt: State, shop: Shop) -> int:
                 raise Unreadable(f"event {seq} ({kind} {entity}): its bytes cannot be read: {why or type(why).__name__}") from why
             except Exception as why:  # bytes that can be read and make no sense, or a bug: the row tells which
                 raise Unreadable(f"event {seq} ({kind} {entity}): it cannot be folded: {bug_of(why).why}") from why
-            world.batch.events.append((seq, at, kind, entity, body))
+            world.batch.log(seq, at, kind, entity, body)
             after = seq
         world.commit(page[-1][1])
     clock = live.counters().get("clock", 0)

@@ -10,12 +10,11 @@ import msgspec
 from mainstay.flows import journey
 from mainstay.flows.intake import Intake
 from mainstay.flows.shop import Shop
+from mainstay.flows.statements import Statement
 from mainstay.flows.world import World
 from mainstay.model.commands import AnyCommand
 from mainstay.model.events import Parked
 from mainstay.model.failures import Reject
-from mainstay.model.seen import Said
-from mainstay.model.state import OrderState
 from mainstay.storage.inbox import Receipt
 from mainstay.storage.packing import unpack
 from mainstay.storage.rehearsed import Rehearsed
@@ -23,32 +22,36 @@ from mainstay.storage.rehearsed import Rehearsed
 _command = msgspec.json.Decoder(AnyCommand).decode
 
 
-def documents(shop: Shop, system: str, topic: str, body: bytes) -> list[dict[str, Any]]:
-    """The statements that a message makes, in canonical words. Raises Reject."""
-    translate = shop.translate.get(system)
-    if translate is None:
-        raise Reject(f"no system is called {system!r}", "unknown_topic")
-    said: list[Said] = translate(topic, body)
-    return [msgspec.to_builtins(one.event) for one in said]
-
-
 def repair(store: Rehearsed, shop: Shop, parked: Parked, before: bytes | None, after: bytes, at: int) -> dict[str, Any]:
     """What a repaired message says, what it said before or why that could not be read, and what would follow from it. Raises Reject."""
-    try:
-        old: Any = documents(shop, parked.system, parked.topic, before) if before is not None else []
-        why = ""
-    except Reject as reject:
-        old, why = [], f"{reject.code}: {reject.why}"
-    new = documents(shop, parked.system, parked.topic, after)
     intake = Intake(World(store), shop)
+
+    def read(body: bytes) -> Any:
+        return intake.translate(Receipt(parked.receipt, at, parked.system, parked.topic, parked.key, body))
+
+    old, new = read(before) if before is not None else [], read(after)
+    if isinstance(new, Reject):
+        raise new
     done = intake.again(Receipt(parked.receipt, at, parked.system, parked.topic, parked.key, after), park=False)
-    orders = {number: intake.world.orders[number] for number in intake.world.changed_orders}
-    intake.world.commit(at)
-    return {"said_before": old, "refused_before": why, "says": new, "ended": done.detail, **consequences(store, orders)}
+    said = {
+        "said_before": [] if isinstance(old, Reject) else _documents(old),
+        "refused_before": f"{old.code}: {old.why}" if isinstance(old, Reject) else "",
+        "says": _documents(new),
+        "ended": done.detail,
+    }
+    return {**said, **consequences(store, intake.world, at)}
 
 
-def consequences(store: Rehearsed, orders: dict[int, OrderState]) -> dict[str, Any]:
-    """What a rehearsal would have changed and told: orders before and after, commands to systems, levels, dead letters, proposals."""
+def _documents(said: list[Statement]) -> list[dict[str, Any]]:
+    """Statements in canonical words."""
+    return [msgspec.to_builtins(one.said) for one in said]
+
+
+def consequences(store: Rehearsed, world: World, at: int) -> dict[str, Any]:
+    """What a rehearsal that ends here would have changed and told: orders before and after, commands to systems, levels, dead letters,
+    proposals."""
+    orders = {number: world.orders[number] for number in world.changed_orders}
+    world.commit(at)
     commands = [_command(unpack(row[-1])) for batch in store.batches for row in batch.intents]
     owners = [row[2] for batch in store.batches for row in batch.intents]
     return {

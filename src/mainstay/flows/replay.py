@@ -6,6 +6,9 @@ stays as it is, so that nothing goes out but what changed. Counts, products and 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
@@ -14,19 +17,21 @@ from msgspec.structs import replace
 from mainstay.flows.intake import ON_ORDERS, Intake
 from mainstay.flows.queue import Name, Reason, Word
 from mainstay.flows.statements import Statement
+from mainstay.flows.world import events_of
 from mainstay.landscape import MAINSTAY
-from mainstay.model.events import Heard, decode
+from mainstay.model.events import Heard
 from mainstay.model.failures import Reject
 from mainstay.model.times import micros
 from mainstay.orders import decide as orders
 from mainstay.storage.inbox import Receipt
-from mainstay.storage.packing import unpack
+from mainstay.storage.receipts import between
 
 RECEIPTS_MAX = 100_000  # messages of one replay
 FOR_EVER = 1 << 62
 ASKED = ("api/", "operator/")
 How = Literal["same", "superseded", "corrected", "taken", "refused"]
 CHANGED: tuple[How, ...] = ("corrected", "taken", "superseded")
+UNCHANGED: tuple[How, ...] = ("same", "superseded")  # nothing follows from it
 
 
 class Replayed(NamedTuple):
@@ -72,6 +77,14 @@ class ReplayRequest(Struct, frozen=True, forbid_unknown_fields=True):
     reason: Reason = ""
 
 
+def meant(data: Path, span: Span) -> Iterator[Receipt]:
+    """The old messages of a span. Raises Reject `out_of_range` where there are too many of them."""
+    found = (one for one in between(data, span.from_us(), span.until_us()) if span.holds(one))
+    yield from islice(found, RECEIPTS_MAX)
+    if next(found, None) is not None:
+        raise Reject(f"more than {RECEIPTS_MAX} messages are meant; name a shorter interval, a system or a topic", "out_of_range")
+
+
 def replay(intake: Intake, old: Receipt, at: int) -> Replayed:
     """Read an old message again and take what is different of it."""
     found = intake.translate(old)
@@ -114,11 +127,9 @@ def _one(intake: Intake, one: Statement) -> How:
 
 def _heard(intake: Intake, number: int, receipt: int, said: Any) -> Any:
     """What was heard of this object from this very receipt, the last time that it was taken."""
-    rows = intake.world.store.rows("events_of", (number,))
-    events = [event for *_, body in rows for event in decode(unpack(body))]
     then = [
         event.said
-        for event in events
+        for event in events_of(intake.world.store, number)
         if isinstance(event, Heard) and event.receipt == receipt and type(event.said) is type(said) and event.said.external == said.external
     ]
     return then[-1] if then else None

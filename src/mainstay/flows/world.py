@@ -47,6 +47,11 @@ def level_of(row: tuple[Any, ...]) -> Level:
     return Level(number, on_hand, allocated, reserved, in_transit, damaged, safety, deficit, unbooked, counted_at, when, moves)
 
 
+def events_of(store: State, number: int) -> list[AnyEvent]:
+    """What the log says of an entity, in its order. Not of a reservation, whose rows it shares with others."""
+    return [event for *_, body in store.rows("events_of", (number,)) for event in decode(unpack(body))]
+
+
 class World:
     """State in memory over the store. The core is the only writer, so what it holds stays true between batches."""
 
@@ -129,7 +134,7 @@ class World:
         if self.reserved:
             self._log_reserved()
         seq = self.number("event")
-        self.batch.events.append((seq, at, kind, entity, pack(_encode(events))))
+        self.batch.log(seq, at, kind, entity, pack(_encode(events)))
         return seq
 
     def log_reservation(self, number: int, event: Reserved | Refused) -> None:
@@ -139,7 +144,7 @@ class World:
 
     def _log_reserved(self) -> None:
         first, event = self.reserved[0]
-        self.batch.events.append((self.counters["event"], event.at, "reservations", first, pack(_encode(self.reserved))))
+        self.batch.log(self.counters["event"], event.at, "reservations", first, pack(_encode(self.reserved)))
         self.reserved = []
 
     def timer(self, due: int, kind: str, entity: int) -> None:
@@ -212,6 +217,11 @@ class World:
         if not rows:
             raise KeyError(number)
         return msgspec.json.decode(rows[-1][2], type=JobState)
+
+    def letter(self, number: int) -> tuple[Any, ...] | None:
+        """A dead letter's row (number, when, status, code, owner, about, body), also within the batch that changes it."""
+        rows = [row for row in self.batch.letters if row[0] == number] or self.store.load("load_letters", [number])
+        return rows[-1] if rows else None
 
     # --- what is not there yet is made -------------------------------------------------------------------------------
     def item(self, sku: str, at: int) -> int:

@@ -22,7 +22,7 @@ class Batch:
     """The rows that one commit writes. Names are those of the tables."""
 
     def __init__(self) -> None:
-        self.events: list[tuple[int, int, str, int, bytes]] = []
+        self.events: list[tuple[int, int, str, int, bytes, int]] = []
         self.words: list[tuple[int, str]] = []
         self.xrefs: list[tuple[int, int | str, int]] = []
         self.orders: list[tuple[int, str, int, int, int, int, bytes]] = []
@@ -52,6 +52,10 @@ class Batch:
         self.handled: list[tuple[int, str, bytes]] = []
         self.tally: Counter[tuple[str, str, str]] = Counter()
         self.counters: dict[str, int] = {}
+
+    def log(self, seq: int, at: int, kind: str, entity: int, body: bytes) -> None:
+        """A row of the log, with the checksum of its columns; the body bears its own."""
+        self.events.append((seq, at, kind, entity, body, head_of(seq, at, kind, entity)))
 
 
 _WRITES: tuple[tuple[str, str], ...] = (  # (rows of the batch, statement), in the order in which they are written
@@ -180,7 +184,7 @@ class State:
         connection.execute("BEGIN IMMEDIATE")
         try:
             for name, statement in _WRITES:
-                new = getattr(batch, name) if name != "events" else [(*row, head_of(*row[:4])) for row in batch.events]
+                new = getattr(batch, name)
                 if new:
                     connection.executemany(SQL[statement], new)
                     written[name] += len(new)

@@ -74,7 +74,7 @@ def _ours(place: Path, bodies: list[bytes], ids: list[str], facts: dict[str, Any
             number += 1
             known[key] = number
             mark = fingerprint("shop", "orders/create", event)
-            batch.events.append((number, number, "order", number, encode([Heard(system="shop", said=said, mark=mark)])))
+            batch.log(number, number, "order", number, encode([Heard(system="shop", said=said, mark=mark)]))
             batch.xrefs.append((*key, number))
         state.write(batch)
     rate = len(doubled) / (time.perf_counter() - started)

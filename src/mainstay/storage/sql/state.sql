@@ -178,7 +178,7 @@ DELETE FROM early WHERE n = ?;
 
 -- name: load_letters
 -- Dead letters by number.
-SELECT id, status, at, code, owner, about, body FROM letter WHERE id IN (SELECT value FROM numbers(?));
+SELECT id, at, status, code, owner, about, body FROM letter WHERE id IN (SELECT value FROM numbers(?));
 
 -- name: save_letter
 -- A dead letter as it now stands.
