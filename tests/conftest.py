@@ -22,8 +22,6 @@ def shared() -> Path:
 
 
 # --- what the proofs measured ------------------------------------------------------------------------------------------
-FIGURES = pytest.StashKey[list[tuple[str, str, float, str]]]()
-SPENT = pytest.StashKey[dict[str, float]]()
 GROUPS = {  # of the proofs: what it is called, its budget in minutes on two cores (DESIGN 7), the tests
     "drawn histories": (3, ("tests/sim/test_sim.py::test_a_thousand",)),
     "power cuts, I/O errors, kills": (3, ("tests/crash",)),
@@ -33,26 +31,22 @@ GROUPS = {  # of the proofs: what it is called, its budget in minutes on two cor
 }
 
 
-def pytest_configure(config):
-    config.stash[FIGURES], config.stash[SPENT] = [], dict.fromkeys(GROUPS, 0.0)
-    SPENDING.append(config.stash[SPENT])
-
-
-SPENDING: list[dict[str, float]] = []
+FIGURES: list[tuple[str, str, float, str]] = []  # of this process: the proofs run one after the other
+SPENT = dict.fromkeys(GROUPS, 0.0)  # seconds
 
 
 def pytest_runtest_logreport(report):
     group = next(name for name, (_, places) in GROUPS.items() if report.nodeid.startswith(places) or name == "everything else")
-    SPENDING[-1][group] += report.duration
+    SPENT[group] += report.duration
 
 
 @pytest.fixture
-def figure(request) -> Callable[[str, str, str], None]:
+def figure() -> Callable[[str, str, str], None]:
     """Notes a figure of a proof: what was tried, what came of it, and the command that does it again."""
     started = time.monotonic()
 
     def note(what: str, found: str, again: str) -> None:
-        request.config.stash[FIGURES].append((what, found, time.monotonic() - started, again))
+        FIGURES.append((what, found, time.monotonic() - started, again))
 
     return note
 
@@ -60,7 +54,7 @@ def figure(request) -> Callable[[str, str, str], None]:
 def pytest_sessionfinish(session, exitstatus):
     path = os.environ.get("PROOFS", "")  # the page that is written when all of them hold
     if path and exitstatus == 0:
-        Path(path).write_text(_page(session.config.stash[FIGURES], session.config.stash[SPENT]))
+        Path(path).write_text(_page(FIGURES, SPENT))
 
 
 def _page(figures, spent):

@@ -179,9 +179,9 @@ class Levels:
 
     def _pick(self, now: int) -> list[int]:
         """What to tell next: one item, or many at once where that is worth a bulk call."""
-        free = [
-            item for item, change in self.dirty.items() if change.due <= now and item not in self.busy and not self.held(item, change.at)
-        ]
+        free = [item for item, change in self.dirty.items() if change.due <= now and item not in self.busy]
+        if self.pauses.holding:
+            free = [item for item in free if not self.held(item, self.dirty[item].at)]
         batch = free[: self.sink.batch_max if len(free) >= self.sink.bulk_from else 1]
         for item in batch:
             self.busy[item] = self.dirty.pop(item)

@@ -57,6 +57,11 @@ class Pauses:
         self.resumed_at = 0  # when something last went on: nothing gives up for having been held
         self.refresh(0)
 
+    @property
+    def holding(self) -> bool:
+        """Is anything held at all? Asked first where there is much to ask about."""
+        return bool(self._now)
+
     def refresh(self, now: int) -> bool:
         """Look at what is held now; True where that has changed."""
         found = []
@@ -72,8 +77,6 @@ class Pauses:
 
     def of_command(self, system: str, command: str, entity: int, at: int) -> str:
         """What holds an effect that was decided at `at`; empty where nothing does."""
-        if not self._now:
-            return ""
         obj, _ = TELLS.get(command, ("", ""))
         for one in self._now:
             if one.drains and at <= one.at:
