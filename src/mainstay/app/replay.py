@@ -11,6 +11,7 @@ from mainstay.flows.intake import Intake
 from mainstay.flows.replay import UNCHANGED, Span, meant, replay
 from mainstay.flows.world import World
 from mainstay.model.times import iso
+from mainstay.storage.receipts import between
 from mainstay.storage.rehearsed import Rehearsed
 
 
@@ -21,7 +22,7 @@ def rehearsed(house: build.House, span: Span) -> dict[str, Any]:
         intake, at = Intake(World(store), build.shop(house)), build.clock()
         ended: Counter[str] = Counter(dict.fromkeys(("same", "superseded", "corrected", "taken", "refused"), 0))
         differ = []
-        for receipt in meant(house.data, span):
+        for receipt in meant(span, between(house.data, span.from_us(), span.until_us())):
             how, detail = replay(intake, receipt, at)
             ended[how] += 1
             if how not in UNCHANGED:

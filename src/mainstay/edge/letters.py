@@ -15,10 +15,11 @@ from mainstay.edge.whose import with_runbooks
 from mainstay.flows import journey, queue
 from mainstay.flows.clerk import JobRequest, LetterRequest, RepairRequest, ReplayOrder
 from mainstay.flows.queue import Wanted
-from mainstay.flows.replay import ReplayRequest, meant
+from mainstay.flows.replay import ReplayRequest, Span, meant
 from mainstay.landscape import Duties
 from mainstay.model.failures import Reject
 from mainstay.storage.inbox import InboxReader
+from mainstay.storage.receipts import between
 from mainstay.storage.state import State
 
 SHOWN_MAX = 200  # letters of one answer, the newest
@@ -118,7 +119,7 @@ class Letters:
 
     async def begin_replay(self, request: Request, who: str, body: ReplayRequest) -> tuple[int, bytes]:
         try:
-            found = await self.aside(lambda state, _: [one.seq for one in meant(state.path.parent, body.span)])
+            found = await self.aside(lambda state, _: _numbers(state, body.span))
         except Reject as why:
             raise Problem(422, why.code, why.why) from None
         if not found:
@@ -131,6 +132,11 @@ class Letters:
 
     async def _act(self, request: Request, who: str, body: LetterRequest | RepairRequest, action: str) -> tuple[int, bytes]:
         return await self.decided(who, f"operator/{action}", str(_number(request, "dead letter")), msgspec.json.encode(body))
+
+
+def _numbers(state: State, span: Span) -> list[int]:
+    """The numbers of the messages that are meant. Raises Reject where there are too many of them."""
+    return [one.seq for one in meant(span, between(state.path.parent, span.from_us(), span.until_us()))]
 
 
 def _reasoned(action: str, reason: str) -> None:

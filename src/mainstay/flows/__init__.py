@@ -14,7 +14,7 @@ FACE = (
     "propagate.Propagate", "propagate.shelves_of",
     "queue.Wanted", "queue.causes", "queue.job", "queue.jobs", "queue.one", "queue.wanted",
     "rebuild.CONSERVED", "rebuild.COUNTED", "rebuild.compare", "rebuild.verify",
-    "clerk.ReplayOrder", "replay.RECEIPTS_MAX", "replay.ReplayRequest", "replay.Span", "replay.replay",
+    "clerk.ReplayOrder", "replay.ReplayRequest", "replay.Span", "replay.UNCHANGED", "replay.meant", "replay.replay",
     "rehearse.consequences", "rehearse.edited", "rehearse.repair",
     "shop.Shop",
     "tell.FILED", "tell.STATEMENTS_MAX", "tell.Tell", "tell.TellAnswer", "tell.TellRequest", "tell.refuse_unfit", "tell.statements_of",

@@ -6,9 +6,8 @@ stays as it is, so that nothing goes out but what changed. Counts, products and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
@@ -24,7 +23,6 @@ from mainstay.model.failures import Reject
 from mainstay.model.times import micros
 from mainstay.orders import decide as orders
 from mainstay.storage.inbox import Receipt
-from mainstay.storage.receipts import between
 
 RECEIPTS_MAX = 100_000  # messages of one replay
 FOR_EVER = 1 << 62
@@ -77,9 +75,9 @@ class ReplayRequest(Struct, frozen=True, forbid_unknown_fields=True):
     reason: Reason = ""
 
 
-def meant(data: Path, span: Span) -> Iterator[Receipt]:
-    """The old messages of a span. Raises Reject `out_of_range` where there are too many of them."""
-    found = (one for one in between(data, span.from_us(), span.until_us()) if span.holds(one))
+def meant(span: Span, receipts: Iterable[Receipt]) -> Iterator[Receipt]:
+    """Those of an interval's receipts that are meant. Raises Reject `out_of_range` where there are too many of them."""
+    found = (one for one in receipts if span.holds(one))
     yield from islice(found, RECEIPTS_MAX)
     if next(found, None) is not None:
         raise Reject(f"more than {RECEIPTS_MAX} messages are meant; name a shorter interval, a system or a topic", "out_of_range")
