@@ -11,11 +11,14 @@ import random
 import msgspec
 import pytest
 
-from mainstay.app.simulate import fittings
+from mainstay.app.simulate import VARIANTS, fittings
+from mainstay.flows import ask
 from mainstay.flows.intake import Intake
 from mainstay.flows.rebuild import verify
 from mainstay.flows.world import World
 from mainstay.model.outcome import TOPIC
+from mainstay.orders import decide
+from mainstay.proof.sim import run
 from mainstay.proof.sim.acts import Act, Swarm
 from mainstay.proof.sim.story import play
 from mainstay.storage.database import rows
@@ -96,3 +99,21 @@ def test_what_systems_said_ends_in_one_state_in_any_legal_order(tmp_path, story)
         state.close()
     assert len(ends) == 1, "\n".join(f"{numbers}: {end}" for end, numbers in ends.items())
     assert verify(tmp_path / "1.db", tmp_path / "rebuilt.db", fittings(LANDSCAPE).shop).identical
+
+
+# --- in drawn histories ------------------------------------------------------------------------------------------------
+def proved(seed, place):
+    """A drawn history that is told once more in another order of arrival, as every 50th is."""
+    drawn = run.swarm(seed, tuple(VARIANTS))
+    return play(drawn, fittings(drawn.landscape), place, prove=True)
+
+
+def test_messages_do_come_elsewhere_in_drawn_histories(tmp_path):
+    ending = proved(3, tmp_path)
+    assert not ending.broken and ending.moved > 20
+
+
+def test_it_is_noticed_where_an_older_word_counts(tmp_path, monkeypatch):
+    for room in (decide, ask):
+        monkeypatch.setattr(room, "newer", lambda *_: True)
+    assert proved(5, tmp_path).broken.startswith("another order of arrival")

@@ -68,6 +68,7 @@ def many_seeds(count: int, scenario: str, *, quiet: bool, power: bool = False) -
         found = run.report(endings, lambda _ending: bar.advance(task))
     text = [f"{found['seeds']} seeds in {found['seconds']} s, {found['commits_checked']} commits checked, {len(found['failed'])} failed"]
     text += [f"power cuts: {found['power_cuts']}"] if power else []
+    text += [f"in another order of arrival: {found['came_in_another_order']} messages, which made no difference"]
     text += [f"faults: {', '.join(f'{name} {times}' for name, times in found['faults'].items())}"]
     failed = list(found["failed"].items())[:SHOWN_MAX]
     text += [f"replay: mainstay sim --seed {seed}{_named(scenario, power)}   {broken}" for seed, broken in failed]

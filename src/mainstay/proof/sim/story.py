@@ -23,6 +23,7 @@ from mainstay.proof.history import CURRENCY, Product, Story
 from mainstay.proof.play import Cast
 from mainstay.proof.sim.acts import EVENTS, Swarm
 from mainstay.proof.sim.again import differs
+from mainstay.proof.sim.arrival import rearranged
 from mainstay.proof.sim.clockwork import Clockwork
 from mainstay.proof.sim.machine import Fittings, Machine, owned
 from mainstay.proof.sim.reads import misread
@@ -69,6 +70,7 @@ class Ending(Struct):
     played: Counter[str] = field(default_factory=Counter)
     figures: dict[str, Any] = field(default_factory=dict)
     cuts: int = 0  # of the power
+    moved: int = 0  # messages that came elsewhere in another order of arrival, without making a difference
     log: str = ""  # a digest of every event, in order: the same seed gives the same one
 
 
@@ -97,7 +99,7 @@ def play(
         asyncio.set_event_loop(None)
     ending.commits, ending.played = stage.machine.commits, stage.troupe.played
     ending.fired = sum((twin.fired for twin in stage.wires.twins.values()), stage.wires.fired)
-    ending.figures, ending.log, ending.cuts = stage.figures, stage.log, disk.cuts if disk else 0
+    ending.figures, ending.log, ending.moved, ending.cuts = stage.figures, stage.log, stage.moved, disk.cuts if disk else 0
     return ending
 
 
@@ -115,6 +117,7 @@ class Stage:
         self.trouble = trouble(self.machine, disk, random.Random(swarm.seed + 4)) if disk else None
         self.troupe = Troupe(self.cast, self.wires, self.clock, tuple(swarm.stock), lambda: self.machine)
         self.figures: dict[str, Any] = {}
+        self.moved = 0
         self.log = ""
         self.wrong: BaseException | None = None
         self.wires.deliver = self.machine.hook
@@ -247,6 +250,7 @@ class Stage:
                 raise Broken(f"the log does not give the state: {verdict.differences[:3]}")
             if not self.machine.disk:  # where it fails, nobody can say which batches were kept
                 self._batches_do_not_matter()
+                self._order_of_arrival_does_not_matter()
 
     def _jobs_are_done(self) -> None:
         """What people asked for at once was done to its end; and messages that are read again with the same mapping say the same."""
@@ -265,6 +269,18 @@ class Stage:
         other.close()
         if difference:
             raise Broken(f"other batches give another state: {difference}")
+
+    def _order_of_arrival_does_not_matter(self) -> None:
+        stores = State(self.place / "came.db"), State(self.place / "otherwise.db")
+        for store in stores:
+            store.connection.pragma("synchronous", "off")
+        found = rearranged(self.machine.taken, self.machine.core, stores, random.Random(self.swarm.seed + 5))
+        wrong = [rule for rule, sql in INVARIANTS.items() if rows(stores[1].connection, sql)]
+        for store in stores:
+            store.close()
+        if wrong or found.difference:
+            raise Broken(f"another order of arrival is not the same: {wrong[0] if wrong else found.difference}")
+        self.moved = found.moved if found.compared else 0
 
 
 def _hardly_read(fittings: Fittings) -> Fittings:
