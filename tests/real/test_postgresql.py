@@ -36,12 +36,12 @@ SAMPLE: Mapping[str, Any] = {
 NAMES = ("sku", "text", "name", "ext")  # which no two rows share
 OTHERWISE = {  # of a column in one table
     ("reservation", "status"): "reserved", ("attempt", "status"): "waiting", ("letter", "status"): "open", ("mark", "value"): "7",
-    ("job", "status"): "running", ("pause", "mode"): "paused", ("message", "status"): "waiting",
+    ("job", "status"): "running", ("drift", "status"): "open", ("pause", "mode"): "paused", ("message", "status"): "waiting",
     ("seal", "key"): b"k", ("event", "kind"): "subject",
 }  # fmt: skip
 BOUND: Mapping[str, list[list[Any]]] = {  # of reads: what is asked for, where it is not a number or a list of numbers
     "find_xrefs": [['[[1, "e1"], [1, "e3"]]']], "find_early": [['[[1, "e1"]]']], "find_items": [['["A1", "A2"]']], "mark": [["sale1"]],
-    "marks": [["s", "s"]],
+    "marks": [["s", "s"]], "one_shape": [["shop", "t"]],
     "drop_marks": [["sale2", "sale2"]], "letters_as": [["open", 9]], "find_recent_xref": [[1, "e1"]], "drop_timer": [[1, "order", 1]],
     "handled_from": [[0, "inbox", 9]], "break_seals": [[b"", 1]], "blank_people": [[b"", 2]],
     "claim_and_break_seal": [[1, b"", 1]], "drop_alert": [["a1"]], "drop_handled": [[0, "inbox"]],

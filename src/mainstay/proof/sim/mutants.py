@@ -237,7 +237,7 @@ class Mutant(Struct, frozen=True):
 
 
 MUTANTS: dict[str, Mutant] = {
-    "lose-acknowledged": Mutant("a receipt is acknowledged and not kept", Inbox, "add", _tenth_lost, "acknowledged is kept"),
+    "lose-acknowledged": Mutant("a receipt is acknowledged and not kept", Inbox, "add", _tenth_lost, ""),
     "lose-polled": Mutant("a page's cursor is kept and its rows are not", Outcomes, "documents", _cursor_first, ""),
     "promise-one-more": Mutant("one unit more is promised than there is", stock, "free", _oversold, "nothing in us breaks"),
     "release-twice": Mutant("a reservation's units come back twice", Apply, "to_reservation", _twice, "sum of the reservations"),
