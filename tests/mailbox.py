@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,9 +19,11 @@ from mainstay.model.secrets import Secret
 
 
 class Mailbox:
-    """An SMTP server (RFC 5321: EHLO, AUTH PLAIN, MAIL, RCPT, DATA, RSET, QUIT). `refuse` answers a verb otherwise: {"RCPT": "550 no"}."""
+    """An SMTP server (RFC 5321: EHLO, AUTH PLAIN, MAIL, RCPT, DATA, RSET, QUIT; with a certificate STARTTLS, RFC 3207). `refuse` answers
+    a verb otherwise: {"RCPT": "550 no"}."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: ssl.SSLContext | None = None) -> None:
+        self.certificate = certificate
         self.mails: list[EmailMessage] = []
         self.refuse: dict[str, str] = {}
         self.logins: list[str] = []
@@ -35,8 +38,15 @@ class Mailbox:
             verb = line.split()[0].upper().rstrip(":")
             if verb in self.refuse:
                 say(self.refuse[verb])
+            elif verb == "STARTTLS":
+                say("220 go on")
+                await writer.drain()
+                assert self.certificate is not None
+                await writer.start_tls(self.certificate)
             elif verb == "EHLO":
                 say("250-mailbox")
+                if self.certificate is not None and writer.get_extra_info("ssl_object") is None:
+                    say("250-STARTTLS")
                 say("250 AUTH PLAIN")
             elif verb == "AUTH":
                 self.logins.append(line.split()[-1])
@@ -63,12 +73,12 @@ class Mailbox:
 
 
 @contextmanager
-def mailbox() -> Iterator[Mailbox]:
-    """A mail server in a thread of its own."""
-    box, loop, ready = Mailbox(), asyncio.new_event_loop(), threading.Event()
+def mailbox(certificate: ssl.SSLContext | None = None, *, tls: bool = False) -> Iterator[Mailbox]:
+    """A mail server in a thread of its own; `tls`: it speaks nothing else from the first byte."""
+    box, loop, ready = Mailbox(certificate), asyncio.new_event_loop(), threading.Event()
 
     async def run() -> None:
-        server = await asyncio.start_server(box.serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(box.serve, "127.0.0.1", 0, ssl=certificate if tls else None)
         box.port = server.sockets[0].getsockname()[1]
         ready.set()
 

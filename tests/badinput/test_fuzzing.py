@@ -27,9 +27,9 @@ def test_what_is_known_is_read_or_refused(target):
     known = list(seeds(target))
     assert known
     for data in known:
-        began = time.monotonic()
+        began = time.thread_time()  # not the machine's, which may be busy with others
         run(data)
-        assert time.monotonic() - began < SLOW_S, data[:200]
+        assert time.thread_time() - began < SLOW_S, data[:200]
 
 
 def test_what_was_found_belongs_to_a_target():

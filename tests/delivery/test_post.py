@@ -3,6 +3,8 @@
 import asyncio
 import json
 import random
+import ssl
+import subprocess
 from contextlib import suppress
 
 import pytest
@@ -130,6 +132,31 @@ def test_a_server_that_speaks_no_tls_gets_no_mail(box, clock):
     with pytest.raises(Retry, match=r"STARTTLS|cannot be reached"):
         sent(message(clock), mail(box, tls="starttls", user="mainstay", password=Secret("canary")), clock)
     assert box.mails == [] and box.logins == []
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate for 127.0.0.1 that nobody has signed but itself, and its file."""
+    folder = tmp_path_factory.mktemp("certificate")
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    made = ["-keyout", folder / "key.pem", "-out", folder / "cert.pem", "-days", "2"]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *names, *made], check=True, capture_output=True)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return context, folder / "cert.pem"
+
+
+@pytest.mark.parametrize("tls", ["starttls", "tls"])
+def test_a_mail_and_the_password_go_privately_to_a_server_that_is_known(certificate, monkeypatch, clock, tls):
+    context, file = certificate
+    with mailbox(context, tls=tls == "tls") as box:
+        way = mail(box, tls=tls, user="mainstay", password=Secret("canary"))
+        with pytest.raises(Retry, match="SSLCertVerificationError"):  # nobody vouches for it
+            sent(message(clock), way, clock)
+        assert box.mails == [] and box.logins == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))  # as a machine's own list would have it
+        sent(message(clock), way, clock)
+        assert len(box.mails) == len(box.logins) == 1
 
 
 def test_a_webhook_is_signed_and_can_be_told_apart_when_it_comes_again(pager, clock):

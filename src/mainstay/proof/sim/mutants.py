@@ -129,6 +129,15 @@ def _taken_for_over(right: Any) -> Any:
     return later
 
 
+def _never_sent(right: Any) -> Any:
+    """What an earlier process may have sent is taken for never sent."""
+
+    def add(self: Lanes, *intent: Any, restarted: bool) -> None:
+        right(self, *intent, restarted=False)
+
+    return add
+
+
 def _books_once(right: Any) -> Any:
     """What changes after the first posting is not posted."""
 
@@ -254,6 +263,14 @@ MUTANTS: dict[str, Mutant] = {
         "_later",
         _taken_for_over,
         "",
+    ),
+    "forget-the-crash": Mutant(
+        "after a crash an effect is made that may have been made, and nobody looks",
+        Lanes,
+        "add",
+        _never_sent,
+        "",
+        scenario="crashes",
     ),
     "post-once": Mutant(
         "the ledger is not corrected when an order changes",

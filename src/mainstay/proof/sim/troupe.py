@@ -23,6 +23,7 @@ BUYER = {
 TRIES_MAX = 12
 RETRIES_MAX = 4
 OUTAGE_S_MAX = 400
+CRASH_S_MAX = 120.0  # so long a crash waits for the call in which it is to come
 CLOCK_S_MAX = 600
 
 
@@ -63,8 +64,8 @@ class Troupe:
     def _total(self, lines: list[tuple[str, int]]) -> int:
         return sum(self.price[sku] * units for sku, units in lines)
 
-    def shop_buys(self, dice: random.Random) -> bool:
-        lines, shipping, buyer = self._lines(dice), dice.choice((0, 500)), BUYER | {"street": f"Rua {dice.randrange(99)}"}
+    def shop_buys(self, dice: random.Random, lines: list[tuple[str, int]] | None = None) -> bool:
+        lines, shipping, buyer = lines or self._lines(dice), dice.choice((0, 500)), BUYER | {"street": f"Rua {dice.randrange(99)}"}
         if any(self.cast.shop.available(sku) < units for sku, units in lines):
             return False
         if dice.random() < 0.1:  # a transfer that never comes
@@ -78,8 +79,8 @@ class Troupe:
         )
         return True
 
-    def amazon_buys(self, dice: random.Random) -> bool:
-        lines = self._lines(dice)
+    def amazon_buys(self, dice: random.Random, lines: list[tuple[str, int]] | None = None) -> bool:
+        lines = lines or self._lines(dice)
         tax = self._total(lines) // 20 if dice.random() < 0.7 else 0
         return self.cast.amazon.place_order(lines, now=self.clock(), buyer=BUYER, currency=CURRENCY, tax_minor=tax) is not None
 
@@ -88,6 +89,13 @@ class Troupe:
 
     async def till_sells(self, dice: random.Random) -> None:
         await self._ask_first("till", self._lines(dice)[:1], dice)
+
+    async def all_want_one(self, dice: random.Random) -> None:
+        """At one moment a buyer of each channel wants a unit of the same item."""
+        lines = [(dice.choice(self.skus), 1)]
+        self.shop_buys(dice, lines)
+        self.amazon_buys(dice, lines)
+        await asyncio.gather(*(self._ask_first(channel, lines, dice) for channel in ("till", "webshop")))
 
     async def abandons(self, dice: random.Random) -> bool:
         """A cart is reserved and then given back, or just left to expire."""
@@ -182,6 +190,10 @@ class Troupe:
         shop.refund(number, now=self.clock(), amount_minor=amount, lines=[(line["sku"], some)], restock=restock)
         return True
 
+    def exchange(self, dice: random.Random) -> bool:
+        """Units come back, and their buyer orders something else for them: to the shop it is another order."""
+        return self.goods_come_back(dice) and self.shop_buys(dice)
+
     def goodwill(self, dice: random.Random) -> bool:
         """Somebody gives a part of a payment back in the provider's own dashboard; no channel hears of it."""
         payments = self.cast.payments
@@ -233,7 +245,11 @@ class Troupe:
     # --- what breaks, and who repairs --------------------------------------------------------------------------------
     async def crash(self, dice: random.Random) -> bool:
         machine = self.machine()
-        if not machine.up or machine.disk:  # where the power is cut, that is crash enough
+        if machine.disk:  # where the power is cut, that is crash enough
+            return False
+        if dice.random() < 0.5:  # of two crashes one comes when it must not
+            self.wires.fired["crash in a call"] += await self.wires.done(CRASH_S_MAX)
+        if not machine.up:
             return False
         machine.crash()
         self.wires.fired["crash"] += 1
@@ -320,5 +336,6 @@ _ACTS: dict[str, Callable[[Troupe, random.Random], Any]] = {
     "warehouse packs": Troupe.warehouse_packs, "operator retries": Troupe.operator_retries, "crash": Troupe.crash,
     "outage": Troupe.outage, "abandons": Troupe.abandons, "goods come back": Troupe.goods_come_back, "goodwill": Troupe.goodwill,
     "operator holds back": Troupe.operator_holds_back, "operator replays": Troupe.operator_replays,
+    "all want one": Troupe.all_want_one, "exchange": Troupe.exchange,
     "clock is set": Troupe.clock_is_set, "price changes": Troupe.price_changes, "buyer is erased": Troupe.buyer_is_erased,
 }  # fmt: skip

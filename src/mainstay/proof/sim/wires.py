@@ -15,6 +15,7 @@ from mainstay.model.times import SECOND
 from mainstay.twins.imitation import Imitation
 
 LATENCY_S_MAX = 0.2
+DOING = (b"mutation Fulfil", b"mutation Cancel", b"shipmentConfirmation", b"/capture", b".create")  # in calls that must not be done twice
 Deliver = Callable[[str, Mapping[str, str], bytes], Awaitable[int]]  # (twin, headers, body) -> status; 0 where nobody answers
 
 
@@ -31,6 +32,7 @@ class Wires:
         self.deliver: Deliver | None = None  # set when Mainstay's door is open
         self.down: set[str] = set()  # twins that cannot be reached
         self.fired: Counter[str] = Counter()
+        self._done: asyncio.Future[None] | None = None  # of whoever waits for a call to be done
         self._pumps: dict[str, asyncio.TimerHandle] = {}
         self._posting: set[asyncio.Task[None]] = set()
 
@@ -51,11 +53,23 @@ class Wires:
             raise Lost(f"no answer from {name}") from None
         finally:
             self.pump(name)
+        if self._done is not None and not self._done.done() and any(word in target.path.encode() + body for word in DOING):
+            self._done.set_result(None)
         await self._latency()
         if name in self.down:
             self.fired["cut_by_outage"] += 1
             raise Lost(f"no answer from {name}")
         return Reply(reply.status, {field.lower(): value for field, value in reply.headers.items()}, reply.body)
+
+    async def done(self, seconds: float) -> bool:
+        """Wait until a call that must not be done twice has been done, and its answer is on its way; False where none comes so soon."""
+        self._done = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._done
+        except TimeoutError:
+            return False
+        return True
 
     async def _latency(self) -> None:
         await asyncio.sleep(self.dice.random() ** 3 * LATENCY_S_MAX)
