@@ -30,7 +30,9 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
         "shop buys": 4, "amazon buys": 3, "webshop buys": 2, "warehouse packs": 3, "buyer cancels": 5, "money back": 3, "goodwill": 2,
     },
     "returns": {"shop buys": 6, "warehouse packs": 5, "goods come back": 6, "goodwill": 2, "money back": 1, "count": 1},
-    "the last one": {"shop buys": 2, "all want one": 6, "warehouse packs": 4, "buyer cancels": 3, "exchange": 3, "goods arrive": 2, "crash": 1},
+    "the last one": {
+        "shop buys": 2, "all want one": 6, "warehouse packs": 4, "buyer cancels": 3, "exchange": 3, "goods arrive": 2, "crash": 1,
+    },
     "forgotten": {"shop buys": 6, "warehouse packs": 6, "buyer is erased": 5, "goods come back": 3, "crash": 1},
     "prices": {"shop buys": 5, "amazon buys": 4, "webshop buys": 3, "warehouse packs": 3, "price changes": 6, "outage": 1},
     "power cuts": {kind: often for kind, often in KINDS.items() if kind not in ("crash", "count")},  # nobody takes what was promised away
