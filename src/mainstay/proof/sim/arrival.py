@@ -28,17 +28,10 @@ from mainstay.storage.state import State
 
 ASKED = ("api/", "operator/")
 NUMBERED = frozenset(f"operator/{action}" for action in ("retry", "suppress", "assign", "escalate", "repair", "job", "cancel", "replay"))
-HOW_IT_CAME = (
-    "marks",
-    "heard",
-    "updated_at",
-    "id",
-    "items",
-    "subject",
-)  # of an order: what differs by when and in which words we were told
-
+HOW_IT_CAME = ("marks", "heard", "updated_at", "id", "items", "subject")  # of an order: what it is by when and in which words we were told
 TIMERS = 64
 _SHELVES = "SELECT sku, on_hand, allocated, reserved, deficit FROM stock JOIN item ON item.id = stock.id / 256"
+_BALANCES = "SELECT name, currency, balance FROM account WHERE balance <> 0"
 _outcome = msgspec.json.Decoder(Outcome).decode
 
 
@@ -74,9 +67,7 @@ def essence(state: State) -> dict[str, Any]:
     world.load_orders(number for (number,) in rows(state.connection, "SELECT id FROM orders"))
     found: dict[str, Any] = {order.uid: _plain(order, skus) for order in world.orders.values()}
     found |= {f"shelf of {sku}": units for sku, *units in rows(state.connection, _SHELVES)}
-    found |= {
-        f"account {name}": balance for name, balance in rows(state.connection, "SELECT name, balance FROM account WHERE balance <> 0")
-    }
+    found |= {f"account {name} in {currency}": units for name, currency, units in rows(state.connection, _BALANCES)}
     effects: Counter[str] = Counter()
     for _, _, system, _, body in state.each("intents_from", (0, 1 << 40)):
         command = msgspec.json.decode(unpack(body))
