@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import shutil
 import ssl
 import subprocess
 from contextlib import suppress
@@ -137,6 +138,8 @@ def test_a_server_that_speaks_no_tls_gets_no_mail(box, clock):
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     """A certificate for 127.0.0.1 that nobody has signed but itself, and its file."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl, which makes a certificate")
     folder = tmp_path_factory.mktemp("certificate")
     names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
     made = ["-keyout", folder / "key.pem", "-out", folder / "cert.pem", "-days", "2"]
