@@ -5,6 +5,7 @@ import shlex
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from mainstay.alerts.causes import Alarm
 from mainstay.app import build
@@ -14,10 +15,11 @@ from mainstay.app.build import clock
 from mainstay.app.cli import main
 from mainstay.app.snapshots import write_snapshot
 from mainstay.delivery.post import Post, told
+from mainstay.flows.drift import Drifted
 from mainstay.model.events import PauseSet
 from mainstay.model.times import DAY, HOUR, MINUTE, SECOND, iso
 from mainstay.storage.inbox import Inbox, InboxReader
-from mainstay.storage.state import State
+from mainstay.storage.state import Batch, State
 from tests.docs.pages import wrong_command
 from tests.running import Running
 
@@ -94,6 +96,31 @@ def test_what_people_hold_back_is_not_blocked_and_is_said_after_a_day(shop, look
     state.close()
     found = look()
     assert list(found) == ["held/system:warehouse"] and found["held/system:warehouse"].severity == "warning"
+
+
+def test_subscriptions_that_only_a_person_can_mend(look):
+    """What Mainstay makes again by itself within minutes is no alarm."""
+    topic = {"wrong": "", "hint": "", "whole_at": "", "noticed_at": "", "was": "", "made_at": ""}
+    held = {"failure": "", "topics": {"a": topic, "b": topic | {"wrong": "missing"}}}
+    assert look(systems={"shop": FINE}, subscriptions={"shop": held}) == {}
+    helpless = held | {"topics": {"b": topic | {"wrong": "outdated", "hint": "make a new endpoint"}}}
+    found = look(systems={"shop": FINE}, subscriptions={"shop": helpless, "payments": held | {"failure": "no such endpoint"}})
+    assert {cause: one.why for cause, one in found.items()} == {
+        "subscriptions/shop": "make a new endpoint", "subscriptions/payments": "no such endpoint",
+    }  # fmt: skip
+
+
+def test_documents_that_look_otherwise(shop, look):
+    changed = Drifted(3, "shop", "orders/updated", "gift", "new", (), "boolean", NOW - HOUR, NOW, 2, 9, False, False)
+    refused = replace(changed, id=4, path="total", kind="retyped", was=("string",), now="number", reads=True, refused=True)
+    for found, severity, id_ in (([changed], "warning", 3), ([changed, refused], "error", 4)):
+        state, batch = State(shop.data / "state.db"), Batch()
+        batch.drifts = [(one.id, one.status, msgspec.json.encode(one)) for one in found]
+        state.write(batch)
+        state.close()
+        alarm = look(systems={"shop": FINE})["drift/shop"]
+        assert (alarm.severity, alarm.count, alarm.since) == (severity, len(found), NOW - HOUR)
+        assert f"mainstay drift accept {id_} " in alarm.commands[1]
 
 
 def test_files_that_cannot_be_read(look):

@@ -10,7 +10,7 @@ from typing import Any
 
 from mainstay.alerts.causes import Alarm, Severity
 from mainstay.app.snapshots import STALE_S, oldest_s, read_snapshot
-from mainstay.flows import journey, queue
+from mainstay.flows import drift, journey, queue
 from mainstay.landscape import Duties, Flow, Landscape
 from mainstay.model.cards import redacted
 from mainstay.model.failures import CODES
@@ -37,7 +37,7 @@ class Alarms:
         """Every cause of now. Raises what says that the store cannot be read."""
         state = State(self.data / "state.db", write=False)
         try:
-            found = [*self._letters(state), *self._pauses(state, now), *self._books(state)]
+            found = [*self._letters(state), *self._pauses(state, now), *self._drifts(state), *self._books(state)]
         finally:
             state.close()
         return [*found, *self._processes(now), *self._delivery(read_snapshot(self.data, "dispatch"), now)]
@@ -89,6 +89,24 @@ class Alarms:
                 next="Let it go on, or say again why not.", commands=("mainstay pauses", f"mainstay resume {one['target']}"),
             )  # fmt: skip
 
+    def _drifts(self, state: State) -> Iterator[Alarm]:
+        """Documents that came to look otherwise, by system: graver where the mapping reads what changed, or refuses it."""
+        changed: dict[str, list[drift.Drifted]] = {}
+        for one in drift.drifted(state):
+            if one.status == "open":
+                changed.setdefault(one.system, []).append(one)
+        for system, found in changed.items():
+            grave = [one for one in found if one.reads or one.refused]
+            shown, duty = drift.shown((grave or found)[0]), self.duties.of(system, "", "schema")
+            yield Alarm(
+                cause=f"drift/{system}", severity="error" if grave else "warning", owner=self._known(duty.owner), count=len(found),
+                what=f"documents of {system} look otherwise than they did, in {len(found)} place{'s' * (len(found) != 1)}",
+                since=min(one.first_at for one in found), code="schema", whose="theirs", runbooks=duty.runbooks,
+                why=_safe(f"{shown['topic']} {shown['path']}: {shown['what']}; {shown['consequence']}"),
+                next="Look at each change, adapt the mapping where it must be, and accept what is normal from now on.",
+                commands=("mainstay drift list", f'mainstay drift accept {shown["id"]} --reason "…"'),
+            )  # fmt: skip
+
     def _books(self, state: State) -> Iterator[Alarm]:
         sums: Counter[str] = Counter()
         for _, _, currency, balance in state.rows("accounts"):
@@ -129,6 +147,7 @@ class Alarms:
                 at = next((gone[system] for system in (flow.source, *flow.targets) if system in gone), "")
                 yield self._late(name, flow, one, at, now)
         yield from self._unread(dispatch.get("polls", {}), gone)
+        yield from self._unheard(dispatch.get("subscriptions", {}), gone)
         for path, one in dispatch.get("folders", {}).items():
             if one["failures"]:
                 what, why, count = f"files in {path} cannot be read or moved", one["failures"][0], len(one["failures"])
@@ -144,6 +163,15 @@ class Alarms:
         for system, found in failures.items():
             what, why = f"{', '.join(sorted(found))} of {system} cannot be read", found[min(found)]
             yield self._of(system, f"reading/{system}", what, why=why, under=gone.get(system, ""), commands=("mainstay status",))
+
+    def _unheard(self, subscriptions: Mapping[str, Any], gone: Mapping[str, str]) -> Iterator[Alarm]:
+        """Webhook subscriptions that are not whole and that Mainstay cannot make so by itself."""
+        for system, one in subscriptions.items():
+            wrong = [topic for topic in one["topics"].values() if topic["wrong"]]
+            why = one["failure"] or next((topic["hint"] for topic in wrong if topic["hint"]), "")
+            if why:
+                told = f"webhook subscriptions of {system} are not whole; its news comes by polling, later"
+                yield self._of(system, f"subscriptions/{system}", told, why=why, under=gone.get(system, ""), commands=("mainstay status",))
 
     def _gone(self, name: str, one: Mapping[str, Any]) -> Alarm:
         halted = one["halted"]
