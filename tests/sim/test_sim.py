@@ -76,7 +76,8 @@ def test_every_planted_bug_is_caught(name, figure):
     seeds, why = caught(name, swarms(MUTANTS[name].seeds, MUTANTS[name].scenario), fittings)
     assert seeds, f"{MUTANTS[name].what}: nobody noticed"
     assert MUTANTS[name].by in why
-    figure(f"planted bug `{name}`", f"noticed after {seeds} histories: {MUTANTS[name].by}", f"pytest tests/sim -m slow -k {name}")
+    by = f": {MUTANTS[name].by}" if MUTANTS[name].by else ""
+    figure(f"planted bug `{name}`", f"noticed after {seeds} histories{by}", f"pytest tests/sim -m slow -k {name}")
 
 
 def test_there_are_faults_acts_and_invariants():
