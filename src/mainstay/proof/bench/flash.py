@@ -33,7 +33,7 @@ from mainstay.proof.bench.running import domain
 from mainstay.proof.books import believed
 from mainstay.proof.history import CURRENCY
 from mainstay.proof.sim.clockwork import Clockwork
-from mainstay.proof.sim.machine import Fittings, Machine, owned
+from mainstay.proof.sim.machine import Fittings, Machine, own_time
 from mainstay.proof.sim.story import T0
 from mainstay.proof.sim.wires import Wires, url
 from mainstay.stock.view import ChannelPolicy
@@ -175,19 +175,12 @@ class Lines(Wires):
 
 def hold(offered: Assortment, numbers: Numbers, place: Path) -> Sold:
     """The sale from its opening to its end, in an empty folder."""
-    loop = Clockwork()
-    loop.set_task_factory(owned)
-    asyncio.set_event_loop(loop)
-    sale = _Sale(offered, numbers, place, loop)
-    try:
-        return loop.run_until_complete(sale.run())
-    finally:
-        sale.machine.crash()
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.close()
-        asyncio.set_event_loop(None)
+    with own_time() as loop:
+        sale = _Sale(offered, numbers, place, loop)
+        try:
+            return loop.run_until_complete(sale.run())
+        finally:
+            sale.machine.crash()
 
 
 class _Sale:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextvars import ContextVar, copy_context
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ from mainstay.model.secrets import Secret
 from mainstay.model.times import SECOND
 from mainstay.proof.disk import Disk
 from mainstay.proof.sim.again import Taken
+from mainstay.proof.sim.clockwork import Clockwork
 from mainstay.proof.sim.wires import Wires
 from mainstay.stock.view import ChannelPolicy
 from mainstay.storage.archive import raw_of, unclaimed
@@ -59,6 +60,22 @@ def owned(loop: asyncio.AbstractEventLoop, work: Any, **more: Any) -> asyncio.Ta
     if tasks is not None:
         tasks.append(task)
     return task
+
+
+@contextlib.contextmanager
+def own_time() -> Iterator[Clockwork]:
+    """A loop with a time of its own. At its end whatever still runs on it ends, too."""
+    loop = Clockwork()
+    loop.set_task_factory(owned)
+    asyncio.set_event_loop(loop)
+    try:
+        yield loop
+    finally:
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+        asyncio.set_event_loop(None)
 
 
 class Fittings(Struct, frozen=True):

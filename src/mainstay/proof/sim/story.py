@@ -25,7 +25,7 @@ from mainstay.proof.sim.acts import EVENTS, Swarm
 from mainstay.proof.sim.again import differs
 from mainstay.proof.sim.arrival import rearranged
 from mainstay.proof.sim.clockwork import Clockwork
-from mainstay.proof.sim.machine import Fittings, Machine, owned
+from mainstay.proof.sim.machine import Fittings, Machine, own_time
 from mainstay.proof.sim.reads import misread
 from mainstay.proof.sim.trouble import Blackouts, Lost, Make
 from mainstay.proof.sim.troupe import Troupe
@@ -78,25 +78,18 @@ def play(
     swarm: Swarm, fittings: Fittings, place: Path, *, prove: bool = False, disk: Disk | None = None, trouble: Make = Blackouts
 ) -> Ending:
     """Play a seed in an empty folder. `prove` also rebuilds the state from the log. On a `disk` there is trouble while people act."""
-    loop = Clockwork()
-    loop.set_task_factory(owned)
-    asyncio.set_event_loop(loop)
-    stage = Stage(swarm, fittings, place, loop, disk, trouble)
     ending = Ending(swarm.seed)
-    try:
-        loop.run_until_complete(stage.main(prove))
-    except (Broken, Lost) as broken:
-        ending.broken = str(broken)
-    finally:
-        if disk:
-            disk.cut_at = disk.fault = None
-        if stage.machine.up:
-            stage.machine.crash()
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.close()
-        asyncio.set_event_loop(None)
+    with own_time() as loop:
+        stage = Stage(swarm, fittings, place, loop, disk, trouble)
+        try:
+            loop.run_until_complete(stage.main(prove))
+        except (Broken, Lost) as broken:
+            ending.broken = str(broken)
+        finally:
+            if disk:
+                disk.cut_at = disk.fault = None
+            if stage.machine.up:
+                stage.machine.crash()
     ending.commits, ending.played = stage.machine.commits, stage.troupe.played
     ending.fired = sum((twin.fired for twin in stage.wires.twins.values()), stage.wires.fired)
     ending.figures, ending.log, ending.moved, ending.cuts = stage.figures, stage.log, stage.moved, disk.cuts if disk else 0
