@@ -15,7 +15,7 @@ from mainstay import connectors
 from mainstay.app.forms import forms
 from mainstay.contract.connector import Connector, Feed, settings_of
 from mainstay.contract.worded import worded
-from mainstay.delivery.dispatch import Hook, Plan
+from mainstay.delivery.dispatch import Plan, Webhooks
 from mainstay.delivery.files import Inflow
 from mainstay.delivery.lateness import Promise
 from mainstay.delivery.polls import Pace
@@ -266,7 +266,7 @@ def plan(house: House, scale: Mapping[str, float]) -> Plan:
         channels={name: one.system for name, one in landscape.channels.items() if "SetLevel" in can.get(one.system, ())},
         polls=polls(house, scale),
         inflows=inflows(house),
-        hooks={name: Hook(url, _heard(house, name)) for name, url in hooks(house).items()},
+        hooks={name: Webhooks(url, _heard(house, name)) for name, url in hooks(house).items()},
         promises=[
             Promise(flow=name, object=one.object, source=one.source, targets=one.targets, within_s=LATENCIES[one.latency], owner=one.owner)
             for name, one in landscape.flows.items()

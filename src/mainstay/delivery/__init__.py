@@ -2,7 +2,7 @@
 
 FACE = (
     "connection.Lost", "connection.Unsent",
-    "dispatch.ClockJumped", "dispatch.Dispatch", "dispatch.Hook", "dispatch.Plan", "dispatch.percentiles",
+    "dispatch.ClockJumped", "dispatch.Dispatch", "dispatch.Plan", "dispatch.Webhooks", "dispatch.percentiles",
     "files.Form", "files.Inflow", "files.REFUSED", "files.ReadLine",
     "hooks.Hooks",
     "http.Http",

@@ -43,7 +43,7 @@ DOUBT_US = DAY  # after a restore: what is asked then may have been done in the 
 log = structlog.get_logger("delivery")
 
 
-class Hook(Struct, frozen=True):
+class Webhooks(Struct, frozen=True):
     """Where a system's webhooks are to go, and the topics that some flow wants."""
 
     url: str
@@ -66,7 +66,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     channels: Mapping[str, str]  # channel -> system, for those that are told levels
     polls: Mapping[tuple[str, str], Pace]  # (system, feed) -> when it is read
     inflows: Sequence[Inflow] = ()  # folders that files are put into
-    hooks: Mapping[str, Hook] = {}  # by system
+    hooks: Mapping[str, Webhooks] = {}  # by system
     policies: Mapping[str, str] = {}  # channel -> its stock policy in words: a changed one is told at once
     pricing: Mapping[str, str] = {}  # systems that are told prices -> in words, by whose
     promises: Sequence[Promise] = ()  # how soon each flow is needed
