@@ -309,6 +309,27 @@ def test_a_late_repeat_of_a_shipped_release_is_done() -> None:
     assert wire.run(wire.connector.look_up(release("rel-2", number="#rel-1"))) is None  # the number alone does not prove it
 
 
+def wanting(name: str, units: int) -> ReleaseOrder:
+    return release(name, lines=(OrderLine(id="11", sku="MUG-1", quantity=units, price=1250, title="Mug"),))
+
+
+def test_a_release_that_may_stand_there_in_other_words_is_looked_up_by_what_is_left_of_it() -> None:
+    """After a restore: who forgot the release knows of its parcels, and wants only the rest; an upsert would take that off it."""
+    wire, twin = pair()
+    push(wire, release("rel-1"))  # two of line 11, one of line 12
+    less = wanting("rel-1", 1)
+    assert wire.run(wire.connector.look_up(release("rel-1"))) == Done({"release": str(twin.released["rel-1"]["orderId"])})
+    assert wire.run(wire.connector.look_up(less)) is None, "nobody has worked on it: it may be replaced"
+    twin.ship("rel-1", wire.now, {"11": 1, "12": 1})
+    done = wire.run(wire.connector.look_up(less))
+    assert done is not None and [row.key for row in done.rows] == [f"{twin.shipments[0]['shipmentId']}-shipped"], "its parcels are told"
+    with pytest.raises(
+        Reject, match="with 2 of line 11, 1 of line 12, of which 1 of line 11, 1 of line 12 left; asked for is 2 of line 11"
+    ) as wrong:
+        wire.run(wire.connector.look_up(wanting("rel-1", 2)))
+    assert wrong.value.code == "release_differs"
+
+
 def test_a_cancellation_keeps_the_order_and_is_fenced() -> None:
     wire, twin = pair()
     (done,) = push(wire, release("rel-1"))

@@ -4,9 +4,10 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from mainstay.flows.journey import trace
 from mainstay.flows.rebuild import verify
 from mainstay.model.objects import Person, Reference, UnitsOf
-from mainstay.model.seen import DisputeSeen, PaymentSeen, RefundSeen, SettlementLineSeen, StockCounted, StockMoved
+from mainstay.model.seen import DisputeSeen, InvoiceSeen, PaymentSeen, RefundSeen, SettlementLineSeen, StockCounted, StockMoved
 from mainstay.orders.decide import owed
 from mainstay.orders.view import blocker
 from mainstay.storage.packing import unpack
@@ -459,3 +460,19 @@ def test_units_wait_for_a_booking_only_where_somebody_books(core):
     core.say("shop", an_order())
     core.say("wms", a_parcel("p1", "rel.shop.1.1"))
     assert core.level("A") == {"on_hand": 3, "allocated": 0, "reserved": 0, "deficit": 0, "unbooked": 0}
+
+
+@pytest.mark.parametrize("first", ["parcel", "invoice"])
+def test_what_the_erp_says_it_has_booked_is_booked_whoever_asked_for_it(proved, first):
+    """After a restore the ERP has a sale that we do not know to have asked for: its counts hold the units, and are believed."""
+    proved.count("A", 5)
+    proved.say("shop", an_order())
+    invoice = InvoiceSeen(
+        external="7", version=1, of=Reference("order", "ord.shop.1", "mainstay"), state="posted", number="INV7",
+        aliases=(Reference("sale", "S-17"), Reference("invoice", "INV7")),
+    )  # fmt: skip
+    said = [("wms", a_parcel("p1", "rel.shop.1.1")), ("erp", invoice)]
+    for system, what in said if first == "parcel" else reversed(said):
+        proved.say(system, what)
+    assert proved.level("A") == {"on_hand": 3, "allocated": 0, "reserved": 0, "deficit": 0, "unbooked": 0}
+    assert all(trace(proved.state, None, number)[0]["now"]["order"] == "ord.shop.1" for number in ("S-17", "INV7"))

@@ -211,6 +211,15 @@ def test_the_channels_echo_of_our_parcel_ships_nothing_again():
     assert case.asked.count("ConfirmFulfilment") == 1, "and it is not told of its own echo"
 
 
+def test_a_parcel_that_its_channel_tells_of_first_ships_nothing_again():
+    """After a restore the shop may say what we had told it before the warehouse is read again."""
+    case = released()
+    case.hear(a_parcel("987", [("l1", 1)]), "shop")
+    events = case.hear(a_parcel(lines=[("l1", 1)]))
+    assert [event for event in events if isinstance(event, Shipped)] == [Shipped(parcel="p1", shares=())]
+    assert case.state.status == "part_shipped" and [share.shipped for share in case.state.shares] == [1, 0]
+
+
 def test_an_echo_without_tracking_is_known_because_nothing_is_left():
     case = released()
     case.hear(a_parcel())

@@ -53,6 +53,7 @@ class Sink(Struct, frozen=True):
     bulk_from: int = 1  # from how many commands on a bulk call is worth it; fewer go one by one, side by side
     gather_s: float = 0.0  # how long commands may wait for others to be sent with them
     lingers_s: float = LINGERS_S  # for so long a call of which nobody heard again may still take effect
+    replaces: bool = False  # what stands under its key is replaced: where it may have been asked in other words, it is looked up first
 
 
 class Budget(Struct, frozen=True):

@@ -77,7 +77,7 @@ def declared(subject: Subject, _: Dice) -> None:
         if not any(getattr(meta, "description", None) for meta in getattr(hint, "__metadata__", ())):
             raise Broken(f"setting {name} has no description")
     needed = {"pull": manifest.feeds, "push": manifest.sinks, "receive": manifest.signature}
-    needed["look_up"] = tuple(sink for sink in manifest.sinks if sink.repeat is not Repeat.SAFE)
+    needed["look_up"] = tuple(sink for sink in manifest.sinks if sink.repeat is not Repeat.SAFE or sink.replaces)
     for method, reason in needed.items():
         if reason and not overrides(connector, method):
             raise Broken(f"the manifest promises what `{method}` would do, but it is not written")

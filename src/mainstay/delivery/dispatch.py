@@ -191,8 +191,8 @@ class Dispatch:
                     log.error("no_such_system", system=system, intent=intent)
                     continue
                 self._open.add(intent)
-                doubtful = restarted or at < self._doubtful_until
-                self.lanes[system].add(intent, at, entity, body, attempt, restarted=doubtful)
+                restored = at < self._doubtful_until
+                self.lanes[system].add(intent, at, entity, body, attempt, restarted=restarted, restored=restored)
             more = len(found) == TAKE_MAX
             if more and not restarted:
                 break
@@ -223,9 +223,10 @@ class Dispatch:
         return self.outcomes.inbox.last - max(OUTCOMES_FROM, self.state.counters().get("position/outcomes", 0))
 
     def _caught_up(self) -> bool:
-        """After a restore: what the backup does not know was read again, and what may have been done was looked up. What somebody counted
-        whole before that has parcels in it that come once more."""
-        read = all(poll.read_through for poll in self.polls if not poll.feed.whole)
+        """After a restore: what the backup does not know was read again, with the orders that parcels wait for (some vendors show them
+        minutes later), and what may have been done was looked up. What somebody counted whole before that has parcels in it that come
+        once more."""
+        read = all(poll.read_through for poll in self.polls if not poll.feed.whole) and not self.state.rows("count_early")[0][0]
         under_way = self._behind() or self._open or self.state.rows("intents_from", (self._taken, 1))
         return (read and not under_way) or self._clock() > self._began + CATCH_UP_US
 

@@ -131,14 +131,17 @@ class Lanes:
         self._paused = []
         self._wake.set()
 
-    def add(self, intent: int, at: int, entity: int, body: bytes, attempt: Attempt | None, *, restarted: bool) -> None:
-        """Take over an intent. After a restart nobody knows whether it was sent: what a repeat would double is looked up first."""
+    def add(
+        self, intent: int, at: int, entity: int, body: bytes, attempt: Attempt | None, *, restarted: bool, restored: bool = False
+    ) -> None:
+        """Take over an intent. After a restart nobody knows whether it was sent: what a repeat would double is looked up first. After a
+        restore nobody knows either in which words: so is what a repeat would replace."""
         now = self.connection.clock()
-        task = Task(intent, min(at, now), entity, _commands.decode(unpack(body)), attempt or Attempt(), at, restarted)
+        task = Task(intent, min(at, now), entity, _commands.decode(unpack(body)), attempt or Attempt(), at, restarted or restored)
         sink = self._sink(task)
-        if restarted and sink is not None and sink.repeat is not Repeat.KEYED:
+        if task.restarted and sink is not None and sink.repeat is not Repeat.KEYED:
             task.lingers = self.connection.after(sink.lingers_s)
-            if sink.repeat is Repeat.LOOKUP:
+            if sink.repeat is Repeat.LOOKUP or (restored and sink.replaces):
                 task.attempt.status = "unknown"
         lane = self._lanes.setdefault(task.lane, deque())
         lane.append(task)

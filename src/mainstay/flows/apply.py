@@ -42,6 +42,7 @@ from mainstay.model.seen import (
     DisputeSeen,
     FulfilmentSeen,
     Hint,
+    InvoiceSeen,
     OrderSeen,
     PaymentSeen,
     PriceSeen,
@@ -56,7 +57,6 @@ from mainstay.model.state import LOCATIONS_MAX, JobState, LetterState, OrderStat
 from mainstay.model.times import SECOND
 from mainstay.money.post import post
 from mainstay.orders.decide import captured, is_paid
-from mainstay.orders.fold import BOOKED
 from mainstay.orders.fold import fold as fold_order
 from mainstay.orders.view import command
 from mainstay.stock import fold as stock
@@ -90,9 +90,12 @@ class Apply:
             world.tell.update(self._taken_back(state, event.said))  # type: ignore[union-attr]
         short_before = state.short if kind in (Short, Allocated, Moved) and state.short else None
         short_before = dict(short_before) if short_before else None
+        invoice = state.invoice
         fold_order(state, event, world.item_of.__getitem__)
+        if state.invoice and not invoice:
+            stock.booked(state.shares, world.level)
         if kind in STOCK_EVENTS:
-            stock.fold(event, world.level, at, books=bool(self.settings.behind))
+            stock.fold(event, world.level, at, books=bool(self.settings.behind) and not state.invoice)
             world.tell.update(stock.freed_or_taken(event))
         elif kind is Asked:
             self._intend(state, event, at)  # type: ignore[arg-type]
@@ -141,8 +144,6 @@ class Apply:
         effect = state.effects[event.key]
         for kind, reference in event.references.items():
             world.link(world.key(effect.system, kind, reference), state.id)
-        if effect.command == "PostSale" and event.outcome in BOOKED:
-            stock.booked(state.shares, world.level)
 
     def _post(self, state: OrderState, seq: int) -> None:
         world = self.world
@@ -325,7 +326,7 @@ def names_of(event: Heard) -> list[Reference]:
     """The ids by which others know an order, as far as a statement says them. Each names its system."""
     said, system = event.said, event.system
     found = [Reference(_KINDS.get(type(said).__name__, "document"), said.external, system)]
-    if type(said) is OrderSeen or type(said) is PaymentSeen:
+    if isinstance(said, OrderSeen | PaymentSeen | InvoiceSeen):
         found += [Reference(alias.kind, alias.id, alias.system or system) for alias in said.aliases]
     if type(said) is OrderSeen:
         found += [Reference(paid.kind, paid.id, paid.system or system) for paid in said.order.payments]
@@ -344,6 +345,6 @@ def _moves_money(state: OrderState, event: AnyEvent) -> bool:
 
 _KINDS = {
     "OrderSeen": "order", "PaymentSeen": "payment",
-    "RefundSeen": "refund", "FulfilmentSeen": "fulfilment", "ReturnSeen": "return", "DisputeSeen": "dispute", "InvoiceSeen": "invoice",
+    "RefundSeen": "refund", "FulfilmentSeen": "fulfilment", "ReturnSeen": "return", "DisputeSeen": "dispute",
     "SettlementLineSeen": "settlement-line",
 }  # fmt: skip

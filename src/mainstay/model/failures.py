@@ -174,6 +174,11 @@ CODES: dict[str, Code] = {
         "theirs",
         "Send a change with a higher version, another order with another id.",
     ),
+    "release_differs": Code(
+        "After a restore: the warehouse works on this release with other units than are wanted now, and a part of them has left.",
+        "ours",
+        "Correct the order in the warehouse by hand, then suppress the letter with a reason: it goes on from there.",
+    ),
     "expired": Code("It waited longer than its deadline.", "ours", "Decide: retry, or suppress with a reason."),
     "bug": Code("Mainstay itself failed on this message.", "ours", "Report it with the message's id; retry after an upgrade."),
 }

@@ -165,9 +165,10 @@ class CustomerSeen(Seen, frozen=True, tag="CustomerSeen"):
 
 
 class InvoiceSeen(Seen, frozen=True, tag="InvoiceSeen"):
-    """A sale document of the ERP with its invoice."""
+    """A sale document of the ERP with its invoice. `aliases` are the numbers that people know them by."""
 
     of: Reference
+    aliases: tuple[Reference, ...] = ()
     currency: str = ""
     total: Amount = 0
     tax: Amount = 0

@@ -3,7 +3,7 @@
 FACE = (
     "decide.Policy", "decide.amount_again", "decide.begin", "decide.captured", "decide.is_paid", "decide.newer", "decide.owed",
     "decide.settle", "decide.wants",
-    "fold.BOOKED", "fold.fold",
+    "fold.fold",
     "moves.BEFORE_RELEASE", "moves.MOVES", "moves.OPEN", "moves.diagram",
     "parts.merged",
     "view.blocker", "view.command",

@@ -221,12 +221,11 @@ def _unknown_lines(state: OrderState) -> Iterator[AnyEvent]:
 
 
 def _is_echo(state: OrderState, external: str, parcel: ParcelState, something_left: bool) -> bool:
-    """Is this the channel telling us of a parcel that we told it of? Its tracking says so, or that nothing is left to ship."""
-    if parcel.system != state.system:
-        return False
-    others = [one for key, one in state.parcels.items() if key != external and one.counted and one.system != state.system]
+    """Is this parcel told of a second time, by its channel or by its warehouse? Its tracking says so; or the channel tells of one,
+    and nothing is left to ship."""
+    others = [one for key, one in state.parcels.items() if key != external and one.counted and one.system != parcel.system]
     same = any(set(parcel.tracking) & set(one.tracking) for one in others)
-    return same or (bool(others) and not something_left)
+    return same or (parcel.system == state.system and bool(others) and not something_left)
 
 
 def all_shipped(state: OrderState) -> bool:

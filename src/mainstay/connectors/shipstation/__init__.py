@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -14,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from mainstay.connectors.shipstation import words
-from mainstay.connectors.shipstation.statements import Notice, Order, Shipment, closed, hint, parcel
+from mainstay.connectors.shipstation.statements import Notice, Order, Shipment, closed, hint, parcel, units_of
 from mainstay.contract.connector import (
     Budget,
     Connector,
@@ -158,7 +159,7 @@ class ShipStation(Connector):
         ),
         sinks=(
             Sink("ReleaseOrder", "Have an order shipped: an upsert on our release.", "createorders", Repeat.SAFE, ORDERS_MAX,
-                 objects=("order", "fulfilment"), gather_s=2.0),
+                 objects=("order", "fulfilment"), gather_s=2.0, replaces=True),
             Sink("CancelRelease", "Do not ship it after all.", "createorder", Repeat.SAFE, objects=("fulfilment",)),
         ),
         budgets=(Budget("account", "leaky", 40, 40 / 60, ("*",), _LIMITS),),
@@ -270,7 +271,7 @@ class ShipStation(Connector):
         one is left under our key, so that a late release is refused."""
         if not isinstance(command, CancelRelease):
             raise Reject(f"ShipStation cannot carry out {type(command).__name__}", "not_capable")
-        reference = command.reference or (yield from self._found(command.release, command.number, command.release))
+        reference = yield from self._reference(command)
         order: dict[str, Any] = {
             "orderNumber": command.release,
             "orderKey": command.release,
@@ -296,25 +297,52 @@ class ShipStation(Connector):
 
     def look_up(self, command: Command) -> Talk[Done | None]:
         if isinstance(command, CancelRelease):
-            reference = command.reference or (yield from self._found(command.release, command.number, command.release))
+            reference = yield from self._reference(command)
             if not reference:
                 return None
             reply = yield Call(operation="order", method="GET", path=f"/orders/{reference}")
             return (yield from self._closed(reference)) if reply.read(Order).order_status == "cancelled" else None
         if not isinstance(command, ReleaseOrder):
             raise Reject(f"ShipStation cannot look up {type(command).__name__}", "not_capable")
-        found = yield from self._found(command.release, command.number)
-        return Done({"release": found}) if found else None
+        there = yield from self._found(command.release, command.number)
+        return (yield from self._stands(command, there)) if there else None
 
-    def _found(self, release: str, *numbers: str) -> Talk[str]:
-        """ShipStation's id of a release that is listed under one of these order numbers; "" where none is."""
+    def _stands(self, release: ReleaseOrder, there: Order) -> Talk[Done | None]:
+        """Does this release stand there as it is wanted now? Of what was asked in other words, before a backup was restored, what has
+        left may be what is not wanted any more. None: not so, and nobody works on it: it may be replaced."""
+        done, wanted = Done({"release": str(there.order_id)}), Counter({line.id: line.quantity for line in release.lines})
+        standing = units_of(there.items)
+        if there.order_status in words.CLOSED or standing == wanted:
+            return done
+        rows = yield from self.fetch("shipments", f"/shipments?orderId={there.order_id}&includeShipmentItems=true")
+        shipments = (read(row.body, Shipment) for row in rows)
+        left = units_of([item for one in shipments if not one.voided for item in one.shipment_items or ()])
+        if standing - left == wanted:
+            return msgspec.structs.replace(done, rows=rows)
+        if not left:
+            return None
+        raise Reject(
+            f"release {release.release} stands there with {_counted(standing)}, of which {_counted(left)} left; asked for is "
+            f"{_counted(wanted)}",
+            "release_differs",
+        )
+
+    def _reference(self, command: CancelRelease) -> Talk[str]:
+        """ShipStation's id of the release; "" where it never got it."""
+        if command.reference:
+            return command.reference
+        there = yield from self._found(command.release, command.number, command.release)
+        return str(there.order_id) if there else ""
+
+    def _found(self, release: str, *numbers: str) -> Talk[Order | None]:
+        """A release that is listed under one of these order numbers."""
         for number in filter(None, numbers):
             raws, _ = yield from _listed("/orders", {"orderNumber": number, "page": "1"})
-            orders = [msgspec.json.decode(raw, type=Order) for raw in raws]
+            orders = (msgspec.json.decode(raw, type=Order) for raw in raws)
             found = next((order for order in orders if order.order_key == release), None)
             if found:
-                return str(found.order_id)
-        return ""
+                return found
+        return None
 
     def _wanted(self, release: ReleaseOrder) -> dict[str, Any]:
         """The order as ShipStation wants it: the whole of it, under our key."""
@@ -404,6 +432,10 @@ def _listed(path: str, query: Mapping[str, str]) -> Talk[tuple[list[msgspec.Raw]
         return shipments.shipments, shipments.pages
     orders = reply.read(_Orders)
     return orders.orders, orders.pages
+
+
+def _counted(units: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} of line {line}" for line, count in units.items()) or "nothing"
 
 
 def _amount(amount: int, currency: str) -> Decimal:

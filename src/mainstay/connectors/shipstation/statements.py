@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from decimal import Decimal
 from urllib.parse import urlsplit
 
@@ -48,6 +50,16 @@ class Order(Struct, rename="camel"):
     order_status: str
     modify_date: str
     externally_fulfilled: bool = False
+    items: list[Item] = []
+
+
+def units_of(items: Iterable[Item]) -> Counter[str]:
+    """Units of each line of a release of ours, by the line's key."""
+    units: Counter[str] = Counter()
+    for item in items:
+        if item.line_item_key:
+            units[item.line_item_key] += item.quantity
+    return units
 
 
 def hint(notice: Notice, own_host: str) -> Hint:

@@ -27,7 +27,8 @@ _PLACE_FIELDS = ("type", "parent", "code")
 _PRODUCT_FIELDS = ("code", "name", "list_price_used", "active", "last_modified_at", "template.last_modified_at")
 _MOVE_FIELDS = ("product", "product.code", "internal_quantity", "from_location", "to_location", "origin", "last_modified_at")
 _INVOICE_FIELDS = (
-    "number", "state", "total_amount", "tax_amount", "currency.code", "sales.reference", "sales.description", "last_modified_at",
+    "number", "state", "total_amount", "tax_amount", "currency.code", "sales.reference", "sales.description", "sales.number",
+    "last_modified_at",
 )  # fmt: skip
 
 

@@ -57,6 +57,7 @@ class Named(Struct):
 
     reference: str | None = None
     description: str | None = None
+    number: str | None = None
 
 
 class Move(Struct):
@@ -132,15 +133,17 @@ def change_seen(row: Change) -> StockMoved:
 
 
 def invoice_seen(invoice: Invoice) -> InvoiceSeen:
-    reference = next((sale.reference for sale in invoice.sales if sale.reference), None)
-    if reference is None:
+    sale = next((sale for sale in invoice.sales if sale.reference), None)
+    if sale is None or sale.reference is None:
         raise Reject(f"invoice {invoice.number or invoice.id} is of no sale with a reference", "not_business")
     at = invoice.last_modified_at.micros()
+    numbers = {"sale": sale.number, "invoice": invoice.number}
     return InvoiceSeen(
         external=str(invoice.id),
         version=at,
         at=at,
-        of=Reference("order", reference, "mainstay"),
+        of=Reference("order", sale.reference, "mainstay"),
+        aliases=tuple(Reference(kind, number) for kind, number in numbers.items() if number),
         currency=invoice.currency.code,
         total=minor(invoice.total_amount.decimal, invoice.currency.code),
         tax=minor(invoice.tax_amount.decimal, invoice.currency.code),
