@@ -134,7 +134,11 @@ def test_recorded_moves(shared: Path, which: int, external: str, item: str, sku:
 @pytest.mark.shared
 def test_a_recorded_invoice(shared: Path) -> None:
     (row,) = recorded(shared, "a25-invoice-read-draft")["response"]["body"]["result"]
-    body = row | {"last_modified_at": WRITTEN, "currency.": {"id": 1, "code": "USD"}, "sales.": [{"id": 1, "reference": "WEB-10001", "number": "7"}]}
+    body = row | {
+        "last_modified_at": WRITTEN,
+        "currency.": {"id": 1, "code": "USD"},
+        "sales.": [{"id": 1, "reference": "WEB-10001", "number": "7"}],
+    }
     assert said("invoice", json.dumps(body).encode()) == InvoiceSeen(
         external="1", version=WRITTEN_AT, at=WRITTEN_AT, of=Reference("order", "WEB-10001", "mainstay"), currency="USD",
         total=4430, tax=0, state="draft", number="", aliases=(Reference("sale", "7"),),

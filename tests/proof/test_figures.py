@@ -1,6 +1,10 @@
 """The page of figures says which budgets are met and which are missed."""
 
+import pytest
+
 from mainstay.proof.bench import BENCHES
+from mainstay.proof.bench.faults import comes_again, is_forged, is_garbled, is_wrong, mixed
+from mainstay.proof.bench.payloads import order
 from mainstay.proof.figures import BUDGETS, page
 
 MACHINE = {"cpu": "a small one", "cores": 2, "system": "Linux", "python": "3.11", "sqlite": "3.54.1"}
@@ -34,6 +38,24 @@ def test_a_ratio_below_its_budget_is_missed():
 def test_a_run_that_was_not_correct_keeps_nothing():
     text = page([result("restart", correct=False, first_acknowledgement_s=1.5, backlog_gone_s=2.0)], "2026-11-21")
     assert "| ≤ 3 s to the first acknowledgement | — | not measured |" in text and "correct: NO" in text
+
+
+def test_the_figures_with_faults_stand_beside_those_without():
+    figures = {"faults": "of 100 orders 10 come again", "rate": 3_900.5, "times the rate without": 0.95}
+    text = page([result("orders", with_faults=figures)], "2026-11-21")
+    assert "\n**With faults** (of 100 orders 10 come again): rate 3,900.5; times the rate without 0.95.\n" in text
+
+
+@pytest.mark.parametrize("kind", [comes_again, is_garbled, is_forged, is_wrong])
+def test_every_fault_of_a_run_with_faults_happens(kind):
+    assert 10 <= sum(map(kind, range(500))) <= 50
+
+
+def test_of_mixed_receipts_what_comes_again_is_what_came():
+    new = [(n, "shop", "orders/create", f"e{n}", order(n)) for n in range(100)]
+    faulty = list(mixed(new))
+    assert [at for at, *_ in faulty] == list(range(100)), "they come when they came"
+    assert len({key for *_, key, _ in faulty}) == 90 and sum(one == other for one, other in zip(new, faulty, strict=True)) == 86
 
 
 def test_where_nothing_is_missed_it_says_so():

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from mainstay.proof.bench import BENCHES
+from mainstay.proof.bench import BENCHES, faults
 
 
 class Budget(NamedTuple):
@@ -140,6 +140,8 @@ def _section(result: dict[str, Any]) -> list[str]:
         lines.append("")
     if "policies" in result:
         lines += [*_policies(result["policies"]), ""]
+    if "with_faults" in result:
+        lines += [faults.told(result["with_faults"]), ""]
     told = [f"- {key.replace('_', ' ')}: {json.dumps(result[key])}" for key in FIGURES if key in result]
     return [*lines, *told, ""] if told else lines
 

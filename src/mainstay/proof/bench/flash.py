@@ -173,10 +173,10 @@ class Lines(Wires):
         return await super().send(method, url, query, headers, body, timeout_s)
 
 
-def hold(offered: Assortment, numbers: Numbers, place: Path) -> Sold:
+def hold(offered: Assortment, numbers: Numbers, place: Path, *, faults: bool = True) -> Sold:
     """The sale from its opening to its end, in an empty folder."""
     with own_time() as loop:
-        sale = _Sale(offered, numbers, place, loop)
+        sale = _Sale(offered, numbers, place, loop, faults)
         try:
             return loop.run_until_complete(sale.run())
         finally:
@@ -184,8 +184,8 @@ def hold(offered: Assortment, numbers: Numbers, place: Path) -> Sold:
 
 
 class _Sale:
-    def __init__(self, offered: Assortment, numbers: Numbers, place: Path, loop: Clockwork) -> None:
-        self.offered, self.numbers, self.loop = offered, numbers, loop
+    def __init__(self, offered: Assortment, numbers: Numbers, place: Path, loop: Clockwork, faults: bool) -> None:
+        self.offered, self.numbers, self.loop, self.faults = offered, numbers, loop, faults
         self.twins: dict[str, ShopifyTwin] = {}
         for n, name in enumerate(SHOPS, 1):
             self.twins[name] = ShopifyTwin(random.Random(n), shop=domain(name), first_id=n * 100_000_001)
@@ -207,10 +207,12 @@ class _Sale:
         self.machine.start()
         await self._count()
         await self._open()
-        for twin in self.twins.values():
-            twin.weather = Weather(WEATHER)
-        self.twins[SLOW].time_factor = SLOW_FACTOR
-        background = [asyncio.ensure_future(self._stall())]
+        background = []
+        if self.faults:
+            for twin in self.twins.values():
+                twin.weather = Weather(WEATHER)
+            self.twins[SLOW].time_factor = SLOW_FACTOR
+            background.append(asyncio.ensure_future(self._stall()))
         if self.numbers.every_s:
             background.append(asyncio.ensure_future(self._send_at_times(self.numbers.every_s)))
         opened = self.loop.time()

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from mainstay.proof.bench import folder, paired
+from mainstay.proof.bench.faults import FAULTY, MIXED, beside, mixed
 from mainstay.proof.bench.payloads import order
 from mainstay.proof.bench.stage import T0, Stage
-from mainstay.storage.inbox import Receipt
+from mainstay.storage.inbox import New, Receipt
 
 CHUNK = 20_000
 RESIDENT_UNITS = 1 << 20 if sys.platform == "darwin" else 1 << 10  # of ru_maxrss in a MiB: bytes on macOS, KiB on Linux
@@ -39,8 +40,12 @@ def run(quick: bool) -> dict[str, Any]:
                 empty.close()
                 return rate
 
-        result = paired({"holding many": into_full, "empty": into_empty}, "holding many", reps)
-        facts["store_bytes_per_order"] = round((place / "state.db").stat().st_size / (held + count * reps))
+        def with_faults() -> float:
+            first, state["next"] = state["next"], state["next"] + count
+            return _take(full, first, count, facts, faulty=True)
+
+        result = beside(paired({"holding many": into_full, "empty": into_empty, FAULTY: with_faults}, "holding many", reps), MIXED)
+        facts["store_bytes_per_order"] = round((place / "state.db").stat().st_size / (held + 2 * count * reps))
         full.close()
     facts["resident_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / RESIDENT_UNITS)
     return {**result, **facts}
@@ -49,21 +54,27 @@ def run(quick: bool) -> dict[str, Any]:
 def _fill(stage: Stage, count: int) -> None:
     """Orders of one line each, through the product's own intake: a store grows by use, not by a loader."""
     for first in range(0, count, CHUNK):
-        _run(stage, [order(n, lines=1) for n in range(first, min(first + CHUNK, count))], first)
+        _run(stage, _new([order(n, lines=1) for n in range(first, min(first + CHUNK, count))], first), first)
         stage.state.merge_xrefs()
 
 
-def _take(stage: Stage, first: int, count: int, facts: dict[str, Any]) -> float:
-    bodies = [order(n) for n in range(first, first + count)]
+def _take(stage: Stage, first: int, count: int, facts: dict[str, Any], *, faulty: bool = False) -> float:
+    new = _new([order(n) for n in range(first, first + count)], first)
+    if faulty:
+        new = list(mixed(new))
     started = time.perf_counter()
-    _run(stage, bodies, first)
+    _run(stage, new, first)
     rate = count / (time.perf_counter() - started)
     entity = stage.world.links or stage.state.find([stage.world.key("shop", "order", str(5_000_000_000 + first))])
     facts["correct"] = bool(facts["correct"] and entity and stage.world.batch.events == [])
     return rate
 
 
-def _run(stage: Stage, bodies: list[bytes], first: int) -> None:
-    receipts = [Receipt(first + n + 1, T0 + first + n, "shop", "orders/create", f"e{first + n}", body) for n, body in enumerate(bodies)]
+def _new(bodies: list[bytes], first: int) -> list[New]:
+    return [(T0 + first + n, "shop", "orders/create", f"e{first + n}", body) for n, body in enumerate(bodies)]
+
+
+def _run(stage: Stage, new: list[New], first: int) -> None:
+    receipts = [Receipt(first + n, *one) for n, one in enumerate(new, 1)]
     for start in range(0, len(receipts), 64):
         stage.intake.take("inbox", receipts[start : start + 64], T0)

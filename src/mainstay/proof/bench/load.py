@@ -1,7 +1,8 @@
 """A load of signed webhooks from a process of its own: keep-alive connections that send the next request when the last is answered.
 
-Run as `python -m mainstay.proof.bench.load PORT PATH SECRET SECONDS CONNECTIONS RATE FIRST COUNT`; prints JSON.
-RATE 0 is as fast as it goes; otherwise requests leave at their scheduled moments, and latencies count from those.
+Run as `python -m mainstay.proof.bench.load PORT PATH SECRET SECONDS CONNECTIONS RATE FIRST COUNT FAULTY`; prints JSON.
+RATE 0 is as fast as it goes; otherwise requests leave at their scheduled moments, and latencies count from those. FAULTY 1: some come
+again, break off, or are forged.
 """
 
 from __future__ import annotations
@@ -15,16 +16,23 @@ import sys
 import time
 from typing import Any
 
+from mainstay.proof.bench.faults import AGAIN, comes_again, garbled, is_forged, is_garbled
 from mainstay.proof.bench.payloads import order
 
 
-def requests(path: str, secret: str, first: int, count: int) -> list[bytes]:
+def requests(path: str, secret: str, first: int, count: int, *, faulty: bool = False) -> list[bytes]:
     """Raw HTTP requests with fresh event ids over a few hundred bodies."""
     bodies = [order(number) for number in range(min(count, 400))]
-    signed = [(body, base64.b64encode(hmac.digest(secret.encode(), body, "sha256")).decode()) for body in bodies]
-    made = []
+    signed = [_signed(body, secret) for body in bodies]
+    broken = [_signed(garbled(body), secret) for body in bodies]
+    made: list[bytes] = []
     for number in range(first, first + count):
-        body, signature = signed[number % len(signed)]
+        if faulty and comes_again(number):
+            made.append(made[-AGAIN // 2])
+            continue
+        body, signature = (broken if faulty and is_garbled(number) else signed)[number % len(signed)]
+        if faulty and is_forged(number):
+            signature = signed[(number + 1) % len(signed)][1]
         head = (
             f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
             f"X-Shopify-Topic: orders/create\r\nX-Shopify-Shop-Domain: acme.myshopify.com\r\nX-Shopify-Hmac-Sha256: {signature}\r\n"
@@ -34,11 +42,17 @@ def requests(path: str, secret: str, first: int, count: int) -> list[bytes]:
     return made
 
 
+def _signed(body: bytes, secret: str) -> tuple[bytes, str]:
+    return body, base64.b64encode(hmac.digest(secret.encode(), body, "sha256")).decode()
+
+
 class Loading:
     """A load that runs in its process from now on: `told` waits for its figures."""
 
-    def __init__(self, port: int, path: str, secret: str, seconds: float, connections: int, rate: float, count: int) -> None:
-        arguments = [str(one) for one in (port, path, secret, seconds, connections, rate, 0, count)]
+    def __init__(
+        self, port: int, path: str, secret: str, seconds: float, connections: int, rate: float, count: int, *, faulty: bool = False
+    ) -> None:
+        arguments = [str(one) for one in (port, path, secret, seconds, connections, rate, 0, count, int(faulty))]
         command = [sys.executable, "-m", "mainstay.proof.bench.load", *arguments]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.process.stdin is not None and self.process.stdout is not None
@@ -96,10 +110,11 @@ class Load:
 
 
 def main() -> None:
-    port, path, secret, seconds, connections, rate, first, count = sys.argv[1:]
+    port, path, secret, seconds, connections, rate, first, count, faulty = sys.argv[1:]
     import uvloop
 
-    load = Load(int(port), requests(path, secret, int(first), int(count)), float(seconds), float(rate))
+    made = requests(path, secret, int(first), int(count), faulty=faulty == "1")
+    load = Load(int(port), made, float(seconds), float(rate))
     print("ready", flush=True)
     sys.stdin.readline()
     print(json.dumps(uvloop.run(load.run(int(connections)))), flush=True)

@@ -16,12 +16,13 @@ from typing import Any
 from mainstay.flows.propagate import shelves_of
 from mainstay.proof.access import SECRETS
 from mainstay.proof.bench import folder
+from mainstay.proof.bench.faults import FAULTY
 from mainstay.proof.bench.running import Running, domain, landscape
 from mainstay.proof.town import Town, free_port
 from mainstay.stock.fold import free
 from mainstay.storage.state import State
 from mainstay.twins.amazon import AmazonTwin
-from mainstay.twins.imitation import Imitation
+from mainstay.twins.imitation import Imitation, Weather
 from mainstay.twins.shipstation import ShipStationTwin
 from mainstay.twins.shopify import ShopifyTwin
 from mainstay.twins.tryton import TrytonTwin
@@ -31,18 +32,20 @@ TIME_FACTOR = 60.0
 SKUS = 400
 STALL_S = 20.0
 SELLING_S = 15.0  # long enough that the newest latencies, which are held, are none of the opening levels
+FAULTS = {"throttled": 0.01, "error_before": 0.01, "error_after": 0.01, "cut_before": 0.01, "cut_after": 0.01, "partial": 0.01,
+          "duplicate": 0.05, "late": 0.02}  # fmt: skip
 SHOPS, MARKETS = ("shop_a", "shop_b"), ("market_a", "market_b")
 
 
 def run(quick: bool) -> dict[str, Any]:
     """Propagation in ms for each channel, calm and with one channel stalled; orders that came through; last values."""
     reps = 1 if quick else 5
-    runs: dict[str, list[dict[str, Any]]] = {"": [], "shop_b": []}
+    runs: dict[str, list[dict[str, Any]]] = {"": [], "shop_b": [], FAULTY: []}
     for _ in range(reps):
-        for stalled_, found in runs.items():
-            found.append(asyncio.run(_perform(stalled_)))
+        for how, found in runs.items():
+            found.append(asyncio.run(_perform(how)))
     healthy = [name for name in (*SHOPS, *MARKETS) if name != "shop_b"]
-    worst, with_stall = (statistics.median(_worst(one, healthy) for one in found) for found in runs.values())
+    worst, with_stall, with_faults = (statistics.median(_worst(one, healthy) for one in found) for found in runs.values())
     calm, stalled = runs[""][-1], runs["shop_b"][-1]
     rates = [one["orders_per_min"] for found in runs.values() for one in found]
     correct = all(one["correct"] for found in runs.values() for one in found)
@@ -51,6 +54,12 @@ def run(quick: bool) -> dict[str, Any]:
         "ratio": None, "ratios": {}, "propagation_p99_ms": round(worst, 1), "propagation_p99_ms_one_channel_stalled": round(with_stall, 1),
         "moved_by_the_stall": round(with_stall / worst - 1, 3) if worst else None, "calm": calm, "stalled": stalled,
         "time_factor": TIME_FACTOR,
+        "with_faults": {
+            "faults": "of 100 calls 1 is throttled, 2 fail, 2 answers are lost; of 100 items of a bulk call 1 fails; of 100 deliveries 5 "
+            "come again, 2 late",
+            "propagation_p99_ms": round(with_faults, 1), "orders_per_min": round(runs[FAULTY][-1]["orders_per_min"]),
+            "faults_that_fired": sum(one["fired"] for one in runs[FAULTY]),
+        },
         "correct": correct,
         "reps": reps,
     }  # fmt: skip
@@ -61,15 +70,16 @@ def _worst(run_: dict[str, Any], channels: list[str]) -> float:
     return float(max(run_["channels"][name]["propagation_ms"]["p99"] for name in channels))
 
 
-async def _perform(stalled: str) -> dict[str, Any]:
+async def _perform(how: str) -> dict[str, Any]:
     with folder() as place:
-        return await _in(place, stalled)
+        return await _in(place, how)
 
 
-async def _in(place: Path, stalled: str) -> dict[str, Any]:
+async def _in(place: Path, how: str) -> dict[str, Any]:
+    """`how` is empty, FAULTY, or the channel that stalls."""
     twins = _twins()
     town = Town(twins, lambda: time.time_ns() // 1_000)
-    town.delays = {stalled: STALL_S} if stalled else {}
+    town.delays = {how: STALL_S} if how in twins else {}
     await town.start()
     for name in MARKETS:
         twins[name].url = town.urls[name]  # type: ignore[attr-defined]
@@ -85,12 +95,16 @@ async def _in(place: Path, stalled: str) -> dict[str, Any]:
         town.hooks = {name: f"http://127.0.0.1:{port}/hooks/{name}" for name in SHOPS}
         town.hooks["warehouse"] = f"http://127.0.0.1:{port}/hooks/warehouse/{SECRETS['warehouse-hook']}"
         town.delays = delays
+        _set_weather(twins, Weather(FAULTS if how == FAULTY else {}))
         placed, took = await _sell(twins, SELLING_S)
         channels = running.snapshot()["channels"]
         town.delays = {}
+        _set_weather(twins, Weather())
         settled = await _until(lambda: _quiet(running) and not town.undelivered, 90)
         correct = settled and _last_values(place, twins)
-        return {"orders": placed, "orders_per_min": placed / took * 60, "channels": channels, "settled": settled, "correct": correct}
+        fired = sum(twin.fired[fault] for twin in twins.values() for fault in FAULTS)
+        pace = placed / took * 60
+        return {"orders": placed, "orders_per_min": pace, "channels": channels, "settled": settled, "correct": correct, "fired": fired}
     finally:
         await asyncio.to_thread(running.stop)
         await town.stop()
@@ -111,6 +125,11 @@ def _twins() -> dict[str, Imitation]:
         for name in MARKETS:
             found[name].add_listing(f"SKU-{n:04d}", 1_000, 0)  # type: ignore[attr-defined]
     return found | {"erp": erp, "warehouse": ShipStationTwin(dice(6), time_factor=TIME_FACTOR)}
+
+
+def _set_weather(twins: dict[str, Imitation], weather: Weather) -> None:
+    for twin in twins.values():
+        twin.weather = weather
 
 
 async def _sell(twins: dict[str, Imitation], seconds: float) -> tuple[int, float]:

@@ -17,6 +17,7 @@ from mainstay.proof.sim.run import memory, silence
 
 CHANCE = 0.001
 BATCH, POLL, EVENT, OURS = "batch every 15 minutes", "poll every minute", "event without buffer", "mainstay"
+CALM = "mainstay, without faults"
 SEED = 7
 
 
@@ -30,11 +31,12 @@ def run(quick: bool) -> dict[str, Any]:
         POLL: Numbers(every_s=60.0, first_s=30.0),
         EVENT: Numbers(),
         OURS: Numbers(chance=CHANCE),
+        CALM: Numbers(chance=CHANCE),
     }
     told, started = {}, time.monotonic()
     for name, numbers in ways.items():
         with tempfile.TemporaryDirectory(prefix="mainstay-bench-", dir=memory()) as place:
-            told[name] = _figures(offered, flash.hold(offered, numbers, Path(place)))
+            told[name] = _figures(offered, flash.hold(offered, numbers, Path(place), faults=name != CALM))
     batch = told[BATCH]["oversold_units"]["autonomous"]
     ratios = {name: round(told[name]["oversold_units"]["autonomous"] / batch, 4) if batch else None for name in (POLL, EVENT, OURS)}
     ours = told[OURS]
