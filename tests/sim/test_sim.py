@@ -1,18 +1,22 @@
 """The whole system between twins, with drawn faults and crashes: what must hold at every commit, and what must agree at the end."""
 
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
 
 import pytest
 
+from mainstay.app.reference import endpoints
 from mainstay.app.simulate import VARIANTS, fittings
 from mainstay.model.failures import Reject
 from mainstay.proof.sim import run
 from mainstay.proof.sim.acts import FAULTS, KINDS, SCENARIOS
+from mainstay.proof.sim.machine import Machine
 from mainstay.proof.sim.mutants import MUTANTS, caught, planted
 from mainstay.proof.sim.story import INVARIANTS
+from mainstay.proof.sim.views import ELSEWHERE
 
 LANDSCAPES = tuple(VARIANTS)
 
@@ -78,6 +82,22 @@ def test_every_planted_bug_is_caught(name, figure):
     assert MUTANTS[name].by in why
     by = f": {MUTANTS[name].by}" if MUTANTS[name].by else ""
     figure(f"planted bug `{name}`", f"noticed after {seeds} histories{by}", f"pytest tests/sim -m slow -k {name}")
+
+
+def test_every_view_is_compared_with_something(monkeypatch):
+    """Each GET of the API is asked for in histories: by operators in the middle of them, or at their ends."""
+    asked, paths = Machine.ask, set()
+
+    def noting(self, who, method, path, *rest):
+        paths.update([path] if method == "GET" else [])
+        return asked(self, who, method, path, *rest)
+
+    monkeypatch.setattr(Machine, "ask", noting)
+    for scenario in ("held back", "counts"):
+        assert not broken(run.one(drawn, fittings) for drawn in swarms(range(20), scenario))
+    views = {one.path for one in endpoints() if one.method == "GET"}
+    compared = {view for view in views if any(re.fullmatch(re.sub(r"{\w+}", "[^/]+", view), path) for path in paths)}
+    assert views == compared | set(ELSEWHERE) and not compared & set(ELSEWHERE)
 
 
 def test_there_are_faults_acts_and_invariants():

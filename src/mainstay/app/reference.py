@@ -8,13 +8,19 @@ from typing import Any
 
 from mainstay.app.cli import main
 from mainstay.edge.api import Api
+from mainstay.edge.openapi import Endpoint
 from mainstay.proof.reference import pages
+
+
+def endpoints() -> tuple[Endpoint, ...]:
+    """What the API declares."""
+    absent: Any = None  # nothing is opened
+    return Api(absent, absent, absent, absent, {}, {}, bytes, str).endpoints
 
 
 def made() -> dict[str, str]:
     """File name -> text of every page."""
-    absent: Any = None  # only the endpoints' declarations are read: nothing is opened
-    return pages(main, Api(absent, absent, absent, absent, {}, {}, bytes, str).endpoints)
+    return pages(main, endpoints())
 
 
 def write(folder: Path) -> None:

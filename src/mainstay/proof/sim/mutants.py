@@ -19,7 +19,7 @@ from mainstay.delivery.levels import Levels
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.polls import Poll
 from mainstay.edge.record import Recorder
-from mainstay.flows import journey, replay
+from mainstay.flows import journey, queue, replay
 from mainstay.flows.apply import Apply
 from mainstay.flows.ask import Desk
 from mainstay.flows.intake import Intake
@@ -335,6 +335,21 @@ MUTANTS: dict[str, Mutant] = {
         "order",
         _without_payments,
         "what is shown is wrong: order",
+    ),
+    "forget-a-cause": Mutant(
+        "the cause of the fewest letters is not listed",
+        queue,
+        "causes",
+        lambda right: lambda letters: right(letters)[:-1],
+        "what is shown is wrong: causes",
+    ),
+    "say-it-goes-on": Mutant(
+        "what somebody holds back is not listed",
+        journey,
+        "pauses",
+        lambda _right: lambda _state: [],
+        "what is shown is wrong: pauses",
+        scenario="held back",
     ),
     "time-of-the-batch": Mutant(
         "what is heard bears the time of its batch, not of its receipt", Intake, "take", _all_at_once, "other batches", range(0, 1_000, 50)

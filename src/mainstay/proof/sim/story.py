@@ -29,6 +29,7 @@ from mainstay.proof.sim.machine import Fittings, Machine, own_time
 from mainstay.proof.sim.reads import misread
 from mainstay.proof.sim.trouble import Blackouts, Lost, Make
 from mainstay.proof.sim.troupe import Troupe
+from mainstay.proof.sim.views import unlike_jobs, unlike_receipts
 from mainstay.proof.sim.wires import Wires, url
 from mainstay.stock.fold import free
 from mainstay.storage.database import SQL, STORE_FAILED, rows
@@ -170,6 +171,10 @@ class Stage:
 
         if wrong := await misread(ask, self.cast, self.troupe.counters, list(self.fittings.policies.values())):
             raise Broken(f"what is shown is wrong: {wrong}")
+        taken = sum(len(one.what) for one in self.machine.taken if one.source)
+        for look in (unlike_jobs(ask, self.troupe.jobs), unlike_receipts(ask, taken)):
+            if wrong := await look:
+                raise Broken(f"what is shown is wrong: {wrong}")
 
     async def _come_to_rest(self) -> None:
         """Faults have stopped. People do their work until nothing moves any more, or it never will."""
@@ -235,6 +240,8 @@ class Stage:
                 raise Broken(f"{room}.{name} is {self.figures[room][name]}: {cases.get(name, [])[:3]}")
         self._nobody_waits()
         self._jobs_are_done()
+        if self.troupe.misread:
+            raise Broken(f"what is shown is wrong: {self.troupe.misread[0]}")
         if self.troupe.counters.failed:
             raise Broken(f"a call was not answered: {self.troupe.counters.failed[0]}")
         if prove:

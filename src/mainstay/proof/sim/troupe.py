@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from mainstay.model.money import minor
 from mainstay.model.times import DAY, HOUR
+from mainstay.proof.books import placed
 from mainstay.proof.history import CURRENCY
 from mainstay.proof.play import Cast, Counters, Sale
 from mainstay.proof.sim.acts import PRICES, Act
 from mainstay.proof.sim.machine import Machine
+from mainstay.proof.sim.views import unlike_letters, unlike_pauses
 from mainstay.proof.sim.wires import Wires
 
 BUYER = {
@@ -35,6 +37,9 @@ class Troupe:
         self.counters = Counters()
         self.played: Counter[str] = Counter()
         self.retried: Counter[str] = Counter()
+        self.held: Counter[str] = Counter()  # targets that somebody holds back just now
+        self.jobs: dict[int, str] = {}  # that were begun, by number: what they do
+        self.misread: list[str] = []  # what operators were shown otherwise than it is
         self._numbers = 0
         self.price = dict(zip(skus, PRICES, strict=False))
 
@@ -288,14 +293,28 @@ class Troupe:
         if status != 200:
             return False  # nobody has heard of that order
         self.wires.fired["held back"] += 1
+        self.held[target] += 1
+        await self._look(unlike_pauses(self._shown, told if self.held[target] == 1 else {}, held=True))
         await asyncio.sleep(dice.random() * OUTAGE_S_MAX)
         while (await self._call("operator", "/v1/pauses", {**told, "mode": "running"}))[0] != 200:
             await asyncio.sleep(1)
+        self.held[target] -= 1
+        await self._look(unlike_pauses(self._shown, told if not self.held[target] else {}, held=False))
         return True
+
+    async def _look(self, looking: Awaitable[str]) -> None:
+        """Note what is shown otherwise than it is."""
+        if wrong := await looking:
+            self.misread.append(wrong)
+
+    async def _shown(self, path: str) -> tuple[int, Any]:
+        return await self.machine().ask("operator", "GET", path, {})
 
     async def operator_replays(self, _dice: random.Random) -> bool:
         """Everything that ever came in is read again with the same mapping: nothing follows from it."""
-        status, _ = await self._call("operator", "/v1/replays", {"span": {"since": "2020-01-01T00:00:00Z"}, "by": "sim"})
+        status, answer = await self._call("operator", "/v1/replays", {"span": {"since": "2020-01-01T00:00:00Z"}, "by": "sim"})
+        if status == 202:
+            self.jobs[answer["job"]] = "replay"
         return status == 202
 
     async def operator_retries(self, _dice: random.Random) -> bool:
@@ -304,6 +323,7 @@ class Troupe:
         if status != 200:
             return False
         before = self.retried.total()
+        await self._look(unlike_letters(self._shown, {one.uid: one.total for one in placed(self.cast, self.counters)}))
         for letter in letters:
             effect = str(letter.get("key", "")).split(".again.")[0] or str(letter["id"])
             if letter["topic"] == "mainstay/outcome" and self.retried[effect] < RETRIES_MAX:
