@@ -130,6 +130,11 @@ def test_what_is_refused_and_why(topic: str, body: bytes, code: str) -> None:
     assert refused.value.code == code
 
 
+def test_a_hint_that_was_repaired_bears_its_topic_within() -> None:
+    """What could not be read came in under no topic."""
+    assert said("", sample("SHIP_NOTIFY")) == said("SHIP_NOTIFY", sample("SHIP_NOTIFY"))
+
+
 def test_the_hint() -> None:
     assert said("SHIP_NOTIFY", sample("SHIP_NOTIFY")) == Hint(
         external="/shipments?storeID=26815&batchId=100301&includeShipmentItems=False", feed="shipments"

@@ -24,6 +24,10 @@ def broken(core, text="broken", topic="statement", system="shop", key=""):
     return core.rows("SELECT max(id) FROM letter")[0][0]
 
 
+def says_nothing(_topic, _body):
+    raise Reject("it says nothing of business", "not_business")
+
+
 def letters(core, **query):
     core.flush()
     return journey.letters(core.state, Wanted(**query))
@@ -149,6 +153,14 @@ def test_a_repaired_message_may_speak_of_what_has_not_come(proved):
     number = broken(proved, system="wms")
     status, told = act(proved, "repair", number, body=as_json(a_parcel("p1", "rel.shop.1.1")))
     assert status == 200 and proved.rows("SELECT count(*) FROM early") == [(1,)], told
+
+
+@pytest.mark.parametrize("action", ["repair", "retry"])
+def test_a_message_that_says_nothing_of_business_after_all_needs_nobody(proved, monkeypatch, action):
+    number = broken(proved)
+    monkeypatch.setitem(proved.shop.translate, "shop", says_nothing)
+    status, told = act(proved, action, number, **({"body": "whatever"} if action == "repair" else {}))
+    assert (status, told["detail"]) == (200, "it says nothing of business") and letters(proved) == []
 
 
 def test_an_effect_is_not_repaired(proved):

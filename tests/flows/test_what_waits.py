@@ -43,6 +43,7 @@ def test_a_statement_that_waited_is_told_to_a_person_when_it_waits_too_long(prov
     proved.say("shop", an_order(payments=("pi_1",)))
     assert proved.order().status == "released", "when its order comes after all it is applied"
     assert proved.rows("SELECT count(*) FROM early") == [(0,)]
+    assert letters(proved) == [] and proved.rows("SELECT status FROM letter") == [("resolved",)], "and nobody need look after it"
 
 
 def test_a_statement_whose_order_came_in_time_is_no_letter(proved):
@@ -127,7 +128,7 @@ def test_retried_while_it_still_waits(proved):
     assert [one["id"] for one in letters(proved)] == [number] and proved.rows("SELECT count(*) FROM early") == [(1,)]
     proved.say("shop", an_order(payments=("pi_1",)))
     assert proved.order().status == "released"
-    assert act(proved, "retry", number)[0] == 200 and letters(proved) == []
+    assert act(proved, "retry", number)[0] == 404 and letters(proved) == [], "it was taken by itself"
 
 
 def test_an_effect_of_which_nothing_is_left_to_ask(proved):

@@ -16,6 +16,7 @@ from mainstay.customers.words import cleaned
 from mainstay.flows import queue
 from mainstay.flows.ask import Ask, reader
 from mainstay.flows.intake import TIMER, Again, Intake
+from mainstay.flows.letters import NOTED
 from mainstay.flows.queue import Letter, Name, Reason, Wanted
 from mainstay.flows.replay import UNCHANGED, replay
 from mainstay.flows.world import events_of
@@ -112,16 +113,12 @@ class Clerk:
             to = told.to or self.intake.shop.above(letter.owner)
             if not to:
                 return Again(f"nobody is declared above {letter.owner!r}: say to whom", nothing=True)
-            self._note(letter.id, LetterPassed(how=action, to=to, by=told.by, reason=told.reason, job=job), receipt.at)
+            self.intake.letters.close(letter.id, LetterPassed(how=action, to=to, by=told.by, reason=told.reason, job=job), receipt.at)
             return Again(f"{'escalated' if action == 'escalate' else 'given'} to {to}")
         done = self._retry(letter.state, receipt) if action == "retry" else self._suppress(letter.state, receipt)
         if not done.nothing:
-            self._note(letter.id, LetterClosed(how=action, by=told.by, reason=told.reason, job=job), receipt.at)
+            self.intake.letters.close(letter.id, LetterClosed(how=action, by=told.by, reason=told.reason, job=job), receipt.at)
         return done
-
-    def _note(self, number: int, event: AnyEvent, at: int) -> None:
-        self.intake.apply.to_letter(number, event, at)
-        self.world.log(at, "letter", number, [event])
 
     def _retry(self, parked: Parked, receipt: Receipt) -> Again:
         if parked.topic == TOPIC:
@@ -173,13 +170,15 @@ class Clerk:
             return
         mended = Receipt(receipt.seq, receipt.at, said.system, said.topic, said.key, told.body.encode())
         try:
-            done = self.intake.again(mended, park=False)
+            detail = self.intake.again(mended, park=False).detail
         except Reject as why:
             self.intake.subjects.append((receipt.seq, UNCLAIMED))
-            self.intake.answer(receipt, 422, {"code": why.code, "detail": f"{cleaned(why.why)}; the letter stays open"})
-            return
-        self._note(letter.id, LetterClosed(how="repair", by=told.by, reason=told.reason), receipt.at)
-        self.intake.answer(receipt, 200, {"id": letter.id, "status": "repair", "detail": done.detail})
+            detail = cleaned(why.why)
+            if why.code not in NOTED:
+                self.intake.answer(receipt, 422, {"code": why.code, "detail": f"{detail}; the letter stays open"})
+                return
+        self.intake.letters.close(letter.id, LetterClosed(how="repair", by=told.by, reason=told.reason), receipt.at)
+        self.intake.answer(receipt, 200, {"id": letter.id, "status": "repair", "detail": detail})
 
     # --- many --------------------------------------------------------------------------------------------------------
     def _begin(self, receipt: Receipt, ask: Ask) -> None:
@@ -246,7 +245,7 @@ class Clerk:
         letters = [letter for letter in queue.wanted(self.world.store, Wanted()) if letter.state.receipt in receipts] if receipts else []
         for letter in letters:
             if self._find(letter.id):
-                self._note(letter.id, LetterClosed(how="retry", reason="replayed"), at)
+                self.intake.letters.close(letter.id, LetterClosed(how="retry", reason="replayed"), at)
 
     def _letters(self, number: int) -> tuple[int, ...]:
         known = self._letters_of.get(number)

@@ -20,7 +20,7 @@ from mainstay.flows import buyers
 from mainstay.flows.apply import Apply
 from mainstay.flows.claims import Claims
 from mainstay.flows.items import ON_ITEMS, Items
-from mainstay.flows.letters import Letters, bug_of
+from mainstay.flows.letters import NOTED, Letters, bug_of
 from mainstay.flows.shop import Shop
 from mainstay.flows.statements import Statement, skus_of, statement
 from mainstay.flows.turns import Turns
@@ -210,6 +210,8 @@ class Intake:
         if isinstance(found, Reject):
             if not park:
                 raise found
+            if found.code in NOTED:
+                return Again(cleaned(found.why))
             self.letters.park(receipt, found)
             return Again(f"parked again: {cleaned(found.why)}")
         self.load([(receipt, found)])

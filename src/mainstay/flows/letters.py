@@ -9,7 +9,7 @@ from mainstay.catalog.fold import names_in
 from mainstay.customers.words import cleaned
 from mainstay.flows.apply import Apply
 from mainstay.flows.shop import Shop
-from mainstay.model.events import Parked, Proposed
+from mainstay.model.events import LetterClosed, LetterPassed, Parked, Proposed
 from mainstay.model.failures import Reject
 from mainstay.model.outcome import TOPIC, Outcome
 from mainstay.storage.inbox import Receipt
@@ -19,6 +19,9 @@ def bug_of(bug: Exception) -> Reject:
     """Which bug, and where. Not its text, which may quote the message: the message is kept, and can be translated again."""
     place = traceback.extract_tb(bug.__traceback__)[-1]
     return Reject(f"{type(bug).__name__} in {place.name} ({place.filename.rpartition('/')[2]}, line {place.lineno})", "bug")
+
+
+NOTED = ("not_business", "not_declared")  # why a message is kept, and needs nobody
 
 
 class Letters:
@@ -32,7 +35,7 @@ class Letters:
         if asked:
             status = {"not_found": 404, "bug": 500}.get(why.code, 422)
             self.world.answers.append((receipt.seq, status, {"code": why.code, "detail": cleaned(why.why)}))
-        if why.code in ("not_business", "not_declared"):
+        if why.code in NOTED:
             return "noted"
         if asked and why.code != "bug":
             return "refused"
@@ -56,6 +59,11 @@ class Letters:
             system=outcome.system, topic=TOPIC, code=code, why=outcome.why, owner=self.shop.owner(outcome.system, "", code),
             receipt=receipt.seq, key=outcome.key, about=about, amount=amount, currency=currency,
         ))  # fmt: skip
+
+    def close(self, number: int, event: LetterClosed | LetterPassed, at: int) -> None:
+        """What became of an open letter."""
+        self.apply.to_letter(number, event, at)
+        self.world.log(at, "letter", number, [event])
 
     def _hangs_on(self, about: int, key: str) -> tuple[int, str]:
         """The money that an effect moves, or the total of the order that waits for it."""

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 
 import msgspec
 
+from mainstay.flows import queue
 from mainstay.flows.apply import Apply
 from mainstay.flows.letters import Letters
 from mainstay.flows.shop import Shop
 from mainstay.flows.statements import Statement, statement
-from mainstay.model.events import Early, EarlyEnded
+from mainstay.model.events import Early, EarlyEnded, LetterClosed
 from mainstay.model.failures import Reject
 from mainstay.model.seen import PaymentSeen
 from mainstay.storage.inbox import Receipt
-from mainstay.storage.state import Key
+from mainstay.storage.state import Batch, Key
 
 _encode = msgspec.json.Encoder().encode
 _early = msgspec.json.Decoder(Early)
@@ -25,6 +26,7 @@ class Waiting:
 
     def __init__(self, apply: Apply, shop: Shop, letters: Letters) -> None:
         self.world, self.apply, self.shop, self.letters = apply.world, apply, shop, letters
+        self._late: tuple[Batch, dict[int, int]] | None = None  # the letters of those that waited too long, by receipt, as of a batch
 
     def keep(self, one: Statement) -> None:
         """Keep a statement until its order arrives."""
@@ -49,7 +51,16 @@ class Waiting:
             receipt = Receipt(early.receipt, early.due - self.shop.early_us, early.system, early.topic, early.key, b"")
             self.apply.to_early(n, EarlyEnded(), receipt.at)
             world.log(receipt.at, "early", n, [EarlyEnded()])
+            self._arrived(early.receipt, receipt.at)
             yield statement(world, receipt, early.said, None)
+
+    def _arrived(self, receipt: int, at: int) -> None:
+        """Whoever looks after a statement that waited too long need not any more."""
+        if self._late is None or self._late[0] is not self.world.batch:
+            late = queue.wanted(self.world.store, queue.Wanted(code="early"))
+            self._late = self.world.batch, {letter.state.receipt: letter.id for letter in late}
+        if (number := self._late[1].pop(receipt, None)) is not None:
+            self.letters.close(number, LetterClosed(how="arrived"), at)
 
     def overdue(self, receipt: Receipt, n: int) -> None:
         """A statement has waited too long: a person looks at it."""

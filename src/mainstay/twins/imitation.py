@@ -19,7 +19,7 @@ from mainstay.contract.twin import Cut, Post, Request
 from mainstay.model.times import SECOND
 
 REQUEST_FAULTS = ("throttled", "error_before", "error_after", "cut_before", "cut_after", "lingering", "partial")
-DELIVERY_FAULTS = ("duplicate", "late", "reordered", "lost", "unsubscribed")
+DELIVERY_FAULTS = ("duplicate", "late", "reordered", "lost", "unsubscribed", "garbled")
 FAULTS = REQUEST_FAULTS + DELIVERY_FAULTS
 LATE_S_MAX = 20.0
 LINGERS_S_MAX = 50.0  # a request whose caller has given up is carried out within this time
@@ -62,6 +62,7 @@ class Imitation:
         self.calls: Counter[str] = Counter()
         self.subscribed = True
         self.given_up: list[Post] = []
+        self.meant: dict[bytes, bytes] = {}  # what broke off -> the whole of it
         self._levels: dict[str, tuple[float, int]] = {}
         self._waiting: dict[str, _Waiting] = {}
         self._lingering: list[tuple[int, Request]] = []  # (when it will be carried out, what nobody waits for any more)
@@ -127,6 +128,14 @@ class Imitation:
         return self._levels.get(budget, (next(one.capacity for one in self.budgets if one.name == budget), 0))[0]
 
     # --- deliveries --------------------------------------------------------------------------------------------------
+    def told(self, body: bytes) -> bytes:
+        """What the vendor's own program makes of a message before it is signed: chance may break it off in the middle."""
+        if not self._strikes("garbled"):
+            return body
+        broken = body[: len(body) // 2]
+        self.meant[broken] = body
+        return broken
+
     def post(self, headers: Mapping[str, str], body: bytes, now: int) -> None:
         """Queue one delivery; chance may drop, double, delay or reorder it."""
         if not self.subscribed or self._strikes("lost"):

@@ -220,7 +220,8 @@ class ShipStationTwin(Imitation):
     def _notify(self, kind: str, batch: str, now: int) -> None:
         """The thin webhook. The header stands for the path of the subscribed URL, of which the receiver's door makes it."""
         url = f"https://ssapi6.shipstation.com/shipments?storeID=1&batchId={batch}&includeShipmentItems=False"
-        self.post({"x-mainstay-path": self._hook_secret}, msgspec.json.encode({"resource_url": url, "resource_type": kind}), now)
+        body = self.told(msgspec.json.encode({"resource_url": url, "resource_type": kind}))
+        self.post({"x-mainstay-path": self._hook_secret}, body, now)
 
     def _reply(self, status: int, value: object, headers: Mapping[str, str] | None = None) -> Reply:
         left = {"x-rate-limit-limit": "40", "x-rate-limit-remaining": str(int(self.available("account"))), "x-rate-limit-reset": "60"}

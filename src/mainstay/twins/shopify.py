@@ -182,7 +182,7 @@ class ShopifyTwin(Imitation):
         self._tell(topic, order, now)
 
     def _tell(self, topic: str, payload: Mapping[str, Any], now: int) -> None:
-        body = msgspec.json.encode(payload)
+        body = self.told(msgspec.json.encode(payload))
         self._events += 1
         event = hashlib.md5(f"{self.shop}:{self._events}".encode(), usedforsecurity=False).hexdigest()
         self.post(

@@ -299,7 +299,8 @@ class StripeTwin(Imitation):
         }  # fmt: skip
         self.events.append(event)
         if {"*", kind} & set(self.endpoint["enabled_events"]):
-            self.post({"content-type": "application/json; charset=utf-8"}, msgspec.json.format(msgspec.json.encode(event), indent=2), now)
+            body = self.told(msgspec.json.format(msgspec.json.encode(event), indent=2))
+            self.post({"content-type": "application/json; charset=utf-8"}, body, now)
 
     def due(self, now: int) -> list[Post]:
         """Each attempt is signed anew over "{seconds}.{body}", so that a late one is not stale."""

@@ -185,13 +185,13 @@ class ShipStation(Connector):
         return Delivery(notice.resource_type, notice.resource_url)
 
     def translate(self, topic: str, body: bytes) -> list[Said]:
+        topic = topic or read(body, Notice).resource_type
         if topic == "shipment":
             return [Said(parcel(read(body, Shipment), self.settings.currency))]
         if topic == "order":
             return [Said(closed(read(body, Order)))]
         if topic in words.HINTS:
             return [Said(hint(read(body, Notice), self._host))]
-        topic = topic or read(body, Notice).resource_type
         if topic in words.NOT_BUSINESS:
             raise Reject(f"{topic} speaks of orders; those that matter are read by the feed of orders", "not_business")
         raise Reject(f"{topic!r} is no topic of ShipStation that this connector knows", "unknown_topic")

@@ -13,11 +13,11 @@ EVENTS: Mapping[str, str] = {"shop": "orders", "payments": "events", "warehouse"
 STORY_S = 900  # acts happen within a quarter of an hour
 FAULTS = (
     "throttled", "error_before", "error_after", "cut_before", "cut_after", "lingering", "partial", "duplicate", "late", "reordered", "lost",
-    "unsubscribed",
+    "unsubscribed", "garbled",
 )  # fmt: skip
 KINDS: Mapping[str, float] = {  # how often each act is drawn, relative to the others
     "shop buys": 6, "amazon buys": 5, "webshop buys": 4, "till sells": 4, "buyer cancels": 2, "money back": 2, "goods arrive": 2,
-    "count": 2, "warehouse packs": 6, "operator retries": 1, "crash": 1, "outage": 1, "abandons": 1,
+    "count": 2, "warehouse packs": 6, "operator retries": 1, "crash": 1, "outage": 1, "abandons": 1, "operator repairs": 1,
     "goods come back": 5, "goodwill": 3, "price changes": 2, "buyer is erased": 2, "operator holds back": 1, "operator replays": 1,
 }  # fmt: skip
 

@@ -22,7 +22,7 @@ from mainstay.edge.record import Recorder
 from mainstay.flows import journey, queue, replay
 from mainstay.flows.apply import Apply
 from mainstay.flows.ask import Desk
-from mainstay.flows.intake import Intake
+from mainstay.flows.intake import Again, Intake
 from mainstay.flows.turns import Turns
 from mainstay.flows.waiting import Waiting
 from mainstay.model.failures import Reject
@@ -232,6 +232,10 @@ def _in_two(right: Any) -> Any:
     return write
 
 
+def _only_closed(right: Any) -> Any:
+    return lambda self, receipt, *, park=True: right(self, receipt) if park else Again("taken")
+
+
 class Mutant(Struct, frozen=True):
     """A planted bug: what is broken, where it is planted, by which rule it is noticed, and on which seeds."""
 
@@ -335,6 +339,9 @@ MUTANTS: dict[str, Mutant] = {
         "order",
         _without_payments,
         "what is shown is wrong: order",
+    ),
+    "repair-nothing": Mutant(
+        "a repaired message closes its letter and is not taken", Intake, "again", _only_closed, "", scenario="silence", seeds=range(300)
     ),
     "forget-a-cause": Mutant(
         "the cause of the fewest letters is not listed",

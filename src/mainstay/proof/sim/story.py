@@ -16,6 +16,7 @@ from mainstay.delivery.polls import Pace
 from mainstay.flows import queue
 from mainstay.flows.propagate import shelves_of
 from mainstay.flows.rebuild import CONSERVED, verify
+from mainstay.model.outcome import TOPIC
 from mainstay.model.times import DAY, SECOND
 from mainstay.proof.books import MUST_BE_ZERO, believed, compare, is_named
 from mainstay.proof.disk import Disk
@@ -186,9 +187,9 @@ class Stage:
             packed = self.troupe.warehouse_packs(dice)
             for name in self.wires.twins:
                 self.wires.pump(name)
-            retried = await self.troupe.operator_retries(dice)
+            retried, repaired = await self.troupe.operator_retries(dice), await self.troupe.operator_repairs(dice)
             await asyncio.sleep(CALM_S)
-            quiet = 0 if packed or retried or any(self.under_way().values()) else quiet + 1
+            quiet = 0 if packed or retried or repaired or any(self.under_way().values()) else quiet + 1
 
     def under_way(self) -> dict[str, int]:
         """What still moves, by where."""
@@ -240,6 +241,7 @@ class Stage:
                 raise Broken(f"{room}.{name} is {self.figures[room][name]}: {cases.get(name, [])[:3]}")
         self._nobody_waits()
         self._jobs_are_done()
+        self._letters_are_of_effects()
         if self.troupe.misread:
             raise Broken(f"what is shown is wrong: {self.troupe.misread[0]}")
         if self.troupe.counters.failed:
@@ -261,6 +263,12 @@ class Stage:
             other = [one for one in told["results"] if one["detail"].startswith("corrected")]
             if held["status"] != "done" or (held["action"] == "replay" and other):
                 raise Broken(f"a job is {held['status']} with {held['done'] + held['unchanged']} of {held['letters']}: {other[:3]}")
+
+    def _letters_are_of_effects(self) -> None:
+        """Whatever broke off at its sender has been repaired by now: such a letter stays open for nobody."""
+        for letter in queue.wanted(self.machine.state, queue.Wanted()):
+            if letter.state.topic != TOPIC:
+                raise Broken(f"a repaired letter is closed: {letter.id} is open, {letter.state.code}: {letter.state.why}")
 
     def _batches_do_not_matter(self) -> None:
         other = State(self.place / "other.db")

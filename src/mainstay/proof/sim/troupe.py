@@ -317,6 +317,20 @@ class Troupe:
             self.jobs[answer["job"]] = "replay"
         return status == 202
 
+    async def operator_repairs(self, _dice: random.Random) -> bool:
+        """What broke off at its sender is taken as it was meant: at its right place, however late."""
+        status, letters = await self._shown("/v1/deadletters")
+        repaired = 0
+        for letter in letters if status == 200 else ():
+            twin = self.wires.twins.get(letter["system"])
+            status, whole = await self._shown(f"/v1/deadletters/{letter['id']}")
+            meant = twin.meant.get(whole["raw"].encode()) if twin and status == 200 else None
+            if meant is not None:
+                told = {"body": meant.decode(), "by": "sim", "reason": "it broke off"}
+                status, _ = await self._call("operator", f"/v1/deadletters/{letter['id']}/repair", told)
+                repaired += status == 200
+        return repaired > 0
+
     async def operator_retries(self, _dice: random.Random) -> bool:
         """Every open letter of an effect is tried again, a few times at the most; the ERP's shelf is counted where one asks for that."""
         status, letters = await self.machine().ask("operator", "GET", "/v1/deadletters", {})
@@ -356,6 +370,7 @@ _ACTS: dict[str, Callable[[Troupe, random.Random], Any]] = {
     "warehouse packs": Troupe.warehouse_packs, "operator retries": Troupe.operator_retries, "crash": Troupe.crash,
     "outage": Troupe.outage, "abandons": Troupe.abandons, "goods come back": Troupe.goods_come_back, "goodwill": Troupe.goodwill,
     "operator holds back": Troupe.operator_holds_back, "operator replays": Troupe.operator_replays,
+    "operator repairs": Troupe.operator_repairs,
     "all want one": Troupe.all_want_one, "exchange": Troupe.exchange,
     "clock is set": Troupe.clock_is_set, "price changes": Troupe.price_changes, "buyer is erased": Troupe.buyer_is_erased,
 }  # fmt: skip
