@@ -373,6 +373,14 @@ def refund_filled(refund: dict[str, Any]) -> dict[str, Any]:
     return rest | refund | {"refundLineItems": {"nodes": lines}}
 
 
+def test_shipping_that_is_given_back_takes_its_tax_with_it_from_a_poll_as_from_a_webhook() -> None:
+    """A webhook states it as an adjustment of (amount, tax_amount), GraphQL as a shipping line with two sums."""
+    way = {"subtotalAmountSet": bag("1.50"), "taxAmountSet": bag("0.10")}
+    refund = {"id": "gid://shopify/Refund/1", "refundShippingLines": {"nodes": [way]}, "totalRefundedSet": bag("1.60")}
+    _, said = translate("shopify", "graphql/order", filled({"id": "gid://shopify/Order/1", "refunds": [refund]}))
+    assert (said.amount, said.shipping) == (160, 160)
+
+
 def shop(node: dict[str, Any], field: str) -> str:
     return str(node[field]["shopMoney"]["amount"])
 

@@ -16,6 +16,7 @@ from mainstay.flows.world import order_of
 from mainstay.model.money import minor
 from mainstay.model.state import OrderState
 from mainstay.orders.view import blocker
+from mainstay.proof import bills
 from mainstay.proof.history import ASKS_FIRST, CURRENCY, Story
 from mainstay.proof.play import Cast, Counters
 from mainstay.storage.database import rows
@@ -131,6 +132,8 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
     _money(found, orders, belief, left, cast, state)
     _erp(found, orders, left, cast)
     _refunds(found, orders, belief, cast, state)
+    booked = cast.erp.sales()
+    bills.differ(found.add, cast, belief, state, (one.uid for one in orders if one.uid in booked and left[one.uid] == Counter(one.units)))
     came_back = _returns(found, cast)
     _confirmed(found, orders, belief, parcels, cast)
     _effects(found, cast)
@@ -153,7 +156,7 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
                 "on_hand_differs",
             ),
         },
-        "money": _of(figures, "captured_twice", "unbalanced_entries", "unexplained_minor_units", "authorisations_left", "refunds_differ"),
+        "money": _of(figures, "captured_twice", "unbalanced_entries", "unexplained_minor_units", "authorisations_left", "refunds_differ", "parts_differ"),
         "effects": {"sent": sent(cast), **_of(figures, "repeated_at_receiver", "unconfirmed_shipments")},
         "erp": {
             "returned_units": came_back,
@@ -168,7 +171,7 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
 MUST_BE_ZERO: dict[str, tuple[str, ...]] = {  # at every fault level
     "orders": ("lost", "duplicated", "stuck_unnamed", "shipped_unpaid", "phantom", "misaddressed"),
     "stock": ("oversold_units_asked_first", "negative_commits", "levels_wrong", "prices_wrong", "on_hand_differs"),
-    "money": ("captured_twice", "unbalanced_entries", "unexplained_minor_units", "authorisations_left", "refunds_differ"),
+    "money": ("captured_twice", "unbalanced_entries", "unexplained_minor_units", "authorisations_left", "refunds_differ", "parts_differ"),
     "effects": ("repeated_at_receiver", "unconfirmed_shipments"),
     "erp": ("missing_sales", "doubled_sales", "total_mismatches", "missing_returns", "doubled_returns", "return_mismatches"),
 }

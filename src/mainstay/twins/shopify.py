@@ -85,7 +85,7 @@ class ShopifyTwin(Imitation):
     def place_order(
         self, lines: Sequence[tuple[str, int]], *, now: int, customer: Mapping[str, str], payment_intent: str | None = None,
         shipping_minor: int = 0, discount_minor: int = 0, tax_minor: int = 0, number: str | None = None, currency: str | None = None,
-        reservation: str = "", paid: bool = True,
+        reservation: str = "", paid: bool = True, tax_exempt: bool = False,
     ) -> dict[str, Any] | None:  # fmt: skip
         """A buyer checks out; None where the shop itself shows too few. Tax is added on top of the prices. Not `paid`: on invoice."""
         wanted: Counter[str] = Counter()
@@ -97,7 +97,7 @@ class ShopifyTwin(Imitation):
             self._move(sku, -quantity, now)
             self.sale_history.append((sku, now))
         order = self._new_order(lines, currency or self.currency, shipping_minor, discount_minor, tax_minor, now)
-        order["name"] = number or f"#{1000 + len(self.orders) + 1}"
+        order |= {"name": number or f"#{1000 + len(self.orders) + 1}", "tax_exempt": tax_exempt}
         notes = {"payment_intent": payment_intent, "mainstay_reservation": reservation}
         order["note_attributes"] = [{"name": name, "value": value} for name, value in notes.items() if value]
         order["financial_status"] = ("authorized" if payment_intent else "paid") if paid else "pending"
@@ -119,9 +119,10 @@ class ShopifyTwin(Imitation):
         self._changed(found, "orders/cancelled", now)
 
     def refund(
-        self, order: int, *, now: int, amount_minor: int, lines: Sequence[tuple[str, int]] = (), restock: str = "return", note: str = ""
-    ) -> dict[str, Any]:
-        """Money, and perhaps units, are given back. `lines` are (SKU, units)."""
+        self, order: int, *, now: int, amount_minor: int, lines: Sequence[tuple[str, int]] = (), restock: str = "return", note: str = "",
+        shipping_minor: int = 0,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Money, and perhaps units, are given back. `lines` are (SKU, units); `shipping_minor` is the part of the amount that was shipping."""
         found = self.orders[order]
         currency, given = found["currency"], []
         for sku, quantity in lines:
@@ -132,12 +133,18 @@ class ShopifyTwin(Imitation):
                 self._move(sku, quantity, now)
             given.append(shapes.refunded(self._id(), line, quantity, restock, currency))
         back = shapes.refund(self._id(), order, given, (amount_minor, currency), note, shapes.time(now))
+        back |= shapes.adjusted(self._id(), found, back, shipping_minor, amount_minor)
         found["refunds"].append(back)
         total = sum(minor(one["amount"], currency) for refund in found["refunds"] for one in refund["transactions"])
         found["financial_status"] = "refunded" if total >= minor(found["total_price"], currency) else "partially_refunded"
         self._tell("refunds/create", back, now)
         self._changed(found, "orders/updated", now)
         return back
+
+    def paid_for(self, line: Mapping[str, Any], units: int) -> int:
+        """What a buyer paid for so many units of a line, with their tax, in minor units of the shop's currency."""
+        back = shapes.refunded(0, line, units, "", self.currency)
+        return sum(minor(back[name]["shop_money"]["amount"], self.currency) for name in ("subtotal_set", "total_tax_set"))
 
     def _move(self, sku: str, units: int, now: int) -> None:
         self.variants[sku].quantity += units

@@ -93,6 +93,28 @@ def refund(number: int, order_number: int, lines: list[dict[str, Any]], money: t
     }  # fmt: skip
 
 
+def adjusted(number: int, order: Mapping[str, Any], back: Mapping[str, Any], shipping: int, amount: int) -> dict[str, Any]:
+    """What a refund gives back beside its lines: shipping, and whatever else makes its amount. An adjustment is stated from the shop's
+    side: what goes back to the buyer is negative (recorded: rest-docs, POST refunds.json and cancel.json of 2026-07)."""
+    currency, way = order["currency"], order["shipping_lines"][0]
+    sets = [one[name]["shop_money"]["amount"] for one in back["refund_line_items"] for name in ("subtotal_set", "total_tax_set")]
+    kept = sum(minor(one, currency) for one in sets) + shipping - amount
+    stated = {"shipping_refund": ("Shipping refund", -shipping), "refund_discrepancy": ("Refund discrepancy", kept)}
+    zero = major(0, currency)
+    made = [
+        {
+            "id": number + place, "order_id": order["id"], "refund_id": back["id"], "kind": kind, "reason": reason,
+            "amount": major(some, currency), "amount_set": amounts(major(some, currency), currency),
+            "tax_amount": zero, "tax_amount_set": amounts(zero, currency),
+        }
+        for place, (kind, (reason, some)) in enumerate(stated.items())
+        if some
+    ]  # fmt: skip
+    given = amounts(major(shipping, currency), currency)
+    lines = [{"id": number + 2, "shipping_line_id": way["id"], "shipping_line": way, "subtotal_amount_set": given}] if shipping else []
+    return {"order_adjustments": made, "refund_shipping_lines": lines}
+
+
 def line(number: int, variant: Variant, quantity: int, off: int, tax: int, currency: str) -> dict[str, Any]:
     price, allocated, due = (major(amount, currency) for amount in (variant.price_minor, off, tax))
     taxed = {"title": "VAT", "rate": 0.2, "price": due, "price_set": amounts(due, currency), "channel_liable": False}
@@ -151,7 +173,7 @@ def order_node(order: Mapping[str, Any]) -> dict[str, Any]:
     buyer = order["customer"]
     return {
         "__typename": "Order", "id": gid("Order", order["id"]), "name": order["name"], "email": order["email"], "phone": order["phone"],
-        "poNumber": None, "test": False, "taxExempt": False, "taxesIncluded": False, "dutiesIncluded": False,
+        "poNumber": None, "test": False, "taxExempt": order["tax_exempt"], "taxesIncluded": False, "dutiesIncluded": False,
         "createdAt": order["created_at"], "updatedAt": order["updated_at"], "cancelledAt": order["cancelled_at"],
         "currencyCode": currency, "presentmentCurrencyCode": currency, "displayFinancialStatus": order["financial_status"].upper(),
         "totalPriceSet": moneys(order["total_price"], currency), "totalTaxSet": moneys(order["total_tax"], currency),
@@ -225,12 +247,18 @@ def refund_node(back: Mapping[str, Any], currency: str) -> dict[str, Any]:
         {"kind": "REFUND", "status": "SUCCESS", "amountSet": moneys(one["amount"], currency), "receiptJson": one["receipt"]}
         for one in back["transactions"]
     ]
+    ways = back["refund_shipping_lines"]
     return {
         "id": gid("Refund", back["id"]), "createdAt": back["created_at"], "note": back["note"],
         "refundLineItems": lambda first, after=None: page(lines, first, after),
-        "refundShippingLines": lambda first, after=None: page([], first, after),
+        "refundShippingLines": lambda first, after=None: page([_shipping_back(one, currency) for one in ways], first, after),
         "transactions": lambda first, after=None: page(money, first, after),
     }  # fmt: skip
+
+
+def _shipping_back(line: Mapping[str, Any], currency: str) -> dict[str, Any]:
+    given = moneys(line["subtotal_amount_set"]["shop_money"]["amount"], currency)
+    return {"id": gid("RefundShippingLine", line["id"]), "subtotalAmountSet": given, "taxAmountSet": moneys(major(0, currency), currency)}
 
 
 def plan_node(order: Mapping[str, Any]) -> dict[str, Any]:

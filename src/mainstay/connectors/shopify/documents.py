@@ -38,7 +38,7 @@ fragment Whole on Order {
   refunds(first: 20) {
     id createdAt note
     refundLineItems(first: 100) { nodes { quantity restockType lineItem { id } subtotalSet { ...Shop } totalTaxSet { ...Shop } } }
-    refundShippingLines(first: 10) { nodes { subtotalAmountSet { ...Shop } } }
+    refundShippingLines(first: 10) { nodes { subtotalAmountSet { ...Shop } taxAmountSet { ...Shop } } }
     transactions(first: 10) { nodes { kind status amountSet { ...Shop } receiptJson } }
   }
   transactions(first: 20) { kind status receiptJson }

@@ -153,6 +153,7 @@ class _RefundedLines(Node):
 
 class _RefundedShipping(Node):
     subtotal_amount_set: _Moneys
+    tax_amount_set: _Moneys
 
 
 class _RefundedShippings(Node):
@@ -364,7 +365,10 @@ def _fulfilment(given: _Fulfilment, order: int) -> orders.Fulfilment:
 
 def _refund(given: _Refund, order: int) -> orders.Refund:
     lines = [_refunded(one) for one in given.refund_line_items.nodes]
-    shipping = [orders.Adjustment("shipping_refund", f"-{_amount(one.subtotal_amount_set)}") for one in given.refund_shipping_lines.nodes]
+    shipping = [
+        orders.Adjustment("shipping_refund", f"-{_amount(one.subtotal_amount_set)}", f"-{_amount(one.tax_amount_set)}")
+        for one in given.refund_shipping_lines.nodes
+    ]
     paid = [
         orders.Transaction(one.kind, one.status, one.amount_set.shop_money.amount, one.amount_set.shop_money.currency_code, _receipt(one))
         for one in given.transactions.nodes

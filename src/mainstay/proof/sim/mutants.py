@@ -372,6 +372,21 @@ MUTANTS: dict[str, Mutant] = {
         "levels_wrong",
         scenario="second thoughts",
     ),
+    "tax-as-goods": Mutant(
+        "tax on top of the prices is booked as revenue",
+        post,
+        "POSTINGS",
+        lambda right: {**right, "tax": right["tax"]._replace(credit="sales:{channel}")},
+        "parts_differ",
+    ),
+    "keep-the-shipping": Mutant(
+        "shipping that is given back is booked as something else",
+        shopify,
+        "_shipping_back",
+        lambda _right: lambda *_args: 0,
+        "parts_differ",
+        scenario="returns",
+    ),
     "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", _half, "levels_wrong"),
 }
 

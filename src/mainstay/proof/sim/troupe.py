@@ -72,11 +72,11 @@ class Troupe:
             self.cast.shop.place_order(lines, now=self.clock(), customer=buyer, currency=CURRENCY, paid=False)
             return True
         by_the_shop = dice.random() < 0.2  # its own provider takes the money at once
-        total = sum(self.cast.shop.variants[sku].price_minor * units for sku, units in lines) + shipping  # as the shop shows it
+        goods = sum(self.cast.shop.variants[sku].price_minor * units for sku, units in lines)  # as the shop shows it
+        bill = _bill(goods, dice) | {"shipping_minor": shipping}
+        total = goods + shipping + bill["tax_minor"] - bill["discount_minor"]
         intent = None if by_the_shop else self.cast.payments.authorise(total, CURRENCY, "", self.clock())["id"]
-        self.cast.shop.place_order(
-            lines, now=self.clock(), customer=buyer, payment_intent=intent, shipping_minor=shipping, currency=CURRENCY
-        )
+        self.cast.shop.place_order(lines, now=self.clock(), customer=buyer, payment_intent=intent, currency=CURRENCY, **bill)
         return True
 
     def amazon_buys(self, dice: random.Random, lines: list[tuple[str, int]] | None = None) -> bool:
@@ -179,15 +179,17 @@ class Troupe:
             return False
         number, line, units = dice.choice(left)
         some = dice.randrange(1, units + 1)
-        intent = _intent(shop.orders[number])
-        amount = minor(line["price"], CURRENCY) * some - dice.choice((0, 0, 1))
+        intent, order = _intent(shop.orders[number]), shop.orders[number]
+        freight = minor(order["shipping_lines"][0]["price"], CURRENCY) if dice.random() < 0.3 and not _freight_given(order) else 0
+        amount = max(0, shop.paid_for(line, some) + freight - dice.choice((0, 0, 1, 250)))  # some keep a fee for their trouble
         if intent:
             amount = min(amount, payments.refundable(intent))
             if not amount:
                 return False
             payments.refund(intent, amount, self.clock())
         restock = dice.choice(("return", "return", "no_restock"))
-        shop.refund(number, now=self.clock(), amount_minor=amount, lines=[(line["sku"], some)], restock=restock)
+        back = [(line["sku"], some)]
+        shop.refund(number, now=self.clock(), amount_minor=amount, lines=back, restock=restock, shipping_minor=min(freight, amount))
         return True
 
     def exchange(self, dice: random.Random) -> bool:
@@ -313,6 +315,18 @@ class Troupe:
                         self.cast.erp.move(sku, max(0, 4 - self.cast.erp.on_hand(sku)), "inventory", self.clock())
                 await self._call("operator", f"/v1/deadletters/{letter['id']}/retry", {"by": "sim"})
         return self.retried.total() > before
+
+
+def _bill(goods: int, dice: random.Random) -> dict[str, int]:
+    """What is let off goods of so many minor units, and the tax on the rest; every other buyer pays none, some because they are exempt."""
+    off = dice.randrange(1, goods // 3) if dice.random() < 0.4 else 0
+    taxed = dice.random() < 0.5
+    return {"discount_minor": off, "tax_minor": (goods - off) * 19 // 100 if taxed else 0, "tax_exempt": not taxed and dice.random() < 0.5}
+
+
+def _freight_given(order: dict[str, Any]) -> bool:
+    """Has the shop given the shipping of an order back already?"""
+    return any(refund["refund_shipping_lines"] for refund in order["refunds"])
 
 
 def _intent(order: dict[str, Any]) -> str:
