@@ -258,6 +258,17 @@ def test_a_gift_card_pays_its_part_and_the_rest_is_captured(proved):
     assert [one["amount"] for one in proved.intents() if one["command"] == "CapturePayment"] == [700] and order.holds == {}
 
 
+def test_what_goes_back_on_a_gift_card_is_owed_to_its_holder_again(proved):
+    """1000, of which a card paid 300: 400 go back, 300 of them on the card. The provider speaks of its 100 only."""
+    proved.count("A", 5)
+    paid(proved, amount=700, gift_cards=300)
+    proved.say("wms", a_parcel("p1", "rel.shop.1.1"))
+    proved.say("psp", a_payment(version=2, status="captured", amount=700))
+    proved.say("shop", refund(400, of=Reference("order", "1"), gift_cards=300, version=5))
+    proved.say("psp", refund(100, "pyr_1", version=5))
+    assert balances(proved) == {"sales:shop": -1000, "refunds:shop": 400, "psp:psp": 600}
+
+
 def test_a_bundle_that_the_channel_resolves_and_a_line_of_the_same_item_share_the_shelf(proved):
     """Two lines of one item are wanted together: neither is promised what the other has."""
     proved.count("A", 3)

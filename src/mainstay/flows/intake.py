@@ -240,7 +240,7 @@ class Intake:
             for one, _, reason in heard:
                 if reason:
                     self.letters.propose(receipt, one.said, reason)
-        if not about and not IMPERSONAL.issuperset(type(one.said) for one in said):
+        if not about and any(one.person is not None or type(one.said) not in IMPERSONAL for one in said):
             about = UNCLAIMED
         self.subjects.append((receipt.seq, about))
         return heard

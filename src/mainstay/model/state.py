@@ -49,6 +49,7 @@ class RefundState(Struct, gc=False, omit_defaults=True):
     shipping: int = 0
     back: tuple[RefundLine, ...] = ()  # units that came back to the shelf
     restocked: bool = False  # the ERP has booked them
+    gift_cards: int = 0  # the part of the amount that went back on gift cards
 
 
 class DisputeState(Struct, gc=False, omit_defaults=True):

@@ -52,6 +52,7 @@ POSTINGS: dict[str, Posting] = {
     "given_back": Posting(
         "receivable:{channel}", "psp:{provider}", "given back of a cancelled order: its sale is reversed, so it is no expense"
     ),
+    "to_gift_card": Posting("refunds:{channel}", "gift_cards:{channel}", "given back on a gift card: a liability grows"),
     "disputed": Posting("disputes:{channel}", "psp:{provider}", "taken back by a card holder's bank"),
     "dispute_lost": Posting("losses:{channel}", "disputes:{channel}", "of that, what the bank gave to the card holder for good"),
     "fee": Posting("fees:{provider}", "psp:{provider}", "what the provider kept"),
@@ -81,7 +82,9 @@ def targets(state: OrderState, captured: dict[str, int]) -> dict[str, int]:
     back = "given_back" if state.status == "cancelled" else "refunded"
     for external, refund in state.refunds.items():
         if refund.status == "succeeded" and (not providers or refund.system in providers):
-            want[f"{back}/{external}"] = refund.amount
+            want[f"{back}/{external}"] = refund.amount - refund.gift_cards
+        if refund.status == "succeeded" and state.status != "cancelled":  # then all that the card paid is owed to the buyer again
+            want[f"to_gift_card/{external}"] = refund.gift_cards
     for external, dispute in state.disputes.items():
         if not dispute.inquiry and dispute.status in ("needs_response", "under_review", "lost"):
             want[f"disputed/{external}"] = dispute.amount

@@ -24,17 +24,30 @@ Bill = Counter[str]
 
 def bills(cast: Cast) -> dict[str, Bill]:
     """The parts of every order that a channel keeps books of, in minor units, by the order's id."""
-    found = {f"ord.shop.{number}": _at_shop(order) for number, order in cast.shop.orders.items()}
+    found = {f"ord.shop.{number}": _at_shop(order, by_gift_card(cast, number)) for number, order in cast.shop.orders.items()}
     return found | {f"ord.amazon.{name}": _at_amazon(order) for name, order in cast.amazon.orders.items()}
 
 
-def _at_shop(order: Mapping[str, Any]) -> Bill:
+def _at_shop(order: Mapping[str, Any], gift_cards: int) -> Bill:
     currency = order["currency"]
     stated = {
         "goods": order["total_line_items_price"], "discount": order["total_discounts"], "tax": order["total_tax"],
         "shipping": order["shipping_lines"][0]["price"],
     }  # fmt: skip
-    return Counter({part: minor(amount, currency) for part, amount in stated.items()})
+    bill = Counter({part: minor(amount, currency) for part, amount in stated.items()})
+    bill["gift_cards"] = gift_cards - sum(to_gift_card(refund) for refund in order["refunds"])
+    return bill
+
+
+def by_gift_card(cast: Cast, number: int) -> int:
+    """What gift cards paid of an order of the shop, in minor units."""
+    some = [one["amountSet"]["shopMoney"] for one in cast.shop.transactions[number] if one["gateway"] == "gift_card"]
+    return sum(minor(one["amount"], one["currencyCode"]) for one in some)
+
+
+def to_gift_card(refund: Mapping[str, Any]) -> int:
+    """What of a refund at the shop went back on the gift card."""
+    return sum(minor(one["amount"], one["currency"]) for one in refund["transactions"] if one["gateway"] == "gift_card")
 
 
 def _at_amazon(order: Mapping[str, Any]) -> Bill:

@@ -37,6 +37,7 @@ class Placed(Struct):
     intent: str = ""
     handed_over: bool = False
     unpaid: bool = False
+    gift_cards: int = 0  # what gift cards paid of it
 
     @property
     def uid(self) -> str:
@@ -78,6 +79,7 @@ def placed(cast: Cast, counters: Counters) -> list[Placed]:
                 order["cancelled_at"] is not None,
                 intent=notes.get("payment_intent", ""),
                 unpaid=order["financial_status"] == "pending",
+                gift_cards=bills.by_gift_card(cast, number),
             )  # fmt: skip
         )
     for name in cast.amazon.orders:
@@ -141,7 +143,7 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
     result = {
         "orders": {
             "placed": len(orders),
-            **_of(figures, "lost", "duplicated", "stuck_unnamed", "shipped_unpaid", "phantom", "misaddressed"),
+            **_of(figures, "lost", "duplicated", "stuck_unnamed", "shipped_unpaid", "phantom", "misaddressed", "cancelled_though_paid"),
         },
         "stock": {
             "refused_asked_first": counters.refused,
@@ -156,7 +158,15 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
                 "on_hand_differs",
             ),
         },
-        "money": _of(figures, "captured_twice", "unbalanced_entries", "unexplained_minor_units", "authorisations_left", "refunds_differ", "parts_differ"),
+        "money": _of(
+            figures,
+            "captured_twice",
+            "unbalanced_entries",
+            "unexplained_minor_units",
+            "authorisations_left",
+            "refunds_differ",
+            "parts_differ",
+        ),
         "effects": {"sent": sent(cast), **_of(figures, "repeated_at_receiver", "unconfirmed_shipments")},
         "erp": {
             "returned_units": came_back,
@@ -169,7 +179,7 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
 
 
 MUST_BE_ZERO: dict[str, tuple[str, ...]] = {  # at every fault level
-    "orders": ("lost", "duplicated", "stuck_unnamed", "shipped_unpaid", "phantom", "misaddressed"),
+    "orders": ("lost", "duplicated", "stuck_unnamed", "shipped_unpaid", "phantom", "misaddressed", "cancelled_though_paid"),
     "stock": ("oversold_units_asked_first", "negative_commits", "levels_wrong", "prices_wrong", "on_hand_differs"),
     "money": ("captured_twice", "unbalanced_entries", "unexplained_minor_units", "authorisations_left", "refunds_differ", "parts_differ"),
     "effects": ("repeated_at_receiver", "unconfirmed_shipments"),
@@ -207,6 +217,8 @@ def _orders(found: Findings, orders: Iterable[Placed], belief: Mapping[str, Orde
             continue
         if left[one.uid] - Counter(one.units):
             found.add("duplicated", 1, f"{one.uid}: shipped {dict(left[one.uid])}, ordered {one.units}")
+        if known.cancel == "not paid in time" and not one.unpaid:
+            found.add("cancelled_though_paid", 1, f"{one.uid}: its buyer had paid")
         if one.unpaid and left[one.uid]:
             found.add("shipped_unpaid", 1, f"{one.uid}: {dict(left[one.uid])} left, and nobody has paid")
         if known.status not in ("settled", "cancelled") and not is_named(known):
@@ -345,7 +357,8 @@ def _money(
         captured = sum(amount for what, intent, amount in cast.payments.effects if what == "capture" and intent == one.intent)
         returned = sum(refund["amount"] for refund in cast.payments.refunds.values() if refund["payment_intent"] == one.intent)
         kept = captured - returned if known.status == "cancelled" else captured
-        due = one.total if known.status == "settled" else 0 if known.status == "cancelled" else captured and one.total
+        rest = one.total - one.gift_cards
+        due = rest if known.status == "settled" else 0 if known.status == "cancelled" else captured and rest
         if one.intent and kept != due:
             found.add("unexplained_minor_units", abs(kept - due), f"{one.uid}: {known.status}, {kept} of {due} kept at the provider")
         if one.intent and known.status == "cancelled" and cast.payments.intents[one.intent]["status"] == "requires_capture":
@@ -360,7 +373,7 @@ def receivables(state: State) -> dict[int, int]:
     sql = """
     SELECT transfer.entity, sum(CASE WHEN debit.name LIKE 'receivable:%' THEN amount ELSE -amount END)
     FROM transfer JOIN account AS debit ON debit.id = transfer.debit JOIN account AS credit ON credit.id = transfer.credit
-    WHERE what NOT IN ('captured', 'refunded', 'given_back', 'fee', 'at_source', 'cancelled')
+    WHERE what NOT IN ('gift_cards', 'captured', 'refunded', 'given_back', 'fee', 'at_source', 'cancelled')
     AND (debit.name LIKE 'receivable:%' OR credit.name LIKE 'receivable:%')
     GROUP BY transfer.entity"""
     return dict(rows(state.connection, sql))
@@ -389,7 +402,7 @@ def _refunds(found: Findings, orders: Iterable[Placed], belief: Mapping[str, Ord
         back = sum(refund["amount"] for refund in cast.payments.refunds.values() if refund["payment_intent"] == one.intent)
         if one.channel == "shop" and not one.intent:
             parts = [paid for refund in cast.shop.orders[int(one.external)]["refunds"] for paid in refund["transactions"]]
-            back = sum(minor(paid["amount"], CURRENCY) for paid in parts)
+            back = sum(minor(paid["amount"], CURRENCY) for paid in parts if paid["gateway"] != "gift_card")
         have = posted.get(known.id, 0)
         if have != back:
             found.add("refunds_differ", abs(have - back), f"{one.uid}: {back} given back, {have} in the ledger")

@@ -63,6 +63,7 @@ class ShopifyTwin(Imitation):
         self.shop, self.token, self.secret, self.currency, self.location = shop, token, secret, currency, location
         self.variants: dict[str, Variant] = {}
         self.orders: dict[int, dict[str, Any]] = {}
+        self.transactions: dict[int, list[dict[str, Any]]] = {}  # of each order, but for refunds; no webhook has them
         self.effects: Counter[str] = Counter()
         self.level_history: list[tuple[str, int, int]] = []  # SKU, quantity, when
         self.sale_history: list[tuple[str, int]] = []  # SKU, when
@@ -85,9 +86,10 @@ class ShopifyTwin(Imitation):
     def place_order(
         self, lines: Sequence[tuple[str, int]], *, now: int, customer: Mapping[str, str], payment_intent: str | None = None,
         shipping_minor: int = 0, discount_minor: int = 0, tax_minor: int = 0, number: str | None = None, currency: str | None = None,
-        reservation: str = "", paid: bool = True, tax_exempt: bool = False,
+        reservation: str = "", paid: bool = True, tax_exempt: bool = False, gift_card_minor: int = 0,
     ) -> dict[str, Any] | None:  # fmt: skip
-        """A buyer checks out; None where the shop itself shows too few. Tax is added on top of the prices. Not `paid`: on invoice."""
+        """A buyer checks out; None where the shop itself shows too few. Tax is added on top of the prices. Not `paid`: on invoice.
+        `gift_card_minor` of the total is paid by a gift card, at once."""
         wanted: Counter[str] = Counter()
         for sku, quantity in lines:
             wanted[sku] += quantity
@@ -102,9 +104,21 @@ class ShopifyTwin(Imitation):
         order["note_attributes"] = [{"name": name, "value": value} for name, value in notes.items() if value]
         order["financial_status"] = ("authorized" if payment_intent else "paid") if paid else "pending"
         order |= shapes.buyer(customer, self._customer(customer.get("email", "")))
+        self._pay(order, gift_card_minor, "" if not paid else "stripe" if payment_intent else "shopify_payments")
         self.orders[order["id"]] = order
         self._tell("orders/create", order, now)
         return order
+
+    def _pay(self, order: dict[str, Any], by_card: int, gateway: str) -> None:
+        """The transactions of a checkout. An order whose gift card has paid and whose rest is only authorised is partially paid."""
+        total = minor(order["total_price"], order["currency"])
+        stated = [("gift_card", "SALE", by_card)] if by_card else []
+        if gateway and total > by_card:
+            stated.append((gateway, "AUTHORIZATION" if gateway == "stripe" else "SALE", total - by_card))
+        self.transactions[order["id"]] = [shapes.transaction(*one, order["currency"]) for one in stated]
+        order["payment_gateway_names"] = [name for name, _, _ in stated]
+        if by_card:
+            order["financial_status"] = "paid" if gateway == "shopify_payments" or by_card == total else "partially_paid"
 
     def cancel_order(self, order: int, *, now: int, reason: str = "customer", restock: bool = False) -> None:
         """The order is cancelled here: by its buyer, by staff, or by `orderCancel`."""
@@ -120,9 +134,10 @@ class ShopifyTwin(Imitation):
 
     def refund(
         self, order: int, *, now: int, amount_minor: int, lines: Sequence[tuple[str, int]] = (), restock: str = "return", note: str = "",
-        shipping_minor: int = 0,
+        shipping_minor: int = 0, gift_card_minor: int = 0,
     ) -> dict[str, Any]:  # fmt: skip
-        """Money, and perhaps units, are given back. `lines` are (SKU, units); `shipping_minor` is the part of the amount that was shipping."""
+        """Money, and perhaps units, are given back. `lines` are (SKU, units); of the amount `shipping_minor` was shipping, and
+        `gift_card_minor` goes back on the gift card that paid."""
         found = self.orders[order]
         currency, given = found["currency"], []
         for sku, quantity in lines:
@@ -132,7 +147,8 @@ class ShopifyTwin(Imitation):
             if restock != "no_restock":
                 self._move(sku, quantity, now)
             given.append(shapes.refunded(self._id(), line, quantity, restock, currency))
-        back = shapes.refund(self._id(), order, given, (amount_minor, currency), note, shapes.time(now))
+        parts = Counter({found["payment_gateway_names"][-1]: amount_minor - gift_card_minor}) + Counter(gift_card=gift_card_minor)
+        back = shapes.refund(self._id(), order, given, (parts, currency), note, shapes.time(now))
         back |= shapes.adjusted(self._id(), found, back, shipping_minor, amount_minor)
         found["refunds"].append(back)
         total = sum(minor(one["amount"], currency) for refund in found["refunds"] for one in refund["transactions"])
@@ -426,7 +442,10 @@ class ShopifyTwin(Imitation):
 
     def _order(self, now: int, id: str) -> dict[str, Any] | None:
         found = self.orders.get(_number(id))
-        return shapes.order_node(found) if found else None
+        return self._node(found) if found else None
+
+    def _node(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        return shapes.order_node(order, self.transactions.get(order["id"], []))
 
     def _orders(
         self, now: int, first: int, after: str | None = None, query: str | None = None, sortKey: str = "PROCESSED_AT"
@@ -441,7 +460,7 @@ class ShopifyTwin(Imitation):
         page = found[:first]
         cursor = base64.b64encode(msgspec.json.encode([page[-1][field], page[-1]["id"]])).decode() if page else None
         return {
-            "nodes": [shapes.order_node(one) for one in page],
+            "nodes": [self._node(one) for one in page],
             "pageInfo": {"hasNextPage": len(found) > first, "endCursor": cursor},
         }
 

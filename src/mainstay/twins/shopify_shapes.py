@@ -81,15 +81,21 @@ def order(
     }  # fmt: skip
 
 
-def refund(number: int, order_number: int, lines: list[dict[str, Any]], money: tuple[int, str], note: str, at: str) -> dict[str, Any]:
-    amount, currency = money
-    paid = {
-        "id": number + 1, "kind": "refund", "status": "success", "gateway": "shopify_payments", "receipt": {},
-        "amount": major(amount, currency), "currency": currency,
-    }  # fmt: skip
+def refund(
+    number: int, order_number: int, lines: list[dict[str, Any]], money: tuple[Mapping[str, int], str], note: str, at: str
+) -> dict[str, Any]:
+    """`money` is what each gateway gave back, and the currency."""
+    amounts_minor, currency = money
+    paid = [
+        {
+            "id": number + 1, "kind": "refund", "status": "success", "gateway": gateway, "receipt": {},
+            "amount": major(amount, currency), "currency": currency,
+        }
+        for gateway, amount in amounts_minor.items() if amount
+    ]  # fmt: skip
     return {
         "id": number, "order_id": order_number, "created_at": at, "note": note, "restock": bool(lines), "order_adjustments": [],
-        "refund_line_items": lines, "transactions": [paid] if amount else [], "total_duties_set": amounts(major(0, currency), currency),
+        "refund_line_items": lines, "transactions": paid, "total_duties_set": amounts(major(0, currency), currency),
     }  # fmt: skip
 
 
@@ -166,7 +172,18 @@ def item_node(variant: Variant) -> dict[str, Any]:
     return {"__typename": "InventoryItem", "id": gid("InventoryItem", variant.item), "variants": {"nodes": [variant_node(variant)]}}
 
 
-def order_node(order: Mapping[str, Any]) -> dict[str, Any]:
+def transaction(gateway: str, kind: str, amount: int, currency: str) -> dict[str, Any]:
+    """How an order was paid, as GraphQL shows it."""
+    return {
+        "kind": kind,
+        "status": "SUCCESS",
+        "gateway": gateway,
+        "amountSet": moneys(major(amount, currency), currency),
+        "receiptJson": {},
+    }
+
+
+def order_node(order: Mapping[str, Any], transactions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The same order as GraphQL shows it."""
     currency = order["currency"]
     zero = moneys(major(0, currency), currency)
@@ -181,7 +198,7 @@ def order_node(order: Mapping[str, Any]) -> dict[str, Any]:
         "customAttributes": [{"key": note["name"], "value": note["value"]} for note in order["note_attributes"]],
         "customer": {"id": gid("Customer", buyer["id"]), "firstName": buyer["first_name"], "lastName": buyer["last_name"]},
         "shippingAddress": address_node(order["shipping_address"]), "billingAddress": address_node(order["billing_address"]),
-        "purchasingEntity": None, "transactions": lambda **_: [],
+        "purchasingEntity": None, "transactions": lambda first: list(transactions[:first]),
         "lineItems": lambda first, after=None: page([line_node(line, currency) for line in order["line_items"]], first, after),
         "shippingLines": lambda first, after=None: page([shipping_node(one, currency) for one in order["shipping_lines"]], first, after),
         "fulfillments": lambda first: [fulfilment_node(one) for one in order["fulfillments"][:first]],
@@ -244,9 +261,12 @@ def refund_node(back: Mapping[str, Any], currency: str) -> dict[str, Any]:
         for one in back["refund_line_items"]
     ]  # fmt: skip
     money = [
-        {"kind": "REFUND", "status": "SUCCESS", "amountSet": moneys(one["amount"], currency), "receiptJson": one["receipt"]}
+        {
+            "kind": "REFUND", "status": "SUCCESS", "gateway": one["gateway"], "amountSet": moneys(one["amount"], currency),
+            "receiptJson": one["receipt"],
+        }
         for one in back["transactions"]
-    ]
+    ]  # fmt: skip
     ways = back["refund_shipping_lines"]
     return {
         "id": gid("Refund", back["id"]), "createdAt": back["created_at"], "note": back["note"],

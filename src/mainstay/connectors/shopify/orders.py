@@ -18,13 +18,14 @@ from mainstay.model.failures import Reject
 from mainstay.model.identity import sku
 from mainstay.model.money import decimals, minor
 from mainstay.model.objects import Address, Line, Order, Person, Reference, RefundLine, Units, UnitsOf
-from mainstay.model.seen import FulfilmentSeen, OrderSeen, RefundSeen, Said
+from mainstay.model.seen import FulfilmentSeen, Hint, OrderSeen, RefundSeen, Said
 from mainstay.model.times import micros
 
 TEXT_CHARS_MAX = 250
 PAYMENT_NOTE = "payment_intent"  # note attributes in which a checkout leaves the ids that join its order to other systems
 RESERVATION_NOTE = "mainstay_reservation"
 PAYMENT_PREFIX = "pi_"
+GIFT_CARD = "gift_card"  # the gateway of a payment by gift card (recorded: rest-docs, cancel.json of 2026-07)
 
 
 class Amount(Struct, gc=False):
@@ -123,6 +124,7 @@ class Transaction(Struct, gc=False):
     amount: str = "0"
     currency: str = ""
     receipt: Any = None
+    gateway: str | None = ""
 
 
 class RefundedLine(Struct, gc=False):
@@ -184,10 +186,17 @@ class Payload(Struct, gc=False):
     test: bool = False
     fulfillments: list[Fulfilment] = []
     refunds: list[Refund] = []
+    payment_gateway_names: list[str] = []
+    transactions: list[Transaction] = []  # a webhook has none
 
 
 def from_order(body: bytes, payment_system: str) -> list[Said]:
-    return statements(read(body, Payload), payment_system)
+    """A webhook says that a gift card paid a part, and not how much: such an order is fetched."""
+    payload = read(body, Payload)
+    if GIFT_CARD in payload.payment_gateway_names and not payload.transactions:
+        at = micros(payload.updated_at)
+        return [Said(Hint(external=str(payload.id), version=at, at=at, feed="order"), person(payload))]
+    return statements(payload, payment_system)
 
 
 def from_fulfilment(body: bytes) -> list[Said]:
@@ -236,6 +245,7 @@ def order(payload: Payload, payment_system: str) -> Order:
         taxes_included=payload.taxes_included,
         duties=_duties(payload, currency),
         tip=0 if any(line.tip is not None for line in payload.line_items) else minor(payload.total_tip_received, currency),
+        gift_cards=_by_gift_card(payload.transactions, ("sale", "capture"), currency),
         adjustment=-theirs if payload.taxes_included else 0,  # what the channel remits lies inside the prices: it is no revenue of ours
         payment=ours(FINANCIAL, payload.financial_status, "financial status"),
         cancelled_at=micros(payload.cancelled_at) if payload.cancelled_at else None,
@@ -329,6 +339,12 @@ def _payments(payload: Payload, notes: dict[str, Any], system: str) -> tuple[Ref
     return tuple(Reference("payment", one, system) for one in ids)
 
 
+def _by_gift_card(transactions: Sequence[Transaction], kinds: Sequence[str], currency: str) -> int:
+    """What gift cards paid, or got back, of what went through."""
+    some = [one for one in transactions if one.gateway == GIFT_CARD and one.kind.lower() in kinds]
+    return sum(minor(one.amount, currency) for one in some if ours(TRANSACTION, one.status, "transaction status") == "succeeded")
+
+
 def payment_in(receipt: Any) -> str:
     """The payment intent's id that a gateway left in its receipt, or ""."""
     if not isinstance(receipt, dict):
@@ -400,6 +416,7 @@ def refund(given: Refund, currency: str, payment_system: str) -> RefundSeen:
         currency=currency,
         amount=sum(minor(one.amount, currency) for one in given_back),
         status=_refund_status(set(statuses.values())),
+        gift_cards=_by_gift_card(paid, ("refund",), currency),
         shipping=_shipping_back(given, currency),
         lines=tuple(_refunded(line, currency, given.restock) for line in given.refund_line_items),
         payment=Reference("payment", intent, payment_system) if intent else None,

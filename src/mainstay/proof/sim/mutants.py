@@ -387,6 +387,30 @@ MUTANTS: dict[str, Mutant] = {
         "parts_differ",
         scenario="returns",
     ),
+    "forget-gift-cards": Mutant(
+        "what a gift card paid of an order is not read",
+        shopify,
+        "_by_gift_card",
+        lambda right: lambda some, kinds, currency: 0 if "sale" in kinds else right(some, kinds, currency),
+        "",
+        scenario="money",
+    ),
+    "capture-the-gift": Mutant(
+        "the provider is asked for the whole total, also for what a gift card paid",
+        decide,
+        "due",
+        lambda right: lambda state: right(state) + (state.order.gift_cards if state.order and not state.cancel else 0),
+        "",
+        scenario="money",
+    ),
+    "keep-the-gift": Mutant(
+        "what goes back on a gift card is not booked as owed",
+        shopify,
+        "_by_gift_card",
+        lambda right: lambda some, kinds, currency: 0 if "refund" in kinds else right(some, kinds, currency),
+        "parts_differ",
+        scenario="money",
+    ),
     "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", _half, "levels_wrong"),
 }
 

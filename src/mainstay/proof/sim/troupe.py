@@ -10,6 +10,7 @@ from typing import Any
 
 from mainstay.model.money import minor
 from mainstay.model.times import DAY, HOUR
+from mainstay.proof import bills
 from mainstay.proof.history import CURRENCY
 from mainstay.proof.play import Cast, Counters, Sale
 from mainstay.proof.sim.acts import PRICES, Act
@@ -64,7 +65,11 @@ class Troupe:
     def _total(self, lines: list[tuple[str, int]]) -> int:
         return sum(self.price[sku] * units for sku, units in lines)
 
-    def shop_buys(self, dice: random.Random, lines: list[tuple[str, int]] | None = None) -> bool:
+    def buys_with_gift_card(self, dice: random.Random) -> bool:
+        """A gift card pays a part of an order at the shop, or the whole; the provider holds the rest."""
+        return self.shop_buys(dice, gift_card=dice.choice((0.3, 0.8, 1)))
+
+    def shop_buys(self, dice: random.Random, lines: list[tuple[str, int]] | None = None, gift_card: float = 0) -> bool:
         lines, shipping, buyer = lines or self._lines(dice), dice.choice((0, 500)), BUYER | {"street": f"Rua {dice.randrange(99)}"}
         if any(self.cast.shop.available(sku) < units for sku, units in lines):
             return False
@@ -75,8 +80,11 @@ class Troupe:
         goods = sum(self.cast.shop.variants[sku].price_minor * units for sku, units in lines)  # as the shop shows it
         bill = _bill(goods, dice) | {"shipping_minor": shipping}
         total = goods + shipping + bill["tax_minor"] - bill["discount_minor"]
-        intent = None if by_the_shop else self.cast.payments.authorise(total, CURRENCY, "", self.clock())["id"]
-        self.cast.shop.place_order(lines, now=self.clock(), customer=buyer, payment_intent=intent, currency=CURRENCY, **bill)
+        card = int(total * gift_card)
+        intent = None if by_the_shop or card == total else self.cast.payments.authorise(total - card, CURRENCY, "", self.clock())["id"]
+        self.cast.shop.place_order(
+            lines, now=self.clock(), customer=buyer, payment_intent=intent, currency=CURRENCY, gift_card_minor=card, **bill
+        )
         return True
 
     def amazon_buys(self, dice: random.Random, lines: list[tuple[str, int]] | None = None) -> bool:
@@ -182,14 +190,19 @@ class Troupe:
         intent, order = _intent(shop.orders[number]), shop.orders[number]
         freight = minor(order["shipping_lines"][0]["price"], CURRENCY) if dice.random() < 0.3 and not _freight_given(order) else 0
         amount = max(0, shop.paid_for(line, some) + freight - dice.choice((0, 0, 1, 250)))  # some keep a fee for their trouble
-        if intent:
-            amount = min(amount, payments.refundable(intent))
+        card = min(amount, bills.by_gift_card(self.cast, number) - sum(map(bills.to_gift_card, order["refunds"])))
+        if intent:  # what the gift card paid goes back there first
+            amount = card + min(amount - card, payments.refundable(intent))
             if not amount:
                 return False
-            payments.refund(intent, amount, self.clock())
+            if amount > card:
+                payments.refund(intent, amount - card, self.clock())
         restock = dice.choice(("return", "return", "no_restock"))
         back = [(line["sku"], some)]
-        shop.refund(number, now=self.clock(), amount_minor=amount, lines=back, restock=restock, shipping_minor=min(freight, amount))
+        shop.refund(
+            number, now=self.clock(), amount_minor=amount, lines=back, restock=restock, shipping_minor=min(freight, amount),
+            gift_card_minor=card,
+        )  # fmt: skip
         return True
 
     def exchange(self, dice: random.Random) -> bool:
@@ -350,6 +363,7 @@ _ACTS: dict[str, Callable[[Troupe, random.Random], Any]] = {
     "warehouse packs": Troupe.warehouse_packs, "operator retries": Troupe.operator_retries, "crash": Troupe.crash,
     "outage": Troupe.outage, "abandons": Troupe.abandons, "goods come back": Troupe.goods_come_back, "goodwill": Troupe.goodwill,
     "operator holds back": Troupe.operator_holds_back, "operator replays": Troupe.operator_replays,
+    "gift card pays": Troupe.buys_with_gift_card,
     "all want one": Troupe.all_want_one, "exchange": Troupe.exchange,
     "clock is set": Troupe.clock_is_set, "price changes": Troupe.price_changes, "buyer is erased": Troupe.buyer_is_erased,
 }  # fmt: skip
