@@ -15,7 +15,7 @@ from mainstay.model.events import WHEREVER, AnyEvent, Asked, CancelAsked, Deallo
 from mainstay.model.money import major
 from mainstay.model.objects import Order, UnitsOf
 from mainstay.model.seen import DisputeSeen, FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
-from mainstay.model.state import EffectState, OrderState, ParcelState, RefundState
+from mainstay.model.state import EffectState, OrderState, ParcelState, PaymentState, RefundState
 from mainstay.orders.fold import ENDED
 from mainstay.orders.moves import BEFORE_RELEASE
 
@@ -76,6 +76,7 @@ def begin(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
         yield Moved(move="place")
     if policy.hold_totals:
         yield from _totals(state, order)
+    yield from _lost_payment(state, order)
     if policy.hold_address and state.status in BEFORE_RELEASE:
         yield from _address(state)
     if order.cancelled_at is not None and not state.cancel:
@@ -93,6 +94,25 @@ def _totals(state: OrderState, order: Order) -> Iterator[AnyEvent]:
     stated, parts = major(order.total, order.currency), major(order.total - difference, order.currency)
     detail = f"the source states {stated} {order.currency}, its parts sum to {parts}" if difference and not undone else ""
     yield from _named(state, "totals_mismatch", detail, "the order is cancelled" if difference else "a newer version adds up")
+
+
+def _lost_payment(state: OrderState, order: Order) -> Iterator[AnyEvent]:
+    """An order that was paid, and whose authorisation has expired or was let go, or of which only a part was taken: whatever has not left
+    yet stays until another payment stands for it; what has left needs somebody who gets the money. What its source added is no loss."""
+    waits = state.status in ("new", "placed", "settled", "cancelled") or (state.status == "held" and "payment_lost" not in state.holds)
+    need = due(state) if state.agreed is None else min(due(state), state.agreed - order.gift_cards)
+    gone = [
+        external
+        for external, payment in state.payments.items()
+        if _good_of(payment) < payment.authorised or payment.status in DEAD_PAYMENTS
+    ]
+    gone += [order.payment] if not state.payments and order.payment in DEAD_PAYMENTS else []
+    if waits or not gone or _good(state) >= need:  # of a cancelled order nothing is due but for what had left
+        yield from _named(state, "payment_lost", "", "the order is cancelled" if state.cancel else "it is paid")
+        return
+    good, whole = (f"{major(amount, order.currency)} {order.currency}" for amount in (_good(state), need))
+    told = [f"{external} is {payment.status}" for external, payment in state.payments.items()]
+    yield from _named(state, "payment_lost", f"{whole} are due, {good} are held or taken ({'; '.join(told) or order.payment})", "")
 
 
 def _named(state: OrderState, reason: str, detail: str, by: str) -> Iterator[AnyEvent]:
@@ -143,7 +163,7 @@ def settle(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
         yield Moved(move="hold")
     elif state.status == "held" and not state.holds:
         yield Moved(move="free")
-    if state.status == "placed" and not state.cancel and is_paid(state):
+    if state.status == "placed" and not state.cancel and (is_paid(state) or "payment_lost" in state.waived):
         yield Moved(move="pay")
     yield from _stock_moves(state, policy)
     yield from _release(state, policy)
@@ -302,6 +322,7 @@ def _undo(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     """Compensate, as far as the world still allows: before release at once, after it by asking the warehouse; for what left, a person."""
     if state.status == "cancelled":
         yield from _give_back(state, policy)  # an authorisation that came late, a capture that was under way
+        yield from _named(state, "money_kept", _kept(state), "it was given back")
         return
     ended = state.status in ("shipped", "invoiced", "settled")
     some_left = any(share.shipped for share in state.shares)
@@ -329,6 +350,7 @@ def _undo(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
         if key not in state.effects:
             yield Asked(key=key, command="CancelOrder", system=state.system, about=state.cancel)
     yield Moved(move="cancel")
+    yield from _named(state, "money_kept", _kept(state), "")
 
 
 def _told(state: OrderState, reason: str) -> bool:
@@ -398,6 +420,14 @@ def _give_back(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
             key = f"{state.uid}:refund.{external}"
             if key not in state.effects:
                 yield Asked(key=key, command="RefundPayment", system=payment.system, about=external, amount=taken - payment.refunded)
+
+
+def _kept(state: OrderState) -> str:
+    """What others took of a cancelled order at its provider and have not given back; what we took, we give back."""
+    ours = {effect.about for effect in state.effects.values() if effect.command == "CapturePayment" and effect.outcome not in DROPPED}
+    currency = state.order.currency if state.order is not None else ""
+    left = {external: one.captured - one.refunded for external, one in state.payments.items() if external not in ours}
+    return "; ".join(f"{major(amount, currency)} {currency} of {external} were taken" for external, amount in left.items() if amount > 0)
 
 
 def amount_again(state: OrderState, effect: EffectState) -> int:
@@ -489,11 +519,22 @@ def is_paid(state: OrderState) -> bool:
     order = state.order
     if order is None:
         return False
-    whole = order.total - order.gift_cards
+    whole = order.total - order.gift_cards if state.cancel else due(state)
     if order.payments or state.payments:
-        good = sum(max(p.authorised, p.captured) for p in state.payments.values() if p.status not in DEAD_PAYMENTS)
-        return good >= whole
+        return _good(state) >= whole
     return order.payment in PAID_WORDS or order.payment == "authorised" or whole <= 0
+
+
+def _good(state: OrderState) -> int:
+    """What providers hold for the order or have taken, in minor units."""
+    return sum(map(_good_of, state.payments.values()))
+
+
+def _good_of(payment: PaymentState) -> int:
+    """Of a payment that was captured the rest was let go."""
+    if payment.status in DEAD_PAYMENTS:
+        return 0
+    return payment.captured if payment.status in PAID_WORDS else max(payment.authorised, payment.captured)
 
 
 def is_captured(state: OrderState) -> bool:

@@ -38,6 +38,7 @@ class Placed(Struct):
     handed_over: bool = False
     unpaid: bool = False
     gift_cards: int = 0  # what gift cards paid of it
+    lapsed: bool = False  # nobody holds its buyer's money any more
 
     @property
     def uid(self) -> str:
@@ -80,6 +81,7 @@ def placed(cast: Cast, counters: Counters) -> list[Placed]:
                 intent=notes.get("payment_intent", ""),
                 unpaid=order["financial_status"] == "pending",
                 gift_cards=bills.by_gift_card(cast, number),
+                lapsed=_lapsed(cast, notes.get("payment_intent", "")),
             )  # fmt: skip
         )
     for name in cast.amazon.orders:
@@ -87,6 +89,15 @@ def placed(cast: Cast, counters: Counters) -> list[Placed]:
     for sale in counters.sales.values():
         found.append(Placed(sale.channel, sale.id, sale.total, dict(sale.lines), sale.cancelled, 0, sale.intent, sale.handed_over))
     return found
+
+
+def _lapsed(cast: Cast, intent: str) -> bool:
+    """Was a payment let go without us, or taken only in part?"""
+    if not intent:
+        return False
+    held = cast.payments.intents[intent]
+    part = held["status"] == "succeeded" and held["amount_received"] < held["amount"]
+    return bool(part or held["cancellation_reason"] == "automatic")
 
 
 def _at_amazon(name: str, cast: Cast) -> Placed:
@@ -166,6 +177,8 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
             "authorisations_left",
             "refunds_differ",
             "parts_differ",
+            "uncovered_unnamed",
+            "disputes_differ",
         ),
         "effects": {"sent": sent(cast), **_of(figures, "repeated_at_receiver", "unconfirmed_shipments")},
         "erp": {
@@ -181,7 +194,16 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
 MUST_BE_ZERO: dict[str, tuple[str, ...]] = {  # at every fault level
     "orders": ("lost", "duplicated", "stuck_unnamed", "shipped_unpaid", "phantom", "misaddressed", "cancelled_though_paid"),
     "stock": ("oversold_units_asked_first", "negative_commits", "levels_wrong", "prices_wrong", "on_hand_differs"),
-    "money": ("captured_twice", "unbalanced_entries", "unexplained_minor_units", "authorisations_left", "refunds_differ", "parts_differ"),
+    "money": (
+        "captured_twice",
+        "unbalanced_entries",
+        "unexplained_minor_units",
+        "authorisations_left",
+        "refunds_differ",
+        "parts_differ",
+        "uncovered_unnamed",
+        "disputes_differ",
+    ),
     "effects": ("repeated_at_receiver", "unconfirmed_shipments"),
     "erp": ("missing_sales", "doubled_sales", "total_mismatches", "missing_returns", "doubled_returns", "return_mismatches"),
 }
@@ -197,6 +219,13 @@ def is_named(order: OrderState) -> bool:
     """Does the order wait for something that has a name and an owner, and not just for the next step?"""
     what = blocker(order)
     return what is not None and what.what not in ("waiting", "shipping", "payment")
+
+
+def _waits_for(order: OrderState, *causes: str) -> bool:
+    """Is one of these shown to need somebody?"""
+    rejected = {effect.outcome for effect in order.effects.values()} & {"rejected"}
+    disputed = {"dispute" for dispute in order.disputes.values() if dispute.status == "needs_response"}
+    return bool({*order.holds, *rejected, *disputed} & {*causes}) and blocker(order) is not None
 
 
 def _of(figures: Mapping[str, int], *names: str) -> dict[str, int]:
@@ -217,7 +246,7 @@ def _orders(found: Findings, orders: Iterable[Placed], belief: Mapping[str, Orde
             continue
         if left[one.uid] - Counter(one.units):
             found.add("duplicated", 1, f"{one.uid}: shipped {dict(left[one.uid])}, ordered {one.units}")
-        if known.cancel == "not paid in time" and not one.unpaid:
+        if known.cancel == "not paid in time" and not one.unpaid and not one.lapsed:
             found.add("cancelled_though_paid", 1, f"{one.uid}: its buyer had paid")
         if one.unpaid and left[one.uid]:
             found.add("shipped_unpaid", 1, f"{one.uid}: {dict(left[one.uid])} left, and nobody has paid")
@@ -359,13 +388,49 @@ def _money(
         kept = captured - returned if known.status == "cancelled" else captured
         rest = one.total - one.gift_cards
         due = rest if known.status == "settled" else 0 if known.status == "cancelled" else captured and rest
+        if _waits_for(known, "payment_lost", "money_kept", "rejected"):  # somebody else took it, or a part of it: that must have a name
+            due = kept
         if one.intent and kept != due:
             found.add("unexplained_minor_units", abs(kept - due), f"{one.uid}: {known.status}, {kept} of {due} kept at the provider")
         if one.intent and known.status == "cancelled" and cast.payments.intents[one.intent]["status"] == "requires_capture":
             found.add("authorisations_left", 1, f"{one.uid}: cancelled, and {one.intent} still holds the buyer's money")
+    _uncovered(found, orders, belief, cast)
+    _disputes(found, orders, belief, cast, state)
     for rule, name in CONSERVED.items():
         for row in state.rows(name):
             found.add("unbalanced_entries", 1, f"not so: {rule}: {row}")
+
+
+def _uncovered(found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], cast: Cast) -> None:
+    """An order whose payment has gone before all of it was taken is not sent as if nothing were: it has a name."""
+    for one in orders:
+        known = belief.get(one.uid)
+        if known is None or not one.intent or known.status in ("cancelled", "settled") or known.cancel:
+            continue
+        intent = cast.payments.intents[one.intent]
+        gone = intent["status"] == "canceled" or (
+            intent["status"] == "succeeded" and intent["amount_received"] < one.total - one.gift_cards
+        )
+        if gone and not is_named(known):
+            found.add("uncovered_unnamed", 1, f"{one.uid}: {_cause(known)}; and {one.intent} is {intent['status']}")
+
+
+def _disputes(found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], cast: Cast, state: State) -> None:
+    """What a bank has taken back stands in the ledger until the shop has won it; who is to answer is named."""
+    sql = """
+    SELECT entity, sum(CASE WHEN credit.name LIKE 'psp:%' THEN amount ELSE -amount END)
+    FROM transfer JOIN account AS credit ON credit.id = transfer.credit WHERE what = 'disputed' GROUP BY entity"""
+    taken: dict[int, int] = dict(rows(state.connection, sql))
+    for one in orders:
+        known = belief.get(one.uid)
+        of = [dispute for dispute in cast.payments.disputes.values() if dispute["payment_intent"] == one.intent]
+        if known is None or not of:
+            continue
+        back = sum(dispute["amount"] for dispute in of if dispute["status"] != "won")
+        if taken.get(known.id, 0) != back:
+            found.add("disputes_differ", 1, f"{one.uid}: {back} taken by its bank, {taken.get(known.id, 0)} in the ledger")
+        if any(dispute["status"] == "needs_response" for dispute in of) and not _waits_for(known, "dispute"):
+            found.add("disputes_differ", 1, f"{one.uid}: its bank waits for an answer, and nobody is told")
 
 
 def receivables(state: State) -> dict[int, int]:

@@ -411,6 +411,22 @@ MUTANTS: dict[str, Mutant] = {
         "parts_differ",
         scenario="money",
     ),
+    "send-without-money": Mutant(
+        "an order goes on when its authorisation has expired",
+        decide,
+        "_lost_payment",
+        lambda _right: lambda *_args: iter(()),
+        "",
+        scenario="money",
+    ),
+    "let-others-keep-it": Mutant(
+        "what somebody else took of a cancelled order is nobody's business",
+        decide,
+        "_kept",
+        lambda _right: lambda _state: "",
+        "unexplained_minor_units",
+        scenario="money",
+    ),
     "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", _half, "levels_wrong"),
 }
 

@@ -218,6 +218,39 @@ class Troupe:
             payments.refund(intent, min(payments.refundable(intent), dice.randrange(1, 300)), self.clock())
         return bool(taken)
 
+    def _held(self) -> list[str]:
+        """Authorisations of the shop's orders that nobody has taken or let go yet."""
+        noted = (_intent(order) for order in self.cast.shop.orders.values())
+        return [one for one in noted if one and self.cast.payments.intents[one]["status"] == "requires_capture"]
+
+    def staff_captures(self, dice: random.Random) -> bool:
+        """Somebody takes a payment in the provider's dashboard, before Mainstay does or late; mostly the whole of it."""
+        held = self._held()
+        if held:
+            name = dice.choice(held)
+            amount: int = self.cast.payments.intents[name]["amount"]
+            self.cast.payments.capture(name, amount if dice.random() < 0.6 else max(1, amount // 2), self.clock())
+        return bool(held)
+
+    def authorisation_expires(self, dice: random.Random) -> bool:
+        """A payment was held for longer than its card's bank allows."""
+        held = self._held()
+        if held:
+            self.cast.payments.expire(dice.choice(held), self.clock())
+        return bool(held)
+
+    def card_holder_contests(self, dice: random.Random) -> bool:
+        """A bank takes a payment of the shop back, or decides of one that it took."""
+        payments = self.cast.payments
+        open_ = [name for name, one in payments.disputes.items() if one["status"] == "needs_response"]
+        noted = (_intent(order) for order in self.cast.shop.orders.values())
+        taken = [one for one in noted if one and payments.refundable(one) and payments.refundable(one) == payments.intents[one]["amount"]]
+        if open_ and (not taken or dice.random() < 0.6):
+            payments.end_dispute(dice.choice(open_), dice.random() < 0.5, self.clock())
+        elif taken:
+            payments.dispute(dice.choice(taken), self.clock())
+        return bool(open_ or taken)
+
     # --- warehouse and ERP -------------------------------------------------------------------------------------------
     def warehouse_packs(self, dice: random.Random) -> bool:
         """Everything that is open leaves, sometimes in two parcels."""
@@ -330,7 +363,7 @@ class Troupe:
         return self.retried.total() > before
 
 
-def _bill(goods: int, dice: random.Random) -> dict[str, int]:
+def _bill(goods: int, dice: random.Random) -> dict[str, Any]:
     """What is let off goods of so many minor units, and the tax on the rest; every other buyer pays none, some because they are exempt."""
     off = dice.randrange(1, goods // 3) if dice.random() < 0.4 else 0
     taxed = dice.random() < 0.5
@@ -363,7 +396,8 @@ _ACTS: dict[str, Callable[[Troupe, random.Random], Any]] = {
     "warehouse packs": Troupe.warehouse_packs, "operator retries": Troupe.operator_retries, "crash": Troupe.crash,
     "outage": Troupe.outage, "abandons": Troupe.abandons, "goods come back": Troupe.goods_come_back, "goodwill": Troupe.goodwill,
     "operator holds back": Troupe.operator_holds_back, "operator replays": Troupe.operator_replays,
-    "gift card pays": Troupe.buys_with_gift_card,
+    "gift card pays": Troupe.buys_with_gift_card, "staff captures": Troupe.staff_captures,
+    "authorisation expires": Troupe.authorisation_expires, "card holder contests": Troupe.card_holder_contests,
     "all want one": Troupe.all_want_one, "exchange": Troupe.exchange,
     "clock is set": Troupe.clock_is_set, "price changes": Troupe.price_changes, "buyer is erased": Troupe.buyer_is_erased,
 }  # fmt: skip
