@@ -466,8 +466,7 @@ def _refunds(found: Findings, orders: Iterable[Placed], belief: Mapping[str, Ord
             continue
         back = sum(refund["amount"] for refund in cast.payments.refunds.values() if refund["payment_intent"] == one.intent)
         if one.channel == "shop" and not one.intent:
-            parts = [paid for refund in cast.shop.orders[int(one.external)]["refunds"] for paid in refund["transactions"]]
-            back = sum(minor(paid["amount"], CURRENCY) for paid in parts if paid["gateway"] != "gift_card")
+            back = sum(cast.shop.given_back(refund) - bills.to_gift_card(refund) for refund in cast.shop.orders[int(one.external)]["refunds"])
         have = posted.get(known.id, 0)
         if have != back:
             found.add("refunds_differ", abs(have - back), f"{one.uid}: {back} given back, {have} in the ledger")
@@ -509,7 +508,7 @@ def _refunded_at_the_shop(cast: Cast) -> dict[str, tuple[Counter[str], int]]:
             for line in refund["refund_line_items"]:
                 if line["restock_type"] == "return":
                     units[sku[line["line_item_id"]]] += line["quantity"]
-            given = sum(minor(paid["amount"], CURRENCY) for paid in refund["transactions"])
+            given = cast.shop.given_back(refund)
             found[f"ord.shop.{number}.return.{refund['id']}"] = (units, given)
     return found
 

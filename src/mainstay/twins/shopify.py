@@ -12,6 +12,7 @@ import hmac
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import msgspec
@@ -64,6 +65,7 @@ class ShopifyTwin(Imitation):
         self.variants: dict[str, Variant] = {}
         self.orders: dict[int, dict[str, Any]] = {}
         self.transactions: dict[int, list[dict[str, Any]]] = {}  # of each order, but for refunds; no webhook has them
+        self.rates: dict[int, Decimal] = {}  # of orders whose buyer saw another currency
         self.effects: Counter[str] = Counter()
         self.level_history: list[tuple[str, int, int]] = []  # SKU, quantity, when
         self.sale_history: list[tuple[str, int]] = []  # SKU, when
@@ -87,9 +89,11 @@ class ShopifyTwin(Imitation):
         self, lines: Sequence[tuple[str, int]], *, now: int, customer: Mapping[str, str], payment_intent: str | None = None,
         shipping_minor: int = 0, discount_minor: int = 0, tax_minor: int = 0, number: str | None = None, currency: str | None = None,
         reservation: str = "", paid: bool = True, tax_exempt: bool = False, gift_card_minor: int = 0,
+        seen_in: str = "", rate: Decimal = Decimal(1),
     ) -> dict[str, Any] | None:  # fmt: skip
         """A buyer checks out; None where the shop itself shows too few. Tax is added on top of the prices. Not `paid`: on invoice.
-        `gift_card_minor` of the total is paid by a gift card, at once."""
+        `gift_card_minor` of the total is paid by a gift card, at once. `seen_in` is the currency in which the buyer saw the prices and
+        pays, `rate` what one unit of the shop's is in it."""
         wanted: Counter[str] = Counter()
         for sku, quantity in lines:
             wanted[sku] += quantity
@@ -104,6 +108,9 @@ class ShopifyTwin(Imitation):
         order["note_attributes"] = [{"name": name, "value": value} for name, value in notes.items() if value]
         order["financial_status"] = ("authorized" if payment_intent else "paid") if paid else "pending"
         order |= shapes.buyer(customer, self._customer(customer.get("email", "")))
+        if seen_in:
+            self.rates[order["id"]] = rate
+            shapes.seen_abroad(order, seen_in, rate)
         self._pay(order, gift_card_minor, "" if not paid else "stripe" if payment_intent else "shopify_payments")
         self.orders[order["id"]] = order
         self._tell("orders/create", order, now)
@@ -134,10 +141,10 @@ class ShopifyTwin(Imitation):
 
     def refund(
         self, order: int, *, now: int, amount_minor: int, lines: Sequence[tuple[str, int]] = (), restock: str = "return", note: str = "",
-        shipping_minor: int = 0, gift_card_minor: int = 0,
+        shipping_minor: int = 0, gift_card_minor: int = 0, rate: Decimal | None = None,
     ) -> dict[str, Any]:  # fmt: skip
         """Money, and perhaps units, are given back. `lines` are (SKU, units); of the amount `shipping_minor` was shipping, and
-        `gift_card_minor` goes back on the gift card that paid."""
+        `gift_card_minor` goes back on the gift card that paid. All are the shop's money; `rate` is today's for the buyer's."""
         found = self.orders[order]
         currency, given = found["currency"], []
         for sku, quantity in lines:
@@ -147,11 +154,13 @@ class ShopifyTwin(Imitation):
             if restock != "no_restock":
                 self._move(sku, quantity, now)
             given.append(shapes.refunded(self._id(), line, quantity, restock, currency))
-        parts = Counter({found["payment_gateway_names"][-1]: amount_minor - gift_card_minor}) + Counter(gift_card=gift_card_minor)
+        parts = Counter({(found["payment_gateway_names"] or ["manual"])[-1]: amount_minor - gift_card_minor}) + Counter(gift_card=gift_card_minor)
         back = shapes.refund(self._id(), order, given, (parts, currency), note, shapes.time(now))
         back |= shapes.adjusted(self._id(), found, back, shipping_minor, amount_minor)
+        if found["presentment_currency"] != currency:
+            shapes.given_abroad(back, found["presentment_currency"], rate or self.rates[order])
         found["refunds"].append(back)
-        total = sum(minor(one["amount"], currency) for refund in found["refunds"] for one in refund["transactions"])
+        total = sum(self.given_back(refund) for refund in found["refunds"])
         found["financial_status"] = "refunded" if total >= minor(found["total_price"], currency) else "partially_refunded"
         self._tell("refunds/create", back, now)
         self._changed(found, "orders/updated", now)
@@ -161,6 +170,10 @@ class ShopifyTwin(Imitation):
         """What a buyer paid for so many units of a line, with their tax, in minor units of the shop's currency."""
         back = shapes.refunded(0, line, units, "", self.currency)
         return sum(minor(back[name]["shop_money"]["amount"], self.currency) for name in ("subtotal_set", "total_tax_set"))
+
+    def given_back(self, refund: Mapping[str, Any]) -> int:
+        """What a refund gave back by its transactions, in minor units of the shop's currency."""
+        return sum(minor(shapes.in_shop_money(refund, paid, self.currency), self.currency) for paid in refund["transactions"])
 
     def _move(self, sku: str, units: int, now: int) -> None:
         self.variants[sku].quantity += units

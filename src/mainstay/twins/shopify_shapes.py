@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
 
-from mainstay.model.money import major, minor
+from mainstay.model.money import decimals, major, minor
 from mainstay.model.times import SECOND, iso
 
 
@@ -121,6 +122,47 @@ def adjusted(number: int, order: Mapping[str, Any], back: Mapping[str, Any], shi
     return {"order_adjustments": made, "refund_shipping_lines": lines}
 
 
+def seen_abroad(order: dict[str, Any], currency: str, rate: Decimal) -> None:
+    """The buyer of an order saw another currency: every set says both."""
+    order["presentment_currency"] = currency
+    _both(order, currency, rate)
+
+
+def given_abroad(back: dict[str, Any], currency: str, rate: Decimal) -> None:
+    """What goes back goes back in the currency that the buyer paid, at the rate of today; a transaction says only that."""
+    _both(back, currency, rate)
+    for paid in back["transactions"]:
+        paid |= {"amount": _converted(paid["amount"], currency, rate), "currency": currency}
+
+
+def _both(part: Any, currency: str, rate: Decimal) -> None:
+    """Every money set within a document."""
+    if isinstance(part, list):
+        for one in part:
+            _both(one, currency, rate)
+    elif isinstance(part, dict):
+        for name, value in part.items():
+            if name == "presentment_money":
+                part[name] = {"amount": _converted(part["shop_money"]["amount"], currency, rate), "currency_code": currency}
+            elif name != "line_item":
+                _both(value, currency, rate)
+
+
+def _converted(amount: str, currency: str, rate: Decimal) -> str:
+    places = Decimal(1).scaleb(-decimals(currency))
+    return str((Decimal(amount) * rate).quantize(places))
+
+
+def in_shop_money(back: Mapping[str, Any], paid: Mapping[str, Any], currency: str) -> str:
+    """What a transaction of a refund is in the shop's currency: that of the buyer's is the sum of the refund's parts."""
+    if paid["currency"] == currency:
+        return str(paid["amount"])
+    lines = [one[name] for one in back["refund_line_items"] for name in ("subtotal_set", "total_tax_set")]
+    beside = [one[name] for one in back["order_adjustments"] for name in ("amount_set", "tax_amount_set")]
+    total = sum(Decimal(one["shop_money"]["amount"]) for one in lines) - sum(Decimal(one["shop_money"]["amount"]) for one in beside)
+    return str(total)
+
+
 def line(number: int, variant: Variant, quantity: int, off: int, tax: int, currency: str) -> dict[str, Any]:
     price, allocated, due = (major(amount, currency) for amount in (variant.price_minor, off, tax))
     taxed = {"title": "VAT", "rate": 0.2, "price": due, "price_set": amounts(due, currency), "channel_liable": False}
@@ -149,6 +191,14 @@ def refunded(number: int, line: Mapping[str, Any], quantity: int, restock: str, 
 def moneys(amount: str, currency: str) -> dict[str, Any]:
     money = {"amount": amount, "currencyCode": currency}
     return {"shopMoney": money, "presentmentMoney": money}
+
+
+def _camel(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """A money set of a webhook as GraphQL shows it."""
+    found = {}
+    for name, of in (("shopMoney", "shop_money"), ("presentmentMoney", "presentment_money")):
+        found[name] = {"amount": stated[of]["amount"], "currencyCode": stated[of]["currency_code"]}
+    return found
 
 
 def open_lines(order: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -192,8 +242,8 @@ def order_node(order: Mapping[str, Any], transactions: Sequence[Mapping[str, Any
         "__typename": "Order", "id": gid("Order", order["id"]), "name": order["name"], "email": order["email"], "phone": order["phone"],
         "poNumber": None, "test": False, "taxExempt": order["tax_exempt"], "taxesIncluded": False, "dutiesIncluded": False,
         "createdAt": order["created_at"], "updatedAt": order["updated_at"], "cancelledAt": order["cancelled_at"],
-        "currencyCode": currency, "presentmentCurrencyCode": currency, "displayFinancialStatus": order["financial_status"].upper(),
-        "totalPriceSet": moneys(order["total_price"], currency), "totalTaxSet": moneys(order["total_tax"], currency),
+        "currencyCode": currency, "presentmentCurrencyCode": order["presentment_currency"], "displayFinancialStatus": order["financial_status"].upper(),
+        "totalPriceSet": _camel(order["total_price_set"]), "totalTaxSet": moneys(order["total_tax"], currency),
         "totalTipReceivedSet": zero, "originalTotalDutiesSet": None, "originalTotalAdditionalFeesSet": None,
         "customAttributes": [{"key": note["name"], "value": note["value"]} for note in order["note_attributes"]],
         "customer": {"id": gid("Customer", buyer["id"]), "firstName": buyer["first_name"], "lastName": buyer["last_name"]},
@@ -262,7 +312,8 @@ def refund_node(back: Mapping[str, Any], currency: str) -> dict[str, Any]:
     ]  # fmt: skip
     money = [
         {
-            "kind": "REFUND", "status": "SUCCESS", "gateway": one["gateway"], "amountSet": moneys(one["amount"], currency),
+            "kind": "REFUND", "status": "SUCCESS", "gateway": one["gateway"],
+            "amountSet": moneys(in_shop_money(back, one, currency), currency),
             "receiptJson": one["receipt"],
         }
         for one in back["transactions"]

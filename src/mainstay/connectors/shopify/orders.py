@@ -139,6 +139,13 @@ class Adjustment(Struct, gc=False):
     kind: str
     amount: str
     tax_amount: str = "0"
+    amount_set: Amounts | None = None
+    tax_amount_set: Amounts | None = None
+
+    def in_shop_money(self, currency: str) -> int:
+        """With its tax, in minor units of the shop's currency."""
+        stated = ((self.amount_set, self.amount), (self.tax_amount_set, self.tax_amount))
+        return sum(minor(both.shop_money.amount if both else plain, currency) for both, plain in stated)
 
 
 class Refund(Struct, gc=False):
@@ -401,22 +408,30 @@ def fulfilment(given: Fulfilment) -> FulfilmentSeen:
 
 
 def refund(given: Refund, currency: str, payment_system: str) -> RefundSeen:
-    """What was given back is the sum of the refund's transactions: its lines may say more (a shop may keep some) or less."""
+    """What was given back is the sum of the refund's transactions: its lines may say more (a shop may keep some) or less. A transaction
+    says what the buyer got, in the buyer's currency; what that is in the shop's, the refund's parts say."""
     paid = [one for one in given.transactions if one.kind.lower() == "refund"]
-    currency = next((one.currency for one in paid if one.currency), "") or currency or _currency_of(given)
+    theirs = next((one.currency for one in paid if one.currency), "")
+    currency = currency or _currency_of(given) or theirs
+    decimals(currency)
     statuses = {one.status: ours(TRANSACTION, one.status, "transaction status") for one in paid}
     given_back = [one for one in paid if statuses[one.status] != "failed"]
     intent = next(filter(None, (payment_in(one.receipt) for one in paid)), "")
     at = micros(given.created_at)
+    amount = whole = sum(minor(one.amount, theirs or currency) for one in given_back)
+    by_card = _by_gift_card(paid, ("refund",), theirs or currency)
+    if theirs not in ("", currency) and whole:
+        amount = _in_shop_money(given, currency)
+        by_card = amount * by_card // whole
     return RefundSeen(
         external=str(given.id),
         version=at,
         at=at,
         of=Reference("order", str(given.order_id)),
         currency=currency,
-        amount=sum(minor(one.amount, currency) for one in given_back),
+        amount=amount,
         status=_refund_status(set(statuses.values())),
-        gift_cards=_by_gift_card(paid, ("refund",), currency),
+        gift_cards=by_card,
         shipping=_shipping_back(given, currency),
         lines=tuple(_refunded(line, currency, given.restock) for line in given.refund_line_items),
         payment=Reference("payment", intent, payment_system) if intent else None,
@@ -427,7 +442,16 @@ def refund(given: Refund, currency: str, payment_system: str) -> RefundSeen:
 def _shipping_back(given: Refund, currency: str) -> int:
     """An adjustment is stated from the shop's side: what goes back to the buyer is negative."""
     back = [one for one in given.order_adjustments if one.kind == "shipping_refund"]
-    return -sum(minor(one.amount, currency) + minor(one.tax_amount, currency) for one in back)
+    return -sum(one.in_shop_money(currency) for one in back)
+
+
+def _in_shop_money(given: Refund, currency: str) -> int:
+    """What a refund gave back in the shop's currency: its lines, less its adjustments, which also say what it gave beyond or short of
+    them (recorded: rest-docs, cancel.json of 2026-07). Reject `currency` where it states no parts."""
+    lines = [one for line in given.refund_line_items for one in (line.subtotal_set, line.total_tax_set) if one is not None]
+    if not lines and not given.order_adjustments:
+        raise Reject(f"refund {given.id} was paid in another currency than {currency}, and does not say what that is in {currency}", "currency")
+    return sum(minor(one.shop_money.amount, currency) for one in lines) - sum(one.in_shop_money(currency) for one in given.order_adjustments)
 
 
 def _refund_status(statuses: set[str]) -> Any:
@@ -437,11 +461,9 @@ def _refund_status(statuses: set[str]) -> Any:
 
 
 def _currency_of(given: Refund) -> str:
-    """A refund without a transaction names its currency only in its money sets."""
+    """A refund names the shop's currency only in its money sets."""
     sets = [given.total_duties_set, *(line.subtotal_set for line in given.refund_line_items)]
-    found = next((one.shop_money.currency_code for one in sets if one is not None), "")
-    decimals(found)
-    return found
+    return next((one.shop_money.currency_code for one in sets if one is not None), "")
 
 
 def _refunded(line: RefundedLine, currency: str, restock: bool | None) -> RefundLine:

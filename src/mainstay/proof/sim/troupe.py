@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from mainstay.model.money import minor
@@ -21,6 +22,7 @@ BUYER = {
     "name": "Ada Lovelace", "email": "ada@buyers.example", "phone": "", "street": "Rua 1", "city": "sao paulo", "region": "SP",
     "postcode": "01000", "country": "BR",
 }  # fmt: skip
+RATES = {"EUR": Decimal("0.16"), "JPY": Decimal("27.3"), "KWD": Decimal("0.0551")}  # what one unit of the shop's currency is in them
 TRIES_MAX = 12
 RETRIES_MAX = 4
 OUTAGE_S_MAX = 400
@@ -69,16 +71,21 @@ class Troupe:
         """A gift card pays a part of an order at the shop, or the whole; the provider holds the rest."""
         return self.shop_buys(dice, gift_card=dice.choice((0.3, 0.8, 1)))
 
-    def shop_buys(self, dice: random.Random, lines: list[tuple[str, int]] | None = None, gift_card: float = 0) -> bool:
+    def buys_abroad(self, dice: random.Random) -> bool:
+        """A buyer of the shop sees, and pays its own provider in, another currency: with no decimals, two, or three."""
+        return self.shop_buys(dice, abroad=dice.choice(tuple(RATES)))
+
+    def shop_buys(self, dice: random.Random, lines: list[tuple[str, int]] | None = None, gift_card: float = 0, abroad: str = "") -> bool:
         lines, shipping, buyer = lines or self._lines(dice), dice.choice((0, 500)), BUYER | {"street": f"Rua {dice.randrange(99)}"}
         if any(self.cast.shop.available(sku) < units for sku, units in lines):
             return False
         if dice.random() < 0.1:  # a transfer that never comes
             self.cast.shop.place_order(lines, now=self.clock(), customer=buyer, currency=CURRENCY, paid=False)
             return True
-        by_the_shop = dice.random() < 0.2  # its own provider takes the money at once
+        by_the_shop = dice.random() < 0.2 or bool(abroad)  # its own provider takes the money at once
+        bill: dict[str, Any] = {"seen_in": abroad, "rate": RATES.get(abroad, Decimal(1))}
         goods = sum(self.cast.shop.variants[sku].price_minor * units for sku, units in lines)  # as the shop shows it
-        bill = _bill(goods, dice) | {"shipping_minor": shipping}
+        bill |= _bill(goods, dice) | {"shipping_minor": shipping}
         total = goods + shipping + bill["tax_minor"] - bill["discount_minor"]
         card = int(total * gift_card)
         intent = None if by_the_shop or card == total else self.cast.payments.authorise(total - card, CURRENCY, "", self.clock())["id"]
@@ -176,7 +183,9 @@ class Troupe:
         """A goodwill refund at the shop, of part of what its own provider took."""
         paid = [n for n, one in self.cast.shop.orders.items() if one["financial_status"] == "paid" and not one["refunds"]]
         if paid:
-            self.cast.shop.refund(dice.choice(paid), now=self.clock(), amount_minor=dice.randrange(1, 300), restock="no_restock")
+            number, amount = dice.choice(paid), dice.randrange(1, 300)
+            rate = _todays_rate(self.cast.shop.orders[number], dice)
+            self.cast.shop.refund(number, now=self.clock(), amount_minor=amount, restock="no_restock", rate=rate)
         return bool(paid)
 
     def goods_come_back(self, dice: random.Random) -> bool:
@@ -201,7 +210,7 @@ class Troupe:
         back = [(line["sku"], some)]
         shop.refund(
             number, now=self.clock(), amount_minor=amount, lines=back, restock=restock, shipping_minor=min(freight, amount),
-            gift_card_minor=card,
+            gift_card_minor=card, rate=_todays_rate(order, dice),
         )  # fmt: skip
         return True
 
@@ -370,6 +379,12 @@ def _bill(goods: int, dice: random.Random) -> dict[str, Any]:
     return {"discount_minor": off, "tax_minor": (goods - off) * 19 // 100 if taxed else 0, "tax_exempt": not taxed and dice.random() < 0.5}
 
 
+def _todays_rate(order: dict[str, Any], dice: random.Random) -> Decimal | None:
+    """Rates move between a sale and its refund."""
+    rate = RATES.get(order["presentment_currency"])
+    return rate and rate * dice.randrange(80, 120) / 100
+
+
 def _freight_given(order: dict[str, Any]) -> bool:
     """Has the shop given the shipping of an order back already?"""
     return any(refund["refund_shipping_lines"] for refund in order["refunds"])
@@ -396,6 +411,7 @@ _ACTS: dict[str, Callable[[Troupe, random.Random], Any]] = {
     "warehouse packs": Troupe.warehouse_packs, "operator retries": Troupe.operator_retries, "crash": Troupe.crash,
     "outage": Troupe.outage, "abandons": Troupe.abandons, "goods come back": Troupe.goods_come_back, "goodwill": Troupe.goodwill,
     "operator holds back": Troupe.operator_holds_back, "operator replays": Troupe.operator_replays,
+    "buys abroad": Troupe.buys_abroad,
     "gift card pays": Troupe.buys_with_gift_card, "staff captures": Troupe.staff_captures,
     "authorisation expires": Troupe.authorisation_expires, "card holder contests": Troupe.card_holder_contests,
     "all want one": Troupe.all_want_one, "exchange": Troupe.exchange,
