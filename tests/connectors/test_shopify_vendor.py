@@ -401,6 +401,21 @@ def test_a_refund_says_what_went_back_on_the_gift_card(shared: Path) -> None:
     assert (order.order.gift_cards, said.amount, said.gift_cards) == (10000, 11000, 10000)
 
 
+def test_a_refund_in_the_buyers_currency_is_read_in_the_shops_by_its_parts() -> None:
+    """16.00 EUR went back for a sale of 100.00 CAD, at the rate of the day: the refund's own parts say that these are 104.00 CAD."""
+    hook = json.loads((Path(orders.__file__).parent / "samples/order.json").read_text())["refunds"][0]
+    both = {"shop_money": {"amount": "100.00", "currency_code": "CAD"}, "presentment_money": {"amount": "15.38", "currency_code": "EUR"}}
+    zero = {"shop_money": {"amount": "0.00", "currency_code": "CAD"}}
+    line = hook["refund_line_items"][0] | {"subtotal_set": both, "total_tax_set": zero}
+    beyond = {"kind": "refund_discrepancy", "amount": "-4.00", "amount_set": {"shop_money": {"amount": "-4.00", "currency_code": "CAD"}}}
+    paid = {"kind": "refund", "status": "success", "amount": "16.00", "currency": "EUR", "gateway": "shopify_payments", "receipt": {}}
+    refund = hook | {"refund_line_items": [line], "order_adjustments": [beyond], "transactions": [paid], "total_duties_set": zero}
+    (said,) = SHOPIFY.translate("refunds/create", json.dumps(refund).encode())
+    assert (said.event.amount, said.event.currency) == (10400, "CAD")
+    with pytest.raises(Reject, match="does not say what that is in CAD"):
+        SHOPIFY.translate("refunds/create", json.dumps(refund | {"refund_line_items": [], "order_adjustments": []}).encode())
+
+
 def test_shipping_that_is_given_back_takes_its_tax_with_it_from_a_poll_as_from_a_webhook() -> None:
     """A webhook states it as an adjustment of (amount, tax_amount), GraphQL as a shipping line with two sums."""
     way = {"subtotalAmountSet": bag("1.50"), "taxAmountSet": bag("0.10")}

@@ -286,6 +286,25 @@ def test_an_order_in_a_second_currency_is_refunded_at_another_rate_and_each_curr
     assert by_currency == [("USD", 0)] and proved.order().order.presentment_total == 1370
 
 
+def test_a_payment_in_another_currency_is_named_and_never_added_up(proved):
+    """1000 yen are not 10.00 EUR: the order waits for a person, also past the time in which it was to be paid, and goes on when told."""
+    proved.count("A", 5)
+    proved.say("shop", an_order(payments=("pi_1",)))
+    proved.say("psp", replace(a_payment(), currency="JPY"))
+    proved.wait(DAY)
+    order, found = proved.order(), blocker(proved.order())
+    assert (order.status, found.what) == ("held", "payment_currency") and "1000 JPY, the order is 10.00 EUR" in found.detail
+    assert proved.ask("operator", "operator/free", order.uid, {"reason": "payment_currency", "by": "ann"})[0] == 200
+    proved.say("wms", a_parcel("p1", "rel.shop.1.1"))
+    proved.say("psp", replace(a_payment(version=2, status="captured"), currency="JPY"))
+    by_currency = {}
+    for name, currency, balance in proved.rows("SELECT name, currency, balance FROM account WHERE balance <> 0"):
+        by_currency.setdefault(currency, {})[name] = balance
+    assert by_currency["EUR"] == {"receivable:shop": 1000, "sales:shop": -1000}
+    assert by_currency["JPY"] == {"receivable:shop": -1000, "psp:psp": 1000}
+    assert "CapturePayment" not in intents(proved), "who lifted the hold takes it"
+
+
 def test_tax_that_the_marketplace_remits_is_not_ours(proved):
     proved.count("A", 5)
     said = an_order()

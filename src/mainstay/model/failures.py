@@ -135,6 +135,11 @@ CODES: dict[str, Code] = {
         "theirs",
         "Ask the buyer to pay again, cancel the order, or lift the hold to go on without the money.",
     ),
+    "payment_currency": Code(
+        "A payment is in another currency than its order.",
+        "theirs",
+        "Compare the two: lift the hold where it is enough, and take it at the provider; or cancel the order.",
+    ),
     "money_kept": Code(
         "An order was cancelled, and somebody took its money at the provider.",
         "theirs",

@@ -22,6 +22,7 @@ from mainstay.orders.moves import BEFORE_RELEASE
 PAID_WORDS = frozenset({"captured", "part_refunded", "refunded"})
 DEAD_PAYMENTS = frozenset({"voided", "failed", "expired"})
 AT_THE_WAREHOUSE = frozenset({"released", "part_shipped"})
+UNPAID = frozenset({"payment_lost", "payment_currency"})  # holds that a person lifts to go on without what is due
 LEFT = frozenset({"shipped", "delivered"})
 DROPPED = frozenset({"rejected", "replaced", "waived"})  # outcomes of an effect that has not happened
 
@@ -77,6 +78,7 @@ def begin(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     if policy.hold_totals:
         yield from _totals(state, order)
     yield from _lost_payment(state, order)
+    yield from _other_currency(state, order)
     if policy.hold_address and state.status in BEFORE_RELEASE:
         yield from _address(state)
     if order.cancelled_at is not None and not state.cancel:
@@ -103,7 +105,7 @@ def _lost_payment(state: OrderState, order: Order) -> Iterator[AnyEvent]:
     need = due(state) if state.agreed is None else min(due(state), state.agreed - order.gift_cards)
     gone = [
         external
-        for external, payment in state.payments.items()
+        for external, payment in _in_its_currency(state).items()
         if _good_of(payment) < payment.authorised or payment.status in DEAD_PAYMENTS
     ]
     gone += [order.payment] if not state.payments and order.payment in DEAD_PAYMENTS else []
@@ -113,6 +115,21 @@ def _lost_payment(state: OrderState, order: Order) -> Iterator[AnyEvent]:
     good, whole = (f"{major(amount, order.currency)} {order.currency}" for amount in (_good(state), need))
     told = [f"{external} is {payment.status}" for external, payment in state.payments.items()]
     yield from _named(state, "payment_lost", f"{whole} are due, {good} are held or taken ({'; '.join(told) or order.payment})", "")
+
+
+def _other_currency(state: OrderState, order: Order) -> Iterator[AnyEvent]:
+    """A payment in another currency than its order's: no rate is ours to guess, so a person says whether it is enough."""
+    foreign = {name: payment for name, payment in state.payments.items() if name not in _in_its_currency(state)}
+    told = [f"{name} is {major(max(one.authorised, one.captured), one.currency)} {one.currency}" for name, one in foreign.items()]
+    waits = foreign and not state.cancel and state.status not in ("settled", "cancelled") and _good(state) < due(state)
+    detail = f"{'; '.join(told)}, the order is {major(order.total, order.currency)} {order.currency}" if waits else ""
+    yield from _named(state, "payment_currency", detail, "the order is cancelled" if state.cancel else "it is paid in its own currency")
+
+
+def _in_its_currency(state: OrderState) -> dict[str, PaymentState]:
+    """The payments of an order that its amounts can be compared with."""
+    assert state.order is not None
+    return {name: payment for name, payment in state.payments.items() if payment.currency in ("", state.order.currency)}
 
 
 def _named(state: OrderState, reason: str, detail: str, by: str) -> Iterator[AnyEvent]:
@@ -163,7 +180,7 @@ def settle(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
         yield Moved(move="hold")
     elif state.status == "held" and not state.holds:
         yield Moved(move="free")
-    if state.status == "placed" and not state.cancel and (is_paid(state) or "payment_lost" in state.waived):
+    if state.status == "placed" and not state.cancel and (is_paid(state) or UNPAID.intersection(state.waived)):
         yield Moved(move="pay")
     yield from _stock_moves(state, policy)
     yield from _release(state, policy)
@@ -425,9 +442,9 @@ def _give_back(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
 def _kept(state: OrderState) -> str:
     """What others took of a cancelled order at its provider and have not given back; what we took, we give back."""
     ours = {effect.about for effect in state.effects.values() if effect.command == "CapturePayment" and effect.outcome not in DROPPED}
-    currency = state.order.currency if state.order is not None else ""
-    left = {external: one.captured - one.refunded for external, one in state.payments.items() if external not in ours}
-    return "; ".join(f"{major(amount, currency)} {currency} of {external} were taken" for external, amount in left.items() if amount > 0)
+    left = {external: one for external, one in state.payments.items() if external not in ours and one.captured > one.refunded}
+    told = {external: f"{major(one.captured - one.refunded, one.currency)} {one.currency}" for external, one in left.items()}
+    return "; ".join(f"{amount} of {external} were taken" for external, amount in told.items())
 
 
 def amount_again(state: OrderState, effect: EffectState) -> int:
@@ -494,9 +511,10 @@ def _confirm(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
 
 
 def _capture(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
-    left = due(state) - sum(payment.captured for payment in state.payments.values())
+    payments = _in_its_currency(state)
+    left = due(state) - sum(payment.captured for payment in payments.values())
     left -= sum(e.amount for e in state.effects.values() if e.command == "CapturePayment" and e.outcome in ("asked", "unknown"))
-    for external, payment in list(state.payments.items()):
+    for external, payment in payments.items():
         key = f"{state.uid}:capture.{external}"
         amount = min(left, payment.authorised - payment.captured)
         if amount > 0 and payment.status == "authorised" and key not in state.effects and policy.takes(payment.system, "CapturePayment"):
@@ -527,7 +545,7 @@ def is_paid(state: OrderState) -> bool:
 
 def _good(state: OrderState) -> int:
     """What providers hold for the order or have taken, in minor units."""
-    return sum(map(_good_of, state.payments.values()))
+    return sum(map(_good_of, _in_its_currency(state).values()))
 
 
 def _good_of(payment: PaymentState) -> int:
@@ -552,7 +570,7 @@ def owed(state: OrderState) -> int:
     if order is None or state.status == "cancelled":
         return 0
     if order.payments or state.payments:
-        return max(0, due(state) - sum(captured(state, external) for external in state.payments))
+        return max(0, due(state) - sum(captured(state, external) for external in _in_its_currency(state)))
     return 0 if order.payment in PAID_WORDS else due(state)
 
 

@@ -147,6 +147,7 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
     _refunds(found, orders, belief, cast, state)
     booked = cast.erp.sales()
     bills.differ(found.add, cast, belief, state, (one.uid for one in orders if one.uid in booked and left[one.uid] == Counter(one.units)))
+    bills.balances_differ(found.add, cast, state)
     came_back = _returns(found, cast)
     _confirmed(found, orders, belief, parcels, cast)
     _effects(found, cast)
@@ -388,7 +389,9 @@ def _money(
         kept = captured - returned if known.status == "cancelled" else captured
         rest = one.total - one.gift_cards
         due = rest if known.status == "settled" else 0 if known.status == "cancelled" else captured and rest
-        if _waits_for(known, "payment_lost", "money_kept", "rejected"):  # somebody else took it, or a part of it: that must have a name
+        if _waits_for(
+            known, "payment_lost", "payment_currency", "money_kept", "rejected"
+        ):  # somebody else took it, or a part of it: that must have a name
             due = kept
         if one.intent and kept != due:
             found.add("unexplained_minor_units", abs(kept - due), f"{one.uid}: {known.status}, {kept} of {due} kept at the provider")
@@ -466,7 +469,9 @@ def _refunds(found: Findings, orders: Iterable[Placed], belief: Mapping[str, Ord
             continue
         back = sum(refund["amount"] for refund in cast.payments.refunds.values() if refund["payment_intent"] == one.intent)
         if one.channel == "shop" and not one.intent:
-            back = sum(cast.shop.given_back(refund) - bills.to_gift_card(refund) for refund in cast.shop.orders[int(one.external)]["refunds"])
+            back = sum(
+                cast.shop.given_back(refund) - bills.to_gift_card(refund) for refund in cast.shop.orders[int(one.external)]["refunds"]
+            )
         have = posted.get(known.id, 0)
         if have != back:
             found.add("refunds_differ", abs(have - back), f"{one.uid}: {back} given back, {have} in the ledger")

@@ -20,7 +20,7 @@ import msgspec
 from mainstay.contract.connector import Budget
 from mainstay.contract.talk import Reply
 from mainstay.contract.twin import Request
-from mainstay.model.money import allocate, minor
+from mainstay.model.money import allocate, major, minor
 from mainstay.model.times import SECOND, iso, micros
 from mainstay.twins import shopify_shapes as shapes
 from mainstay.twins.graphql import Document, Field, Wrong, read
@@ -154,7 +154,9 @@ class ShopifyTwin(Imitation):
             if restock != "no_restock":
                 self._move(sku, quantity, now)
             given.append(shapes.refunded(self._id(), line, quantity, restock, currency))
-        parts = Counter({(found["payment_gateway_names"] or ["manual"])[-1]: amount_minor - gift_card_minor}) + Counter(gift_card=gift_card_minor)
+        parts = Counter({(found["payment_gateway_names"] or ["manual"])[-1]: amount_minor - gift_card_minor}) + Counter(
+            gift_card=gift_card_minor
+        )
         back = shapes.refund(self._id(), order, given, (parts, currency), note, shapes.time(now))
         back |= shapes.adjusted(self._id(), found, back, shipping_minor, amount_minor)
         if found["presentment_currency"] != currency:
@@ -170,6 +172,10 @@ class ShopifyTwin(Imitation):
         """What a buyer paid for so many units of a line, with their tax, in minor units of the shop's currency."""
         back = shapes.refunded(0, line, units, "", self.currency)
         return sum(minor(back[name]["shop_money"]["amount"], self.currency) for name in ("subtotal_set", "total_tax_set"))
+
+    def abroad(self, amount_minor: int, currency: str, rate: Decimal) -> int:
+        """What an amount of the shop's money is in another currency, in its minor units."""
+        return minor(shapes.converted(major(amount_minor, self.currency), currency, rate), currency)
 
     def given_back(self, refund: Mapping[str, Any]) -> int:
         """What a refund gave back by its transactions, in minor units of the shop's currency."""

@@ -132,7 +132,7 @@ def given_abroad(back: dict[str, Any], currency: str, rate: Decimal) -> None:
     """What goes back goes back in the currency that the buyer paid, at the rate of today; a transaction says only that."""
     _both(back, currency, rate)
     for paid in back["transactions"]:
-        paid |= {"amount": _converted(paid["amount"], currency, rate), "currency": currency}
+        paid |= {"amount": converted(paid["amount"], currency, rate), "currency": currency}
 
 
 def _both(part: Any, currency: str, rate: Decimal) -> None:
@@ -143,12 +143,12 @@ def _both(part: Any, currency: str, rate: Decimal) -> None:
     elif isinstance(part, dict):
         for name, value in part.items():
             if name == "presentment_money":
-                part[name] = {"amount": _converted(part["shop_money"]["amount"], currency, rate), "currency_code": currency}
+                part[name] = {"amount": converted(part["shop_money"]["amount"], currency, rate), "currency_code": currency}
             elif name != "line_item":
                 _both(value, currency, rate)
 
 
-def _converted(amount: str, currency: str, rate: Decimal) -> str:
+def converted(amount: str, currency: str, rate: Decimal) -> str:
     places = Decimal(1).scaleb(-decimals(currency))
     return str((Decimal(amount) * rate).quantize(places))
 
@@ -242,7 +242,8 @@ def order_node(order: Mapping[str, Any], transactions: Sequence[Mapping[str, Any
         "__typename": "Order", "id": gid("Order", order["id"]), "name": order["name"], "email": order["email"], "phone": order["phone"],
         "poNumber": None, "test": False, "taxExempt": order["tax_exempt"], "taxesIncluded": False, "dutiesIncluded": False,
         "createdAt": order["created_at"], "updatedAt": order["updated_at"], "cancelledAt": order["cancelled_at"],
-        "currencyCode": currency, "presentmentCurrencyCode": order["presentment_currency"], "displayFinancialStatus": order["financial_status"].upper(),
+        "currencyCode": currency, "presentmentCurrencyCode": order["presentment_currency"],
+        "displayFinancialStatus": order["financial_status"].upper(),
         "totalPriceSet": _camel(order["total_price_set"]), "totalTaxSet": moneys(order["total_tax"], currency),
         "totalTipReceivedSet": zero, "originalTotalDutiesSet": None, "originalTotalAdditionalFeesSet": None,
         "customAttributes": [{"key": note["name"], "value": note["value"]} for note in order["note_attributes"]],

@@ -450,8 +450,12 @@ def _in_shop_money(given: Refund, currency: str) -> int:
     them (recorded: rest-docs, cancel.json of 2026-07). Reject `currency` where it states no parts."""
     lines = [one for line in given.refund_line_items for one in (line.subtotal_set, line.total_tax_set) if one is not None]
     if not lines and not given.order_adjustments:
-        raise Reject(f"refund {given.id} was paid in another currency than {currency}, and does not say what that is in {currency}", "currency")
-    return sum(minor(one.shop_money.amount, currency) for one in lines) - sum(one.in_shop_money(currency) for one in given.order_adjustments)
+        raise Reject(
+            f"refund {given.id} was paid in another currency than {currency}, and does not say what that is in {currency}", "currency"
+        )
+    return sum(minor(one.shop_money.amount, currency) for one in lines) - sum(
+        one.in_shop_money(currency) for one in given.order_adjustments
+    )
 
 
 def _refund_status(statuses: set[str]) -> Any:

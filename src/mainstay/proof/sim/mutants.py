@@ -427,6 +427,22 @@ MUTANTS: dict[str, Mutant] = {
         "unexplained_minor_units",
         scenario="money",
     ),
+    "one-currency": Mutant(
+        "what was paid in another currency is posted in the order's",
+        post,
+        "_currency",
+        lambda _right: lambda *_args: "",
+        "parts_differ",
+        scenario="money",
+    ),
+    "add-up-currencies": Mutant(
+        "minor units of two currencies are added up",
+        decide,
+        "_in_its_currency",
+        lambda _right: lambda state: state.payments,
+        "",
+        scenario="money",
+    ),
     "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", _half, "levels_wrong"),
 }
 

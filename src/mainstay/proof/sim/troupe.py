@@ -72,7 +72,8 @@ class Troupe:
         return self.shop_buys(dice, gift_card=dice.choice((0.3, 0.8, 1)))
 
     def buys_abroad(self, dice: random.Random) -> bool:
-        """A buyer of the shop sees, and pays its own provider in, another currency: with no decimals, two, or three."""
+        """A buyer of the shop sees, and pays in, another currency: with no decimals, two, or three. The shop's own provider changes it;
+        another one holds what it is."""
         return self.shop_buys(dice, abroad=dice.choice(tuple(RATES)))
 
     def shop_buys(self, dice: random.Random, lines: list[tuple[str, int]] | None = None, gift_card: float = 0, abroad: str = "") -> bool:
@@ -82,13 +83,14 @@ class Troupe:
         if dice.random() < 0.1:  # a transfer that never comes
             self.cast.shop.place_order(lines, now=self.clock(), customer=buyer, currency=CURRENCY, paid=False)
             return True
-        by_the_shop = dice.random() < 0.2 or bool(abroad)  # its own provider takes the money at once
+        by_the_shop = dice.random() < 0.2 or (bool(abroad) and dice.random() < 0.6)  # its own provider takes the money at once
         bill: dict[str, Any] = {"seen_in": abroad, "rate": RATES.get(abroad, Decimal(1))}
         goods = sum(self.cast.shop.variants[sku].price_minor * units for sku, units in lines)  # as the shop shows it
         bill |= _bill(goods, dice) | {"shipping_minor": shipping}
         total = goods + shipping + bill["tax_minor"] - bill["discount_minor"]
         card = int(total * gift_card)
-        intent = None if by_the_shop or card == total else self.cast.payments.authorise(total - card, CURRENCY, "", self.clock())["id"]
+        due = self.cast.shop.abroad(total - card, abroad, bill["rate"]) if abroad else total - card
+        intent = None if by_the_shop or card == total else self.cast.payments.authorise(due, abroad or CURRENCY, "", self.clock())["id"]
         self.cast.shop.place_order(
             lines, now=self.clock(), customer=buyer, payment_intent=intent, currency=CURRENCY, gift_card_minor=card, **bill
         )
