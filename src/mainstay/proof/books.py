@@ -336,6 +336,10 @@ def _levels(found: Findings, cast: Cast, state: State, shown: Shown) -> None:
             may = shown(channel, sku)
             if may is not None and twin.available(sku) != may:
                 found.add("levels_wrong", 1, f"{channel} shows {twin.available(sku)} of {sku}, it may show {may}")
+    known = Counter(str(sku) for (sku,) in rows(state.connection, "SELECT sku FROM item"))
+    for sku in cast.shop.variants:
+        if known[sku] != 1:
+            found.add("on_hand_differs", 1, f"{sku}: {known[sku]} items are known by it")
     for channel, prices in (("shop", cast.shop.variants), ("amazon", cast.amazon.listings)):
         for sku, listed in prices.items():
             if (cost := cast.erp.price_minor(sku)) != listed.price_minor:

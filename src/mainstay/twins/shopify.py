@@ -82,6 +82,12 @@ class ShopifyTwin(Imitation):
         self.variants[sku] = Variant(self._id(), self._id(), self._id(), sku, title, price_minor, quantity, now)
         return self.variants[sku]
 
+    def retitle(self, sku: str, title: str, now: int) -> None:
+        """Somebody writes another title, in whatever script; the shop tells of the whole product."""
+        variant = self.variants[sku]
+        variant.title, variant.updated_at = title, now
+        self._tell("products/update", shapes.product(variant, self.currency, shapes.time(now)), now)
+
     def available(self, sku: str) -> int:
         return self.variants[sku].quantity
 

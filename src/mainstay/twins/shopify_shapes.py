@@ -26,6 +26,19 @@ class Variant(Struct):
     updated_at: int
 
 
+def product(variant: Variant, currency: str, at: str) -> dict[str, Any]:
+    """A product of one variant, as a webhook tells it."""
+    sold = {
+        "id": variant.id, "product_id": variant.product, "title": "Default Title", "price": major(variant.price_minor, currency),
+        "sku": variant.sku, "inventory_item_id": variant.item, "inventory_quantity": variant.quantity, "barcode": None,
+        "compare_at_price": None, "grams": 0, "updated_at": at,
+    }  # fmt: skip
+    return {
+        "id": variant.product, "admin_graphql_api_id": gid("Product", variant.product), "title": variant.title, "status": "active",
+        "product_type": "", "vendor": "", "tags": "", "updated_at": at, "variants": [sold],
+    }  # fmt: skip
+
+
 def gid(kind: str, number: int) -> str:
     return f"gid://shopify/{kind}/{number}"
 

@@ -23,6 +23,7 @@ BUYER = {
     "postcode": "01000", "country": "BR",
 }  # fmt: skip
 RATES = {"EUR": Decimal("0.16"), "JPY": Decimal("27.3"), "KWD": Decimal("0.0551")}  # what one unit of the shop's currency is in them
+TITLES = ("Tasse „Größe“", "カップ", "Чашка", "كوب", "马克杯", "Mug\u00a0№ 1 ☕")
 TRIES_MAX = 12
 RETRIES_MAX = 4
 OUTAGE_S_MAX = 400
@@ -286,6 +287,14 @@ class Troupe:
         self.price[sku] = dice.randrange(500, 6_000)
         self.cast.erp.reprice(sku, self.price[sku], self.clock())
 
+    def product_is_renamed(self, dice: random.Random) -> None:
+        """Somebody translates a product, at the shop or in the ERP: what it is called changes nothing of what it is."""
+        sku, title = dice.choice(self.skus), dice.choice(TITLES)
+        if dice.random() < 0.7:
+            self.cast.shop.retitle(sku, title, self.clock())
+        else:
+            self.cast.erp.rename(sku, title, self.clock())
+
     def count(self, dice: random.Random) -> None:
         """Somebody finds one unit more or less on the shelf than the ERP says."""
         sku = dice.choice(self.skus)
@@ -414,6 +423,7 @@ _ACTS: dict[str, Callable[[Troupe, random.Random], Any]] = {
     "outage": Troupe.outage, "abandons": Troupe.abandons, "goods come back": Troupe.goods_come_back, "goodwill": Troupe.goodwill,
     "operator holds back": Troupe.operator_holds_back, "operator replays": Troupe.operator_replays,
     "buys abroad": Troupe.buys_abroad,
+    "product is renamed": Troupe.product_is_renamed,
     "gift card pays": Troupe.buys_with_gift_card, "staff captures": Troupe.staff_captures,
     "authorisation expires": Troupe.authorisation_expires, "card holder contests": Troupe.card_holder_contests,
     "all want one": Troupe.all_want_one, "exchange": Troupe.exchange,
