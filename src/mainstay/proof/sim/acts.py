@@ -19,7 +19,8 @@ KINDS: Mapping[str, float] = {  # how often each act is drawn, relative to the o
     "shop buys": 6, "amazon buys": 5, "webshop buys": 4, "till sells": 4, "buyer cancels": 2, "money back": 2, "goods arrive": 2,
     "count": 2, "warehouse packs": 6, "operator retries": 1, "crash": 1, "outage": 1, "abandons": 1,
     "goods come back": 5, "goodwill": 3, "price changes": 2, "buyer is erased": 2, "operator holds back": 1, "operator replays": 1,
-    "gift card pays": 2, "staff captures": 1, "authorisation expires": 1, "card holder contests": 1, "buys abroad": 2, "product is renamed": 1,
+    "gift card pays": 2, "staff captures": 1, "authorisation expires": 1, "card holder contests": 1, "buys abroad": 2,
+    "product is renamed": 1,
 }  # fmt: skip
 
 SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is made of; the nameless one is made of all
