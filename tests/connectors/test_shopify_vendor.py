@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from manifest import GRAPHQL, RECORDED, documents, entries, translate
 
-from mainstay.connectors.shopify import Shopify
+from mainstay.connectors.shopify import Shopify, orders
 from mainstay.contract.connector import settings_of
 from mainstay.contract.talk import Reply
 from mainstay.model.failures import Reject
@@ -40,6 +40,8 @@ TOTALS = {
     "rest-docs/order/2026_07-post-orders-json-0197": (18109, 19900, 1791, 0, 0, 1, "captured"),
     "rest-docs/order/2026_07-post-orders-450789469-cancel-json-0189": (59894, 59700, 1000, 0, 1194, 3, "refunded"),
 }
+BY_CARD = {"kind": "sale", "status": "success", "gateway": "gift_card", "amount": "100.00", "currency": "USD"}
+PAID = {"rest-docs/order/2026_07-post-orders-450789469-cancel-json-0189": {"transactions": [BY_CARD]}}  # parent of its refund to the card
 # amount, shipping, [(line, units, amount, tax, restock)]
 BIG_REFUND = (20900, 0, [("703073504", 1, 19566, 398, "restock"), ("466157049", 1, 19567, 398, "restock")])
 REFUNDS = {
@@ -96,11 +98,12 @@ FILES: dict[str, str] = {file: topic for vendor, topic, _, file in entries() if 
 
 
 def read(shared: Path, file: str, topic: str = "") -> list[list[Any]]:
-    """The statements of each document of a file; none of one that is a dead letter."""
+    """The statements of each document of a file; none of one that is a dead letter. An order that a gift card paid is read with what
+    that paid, as it would be fetched."""
     found = []
     for document in documents(shared, "shopify", topic or FILES[file], file):
         try:
-            found.append(translate("shopify", topic or FILES[file], document))
+            found.append(translate("shopify", topic or FILES[file], document | PAID.get(file, {})))
         except Reject:
             found.append([])
     return found
@@ -331,7 +334,10 @@ def filled(node: dict[str, Any]) -> dict[str, Any]:
         "shippingLines": {"nodes": [shipping_filled(one) for one in (node.get("shippingLines") or {}).get("nodes", [])]},
         "fulfillments": [parcel_filled(one) for one in node.get("fulfillments") or []],
         "refunds": [refund_filled(one) for one in node.get("refunds") or []],
-        "transactions": [{"kind": "SALE", "status": "SUCCESS", "receiptJson": None} | one for one in node.get("transactions") or []],
+        "transactions": [
+            {"kind": "SALE", "status": "SUCCESS", "gateway": None, "amountSet": bag(), "receiptJson": None} | one
+            for one in node.get("transactions") or []
+        ],
     }  # fmt: skip
 
 
@@ -367,10 +373,55 @@ def parcel_filled(parcel: dict[str, Any]) -> dict[str, Any]:
 
 def refund_filled(refund: dict[str, Any]) -> dict[str, Any]:
     """The recorders state what a refund gave back as its total, not by its transactions: so one of that total stands for them."""
-    given_back = {"kind": "REFUND", "status": "SUCCESS", "receiptJson": None, "amountSet": refund["totalRefundedSet"]}
+    given_back = {"kind": "REFUND", "status": "SUCCESS", "gateway": None, "receiptJson": None, "amountSet": refund["totalRefundedSet"]}
     lines = [{"totalTaxSet": bag()} | one for one in refund.get("refundLineItems", {"nodes": []})["nodes"]]
     rest = {"createdAt": AT, "note": None, "refundShippingLines": {"nodes": []}, "transactions": {"nodes": [given_back]}}
     return rest | refund | {"refundLineItems": {"nodes": lines}}
+
+
+GIFT = {"kind": "SALE", "status": "SUCCESS", "gateway": "gift_card", "amountSet": bag("30.00")}
+DECLINED = GIFT | {"status": "FAILURE"}
+REST = {"kind": "AUTHORIZATION", "status": "SUCCESS", "gateway": "stripe", "amountSet": bag("70.00")}
+
+
+def test_what_gift_cards_paid_is_read_and_a_webhook_that_cannot_say_it_has_the_order_fetched() -> None:
+    """A webhook names the gateways and no amounts (recorded: rest-docs, cancel.json); GraphQL lists the transactions."""
+    said, *_ = translate("shopify", "graphql/order", filled({"id": "gid://shopify/Order/1", "transactions": [GIFT, DECLINED, REST]}))
+    assert said.order.gift_cards == 3000
+    hook = json.loads((Path(orders.__file__).parent / "samples/order.json").read_text()) | {
+        "payment_gateway_names": ["stripe", "gift_card"]
+    }
+    (hint,) = SHOPIFY.translate("orders/create", json.dumps(hook).encode())
+    assert (hint.event.feed, hint.event.external) == ("order", str(hook["id"])) and hint.person is not None, "an erasure must find it"
+
+
+def test_a_refund_says_what_went_back_on_the_gift_card(shared: Path) -> None:
+    """Recorded: 10.00 to the card of a bank, 100.00 to the gift card."""
+    ((order, *_, said),) = read(shared, next(iter(PAID)))
+    assert (order.order.gift_cards, said.amount, said.gift_cards) == (10000, 11000, 10000)
+
+
+def test_a_refund_in_the_buyers_currency_is_read_in_the_shops_by_its_parts() -> None:
+    """16.00 EUR went back for a sale of 100.00 CAD, at the rate of the day: the refund's own parts say that these are 104.00 CAD."""
+    hook = json.loads((Path(orders.__file__).parent / "samples/order.json").read_text())["refunds"][0]
+    both = {"shop_money": {"amount": "100.00", "currency_code": "CAD"}, "presentment_money": {"amount": "15.38", "currency_code": "EUR"}}
+    zero = {"shop_money": {"amount": "0.00", "currency_code": "CAD"}}
+    line = hook["refund_line_items"][0] | {"subtotal_set": both, "total_tax_set": zero}
+    beyond = {"kind": "refund_discrepancy", "amount": "-4.00", "amount_set": {"shop_money": {"amount": "-4.00", "currency_code": "CAD"}}}
+    paid = {"kind": "refund", "status": "success", "amount": "16.00", "currency": "EUR", "gateway": "shopify_payments", "receipt": {}}
+    refund = hook | {"refund_line_items": [line], "order_adjustments": [beyond], "transactions": [paid], "total_duties_set": zero}
+    (said,) = SHOPIFY.translate("refunds/create", json.dumps(refund).encode())
+    assert (said.event.amount, said.event.currency) == (10400, "CAD")
+    with pytest.raises(Reject, match="does not say what that is in CAD"):
+        SHOPIFY.translate("refunds/create", json.dumps(refund | {"refund_line_items": [], "order_adjustments": []}).encode())
+
+
+def test_shipping_that_is_given_back_takes_its_tax_with_it_from_a_poll_as_from_a_webhook() -> None:
+    """A webhook states it as an adjustment of (amount, tax_amount), GraphQL as a shipping line with two sums."""
+    way = {"subtotalAmountSet": bag("1.50"), "taxAmountSet": bag("0.10")}
+    refund = {"id": "gid://shopify/Refund/1", "refundShippingLines": {"nodes": [way]}, "totalRefundedSet": bag("1.60")}
+    _, said = translate("shopify", "graphql/order", filled({"id": "gid://shopify/Order/1", "refunds": [refund]}))
+    assert (said.amount, said.shipping) == (160, 160)
 
 
 def shop(node: dict[str, Any], field: str) -> str:
@@ -520,8 +571,8 @@ ASKED = {
     "fulfillments.0.fulfillmentLineItems.nodes.0": "quantity lineItem",
     "refunds.0": "id createdAt note refundLineItems refundShippingLines transactions",
     "refunds.0.refundLineItems.nodes.0": "quantity restockType lineItem subtotalSet totalTaxSet",
-    "refunds.0.transactions.nodes.0": "kind status amountSet receiptJson",
-    "transactions.0": "kind status receiptJson",
+    "refunds.0.transactions.nodes.0": "kind status gateway amountSet receiptJson",
+    "transactions.0": "kind status gateway amountSet receiptJson",
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from mainstay.model.objects import Person, Reference, RefundLine, ReturnLine, Variant
 from mainstay.model.seen import CustomerSeen, PaymentSeen, PriceSeen, ProductSeen, RefundSeen, ReturnSeen, StockCounted, StockMoved
 from mainstay.model.times import DAY
+from mainstay.orders.view import blocker
 from tests.flows.conftest import POLICY, T0, Core, a_parcel, a_payment, an_order
 from tests.flows.test_addresses import ada, addresses
 from tests.flows.test_order_lifecycle import balances, intents, to_the_end
@@ -129,6 +130,49 @@ def test_a_capture_late_in_parts_or_twice_is_booked_once(proved, words):
     assert balances(proved)["psp:psp"] == 1000
 
 
+def test_an_authorisation_that_expires_before_the_goods_leave_holds_the_order(proved):
+    """It waits for units while its payment ends: when they come it is not sent, until another payment stands for it."""
+    proved.count("A", 0)
+    paid(proved)
+    proved.say("psp", a_payment(version=2, status="voided", amount=0))
+    proved.say("erp", StockMoved(external="m1", at=proved.now, item="i-A", sku="A", delta=2))
+    assert (proved.order().status, intents(proved)) == ("held", [])
+    assert blocker(proved.order()).what == "payment_lost" and "10.00 EUR are due, 0.00 EUR" in blocker(proved.order()).detail
+    proved.say("psp", replace(a_payment(), external="pi_2", order=Reference("order", "1", "shop")))
+    assert proved.order().status == "released" and proved.order().holds == {}
+
+
+def test_who_goes_on_without_the_money_lifts_the_hold(proved):
+    proved.count("A", 5)
+    proved.say("shop", an_order(lines=(("A", 9, 100),), payments=("pi_1",)))
+    proved.say("psp", a_payment(amount=900))
+    proved.say("psp", a_payment(version=2, status="voided", amount=0))
+    order = proved.order()
+    assert set(order.holds) == {"payment_lost"}
+    assert proved.ask("operator", "operator/free", order.uid, {"reason": "payment_lost", "by": "ann"})[0] == 200
+    assert proved.order().status not in ("held", "placed") and proved.order().holds == {}
+
+
+def test_a_part_that_somebody_else_took_is_not_the_whole(proved):
+    """Who captures a part lets the rest go: 400 of 1000 is all there will be."""
+    shipped(proved)
+    proved.say("psp", replace(a_payment(version=2), status="captured", captured=400))
+    assert blocker(proved.order()).what == "payment_lost" and "4.00 EUR are held or taken" in blocker(proved.order()).detail
+
+
+def test_money_that_somebody_took_of_a_cancelled_order_is_named_until_it_is_given_back(proved):
+    """What we took we give back; what others took, others do."""
+    proved.count("A", 5)
+    paid(proved)
+    proved.say("psp", a_payment(version=2, status="captured"))
+    proved.say("shop", an_order(version=2, cancelled_at=T0, payments=("pi_1",)))
+    order = proved.order()
+    proved.answer(f"{order.uid}:release.1.withdraw", order.id)
+    assert proved.order().status == "cancelled" and blocker(proved.order()).what == "money_kept"
+    proved.say("psp", replace(a_payment(version=3, status="refunded"), captured=1000, refunded=1000))
+    assert blocker(proved.order()) is None
+
+
 def test_a_refund_that_comes_before_its_order_waits_for_it(proved):
     proved.say("psp", refund(1000, version=3))
     assert proved.tally()["early"] == 1
@@ -242,6 +286,25 @@ def test_an_order_in_a_second_currency_is_refunded_at_another_rate_and_each_curr
     assert by_currency == [("USD", 0)] and proved.order().order.presentment_total == 1370
 
 
+def test_a_payment_in_another_currency_is_named_and_never_added_up(proved):
+    """1000 yen are not 10.00 EUR: the order waits for a person, also past the time in which it was to be paid, and goes on when told."""
+    proved.count("A", 5)
+    proved.say("shop", an_order(payments=("pi_1",)))
+    proved.say("psp", replace(a_payment(), currency="JPY"))
+    proved.wait(DAY)
+    order, found = proved.order(), blocker(proved.order())
+    assert (order.status, found.what) == ("held", "payment_currency") and "1000 JPY, the order is 10.00 EUR" in found.detail
+    assert proved.ask("operator", "operator/free", order.uid, {"reason": "payment_currency", "by": "ann"})[0] == 200
+    proved.say("wms", a_parcel("p1", "rel.shop.1.1"))
+    proved.say("psp", replace(a_payment(version=2, status="captured"), currency="JPY"))
+    by_currency = {}
+    for name, currency, balance in proved.rows("SELECT name, currency, balance FROM account WHERE balance <> 0"):
+        by_currency.setdefault(currency, {})[name] = balance
+    assert by_currency["EUR"] == {"receivable:shop": 1000, "sales:shop": -1000}
+    assert by_currency["JPY"] == {"receivable:shop": -1000, "psp:psp": 1000}
+    assert "CapturePayment" not in intents(proved), "who lifted the hold takes it"
+
+
 def test_tax_that_the_marketplace_remits_is_not_ours(proved):
     proved.count("A", 5)
     said = an_order()
@@ -256,6 +319,17 @@ def test_a_gift_card_pays_its_part_and_the_rest_is_captured(proved):
     order = paid(proved, amount=700, gift_cards=300)
     proved.say("wms", a_parcel("p1", "rel.shop.1.1"))
     assert [one["amount"] for one in proved.intents() if one["command"] == "CapturePayment"] == [700] and order.holds == {}
+
+
+def test_what_goes_back_on_a_gift_card_is_owed_to_its_holder_again(proved):
+    """1000, of which a card paid 300: 400 go back, 300 of them on the card. The provider speaks of its 100 only."""
+    proved.count("A", 5)
+    paid(proved, amount=700, gift_cards=300)
+    proved.say("wms", a_parcel("p1", "rel.shop.1.1"))
+    proved.say("psp", a_payment(version=2, status="captured", amount=700))
+    proved.say("shop", refund(400, of=Reference("order", "1"), gift_cards=300, version=5))
+    proved.say("psp", refund(100, "pyr_1", version=5))
+    assert balances(proved) == {"sales:shop": -1000, "refunds:shop": 400, "psp:psp": 600}
 
 
 def test_a_bundle_that_the_channel_resolves_and_a_line_of_the_same_item_share_the_shelf(proved):

@@ -151,8 +151,8 @@ class Apply:
         transfers = post(state, payments)
         if not transfers or state.order is None:
             return
-        currency = state.order.currency
-        for what, debit, credit, amount in transfers:
+        for what, debit, credit, amount, stated in transfers:
+            currency = stated or state.order.currency
             from_, to = self._account(credit, currency, -amount), self._account(debit, currency, amount)
             world.batch.transfers.append((world.number("transfer"), seq, state.id, what, to, from_, amount))
 

@@ -242,7 +242,7 @@ class Intake:
             for one, _, reason in heard:
                 if reason:
                     self.letters.propose(receipt, one.said, reason)
-        if not about and not IMPERSONAL.issuperset(type(one.said) for one in said):
+        if not about and any(one.person is not None or type(one.said) not in IMPERSONAL for one in said):
             about = UNCLAIMED
         self.subjects.append((receipt.seq, about))
         return heard
@@ -362,7 +362,8 @@ class Intake:
         receipt = Receipt(0, at, "mainstay", TIMER + kind, "", b"")
         if kind == "payment":
             state = self.world.orders[entity]
-            if state.status in ("placed", "held") and not orders.is_paid(state) and not state.cancel:
+            unsure = state.cancel or "payment_currency" in state.holds  # a payment stands there: whether it is enough, a person says
+            if state.status in ("placed", "held") and not orders.is_paid(state) and not unsure:
                 self.turns.advance(state, receipt, [CancelAsked(by="mainstay", reason="not paid in time")])
         elif kind == "early":
             self.waiting.overdue(receipt, entity)

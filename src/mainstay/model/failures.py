@@ -130,6 +130,21 @@ CODES: dict[str, Code] = {
         "theirs",
         "Take the change back at the source, or settle it by hand (a new order, a refund) and lift the hold.",
     ),
+    "payment_lost": Code(
+        "The payment of an order expired, was let go, or was taken only in part before the order had ended.",
+        "theirs",
+        "Ask the buyer to pay again, cancel the order, or lift the hold to go on without the money.",
+    ),
+    "payment_currency": Code(
+        "A payment is in another currency than its order.",
+        "theirs",
+        "Compare the two: lift the hold where it is enough, and take it at the provider; or cancel the order.",
+    ),
+    "money_kept": Code(
+        "An order was cancelled, and somebody took its money at the provider.",
+        "theirs",
+        "Give it back at the provider, or lift the hold where it is to be kept.",
+    ),
     "address_incomplete": Code(
         "An order is to be shipped, and nobody has said whole where to.",
         "theirs",

@@ -74,6 +74,7 @@ class RefundSeen(Seen, frozen=True, tag="RefundSeen"):
     currency: Currency
     amount: Amount
     status: RefundStatus = "succeeded"
+    gift_cards: Amount = 0  # the part of the amount that went back on gift cards
     shipping: Amount = 0
     lines: tuple[RefundLine, ...] = ()
     payment: Reference | None = None

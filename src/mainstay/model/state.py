@@ -49,6 +49,8 @@ class RefundState(Struct, gc=False, omit_defaults=True):
     shipping: int = 0
     back: tuple[RefundLine, ...] = ()  # units that came back to the shelf
     restocked: bool = False  # the ERP has booked them
+    gift_cards: int = 0  # the part of the amount that went back on gift cards
+    currency: str = ""
 
 
 class DisputeState(Struct, gc=False, omit_defaults=True):
@@ -60,6 +62,7 @@ class DisputeState(Struct, gc=False, omit_defaults=True):
     version: int = 0
     reason: str = ""
     inquiry: bool = False  # the bank only asks, and has taken no money
+    currency: str = ""
 
 
 class EffectState(Struct, gc=False, omit_defaults=True):
@@ -99,6 +102,7 @@ class OrderState(Struct, gc=False, omit_defaults=True, kw_only=True):
     refunds: dict[str, RefundState] = field(default_factory=dict)
     disputes: dict[str, DisputeState] = field(default_factory=dict)
     fees: dict[str, int] = field(default_factory=dict)  # what providers kept, by their settlement line
+    fees_in: dict[str, str] = field(default_factory=dict)  # the currency of those that are not in the order's
     effects: dict[str, EffectState] = field(default_factory=dict)
     short: dict[int, int] = field(default_factory=dict)
     paid: bool = False

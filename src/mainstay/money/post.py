@@ -14,12 +14,13 @@ from mainstay.model.state import OrderState
 
 
 class Transfer(NamedTuple):
-    """`amount` > 0 minor units: debit account, credit account."""
+    """`amount` > 0 minor units: debit account, credit account. `currency` is "" where it is the order's own."""
 
     what: str
     debit: str
     credit: str
     amount: int
+    currency: str = ""
 
 
 class Posting(NamedTuple):
@@ -52,6 +53,7 @@ POSTINGS: dict[str, Posting] = {
     "given_back": Posting(
         "receivable:{channel}", "psp:{provider}", "given back of a cancelled order: its sale is reversed, so it is no expense"
     ),
+    "to_gift_card": Posting("refunds:{channel}", "gift_cards:{channel}", "given back on a gift card: a liability grows"),
     "disputed": Posting("disputes:{channel}", "psp:{provider}", "taken back by a card holder's bank"),
     "dispute_lost": Posting("losses:{channel}", "disputes:{channel}", "of that, what the bank gave to the card holder for good"),
     "fee": Posting("fees:{provider}", "psp:{provider}", "what the provider kept"),
@@ -74,14 +76,17 @@ def targets(state: OrderState, captured: dict[str, int]) -> dict[str, int]:
     if order is not None and _held_by_the_channel(state, order):
         want["at_source"] = order.total - order.gift_cards - order.facilitator_tax
     if order is not None and state.status == "settled" and (state.cancel or any(line.cancelled for line in order.lines)):
-        want["cancelled"] = _never_paid(state, want.get("at_source", 0) + sum(captured.values()))
+        taken = sum(amount for external, amount in captured.items() if not _currency(state, "captured", external))
+        want["cancelled"] = _never_paid(state, want.get("at_source", 0) + taken)
     for external, amount in captured.items():
         want[f"captured/{external}"] = amount
     providers = _providers(state)
     back = "given_back" if state.status == "cancelled" else "refunded"
     for external, refund in state.refunds.items():
         if refund.status == "succeeded" and (not providers or refund.system in providers):
-            want[f"{back}/{external}"] = refund.amount
+            want[f"{back}/{external}"] = refund.amount - refund.gift_cards
+        if refund.status == "succeeded" and state.status != "cancelled":  # then all that the card paid is owed to the buyer again
+            want[f"to_gift_card/{external}"] = refund.gift_cards
     for external, dispute in state.disputes.items():
         if not dispute.inquiry and dispute.status in ("needs_response", "under_review", "lost"):
             want[f"disputed/{external}"] = dispute.amount
@@ -149,4 +154,19 @@ def _transfer(state: OrderState, part: str, amount: int) -> Transfer:
     elif what == "fee" and state.payments:
         provider = next(iter(state.payments.values())).system
     debit, credit = accounts(what, state.system, provider)
-    return Transfer(what, debit, credit, amount) if amount > 0 else Transfer(what, credit, debit, -amount)
+    currency = _currency(state, what, external)
+    return Transfer(what, debit, credit, amount, currency) if amount > 0 else Transfer(what, credit, debit, -amount, currency)
+
+
+def _currency(state: OrderState, what: str, external: str) -> str:
+    """The currency of a part that is not in its order's, and "" for one that is: amounts of two currencies are never added up."""
+    stated = ""
+    if what == "captured":
+        stated = state.payments[external].currency
+    elif what in ("refunded", "given_back", "to_gift_card"):
+        stated = state.refunds[external].currency
+    elif what in ("disputed", "dispute_lost"):
+        stated = state.disputes[external].currency
+    elif what == "fee":
+        stated = state.fees_in.get(external, "")
+    return stated if state.order is not None and stated != state.order.currency else ""

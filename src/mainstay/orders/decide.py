@@ -15,13 +15,14 @@ from mainstay.model.events import WHEREVER, AnyEvent, Asked, CancelAsked, Deallo
 from mainstay.model.money import major
 from mainstay.model.objects import Order, UnitsOf
 from mainstay.model.seen import DisputeSeen, FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
-from mainstay.model.state import EffectState, OrderState, ParcelState, RefundState
+from mainstay.model.state import EffectState, OrderState, ParcelState, PaymentState, RefundState
 from mainstay.orders.fold import ENDED
 from mainstay.orders.moves import BEFORE_RELEASE
 
 PAID_WORDS = frozenset({"captured", "part_refunded", "refunded"})
 DEAD_PAYMENTS = frozenset({"voided", "failed", "expired"})
 AT_THE_WAREHOUSE = frozenset({"released", "part_shipped"})
+UNPAID = frozenset({"payment_lost", "payment_currency"})  # holds that a person lifts to go on without what is due
 LEFT = frozenset({"shipped", "delivered"})
 DROPPED = frozenset({"rejected", "replaced", "waived"})  # outcomes of an effect that has not happened
 
@@ -76,6 +77,8 @@ def begin(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
         yield Moved(move="place")
     if policy.hold_totals:
         yield from _totals(state, order)
+    yield from _lost_payment(state, order)
+    yield from _other_currency(state, order)
     if policy.hold_address and state.status in BEFORE_RELEASE:
         yield from _address(state)
     if order.cancelled_at is not None and not state.cancel:
@@ -93,6 +96,40 @@ def _totals(state: OrderState, order: Order) -> Iterator[AnyEvent]:
     stated, parts = major(order.total, order.currency), major(order.total - difference, order.currency)
     detail = f"the source states {stated} {order.currency}, its parts sum to {parts}" if difference and not undone else ""
     yield from _named(state, "totals_mismatch", detail, "the order is cancelled" if difference else "a newer version adds up")
+
+
+def _lost_payment(state: OrderState, order: Order) -> Iterator[AnyEvent]:
+    """An order that was paid, and whose authorisation has expired or was let go, or of which only a part was taken: whatever has not left
+    yet stays until another payment stands for it; what has left needs somebody who gets the money. What its source added is no loss."""
+    waits = state.status in ("new", "placed", "settled", "cancelled") or (state.status == "held" and "payment_lost" not in state.holds)
+    need = due(state) if state.agreed is None else min(due(state), state.agreed - order.gift_cards)
+    gone = [
+        external
+        for external, payment in _in_its_currency(state).items()
+        if _good_of(payment) < payment.authorised or payment.status in DEAD_PAYMENTS
+    ]
+    gone += [order.payment] if not state.payments and order.payment in DEAD_PAYMENTS else []
+    if waits or not gone or _good(state) >= need:  # of a cancelled order nothing is due but for what had left
+        yield from _named(state, "payment_lost", "", "the order is cancelled" if state.cancel else "it is paid")
+        return
+    good, whole = (f"{major(amount, order.currency)} {order.currency}" for amount in (_good(state), need))
+    told = [f"{external} is {payment.status}" for external, payment in state.payments.items()]
+    yield from _named(state, "payment_lost", f"{whole} are due, {good} are held or taken ({'; '.join(told) or order.payment})", "")
+
+
+def _other_currency(state: OrderState, order: Order) -> Iterator[AnyEvent]:
+    """A payment in another currency than its order's: no rate is ours to guess, so a person says whether it is enough."""
+    foreign = {name: payment for name, payment in state.payments.items() if name not in _in_its_currency(state)}
+    told = [f"{name} is {major(max(one.authorised, one.captured), one.currency)} {one.currency}" for name, one in foreign.items()]
+    waits = foreign and not state.cancel and state.status not in ("settled", "cancelled") and _good(state) < due(state)
+    detail = f"{'; '.join(told)}, the order is {major(order.total, order.currency)} {order.currency}" if waits else ""
+    yield from _named(state, "payment_currency", detail, "the order is cancelled" if state.cancel else "it is paid in its own currency")
+
+
+def _in_its_currency(state: OrderState) -> dict[str, PaymentState]:
+    """The payments of an order that its amounts can be compared with."""
+    assert state.order is not None
+    return {name: payment for name, payment in state.payments.items() if payment.currency in ("", state.order.currency)}
 
 
 def _named(state: OrderState, reason: str, detail: str, by: str) -> Iterator[AnyEvent]:
@@ -143,7 +180,7 @@ def settle(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
         yield Moved(move="hold")
     elif state.status == "held" and not state.holds:
         yield Moved(move="free")
-    if state.status == "placed" and not state.cancel and is_paid(state):
+    if state.status == "placed" and not state.cancel and (is_paid(state) or UNPAID.intersection(state.waived)):
         yield Moved(move="pay")
     yield from _stock_moves(state, policy)
     yield from _release(state, policy)
@@ -301,6 +338,7 @@ def _undo(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     """Compensate, as far as the world still allows: before release at once, after it by asking the warehouse; for what left, a person."""
     if state.status == "cancelled":
         yield from _give_back(state, policy)  # an authorisation that came late, a capture that was under way
+        yield from _named(state, "money_kept", _kept(state), "it was given back")
         return
     ended = state.status in ("shipped", "invoiced", "settled")
     some_left = any(share.shipped for share in state.shares)
@@ -328,6 +366,7 @@ def _undo(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
         if key not in state.effects:
             yield Asked(key=key, command="CancelOrder", system=state.system, about=state.cancel)
     yield Moved(move="cancel")
+    yield from _named(state, "money_kept", _kept(state), "")
 
 
 def _told(state: OrderState, reason: str) -> bool:
@@ -399,6 +438,14 @@ def _give_back(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
                 yield Asked(key=key, command="RefundPayment", system=payment.system, about=external, amount=taken - payment.refunded)
 
 
+def _kept(state: OrderState) -> str:
+    """What others took of a cancelled order at its provider and have not given back; what we took, we give back."""
+    ours = {effect.about for effect in state.effects.values() if effect.command == "CapturePayment" and effect.outcome not in DROPPED}
+    left = {external: one for external, one in state.payments.items() if external not in ours and one.captured > one.refunded}
+    told = {external: f"{major(one.captured - one.refunded, one.currency)} {one.currency}" for external, one in left.items()}
+    return "; ".join(f"{amount} of {external} were taken" for external, amount in told.items())
+
+
 def amount_again(state: OrderState, effect: EffectState) -> int:
     """Minor units to ask for where an effect is asked once more: of a refund, what the provider has not given back meanwhile."""
     if effect.command != "RefundPayment":
@@ -463,9 +510,10 @@ def _confirm(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
 
 
 def _capture(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
-    left = due(state) - sum(payment.captured for payment in state.payments.values())
+    payments = _in_its_currency(state)
+    left = due(state) - sum(payment.captured for payment in payments.values())
     left -= sum(e.amount for e in state.effects.values() if e.command == "CapturePayment" and e.outcome in ("asked", "unknown"))
-    for external, payment in list(state.payments.items()):
+    for external, payment in payments.items():
         key = f"{state.uid}:capture.{external}"
         amount = min(left, payment.authorised - payment.captured)
         if amount > 0 and payment.status == "authorised" and key not in state.effects and policy.takes(payment.system, "CapturePayment"):
@@ -488,11 +536,22 @@ def is_paid(state: OrderState) -> bool:
     order = state.order
     if order is None:
         return False
-    whole = order.total - order.gift_cards
+    whole = order.total - order.gift_cards if state.cancel else due(state)
     if order.payments or state.payments:
-        good = sum(max(p.authorised, p.captured) for p in state.payments.values() if p.status not in DEAD_PAYMENTS)
-        return good >= whole
+        return _good(state) >= whole
     return order.payment in PAID_WORDS or order.payment == "authorised" or whole <= 0
+
+
+def _good(state: OrderState) -> int:
+    """What providers hold for the order or have taken, in minor units."""
+    return sum(map(_good_of, _in_its_currency(state).values()))
+
+
+def _good_of(payment: PaymentState) -> int:
+    """Of a payment that was captured the rest was let go."""
+    if payment.status in DEAD_PAYMENTS:
+        return 0
+    return payment.captured if payment.status in PAID_WORDS else max(payment.authorised, payment.captured)
 
 
 def is_captured(state: OrderState) -> bool:
@@ -510,7 +569,7 @@ def owed(state: OrderState) -> int:
     if order is None or state.status == "cancelled":
         return 0
     if order.payments or state.payments:
-        return max(0, due(state) - sum(captured(state, external) for external in state.payments))
+        return max(0, due(state) - sum(captured(state, external) for external in _in_its_currency(state)))
     return 0 if order.payment in PAID_WORDS else due(state)
 
 

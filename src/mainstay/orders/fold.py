@@ -61,12 +61,17 @@ def _heard(state: OrderState, event: Heard, item_of: ItemOf) -> None:
     elif isinstance(said, RefundSeen):
         known_refund = state.refunds.setdefault(said.external, RefundState(event.system, said.status, said.amount))
         known_refund.status, known_refund.amount, known_refund.version = said.status, said.amount, said.version
-        known_refund.at, known_refund.shipping = said.at, said.shipping
+        known_refund.at, known_refund.shipping, known_refund.gift_cards = said.at, said.shipping, said.gift_cards
+        known_refund.currency = said.currency
         known_refund.back = tuple(line for line in said.lines if line.restock == "restock" and line.quantity)
     elif isinstance(said, DisputeSeen):
-        state.disputes[said.external] = DisputeState(event.system, said.status, said.amount, said.version, said.reason, said.inquiry)
+        state.disputes[said.external] = DisputeState(
+            event.system, said.status, said.amount, said.version, said.reason, said.inquiry, said.currency
+        )
     elif isinstance(said, SettlementLineSeen):
         state.fees[said.external] = said.fee
+        if state.order is not None and said.currency != state.order.currency:
+            state.fees_in[said.external] = said.currency
     elif isinstance(said, InvoiceSeen) and said.state in ("posted", "paid"):
         state.invoice = said.number or said.external
 

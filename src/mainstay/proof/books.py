@@ -16,6 +16,7 @@ from mainstay.flows.world import order_of
 from mainstay.model.money import minor
 from mainstay.model.state import OrderState
 from mainstay.orders.view import blocker
+from mainstay.proof import bills
 from mainstay.proof.history import ASKS_FIRST, CURRENCY, Story
 from mainstay.proof.play import Cast, Counters
 from mainstay.storage.database import rows
@@ -36,6 +37,8 @@ class Placed(Struct):
     intent: str = ""
     handed_over: bool = False
     unpaid: bool = False
+    gift_cards: int = 0  # what gift cards paid of it
+    lapsed: bool = False  # nobody holds its buyer's money any more
 
     @property
     def uid(self) -> str:
@@ -77,6 +80,8 @@ def placed(cast: Cast, counters: Counters) -> list[Placed]:
                 order["cancelled_at"] is not None,
                 intent=notes.get("payment_intent", ""),
                 unpaid=order["financial_status"] == "pending",
+                gift_cards=bills.by_gift_card(cast, number),
+                lapsed=_lapsed(cast, notes.get("payment_intent", "")),
             )  # fmt: skip
         )
     for name in cast.amazon.orders:
@@ -84,6 +89,15 @@ def placed(cast: Cast, counters: Counters) -> list[Placed]:
     for sale in counters.sales.values():
         found.append(Placed(sale.channel, sale.id, sale.total, dict(sale.lines), sale.cancelled, 0, sale.intent, sale.handed_over))
     return found
+
+
+def _lapsed(cast: Cast, intent: str) -> bool:
+    """Was a payment let go without us, or taken only in part?"""
+    if not intent:
+        return False
+    held = cast.payments.intents[intent]
+    part = held["status"] == "succeeded" and held["amount_received"] < held["amount"]
+    return bool(part or held["cancellation_reason"] == "automatic")
 
 
 def _at_amazon(name: str, cast: Cast) -> Placed:
@@ -131,6 +145,9 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
     _money(found, orders, belief, left, cast, state)
     _erp(found, orders, left, cast)
     _refunds(found, orders, belief, cast, state)
+    booked = cast.erp.sales()
+    bills.differ(found.add, cast, belief, state, (one.uid for one in orders if one.uid in booked and left[one.uid] == Counter(one.units)))
+    bills.balances_differ(found.add, cast, state)
     came_back = _returns(found, cast)
     _confirmed(found, orders, belief, parcels, cast)
     _effects(found, cast)
@@ -138,7 +155,7 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
     result = {
         "orders": {
             "placed": len(orders),
-            **_of(figures, "lost", "duplicated", "stuck_unnamed", "shipped_unpaid", "phantom", "misaddressed"),
+            **_of(figures, "lost", "duplicated", "stuck_unnamed", "shipped_unpaid", "phantom", "misaddressed", "cancelled_though_paid"),
         },
         "stock": {
             "refused_asked_first": counters.refused,
@@ -153,7 +170,17 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
                 "on_hand_differs",
             ),
         },
-        "money": _of(figures, "captured_twice", "unbalanced_entries", "unexplained_minor_units", "authorisations_left", "refunds_differ"),
+        "money": _of(
+            figures,
+            "captured_twice",
+            "unbalanced_entries",
+            "unexplained_minor_units",
+            "authorisations_left",
+            "refunds_differ",
+            "parts_differ",
+            "uncovered_unnamed",
+            "disputes_differ",
+        ),
         "effects": {"sent": sent(cast), **_of(figures, "repeated_at_receiver", "unconfirmed_shipments")},
         "erp": {
             "returned_units": came_back,
@@ -166,9 +193,18 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
 
 
 MUST_BE_ZERO: dict[str, tuple[str, ...]] = {  # at every fault level
-    "orders": ("lost", "duplicated", "stuck_unnamed", "shipped_unpaid", "phantom", "misaddressed"),
+    "orders": ("lost", "duplicated", "stuck_unnamed", "shipped_unpaid", "phantom", "misaddressed", "cancelled_though_paid"),
     "stock": ("oversold_units_asked_first", "negative_commits", "levels_wrong", "prices_wrong", "on_hand_differs"),
-    "money": ("captured_twice", "unbalanced_entries", "unexplained_minor_units", "authorisations_left", "refunds_differ"),
+    "money": (
+        "captured_twice",
+        "unbalanced_entries",
+        "unexplained_minor_units",
+        "authorisations_left",
+        "refunds_differ",
+        "parts_differ",
+        "uncovered_unnamed",
+        "disputes_differ",
+    ),
     "effects": ("repeated_at_receiver", "unconfirmed_shipments"),
     "erp": ("missing_sales", "doubled_sales", "total_mismatches", "missing_returns", "doubled_returns", "return_mismatches"),
 }
@@ -184,6 +220,13 @@ def is_named(order: OrderState) -> bool:
     """Does the order wait for something that has a name and an owner, and not just for the next step?"""
     what = blocker(order)
     return what is not None and what.what not in ("waiting", "shipping", "payment")
+
+
+def _waits_for(order: OrderState, *causes: str) -> bool:
+    """Is one of these shown to need somebody?"""
+    rejected = {effect.outcome for effect in order.effects.values()} & {"rejected"}
+    disputed = {"dispute" for dispute in order.disputes.values() if dispute.status == "needs_response"}
+    return bool({*order.holds, *rejected, *disputed} & {*causes}) and blocker(order) is not None
 
 
 def _of(figures: Mapping[str, int], *names: str) -> dict[str, int]:
@@ -204,6 +247,8 @@ def _orders(found: Findings, orders: Iterable[Placed], belief: Mapping[str, Orde
             continue
         if left[one.uid] - Counter(one.units):
             found.add("duplicated", 1, f"{one.uid}: shipped {dict(left[one.uid])}, ordered {one.units}")
+        if known.cancel == "not paid in time" and not one.unpaid and not one.lapsed:
+            found.add("cancelled_though_paid", 1, f"{one.uid}: its buyer had paid")
         if one.unpaid and left[one.uid]:
             found.add("shipped_unpaid", 1, f"{one.uid}: {dict(left[one.uid])} left, and nobody has paid")
         if known.status not in ("settled", "cancelled") and not is_named(known):
@@ -291,6 +336,10 @@ def _levels(found: Findings, cast: Cast, state: State, shown: Shown) -> None:
             may = shown(channel, sku)
             if may is not None and twin.available(sku) != may:
                 found.add("levels_wrong", 1, f"{channel} shows {twin.available(sku)} of {sku}, it may show {may}")
+    known = Counter(str(sku) for (sku,) in rows(state.connection, "SELECT sku FROM item"))
+    for sku in cast.shop.variants:
+        if known[sku] != 1:
+            found.add("on_hand_differs", 1, f"{sku}: {known[sku]} items are known by it")
     for channel, prices in (("shop", cast.shop.variants), ("amazon", cast.amazon.listings)):
         for sku, listed in prices.items():
             if (cost := cast.erp.price_minor(sku)) != listed.price_minor:
@@ -342,14 +391,53 @@ def _money(
         captured = sum(amount for what, intent, amount in cast.payments.effects if what == "capture" and intent == one.intent)
         returned = sum(refund["amount"] for refund in cast.payments.refunds.values() if refund["payment_intent"] == one.intent)
         kept = captured - returned if known.status == "cancelled" else captured
-        due = one.total if known.status == "settled" else 0 if known.status == "cancelled" else captured and one.total
+        rest = one.total - one.gift_cards
+        due = rest if known.status == "settled" else 0 if known.status == "cancelled" else captured and rest
+        if _waits_for(
+            known, "payment_lost", "payment_currency", "money_kept", "rejected"
+        ):  # somebody else took it, or a part of it: that must have a name
+            due = kept
         if one.intent and kept != due:
             found.add("unexplained_minor_units", abs(kept - due), f"{one.uid}: {known.status}, {kept} of {due} kept at the provider")
         if one.intent and known.status == "cancelled" and cast.payments.intents[one.intent]["status"] == "requires_capture":
             found.add("authorisations_left", 1, f"{one.uid}: cancelled, and {one.intent} still holds the buyer's money")
+    _uncovered(found, orders, belief, cast)
+    _disputes(found, orders, belief, cast, state)
     for rule, name in CONSERVED.items():
         for row in state.rows(name):
             found.add("unbalanced_entries", 1, f"not so: {rule}: {row}")
+
+
+def _uncovered(found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], cast: Cast) -> None:
+    """An order whose payment has gone before all of it was taken is not sent as if nothing were: it has a name."""
+    for one in orders:
+        known = belief.get(one.uid)
+        if known is None or not one.intent or known.status in ("cancelled", "settled") or known.cancel:
+            continue
+        intent = cast.payments.intents[one.intent]
+        gone = intent["status"] == "canceled" or (
+            intent["status"] == "succeeded" and intent["amount_received"] < one.total - one.gift_cards
+        )
+        if gone and not is_named(known):
+            found.add("uncovered_unnamed", 1, f"{one.uid}: {_cause(known)}; and {one.intent} is {intent['status']}")
+
+
+def _disputes(found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], cast: Cast, state: State) -> None:
+    """What a bank has taken back stands in the ledger until the shop has won it; who is to answer is named."""
+    sql = """
+    SELECT entity, sum(CASE WHEN credit.name LIKE 'psp:%' THEN amount ELSE -amount END)
+    FROM transfer JOIN account AS credit ON credit.id = transfer.credit WHERE what = 'disputed' GROUP BY entity"""
+    taken: dict[int, int] = dict(rows(state.connection, sql))
+    for one in orders:
+        known = belief.get(one.uid)
+        of = [dispute for dispute in cast.payments.disputes.values() if dispute["payment_intent"] == one.intent]
+        if known is None or not of:
+            continue
+        back = sum(dispute["amount"] for dispute in of if dispute["status"] != "won")
+        if taken.get(known.id, 0) != back:
+            found.add("disputes_differ", 1, f"{one.uid}: {back} taken by its bank, {taken.get(known.id, 0)} in the ledger")
+        if any(dispute["status"] == "needs_response" for dispute in of) and not _waits_for(known, "dispute"):
+            found.add("disputes_differ", 1, f"{one.uid}: its bank waits for an answer, and nobody is told")
 
 
 def receivables(state: State) -> dict[int, int]:
@@ -357,7 +445,7 @@ def receivables(state: State) -> dict[int, int]:
     sql = """
     SELECT transfer.entity, sum(CASE WHEN debit.name LIKE 'receivable:%' THEN amount ELSE -amount END)
     FROM transfer JOIN account AS debit ON debit.id = transfer.debit JOIN account AS credit ON credit.id = transfer.credit
-    WHERE what NOT IN ('captured', 'refunded', 'given_back', 'fee', 'at_source', 'cancelled')
+    WHERE what NOT IN ('gift_cards', 'captured', 'refunded', 'given_back', 'fee', 'at_source', 'cancelled')
     AND (debit.name LIKE 'receivable:%' OR credit.name LIKE 'receivable:%')
     GROUP BY transfer.entity"""
     return dict(rows(state.connection, sql))
@@ -385,8 +473,9 @@ def _refunds(found: Findings, orders: Iterable[Placed], belief: Mapping[str, Ord
             continue
         back = sum(refund["amount"] for refund in cast.payments.refunds.values() if refund["payment_intent"] == one.intent)
         if one.channel == "shop" and not one.intent:
-            parts = [paid for refund in cast.shop.orders[int(one.external)]["refunds"] for paid in refund["transactions"]]
-            back = sum(minor(paid["amount"], CURRENCY) for paid in parts)
+            back = sum(
+                cast.shop.given_back(refund) - bills.to_gift_card(refund) for refund in cast.shop.orders[int(one.external)]["refunds"]
+            )
         have = posted.get(known.id, 0)
         if have != back:
             found.add("refunds_differ", abs(have - back), f"{one.uid}: {back} given back, {have} in the ledger")
@@ -428,7 +517,7 @@ def _refunded_at_the_shop(cast: Cast) -> dict[str, tuple[Counter[str], int]]:
             for line in refund["refund_line_items"]:
                 if line["restock_type"] == "return":
                     units[sku[line["line_item_id"]]] += line["quantity"]
-            given = sum(minor(paid["amount"], CURRENCY) for paid in refund["transactions"])
+            given = cast.shop.given_back(refund)
             found[f"ord.shop.{number}.return.{refund['id']}"] = (units, given)
     return found
 

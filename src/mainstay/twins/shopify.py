@@ -12,6 +12,7 @@ import hmac
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import msgspec
@@ -19,7 +20,7 @@ import msgspec
 from mainstay.contract.connector import Budget
 from mainstay.contract.talk import Reply
 from mainstay.contract.twin import Request
-from mainstay.model.money import allocate, minor
+from mainstay.model.money import allocate, major, minor
 from mainstay.model.times import SECOND, iso, micros
 from mainstay.twins import shopify_shapes as shapes
 from mainstay.twins.graphql import Document, Field, Wrong, read
@@ -63,6 +64,8 @@ class ShopifyTwin(Imitation):
         self.shop, self.token, self.secret, self.currency, self.location = shop, token, secret, currency, location
         self.variants: dict[str, Variant] = {}
         self.orders: dict[int, dict[str, Any]] = {}
+        self.transactions: dict[int, list[dict[str, Any]]] = {}  # of each order, but for refunds; no webhook has them
+        self.rates: dict[int, Decimal] = {}  # of orders whose buyer saw another currency
         self.effects: Counter[str] = Counter()
         self.level_history: list[tuple[str, int, int]] = []  # SKU, quantity, when
         self.sale_history: list[tuple[str, int]] = []  # SKU, when
@@ -79,15 +82,24 @@ class ShopifyTwin(Imitation):
         self.variants[sku] = Variant(self._id(), self._id(), self._id(), sku, title, price_minor, quantity, now)
         return self.variants[sku]
 
+    def retitle(self, sku: str, title: str, now: int) -> None:
+        """Somebody writes another title, in whatever script; the shop tells of the whole product."""
+        variant = self.variants[sku]
+        variant.title, variant.updated_at = title, now
+        self._tell("products/update", shapes.product(variant, self.currency, shapes.time(now)), now)
+
     def available(self, sku: str) -> int:
         return self.variants[sku].quantity
 
     def place_order(
         self, lines: Sequence[tuple[str, int]], *, now: int, customer: Mapping[str, str], payment_intent: str | None = None,
         shipping_minor: int = 0, discount_minor: int = 0, tax_minor: int = 0, number: str | None = None, currency: str | None = None,
-        reservation: str = "", paid: bool = True,
+        reservation: str = "", paid: bool = True, tax_exempt: bool = False, gift_card_minor: int = 0,
+        seen_in: str = "", rate: Decimal = Decimal(1),
     ) -> dict[str, Any] | None:  # fmt: skip
-        """A buyer checks out; None where the shop itself shows too few. Tax is added on top of the prices. Not `paid`: on invoice."""
+        """A buyer checks out; None where the shop itself shows too few. Tax is added on top of the prices. Not `paid`: on invoice.
+        `gift_card_minor` of the total is paid by a gift card, at once. `seen_in` is the currency in which the buyer saw the prices and
+        pays, `rate` what one unit of the shop's is in it."""
         wanted: Counter[str] = Counter()
         for sku, quantity in lines:
             wanted[sku] += quantity
@@ -97,14 +109,29 @@ class ShopifyTwin(Imitation):
             self._move(sku, -quantity, now)
             self.sale_history.append((sku, now))
         order = self._new_order(lines, currency or self.currency, shipping_minor, discount_minor, tax_minor, now)
-        order["name"] = number or f"#{1000 + len(self.orders) + 1}"
+        order |= {"name": number or f"#{1000 + len(self.orders) + 1}", "tax_exempt": tax_exempt}
         notes = {"payment_intent": payment_intent, "mainstay_reservation": reservation}
         order["note_attributes"] = [{"name": name, "value": value} for name, value in notes.items() if value]
         order["financial_status"] = ("authorized" if payment_intent else "paid") if paid else "pending"
         order |= shapes.buyer(customer, self._customer(customer.get("email", "")))
+        if seen_in:
+            self.rates[order["id"]] = rate
+            shapes.seen_abroad(order, seen_in, rate)
+        self._pay(order, gift_card_minor, "" if not paid else "stripe" if payment_intent else "shopify_payments")
         self.orders[order["id"]] = order
         self._tell("orders/create", order, now)
         return order
+
+    def _pay(self, order: dict[str, Any], by_card: int, gateway: str) -> None:
+        """The transactions of a checkout. An order whose gift card has paid and whose rest is only authorised is partially paid."""
+        total = minor(order["total_price"], order["currency"])
+        stated = [("gift_card", "SALE", by_card)] if by_card else []
+        if gateway and total > by_card:
+            stated.append((gateway, "AUTHORIZATION" if gateway == "stripe" else "SALE", total - by_card))
+        self.transactions[order["id"]] = [shapes.transaction(*one, order["currency"]) for one in stated]
+        order["payment_gateway_names"] = [name for name, _, _ in stated]
+        if by_card:
+            order["financial_status"] = "paid" if gateway == "shopify_payments" or by_card == total else "partially_paid"
 
     def cancel_order(self, order: int, *, now: int, reason: str = "customer", restock: bool = False) -> None:
         """The order is cancelled here: by its buyer, by staff, or by `orderCancel`."""
@@ -119,9 +146,11 @@ class ShopifyTwin(Imitation):
         self._changed(found, "orders/cancelled", now)
 
     def refund(
-        self, order: int, *, now: int, amount_minor: int, lines: Sequence[tuple[str, int]] = (), restock: str = "return", note: str = ""
-    ) -> dict[str, Any]:
-        """Money, and perhaps units, are given back. `lines` are (SKU, units)."""
+        self, order: int, *, now: int, amount_minor: int, lines: Sequence[tuple[str, int]] = (), restock: str = "return", note: str = "",
+        shipping_minor: int = 0, gift_card_minor: int = 0, rate: Decimal | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Money, and perhaps units, are given back. `lines` are (SKU, units); of the amount `shipping_minor` was shipping, and
+        `gift_card_minor` goes back on the gift card that paid. All are the shop's money; `rate` is today's for the buyer's."""
         found = self.orders[order]
         currency, given = found["currency"], []
         for sku, quantity in lines:
@@ -131,13 +160,32 @@ class ShopifyTwin(Imitation):
             if restock != "no_restock":
                 self._move(sku, quantity, now)
             given.append(shapes.refunded(self._id(), line, quantity, restock, currency))
-        back = shapes.refund(self._id(), order, given, (amount_minor, currency), note, shapes.time(now))
+        parts = Counter({(found["payment_gateway_names"] or ["manual"])[-1]: amount_minor - gift_card_minor}) + Counter(
+            gift_card=gift_card_minor
+        )
+        back = shapes.refund(self._id(), order, given, (parts, currency), note, shapes.time(now))
+        back |= shapes.adjusted(self._id(), found, back, shipping_minor, amount_minor)
+        if found["presentment_currency"] != currency:
+            shapes.given_abroad(back, found["presentment_currency"], rate or self.rates[order])
         found["refunds"].append(back)
-        total = sum(minor(one["amount"], currency) for refund in found["refunds"] for one in refund["transactions"])
+        total = sum(self.given_back(refund) for refund in found["refunds"])
         found["financial_status"] = "refunded" if total >= minor(found["total_price"], currency) else "partially_refunded"
         self._tell("refunds/create", back, now)
         self._changed(found, "orders/updated", now)
         return back
+
+    def paid_for(self, line: Mapping[str, Any], units: int) -> int:
+        """What a buyer paid for so many units of a line, with their tax, in minor units of the shop's currency."""
+        back = shapes.refunded(0, line, units, "", self.currency)
+        return sum(minor(back[name]["shop_money"]["amount"], self.currency) for name in ("subtotal_set", "total_tax_set"))
+
+    def abroad(self, amount_minor: int, currency: str, rate: Decimal) -> int:
+        """What an amount of the shop's money is in another currency, in its minor units."""
+        return minor(shapes.converted(major(amount_minor, self.currency), currency, rate), currency)
+
+    def given_back(self, refund: Mapping[str, Any]) -> int:
+        """What a refund gave back by its transactions, in minor units of the shop's currency."""
+        return sum(minor(shapes.in_shop_money(refund, paid, self.currency), self.currency) for paid in refund["transactions"])
 
     def _move(self, sku: str, units: int, now: int) -> None:
         self.variants[sku].quantity += units
@@ -419,7 +467,10 @@ class ShopifyTwin(Imitation):
 
     def _order(self, now: int, id: str) -> dict[str, Any] | None:
         found = self.orders.get(_number(id))
-        return shapes.order_node(found) if found else None
+        return self._node(found) if found else None
+
+    def _node(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        return shapes.order_node(order, self.transactions.get(order["id"], []))
 
     def _orders(
         self, now: int, first: int, after: str | None = None, query: str | None = None, sortKey: str = "PROCESSED_AT"
@@ -434,7 +485,7 @@ class ShopifyTwin(Imitation):
         page = found[:first]
         cursor = base64.b64encode(msgspec.json.encode([page[-1][field], page[-1]["id"]])).decode() if page else None
         return {
-            "nodes": [shapes.order_node(one) for one in page],
+            "nodes": [self._node(one) for one in page],
             "pageInfo": {"hasNextPage": len(found) > first, "endCursor": cursor},
         }
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
 
-from mainstay.model.money import major, minor
+from mainstay.model.money import decimals, major, minor
 from mainstay.model.times import SECOND, iso
 
 
@@ -23,6 +24,19 @@ class Variant(Struct):
     price_minor: int
     quantity: int
     updated_at: int
+
+
+def product(variant: Variant, currency: str, at: str) -> dict[str, Any]:
+    """A product of one variant, as a webhook tells it."""
+    sold = {
+        "id": variant.id, "product_id": variant.product, "title": "Default Title", "price": major(variant.price_minor, currency),
+        "sku": variant.sku, "inventory_item_id": variant.item, "inventory_quantity": variant.quantity, "barcode": None,
+        "compare_at_price": None, "grams": 0, "updated_at": at,
+    }  # fmt: skip
+    return {
+        "id": variant.product, "admin_graphql_api_id": gid("Product", variant.product), "title": variant.title, "status": "active",
+        "product_type": "", "vendor": "", "tags": "", "updated_at": at, "variants": [sold],
+    }  # fmt: skip
 
 
 def gid(kind: str, number: int) -> str:
@@ -81,16 +95,85 @@ def order(
     }  # fmt: skip
 
 
-def refund(number: int, order_number: int, lines: list[dict[str, Any]], money: tuple[int, str], note: str, at: str) -> dict[str, Any]:
-    amount, currency = money
-    paid = {
-        "id": number + 1, "kind": "refund", "status": "success", "gateway": "shopify_payments", "receipt": {},
-        "amount": major(amount, currency), "currency": currency,
-    }  # fmt: skip
+def refund(
+    number: int, order_number: int, lines: list[dict[str, Any]], money: tuple[Mapping[str, int], str], note: str, at: str
+) -> dict[str, Any]:
+    """`money` is what each gateway gave back, and the currency."""
+    amounts_minor, currency = money
+    paid = [
+        {
+            "id": number + 1, "kind": "refund", "status": "success", "gateway": gateway, "receipt": {},
+            "amount": major(amount, currency), "currency": currency,
+        }
+        for gateway, amount in amounts_minor.items() if amount
+    ]  # fmt: skip
     return {
         "id": number, "order_id": order_number, "created_at": at, "note": note, "restock": bool(lines), "order_adjustments": [],
-        "refund_line_items": lines, "transactions": [paid] if amount else [], "total_duties_set": amounts(major(0, currency), currency),
+        "refund_line_items": lines, "transactions": paid, "total_duties_set": amounts(major(0, currency), currency),
     }  # fmt: skip
+
+
+def adjusted(number: int, order: Mapping[str, Any], back: Mapping[str, Any], shipping: int, amount: int) -> dict[str, Any]:
+    """What a refund gives back beside its lines: shipping, and whatever else makes its amount. An adjustment is stated from the shop's
+    side: what goes back to the buyer is negative (recorded: rest-docs, POST refunds.json and cancel.json of 2026-07)."""
+    currency, way = order["currency"], order["shipping_lines"][0]
+    sets = [one[name]["shop_money"]["amount"] for one in back["refund_line_items"] for name in ("subtotal_set", "total_tax_set")]
+    kept = sum(minor(one, currency) for one in sets) + shipping - amount
+    stated = {"shipping_refund": ("Shipping refund", -shipping), "refund_discrepancy": ("Refund discrepancy", kept)}
+    zero = major(0, currency)
+    made = [
+        {
+            "id": number + place, "order_id": order["id"], "refund_id": back["id"], "kind": kind, "reason": reason,
+            "amount": major(some, currency), "amount_set": amounts(major(some, currency), currency),
+            "tax_amount": zero, "tax_amount_set": amounts(zero, currency),
+        }
+        for place, (kind, (reason, some)) in enumerate(stated.items())
+        if some
+    ]  # fmt: skip
+    given = amounts(major(shipping, currency), currency)
+    lines = [{"id": number + 2, "shipping_line_id": way["id"], "shipping_line": way, "subtotal_amount_set": given}] if shipping else []
+    return {"order_adjustments": made, "refund_shipping_lines": lines}
+
+
+def seen_abroad(order: dict[str, Any], currency: str, rate: Decimal) -> None:
+    """The buyer of an order saw another currency: every set says both."""
+    order["presentment_currency"] = currency
+    _both(order, currency, rate)
+
+
+def given_abroad(back: dict[str, Any], currency: str, rate: Decimal) -> None:
+    """What goes back goes back in the currency that the buyer paid, at the rate of today; a transaction says only that."""
+    _both(back, currency, rate)
+    for paid in back["transactions"]:
+        paid |= {"amount": converted(paid["amount"], currency, rate), "currency": currency}
+
+
+def _both(part: Any, currency: str, rate: Decimal) -> None:
+    """Every money set within a document."""
+    if isinstance(part, list):
+        for one in part:
+            _both(one, currency, rate)
+    elif isinstance(part, dict):
+        for name, value in part.items():
+            if name == "presentment_money":
+                part[name] = {"amount": converted(part["shop_money"]["amount"], currency, rate), "currency_code": currency}
+            elif name != "line_item":
+                _both(value, currency, rate)
+
+
+def converted(amount: str, currency: str, rate: Decimal) -> str:
+    places = Decimal(1).scaleb(-decimals(currency))
+    return str((Decimal(amount) * rate).quantize(places))
+
+
+def in_shop_money(back: Mapping[str, Any], paid: Mapping[str, Any], currency: str) -> str:
+    """What a transaction of a refund is in the shop's currency: that of the buyer's is the sum of the refund's parts."""
+    if paid["currency"] == currency:
+        return str(paid["amount"])
+    lines = [one[name] for one in back["refund_line_items"] for name in ("subtotal_set", "total_tax_set")]
+    beside = [one[name] for one in back["order_adjustments"] for name in ("amount_set", "tax_amount_set")]
+    total = sum(Decimal(one["shop_money"]["amount"]) for one in lines) - sum(Decimal(one["shop_money"]["amount"]) for one in beside)
+    return str(total)
 
 
 def line(number: int, variant: Variant, quantity: int, off: int, tax: int, currency: str) -> dict[str, Any]:
@@ -123,6 +206,14 @@ def moneys(amount: str, currency: str) -> dict[str, Any]:
     return {"shopMoney": money, "presentmentMoney": money}
 
 
+def _camel(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """A money set of a webhook as GraphQL shows it."""
+    found = {}
+    for name, of in (("shopMoney", "shop_money"), ("presentmentMoney", "presentment_money")):
+        found[name] = {"amount": stated[of]["amount"], "currencyCode": stated[of]["currency_code"]}
+    return found
+
+
 def open_lines(order: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {"id": gid("FulfillmentOrderLineItem", line["id"]), "quantity": line["fulfillable_quantity"]}
@@ -144,22 +235,34 @@ def item_node(variant: Variant) -> dict[str, Any]:
     return {"__typename": "InventoryItem", "id": gid("InventoryItem", variant.item), "variants": {"nodes": [variant_node(variant)]}}
 
 
-def order_node(order: Mapping[str, Any]) -> dict[str, Any]:
+def transaction(gateway: str, kind: str, amount: int, currency: str) -> dict[str, Any]:
+    """How an order was paid, as GraphQL shows it."""
+    return {
+        "kind": kind,
+        "status": "SUCCESS",
+        "gateway": gateway,
+        "amountSet": moneys(major(amount, currency), currency),
+        "receiptJson": {},
+    }
+
+
+def order_node(order: Mapping[str, Any], transactions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The same order as GraphQL shows it."""
     currency = order["currency"]
     zero = moneys(major(0, currency), currency)
     buyer = order["customer"]
     return {
         "__typename": "Order", "id": gid("Order", order["id"]), "name": order["name"], "email": order["email"], "phone": order["phone"],
-        "poNumber": None, "test": False, "taxExempt": False, "taxesIncluded": False, "dutiesIncluded": False,
+        "poNumber": None, "test": False, "taxExempt": order["tax_exempt"], "taxesIncluded": False, "dutiesIncluded": False,
         "createdAt": order["created_at"], "updatedAt": order["updated_at"], "cancelledAt": order["cancelled_at"],
-        "currencyCode": currency, "presentmentCurrencyCode": currency, "displayFinancialStatus": order["financial_status"].upper(),
-        "totalPriceSet": moneys(order["total_price"], currency), "totalTaxSet": moneys(order["total_tax"], currency),
+        "currencyCode": currency, "presentmentCurrencyCode": order["presentment_currency"],
+        "displayFinancialStatus": order["financial_status"].upper(),
+        "totalPriceSet": _camel(order["total_price_set"]), "totalTaxSet": moneys(order["total_tax"], currency),
         "totalTipReceivedSet": zero, "originalTotalDutiesSet": None, "originalTotalAdditionalFeesSet": None,
         "customAttributes": [{"key": note["name"], "value": note["value"]} for note in order["note_attributes"]],
         "customer": {"id": gid("Customer", buyer["id"]), "firstName": buyer["first_name"], "lastName": buyer["last_name"]},
         "shippingAddress": address_node(order["shipping_address"]), "billingAddress": address_node(order["billing_address"]),
-        "purchasingEntity": None, "transactions": lambda **_: [],
+        "purchasingEntity": None, "transactions": lambda first: list(transactions[:first]),
         "lineItems": lambda first, after=None: page([line_node(line, currency) for line in order["line_items"]], first, after),
         "shippingLines": lambda first, after=None: page([shipping_node(one, currency) for one in order["shipping_lines"]], first, after),
         "fulfillments": lambda first: [fulfilment_node(one) for one in order["fulfillments"][:first]],
@@ -222,15 +325,25 @@ def refund_node(back: Mapping[str, Any], currency: str) -> dict[str, Any]:
         for one in back["refund_line_items"]
     ]  # fmt: skip
     money = [
-        {"kind": "REFUND", "status": "SUCCESS", "amountSet": moneys(one["amount"], currency), "receiptJson": one["receipt"]}
+        {
+            "kind": "REFUND", "status": "SUCCESS", "gateway": one["gateway"],
+            "amountSet": moneys(in_shop_money(back, one, currency), currency),
+            "receiptJson": one["receipt"],
+        }
         for one in back["transactions"]
-    ]
+    ]  # fmt: skip
+    ways = back["refund_shipping_lines"]
     return {
         "id": gid("Refund", back["id"]), "createdAt": back["created_at"], "note": back["note"],
         "refundLineItems": lambda first, after=None: page(lines, first, after),
-        "refundShippingLines": lambda first, after=None: page([], first, after),
+        "refundShippingLines": lambda first, after=None: page([_shipping_back(one, currency) for one in ways], first, after),
         "transactions": lambda first, after=None: page(money, first, after),
     }  # fmt: skip
+
+
+def _shipping_back(line: Mapping[str, Any], currency: str) -> dict[str, Any]:
+    given = moneys(line["subtotal_amount_set"]["shop_money"]["amount"], currency)
+    return {"id": gid("RefundShippingLine", line["id"]), "subtotalAmountSet": given, "taxAmountSet": moneys(major(0, currency), currency)}
 
 
 def plan_node(order: Mapping[str, Any]) -> dict[str, Any]:

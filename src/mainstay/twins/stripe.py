@@ -87,6 +87,22 @@ class StripeTwin(Imitation):
         self._tell("payment_intent.amount_capturable_updated", intent, now)
         return intent
 
+    def capture(self, payment: str, amount: int, now: int) -> None:
+        """Somebody takes a payment in the dashboard; what is not taken of it is let go."""
+        self._capture(self.intents[payment], amount, {}, now)
+
+    def expire(self, payment: str, now: int) -> None:
+        """An authorisation ends by itself, after seven days for most cards: https://docs.stripe.com/payments/place-a-hold-on-a-payment-method"""
+        self._let_go(self.intents[payment], "automatic", "charge.expired", now)
+
+    def end_dispute(self, name: str, won: bool, now: int) -> None:
+        """The bank decides; what a shop has won comes back to its balance."""
+        dispute = self.disputes[name]
+        dispute["status"] = "won" if won else "lost"
+        if won:
+            self._book("adjustment", "dispute_reversal", name, dispute["amount"], 0, dispute["currency"], now)
+        self._tell("charge.dispute.closed", dispute, now)
+
     def dispute(self, payment: str, now: int) -> Object:
         """The card holder contests a captured payment: the money and a fee leave the balance at once."""
         charge = self.charges[self.intents[payment]["latest_charge"]]
@@ -102,6 +118,8 @@ class StripeTwin(Imitation):
         """What may still be given back of a payment."""
         charge = self.charges[self.intents[payment]["latest_charge"]]
         let_go = charge["amount"] - charge["amount_captured"]
+        if charge["disputed"]:  # https://docs.stripe.com/disputes/responding: it cannot be refunded any more
+            return 0
         return charge["amount_captured"] - (charge["amount_refunded"] - let_go) if charge["captured"] else 0
 
     def refund(self, payment: str, amount: int, now: int) -> Object:
@@ -214,14 +232,17 @@ class StripeTwin(Imitation):
             return _missing("payment_intent", name)
         if intent["status"] in ("succeeded", "canceled"):
             return _unexpected(intent, "canceled", "requires_payment_method, requires_capture, requires_confirmation")
-        charge = self.charges[intent["latest_charge"]]
-        intent |= {"status": "canceled", "amount_capturable": 0, "canceled_at": now // SECOND}
-        intent["cancellation_reason"] = form.get("cancellation_reason")
-        charge |= {"amount_refunded": charge["amount"], "refunded": True}
+        self._let_go(intent, form.get("cancellation_reason"), "charge.refunded", now)
         self.effects.append(("cancel", name, intent["amount"]))
-        self._tell("charge.refunded", charge, now)
-        self._tell("payment_intent.canceled", intent, now)
         return json_reply(200, intent)
+
+    def _let_go(self, intent: Object, why: str | None, kind: str, now: int) -> None:
+        """An authorisation ends without a capture."""
+        charge = self.charges[intent["latest_charge"]]
+        intent |= {"status": "canceled", "amount_capturable": 0, "canceled_at": now // SECOND, "cancellation_reason": why}
+        charge |= {"amount_refunded": charge["amount"], "refunded": True}
+        self._tell(kind, charge, now)
+        self._tell("payment_intent.canceled", intent, now)
 
     def _post_refund(self, request: Request, now: int) -> Reply:
         form = _form(request)

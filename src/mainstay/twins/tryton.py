@@ -165,6 +165,17 @@ class TrytonTwin(Imitation):
                 totals[reference] = totals.get(reference, Decimal(0)) + invoice["total_amount"]
         return totals
 
+    def parts(self) -> dict[str, dict[str, Decimal]]:
+        """What each reference was charged for beyond goods, by the code of the line's product."""
+        found: dict[str, dict[str, Decimal]] = {}
+        for sale in self.books["sale.sale"].values():
+            made = found.setdefault(sale["reference"], {})
+            for line in (self.books["sale.line"][one] for one in sale["lines"]):
+                code = self.books["product.product"][line["product"]]["code"]
+                if code in EXTRAS:
+                    made[code] = made.get(code, Decimal(0)) + line["quantity"] * line["unit_price"]
+        return found
+
     # --- the wire ----------------------------------------------------------------------------------------------------
     def answer(self, request: Request, now: int) -> Reply:
         """Everything is a POST here. Faults after the effect are for calls that have one: reads are handed on as GET."""

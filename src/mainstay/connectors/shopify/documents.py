@@ -7,6 +7,7 @@ fragment Shop on MoneyBag { shopMoney { amount currencyCode } }
 fragment Postal on MailingAddress { name company address1 address2 city province provinceCode zip countryCodeV2 phone }
 fragment Taxed on TaxLine { channelLiable priceSet { ...Shop } }
 fragment Off on DiscountAllocation { allocatedAmountSet { ...Shop } }
+fragment Paid on OrderTransaction { kind status gateway amountSet { ...Shop } receiptJson }
 fragment Whole on Order {
   id name email phone poNumber test taxExempt taxesIncluded dutiesIncluded createdAt updatedAt cancelledAt
   currencyCode presentmentCurrencyCode displayFinancialStatus
@@ -38,10 +39,10 @@ fragment Whole on Order {
   refunds(first: 20) {
     id createdAt note
     refundLineItems(first: 100) { nodes { quantity restockType lineItem { id } subtotalSet { ...Shop } totalTaxSet { ...Shop } } }
-    refundShippingLines(first: 10) { nodes { subtotalAmountSet { ...Shop } } }
-    transactions(first: 10) { nodes { kind status amountSet { ...Shop } receiptJson } }
+    refundShippingLines(first: 10) { nodes { subtotalAmountSet { ...Shop } taxAmountSet { ...Shop } } }
+    transactions(first: 10) { nodes { ...Paid } }
   }
-  transactions(first: 20) { kind status receiptJson }
+  transactions(first: 20) { ...Paid }
 }
 """
 

@@ -128,15 +128,13 @@ class _Fulfilment(Node):
 class _Transaction(Node):
     kind: str
     status: str
+    gateway: str | None
+    amount_set: _Moneys
     receipt_json: Any
 
 
-class _GivenBack(_Transaction):
-    amount_set: _Moneys
-
-
 class _AllGivenBack(Node):
-    nodes: list[_GivenBack]
+    nodes: list[_Transaction]
 
 
 class _RefundedLine(Node):
@@ -153,6 +151,7 @@ class _RefundedLines(Node):
 
 class _RefundedShipping(Node):
     subtotal_amount_set: _Moneys
+    tax_amount_set: _Moneys
 
 
 class _RefundedShippings(Node):
@@ -274,6 +273,7 @@ def _payload(node: _Order) -> orders.Payload:
         test=node.test,
         fulfillments=[_fulfilment(one, order) for one in node.fulfillments],
         refunds=[_refund(one, order) for one in node.refunds],
+        transactions=[_transaction(one) for one in node.transactions],
     )
 
 
@@ -364,15 +364,19 @@ def _fulfilment(given: _Fulfilment, order: int) -> orders.Fulfilment:
 
 def _refund(given: _Refund, order: int) -> orders.Refund:
     lines = [_refunded(one) for one in given.refund_line_items.nodes]
-    shipping = [orders.Adjustment("shipping_refund", f"-{_amount(one.subtotal_amount_set)}") for one in given.refund_shipping_lines.nodes]
-    paid = [
-        orders.Transaction(one.kind, one.status, one.amount_set.shop_money.amount, one.amount_set.shop_money.currency_code, _receipt(one))
-        for one in given.transactions.nodes
+    shipping = [
+        orders.Adjustment("shipping_refund", f"-{_amount(one.subtotal_amount_set)}", f"-{_amount(one.tax_amount_set)}")
+        for one in given.refund_shipping_lines.nodes
     ]
     return orders.Refund(
         id=number(given.id), order_id=order, created_at=given.created_at, note=given.note,
-        refund_line_items=lines, order_adjustments=shipping, transactions=paid,
+        refund_line_items=lines, order_adjustments=shipping, transactions=[_transaction(one) for one in given.transactions.nodes],
     )  # fmt: skip
+
+
+def _transaction(given: _Transaction) -> orders.Transaction:
+    paid = given.amount_set.shop_money
+    return orders.Transaction(given.kind, given.status, paid.amount, paid.currency_code, _receipt(given), given.gateway or "")
 
 
 def _refunded(given: _RefundedLine) -> orders.RefundedLine:

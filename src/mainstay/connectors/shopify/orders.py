@@ -18,13 +18,14 @@ from mainstay.model.failures import Reject
 from mainstay.model.identity import sku
 from mainstay.model.money import decimals, minor
 from mainstay.model.objects import Address, Line, Order, Person, Reference, RefundLine, Units, UnitsOf
-from mainstay.model.seen import FulfilmentSeen, OrderSeen, RefundSeen, Said
+from mainstay.model.seen import FulfilmentSeen, Hint, OrderSeen, RefundSeen, Said
 from mainstay.model.times import micros
 
 TEXT_CHARS_MAX = 250
 PAYMENT_NOTE = "payment_intent"  # note attributes in which a checkout leaves the ids that join its order to other systems
 RESERVATION_NOTE = "mainstay_reservation"
 PAYMENT_PREFIX = "pi_"
+GIFT_CARD = "gift_card"  # the gateway of a payment by gift card (recorded: rest-docs, cancel.json of 2026-07)
 
 
 class Amount(Struct, gc=False):
@@ -123,6 +124,7 @@ class Transaction(Struct, gc=False):
     amount: str = "0"
     currency: str = ""
     receipt: Any = None
+    gateway: str | None = ""
 
 
 class RefundedLine(Struct, gc=False):
@@ -137,6 +139,13 @@ class Adjustment(Struct, gc=False):
     kind: str
     amount: str
     tax_amount: str = "0"
+    amount_set: Amounts | None = None
+    tax_amount_set: Amounts | None = None
+
+    def in_shop_money(self, currency: str) -> int:
+        """With its tax, in minor units of the shop's currency."""
+        stated = ((self.amount_set, self.amount), (self.tax_amount_set, self.tax_amount))
+        return sum(minor(both.shop_money.amount if both else plain, currency) for both, plain in stated)
 
 
 class Refund(Struct, gc=False):
@@ -184,10 +193,17 @@ class Payload(Struct, gc=False):
     test: bool = False
     fulfillments: list[Fulfilment] = []
     refunds: list[Refund] = []
+    payment_gateway_names: list[str] = []
+    transactions: list[Transaction] = []  # a webhook has none
 
 
 def from_order(body: bytes, payment_system: str) -> list[Said]:
-    return statements(read(body, Payload), payment_system)
+    """A webhook says that a gift card paid a part, and not how much: such an order is fetched."""
+    payload = read(body, Payload)
+    if GIFT_CARD in payload.payment_gateway_names and not payload.transactions:
+        at = micros(payload.updated_at)
+        return [Said(Hint(external=str(payload.id), version=at, at=at, feed="order"), person(payload))]
+    return statements(payload, payment_system)
 
 
 def from_fulfilment(body: bytes) -> list[Said]:
@@ -236,6 +252,7 @@ def order(payload: Payload, payment_system: str) -> Order:
         taxes_included=payload.taxes_included,
         duties=_duties(payload, currency),
         tip=0 if any(line.tip is not None for line in payload.line_items) else minor(payload.total_tip_received, currency),
+        gift_cards=_by_gift_card(payload.transactions, ("sale", "capture"), currency),
         adjustment=-theirs if payload.taxes_included else 0,  # what the channel remits lies inside the prices: it is no revenue of ours
         payment=ours(FINANCIAL, payload.financial_status, "financial status"),
         cancelled_at=micros(payload.cancelled_at) if payload.cancelled_at else None,
@@ -329,6 +346,12 @@ def _payments(payload: Payload, notes: dict[str, Any], system: str) -> tuple[Ref
     return tuple(Reference("payment", one, system) for one in ids)
 
 
+def _by_gift_card(transactions: Sequence[Transaction], kinds: Sequence[str], currency: str) -> int:
+    """What gift cards paid, or got back, of what went through."""
+    some = [one for one in transactions if one.gateway == GIFT_CARD and one.kind.lower() in kinds]
+    return sum(minor(one.amount, currency) for one in some if ours(TRANSACTION, one.status, "transaction status") == "succeeded")
+
+
 def payment_in(receipt: Any) -> str:
     """The payment intent's id that a gateway left in its receipt, or ""."""
     if not isinstance(receipt, dict):
@@ -385,21 +408,30 @@ def fulfilment(given: Fulfilment) -> FulfilmentSeen:
 
 
 def refund(given: Refund, currency: str, payment_system: str) -> RefundSeen:
-    """What was given back is the sum of the refund's transactions: its lines may say more (a shop may keep some) or less."""
+    """What was given back is the sum of the refund's transactions: its lines may say more (a shop may keep some) or less. A transaction
+    says what the buyer got, in the buyer's currency; what that is in the shop's, the refund's parts say."""
     paid = [one for one in given.transactions if one.kind.lower() == "refund"]
-    currency = next((one.currency for one in paid if one.currency), "") or currency or _currency_of(given)
+    theirs = next((one.currency for one in paid if one.currency), "")
+    currency = currency or _currency_of(given) or theirs
+    decimals(currency)
     statuses = {one.status: ours(TRANSACTION, one.status, "transaction status") for one in paid}
     given_back = [one for one in paid if statuses[one.status] != "failed"]
     intent = next(filter(None, (payment_in(one.receipt) for one in paid)), "")
     at = micros(given.created_at)
+    amount = whole = sum(minor(one.amount, theirs or currency) for one in given_back)
+    by_card = _by_gift_card(paid, ("refund",), theirs or currency)
+    if theirs not in ("", currency) and whole:
+        amount = _in_shop_money(given, currency)
+        by_card = amount * by_card // whole
     return RefundSeen(
         external=str(given.id),
         version=at,
         at=at,
         of=Reference("order", str(given.order_id)),
         currency=currency,
-        amount=sum(minor(one.amount, currency) for one in given_back),
+        amount=amount,
         status=_refund_status(set(statuses.values())),
+        gift_cards=by_card,
         shipping=_shipping_back(given, currency),
         lines=tuple(_refunded(line, currency, given.restock) for line in given.refund_line_items),
         payment=Reference("payment", intent, payment_system) if intent else None,
@@ -410,7 +442,20 @@ def refund(given: Refund, currency: str, payment_system: str) -> RefundSeen:
 def _shipping_back(given: Refund, currency: str) -> int:
     """An adjustment is stated from the shop's side: what goes back to the buyer is negative."""
     back = [one for one in given.order_adjustments if one.kind == "shipping_refund"]
-    return -sum(minor(one.amount, currency) + minor(one.tax_amount, currency) for one in back)
+    return -sum(one.in_shop_money(currency) for one in back)
+
+
+def _in_shop_money(given: Refund, currency: str) -> int:
+    """What a refund gave back in the shop's currency: its lines, less its adjustments, which also say what it gave beyond or short of
+    them (recorded: rest-docs, cancel.json of 2026-07). Reject `currency` where it states no parts."""
+    lines = [one for line in given.refund_line_items for one in (line.subtotal_set, line.total_tax_set) if one is not None]
+    if not lines and not given.order_adjustments:
+        raise Reject(
+            f"refund {given.id} was paid in another currency than {currency}, and does not say what that is in {currency}", "currency"
+        )
+    return sum(minor(one.shop_money.amount, currency) for one in lines) - sum(
+        one.in_shop_money(currency) for one in given.order_adjustments
+    )
 
 
 def _refund_status(statuses: set[str]) -> Any:
@@ -420,11 +465,9 @@ def _refund_status(statuses: set[str]) -> Any:
 
 
 def _currency_of(given: Refund) -> str:
-    """A refund without a transaction names its currency only in its money sets."""
+    """A refund names the shop's currency only in its money sets."""
     sets = [given.total_duties_set, *(line.subtotal_set for line in given.refund_line_items)]
-    found = next((one.shop_money.currency_code for one in sets if one is not None), "")
-    decimals(found)
-    return found
+    return next((one.shop_money.currency_code for one in sets if one is not None), "")
 
 
 def _refunded(line: RefundedLine, currency: str, restock: bool | None) -> RefundLine:

@@ -35,7 +35,8 @@ class StripeDriver:
             twin.pay_out(now)
 
     def wish(self, twin: StripeTwin, dice: Dice) -> Command | None:
-        intents = list(twin.intents.values())
+        contested = {one["payment_intent"] for one in twin.disputes.values()}
+        intents = [one for one in twin.intents.values() if one["id"] not in contested]
         if not intents:
             return None
         intent = intents[dice.randrange(0, len(intents))]

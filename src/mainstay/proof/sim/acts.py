@@ -19,6 +19,8 @@ KINDS: Mapping[str, float] = {  # how often each act is drawn, relative to the o
     "shop buys": 6, "amazon buys": 5, "webshop buys": 4, "till sells": 4, "buyer cancels": 2, "money back": 2, "goods arrive": 2,
     "count": 2, "warehouse packs": 6, "operator retries": 1, "crash": 1, "outage": 1, "abandons": 1, "operator repairs": 1,
     "goods come back": 5, "goodwill": 3, "price changes": 2, "buyer is erased": 2, "operator holds back": 1, "operator replays": 1,
+    "gift card pays": 2, "staff captures": 1, "authorisation expires": 1, "card holder contests": 1, "buys abroad": 2,
+    "product is renamed": 1,
 }  # fmt: skip
 
 SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is made of; the nameless one is made of all
@@ -44,6 +46,10 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
     "held back": {
         "shop buys": 5, "amazon buys": 4, "webshop buys": 3, "till sells": 2, "warehouse packs": 4, "buyer cancels": 1, "crash": 1,
         "operator holds back": 6, "operator replays": 3, "operator retries": 2,
+    },
+    "money": {
+        "shop buys": 3, "gift card pays": 6, "warehouse packs": 5, "goods come back": 4, "buyer cancels": 2, "goodwill": 1, "crash": 1,
+        "staff captures": 3, "authorisation expires": 2, "card holder contests": 3, "buys abroad": 4, "money back": 3,
     },
     "counts": {"shop buys": 4, "webshop buys": 4, "till sells": 3, "warehouse packs": 3, "goods arrive": 3, "count": 6},
 }  # fmt: skip

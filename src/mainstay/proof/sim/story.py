@@ -46,6 +46,7 @@ T0 = 1_772_442_000_000_000  # 2026-03-02T09:00:00Z
 READ_EVERY = 4  # seeds whose answers to people are compared, too
 CALM_S = 130.0  # between two looks at whether everything has come to rest
 CALM_S_MAX = 6 * 3600.0
+EXCUSES = {"cancelled_though_paid": "clock is set"}  # what an act makes right: a day's jump makes a payment late that was on its way
 INVARIANTS: dict[str, str] = {  # at every commit: a query that must find nothing
     "no stock row promises more than there is": """
         SELECT id FROM stock WHERE on_hand < 0 OR allocated < 0 OR reserved < 0 OR allocated + reserved > on_hand + deficit""",
@@ -237,7 +238,7 @@ class Stage:
         story = Story([], products, "sim", Counter(), [])
         self.figures, cases = compare(self.cast, self.troupe.counters, story, self.machine.state, self.machine.propagate.shown)
         for room, name in ((room, name) for room, names in MUST_BE_ZERO.items() for name in names):
-            if self.figures[room][name]:
+            if self.figures[room][name] and not self.troupe.played[EXCUSES.get(name, "")]:
                 raise Broken(f"{room}.{name} is {self.figures[room][name]}: {cases.get(name, [])[:3]}")
         self._nobody_waits()
         self._jobs_are_done()

@@ -6,10 +6,12 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from typing import Any
 
 from mainstay.model.money import minor
 from mainstay.model.times import DAY, HOUR
+from mainstay.proof import bills
 from mainstay.proof.books import placed
 from mainstay.proof.history import CURRENCY
 from mainstay.proof.play import Cast, Counters, Sale
@@ -22,6 +24,8 @@ BUYER = {
     "name": "Ada Lovelace", "email": "ada@buyers.example", "phone": "", "street": "Rua 1", "city": "sao paulo", "region": "SP",
     "postcode": "01000", "country": "BR",
 }  # fmt: skip
+RATES = {"EUR": Decimal("0.16"), "JPY": Decimal("27.3"), "KWD": Decimal("0.0551")}  # what one unit of the shop's currency is in them
+TITLES = ("Tasse „Größe“", "カップ", "Чашка", "كوب", "马克杯", "Mug\u00a0№ 1 ☕")
 TRIES_MAX = 12
 RETRIES_MAX = 4
 OUTAGE_S_MAX = 400
@@ -69,18 +73,32 @@ class Troupe:
     def _total(self, lines: list[tuple[str, int]]) -> int:
         return sum(self.price[sku] * units for sku, units in lines)
 
-    def shop_buys(self, dice: random.Random, lines: list[tuple[str, int]] | None = None) -> bool:
+    def buys_with_gift_card(self, dice: random.Random) -> bool:
+        """A gift card pays a part of an order at the shop, or the whole; the provider holds the rest."""
+        return self.shop_buys(dice, gift_card=dice.choice((0.3, 0.8, 1)))
+
+    def buys_abroad(self, dice: random.Random) -> bool:
+        """A buyer of the shop sees, and pays in, another currency: with no decimals, two, or three. The shop's own provider changes it;
+        another one holds what it is."""
+        return self.shop_buys(dice, abroad=dice.choice(tuple(RATES)))
+
+    def shop_buys(self, dice: random.Random, lines: list[tuple[str, int]] | None = None, gift_card: float = 0, abroad: str = "") -> bool:
         lines, shipping, buyer = lines or self._lines(dice), dice.choice((0, 500)), BUYER | {"street": f"Rua {dice.randrange(99)}"}
         if any(self.cast.shop.available(sku) < units for sku, units in lines):
             return False
         if dice.random() < 0.1:  # a transfer that never comes
             self.cast.shop.place_order(lines, now=self.clock(), customer=buyer, currency=CURRENCY, paid=False)
             return True
-        by_the_shop = dice.random() < 0.2  # its own provider takes the money at once
-        total = sum(self.cast.shop.variants[sku].price_minor * units for sku, units in lines) + shipping  # as the shop shows it
-        intent = None if by_the_shop else self.cast.payments.authorise(total, CURRENCY, "", self.clock())["id"]
+        by_the_shop = dice.random() < 0.2 or (bool(abroad) and dice.random() < 0.6)  # its own provider takes the money at once
+        bill: dict[str, Any] = {"seen_in": abroad, "rate": RATES.get(abroad, Decimal(1))}
+        goods = sum(self.cast.shop.variants[sku].price_minor * units for sku, units in lines)  # as the shop shows it
+        bill |= _bill(goods, dice) | {"shipping_minor": shipping}
+        total = goods + shipping + bill["tax_minor"] - bill["discount_minor"]
+        card = int(total * gift_card)
+        due = self.cast.shop.abroad(total - card, abroad, bill["rate"]) if abroad else total - card
+        intent = None if by_the_shop or card == total else self.cast.payments.authorise(due, abroad or CURRENCY, "", self.clock())["id"]
         self.cast.shop.place_order(
-            lines, now=self.clock(), customer=buyer, payment_intent=intent, shipping_minor=shipping, currency=CURRENCY
+            lines, now=self.clock(), customer=buyer, payment_intent=intent, currency=CURRENCY, gift_card_minor=card, **bill
         )
         return True
 
@@ -173,7 +191,9 @@ class Troupe:
         """A goodwill refund at the shop, of part of what its own provider took."""
         paid = [n for n, one in self.cast.shop.orders.items() if one["financial_status"] == "paid" and not one["refunds"]]
         if paid:
-            self.cast.shop.refund(dice.choice(paid), now=self.clock(), amount_minor=dice.randrange(1, 300), restock="no_restock")
+            number, amount = dice.choice(paid), dice.randrange(1, 300)
+            rate = _todays_rate(self.cast.shop.orders[number], dice)
+            self.cast.shop.refund(number, now=self.clock(), amount_minor=amount, restock="no_restock", rate=rate)
         return bool(paid)
 
     def goods_come_back(self, dice: random.Random) -> bool:
@@ -184,15 +204,22 @@ class Troupe:
             return False
         number, line, units = dice.choice(left)
         some = dice.randrange(1, units + 1)
-        intent = _intent(shop.orders[number])
-        amount = minor(line["price"], CURRENCY) * some - dice.choice((0, 0, 1))
-        if intent:
-            amount = min(amount, payments.refundable(intent))
+        intent, order = _intent(shop.orders[number]), shop.orders[number]
+        freight = minor(order["shipping_lines"][0]["price"], CURRENCY) if dice.random() < 0.3 and not _freight_given(order) else 0
+        amount = max(0, shop.paid_for(line, some) + freight - dice.choice((0, 0, 1, 250)))  # some keep a fee for their trouble
+        card = min(amount, bills.by_gift_card(self.cast, number) - sum(map(bills.to_gift_card, order["refunds"])))
+        if intent:  # what the gift card paid goes back there first
+            amount = card + min(amount - card, payments.refundable(intent))
             if not amount:
                 return False
-            payments.refund(intent, amount, self.clock())
+            if amount > card:
+                payments.refund(intent, amount - card, self.clock())
         restock = dice.choice(("return", "return", "no_restock"))
-        shop.refund(number, now=self.clock(), amount_minor=amount, lines=[(line["sku"], some)], restock=restock)
+        back = [(line["sku"], some)]
+        shop.refund(
+            number, now=self.clock(), amount_minor=amount, lines=back, restock=restock, shipping_minor=min(freight, amount),
+            gift_card_minor=card, rate=_todays_rate(order, dice),
+        )  # fmt: skip
         return True
 
     def exchange(self, dice: random.Random) -> bool:
@@ -207,6 +234,39 @@ class Troupe:
             intent = dice.choice(taken)
             payments.refund(intent, min(payments.refundable(intent), dice.randrange(1, 300)), self.clock())
         return bool(taken)
+
+    def _held(self) -> list[str]:
+        """Authorisations of the shop's orders that nobody has taken or let go yet."""
+        noted = (_intent(order) for order in self.cast.shop.orders.values())
+        return [one for one in noted if one and self.cast.payments.intents[one]["status"] == "requires_capture"]
+
+    def staff_captures(self, dice: random.Random) -> bool:
+        """Somebody takes a payment in the provider's dashboard, before Mainstay does or late; mostly the whole of it."""
+        held = self._held()
+        if held:
+            name = dice.choice(held)
+            amount: int = self.cast.payments.intents[name]["amount"]
+            self.cast.payments.capture(name, amount if dice.random() < 0.6 else max(1, amount // 2), self.clock())
+        return bool(held)
+
+    def authorisation_expires(self, dice: random.Random) -> bool:
+        """A payment was held for longer than its card's bank allows."""
+        held = self._held()
+        if held:
+            self.cast.payments.expire(dice.choice(held), self.clock())
+        return bool(held)
+
+    def card_holder_contests(self, dice: random.Random) -> bool:
+        """A bank takes a payment of the shop back, or decides of one that it took."""
+        payments = self.cast.payments
+        open_ = [name for name, one in payments.disputes.items() if one["status"] == "needs_response"]
+        noted = (_intent(order) for order in self.cast.shop.orders.values())
+        taken = [one for one in noted if one and payments.refundable(one) and payments.refundable(one) == payments.intents[one]["amount"]]
+        if open_ and (not taken or dice.random() < 0.6):
+            payments.end_dispute(dice.choice(open_), dice.random() < 0.5, self.clock())
+        elif taken:
+            payments.dispute(dice.choice(taken), self.clock())
+        return bool(open_ or taken)
 
     # --- warehouse and ERP -------------------------------------------------------------------------------------------
     def warehouse_packs(self, dice: random.Random) -> bool:
@@ -231,6 +291,14 @@ class Troupe:
         sku = dice.choice(self.skus)
         self.price[sku] = dice.randrange(500, 6_000)
         self.cast.erp.reprice(sku, self.price[sku], self.clock())
+
+    def product_is_renamed(self, dice: random.Random) -> None:
+        """Somebody translates a product, at the shop or in the ERP: what it is called changes nothing of what it is."""
+        sku, title = dice.choice(self.skus), dice.choice(TITLES)
+        if dice.random() < 0.7:
+            self.cast.shop.retitle(sku, title, self.clock())
+        else:
+            self.cast.erp.rename(sku, title, self.clock())
 
     def count(self, dice: random.Random) -> None:
         """Somebody finds one unit more or less on the shelf than the ERP says."""
@@ -349,6 +417,24 @@ class Troupe:
         return self.retried.total() > before
 
 
+def _bill(goods: int, dice: random.Random) -> dict[str, Any]:
+    """What is let off goods of so many minor units, and the tax on the rest; every other buyer pays none, some because they are exempt."""
+    off = dice.randrange(1, goods // 3) if dice.random() < 0.4 else 0
+    taxed = dice.random() < 0.5
+    return {"discount_minor": off, "tax_minor": (goods - off) * 19 // 100 if taxed else 0, "tax_exempt": not taxed and dice.random() < 0.5}
+
+
+def _todays_rate(order: dict[str, Any], dice: random.Random) -> Decimal | None:
+    """Rates move between a sale and its refund."""
+    rate = RATES.get(order["presentment_currency"])
+    return rate and rate * dice.randrange(80, 120) / 100
+
+
+def _freight_given(order: dict[str, Any]) -> bool:
+    """Has the shop given the shipping of an order back already?"""
+    return any(refund["refund_shipping_lines"] for refund in order["refunds"])
+
+
 def _intent(order: dict[str, Any]) -> str:
     """The payment that a checkout noted on its order, or ""."""
     return next((str(note["value"]) for note in order["note_attributes"] if note["name"] == "payment_intent"), "")
@@ -371,6 +457,10 @@ _ACTS: dict[str, Callable[[Troupe, random.Random], Any]] = {
     "outage": Troupe.outage, "abandons": Troupe.abandons, "goods come back": Troupe.goods_come_back, "goodwill": Troupe.goodwill,
     "operator holds back": Troupe.operator_holds_back, "operator replays": Troupe.operator_replays,
     "operator repairs": Troupe.operator_repairs,
+    "buys abroad": Troupe.buys_abroad,
+    "product is renamed": Troupe.product_is_renamed,
+    "gift card pays": Troupe.buys_with_gift_card, "staff captures": Troupe.staff_captures,
+    "authorisation expires": Troupe.authorisation_expires, "card holder contests": Troupe.card_holder_contests,
     "all want one": Troupe.all_want_one, "exchange": Troupe.exchange,
     "clock is set": Troupe.clock_is_set, "price changes": Troupe.price_changes, "buyer is erased": Troupe.buyer_is_erased,
 }  # fmt: skip
