@@ -96,7 +96,8 @@ def differ(add: Add, cast: Cast, belief: Mapping[str, OrderState], state: State,
 
 
 def given_back(cast: Cast) -> dict[str, tuple[int, int]]:
-    """(shipping with its tax, tax of the units that went back on the shelf) of each refund at the shop, by its return's name in the ERP."""
+    """(shipping with its tax, tax of the units that went back on the shelf) of each refund at the shop that put units back, by its return's
+    name in the ERP."""
     found = {}
     for number, order in cast.shop.orders.items():
         for refund in order["refunds"]:
@@ -107,7 +108,8 @@ def given_back(cast: Cast) -> dict[str, tuple[int, int]]:
             )
             back = [one for one in refund["refund_line_items"] if one["restock_type"] == "return"]
             tax = sum(minor(one["total_tax_set"]["shop_money"]["amount"], order["currency"]) for one in back)
-            found[f"ord.shop.{number}.return.{refund['id']}"] = (shipping, tax)
+            if back:
+                found[f"ord.shop.{number}.return.{refund['id']}"] = (shipping, tax)
     return found
 
 
