@@ -111,6 +111,17 @@ def test_old_messages_are_replayed_with_the_mapping_of_today(shop):
     assert told(shop, "replay", "--since", "yesterday", code=2)["code"] == "time"
 
 
+def test_what_a_system_may_have_lost_is_asked_for_from_the_command_line(shop):
+    """Nothing was ever done here: tests/sim/test_lost_there.py has a system that was restored from its backup."""
+    found = told(shop, "replay", "--from", "effect", "--since", "2020-01-01T00:00:00Z", "--dry-run")
+    assert (found["stage"], found["effects"], found["sends"]) == ("effect", {"asked": 0, "superseded": 0, "refused": 0}, [])
+    assert shop.cli("replay", "--from", "effect", "--since", "2020-01-01T00:00:00Z", "--dry-run")[1] == "0 effects: \nnothing was changed\n"
+    assert (
+        "no effect was asked for that is meant"
+        in told(shop, "replay", "--from", "effect", "--since", "2020-01-01T00:00:00Z", code=2)["detail"]
+    )
+
+
 @pytest.mark.parametrize(("words", "why"), [
     (("retry",), "say which: numbers, or a query"), (("retry", "1", "--all"), "say which"), (("suppress", "--all"), "--reason"),
     (("retry", "--system", "nope"), "no open dead letter is meant by this query"), (("assign", "1"), "--to"),

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from mainstay.catalog import fold as catalog
 from mainstay.flows.world import World
-from mainstay.model.commands import AnyCommand, Fetch
+from mainstay.model.commands import AnyCommand, Fetch, PostSale
 from mainstay.model.events import (
     Allocated,
     Answered,
@@ -18,6 +18,7 @@ from mainstay.model.events import (
     Asked,
     CustomerListed,
     Deallocated,
+    Doubted,
     Early,
     Heard,
     ItemListed,
@@ -88,6 +89,8 @@ class Apply:
             if type(event.said) is OrderSeen:  # type: ignore[union-attr]
                 state.heard = seq
             world.tell.update(self._taken_back(state, event.said))  # type: ignore[union-attr]
+        elif kind is Doubted:
+            self._doubted(state, event, at)  # type: ignore[arg-type]
         short_before = state.short if kind in (Short, Allocated, Moved) and state.short else None
         short_before = dict(short_before) if short_before else None
         fold_order(state, event, world.item_of.__getitem__)
@@ -143,6 +146,13 @@ class Apply:
             world.link(world.key(effect.system, kind, reference), state.id)
         if effect.command == "PostSale" and event.outcome in BOOKED:
             stock.booked(state.shares, world.level)
+
+    def _doubted(self, state: OrderState, event: Doubted, at: int) -> None:
+        """The same document goes out once more. Where the ERP may have lost a sale, its counts may have lost what left for it, too."""
+        system, _, made = self.world.intent(event.intent)
+        self.intend(system, state.id, replace(made, again=True), at)
+        if type(made) is PostSale and self.settings.behind and not state.effects[event.key].again:
+            stock.doubted(state.shares, self.world.level)
 
     def _post(self, state: OrderState, seq: int) -> None:
         world = self.world
@@ -338,7 +348,7 @@ def _moves_money(state: OrderState, event: AnyEvent) -> bool:
     if isinstance(event, Heard):
         return isinstance(event.said, MONEY_SAID)
     if isinstance(event, Answered):
-        return state.effects[event.key].command == "CapturePayment"
+        return state.effects[event.key].command == "CapturePayment" and not event.again
     return isinstance(event, Moved) and event.move in ("place", "cancel", "settle")
 
 

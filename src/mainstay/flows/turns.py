@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from mainstay.flows.apply import Apply
 from mainstay.flows.shop import Shop
-from mainstay.model.events import Allocated, Answered, AnyEvent, Asked, Deallocated, Heard, Shipped, Short
+from mainstay.model.events import Allocated, Answered, AnyEvent, Asked, Deallocated, Doubted, Heard, Shipped, Short
 from mainstay.model.seen import OrderSeen
 from mainstay.model.state import OrderState
 from mainstay.orders import decide as orders
@@ -92,6 +92,10 @@ class Turns:
         amount = orders.amount_again(state, old)
         asked = Asked(key=f"{key}.again.{number}", command=old.command, system=old.system, amount=amount, lines=old.lines, about=old.about)
         self.advance(state, receipt, [Answered(key=key, outcome="replaced", at=receipt.at, why=asked.key), asked])
+
+    def make_again(self, state: OrderState, key: str, intent: int, receipt: Receipt) -> None:
+        """Have an effect that was done looked for, and made again where its system does not have it: under the same key."""
+        self.advance(state, receipt, [Doubted(key=key, intent=intent)])
 
     def _prepare(self, state: OrderState, said: OrderSeen, at: int) -> None:
         """What must stand in the log before the order's own row: new items, and the end of the reservation that it uses."""

@@ -8,6 +8,7 @@ from zlib import crc32
 
 import msgspec
 
+from mainstay.model.commands import AnyCommand
 from mainstay.model.events import AnyEvent, Heard, ItemListed, Refused, Reserved, decode
 from mainstay.model.identity import shown
 from mainstay.model.seen import OrderSeen
@@ -25,6 +26,7 @@ _reservations = msgspec.json.Decoder(ReservationState)
 _items = msgspec.json.Decoder(ItemState)
 _moves = msgspec.json.Decoder(tuple[tuple[int, int, bool], ...])
 _stated = msgspec.json.Decoder(tuple[int, int, int])
+_command = msgspec.json.Decoder(AnyCommand).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -150,6 +152,13 @@ class World:
     def timer(self, due: int, kind: str, entity: int) -> None:
         """Something to look at when its time comes."""
         self.batch.timers[(due, kind, entity)] = None
+
+    def intent(self, number: int) -> tuple[str, int, AnyCommand]:
+        """(system, entity, command) of an intent, also of this batch."""
+        rows = [row for row in self.batch.intents if row[0] == number] or self.store.load("load_intents", [number])
+        assert rows, f"there is no intent {number}"
+        _, _, system, entity, body = rows[0]
+        return system, entity, _command(unpack(body))
 
     # --- loading -----------------------------------------------------------------------------------------------------
     def look_up(self, keys: Iterable[Key]) -> None:

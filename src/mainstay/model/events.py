@@ -103,7 +103,9 @@ class Asked(Event, frozen=True, tag="Asked"):
 
 
 class Answered(Event, frozen=True, tag="Answered"):
-    """How an effect ended: done, unknown or rejected (with a failure code); replaced by a later one, or waived by a person."""
+    """How an effect ended: done, unknown or rejected (with a failure code); replaced by a later one, or waived by a person.
+
+    `again`: it was looked for after it had been done; `found`: it was there, and nothing was sent."""
 
     key: str
     outcome: str
@@ -111,6 +113,17 @@ class Answered(Event, frozen=True, tag="Answered"):
     code: str = ""
     why: str = ""
     references: dict[str, str] = {}
+    again: bool = False
+    found: bool = False
+
+
+class Doubted(Event, frozen=True, tag="Doubted"):
+    """A person has an effect that was done looked for at its system, and made again where it is not there any more.
+
+    The same document goes out under the same key: that of `intent`, which it was made by."""
+
+    key: str
+    intent: int
 
 
 class Moved(Event, frozen=True, tag="Moved"):
@@ -287,6 +300,7 @@ AnyEvent = (
     | Short
     | Asked
     | Answered
+    | Doubted
     | Moved
     | CancelAsked
     | Reserved

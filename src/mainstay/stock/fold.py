@@ -86,6 +86,12 @@ def booked(shares: Iterable[Share], level_of: LevelOf) -> None:
         level.unbooked = max(0, level.unbooked - share.shipped)
 
 
+def doubted(shares: Iterable[Share], level_of: LevelOf) -> None:
+    """Nobody knows any more whether the ERP has booked these shipped units: until it is known, its counts are not believed."""
+    for share in shares:
+        level_of(share.item, share.location).unbooked += share.shipped
+
+
 def counted(said: StockCounted, level: Level, *, behind: bool) -> None:
     """Take over an absolute count. It speaks of the moment `said.at`: movements after it are applied again, so that a count never
     resurrects sold units. A counter that learns of shipments from us (`behind`) is not believed about an item while some of its

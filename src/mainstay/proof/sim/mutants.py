@@ -19,7 +19,7 @@ from mainstay.delivery.levels import Levels
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.polls import Poll
 from mainstay.edge.record import Recorder
-from mainstay.flows import journey, replay
+from mainstay.flows import journey, reread
 from mainstay.flows.apply import Apply
 from mainstay.flows.ask import Desk
 from mainstay.flows.intake import Intake
@@ -136,6 +136,18 @@ def _never_sent(right: Any) -> Any:
         right(self, *intent, restarted=False)
 
     return add
+
+
+def _taken_for_lost(right: Any) -> Any:
+    """What a system was asked for before is sent again, and nobody looks whether it is there."""
+
+    async def look_up(self: Lanes, task: Any) -> None:
+        if task.command.again:
+            self._not_there(task)
+        else:
+            await right(self, task)
+
+    return look_up
 
 
 def _books_once(right: Any) -> Any:
@@ -358,10 +370,19 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "replay-blindly": Mutant(
         "a message that is read again is taken again, whether it says something else or not",
-        replay,
+        reread,
         "_heard",
         lambda _right: lambda *_args: False,
         "a job is",
+    ),
+    "lost-or-not": Mutant(
+        "what a system may have lost is sent again, although it is there",
+        Lanes,
+        "_look_up",
+        _taken_for_lost,
+        "effects.repeated_at_receiver",
+        range(100, 160),
+        scenario="held back",
     ),
     "held-for-ever": Mutant("what was held back is not looked at again when it goes on", Lanes, "look_again", _never, "come to rest"),
     "forget-what-is-undone": Mutant(

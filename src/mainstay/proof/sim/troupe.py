@@ -293,9 +293,10 @@ class Troupe:
             await asyncio.sleep(1)
         return True
 
-    async def operator_replays(self, _dice: random.Random) -> bool:
-        """Everything that ever came in is read again with the same mapping: nothing follows from it."""
-        status, _ = await self._call("operator", "/v1/replays", {"span": {"since": "2020-01-01T00:00:00Z"}, "by": "sim"})
+    async def operator_replays(self, dice: random.Random) -> bool:
+        """All that ever was is replayed from a stage, with the same mapping, by systems that have lost nothing: nothing follows from it."""
+        asked = {"span": {"since": "2020-01-01T00:00:00Z"}, "stage": dice.choice(("receipt", "effect")), "by": "sim"}
+        status, _ = await self._call("operator", "/v1/replays", asked)
         return status == 202
 
     async def operator_retries(self, _dice: random.Random) -> bool:

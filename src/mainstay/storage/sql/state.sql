@@ -131,6 +131,10 @@ INSERT INTO intent (id, at, system, entity, body) VALUES (?, ?, ?, ?, ?);
 -- Intents that delivery has not taken over yet.
 SELECT id, at, system, entity, body FROM intent WHERE id > ? ORDER BY id LIMIT ?;
 
+-- name: intents_between
+-- Effects of orders that were asked from one moment to before another.
+SELECT id, system, body FROM intent WHERE at >= ? AND at < ? AND entity > 0 ORDER BY id;
+
 -- name: load_intents
 -- Intents by number.
 SELECT id, at, system, entity, body FROM intent WHERE id IN (SELECT value FROM numbers(?)) ORDER BY id;

@@ -1,0 +1,28 @@
+"""Effects of the past that their systems may have lost: looked for under their keys, and made again where they are not there.
+
+A system was restored from an old backup, or lost what it was told. What was done there is looked up first, as after a lost answer; only
+what is not there is sent, the same document under the same key. What a later word has undone is left alone, and what a repeat could
+double is refused by name.
+"""
+
+from __future__ import annotations
+
+from mainstay.flows.intake import Intake
+from mainstay.flows.span import Replayed
+from mainstay.orders.again import stands
+from mainstay.storage.inbox import Receipt
+
+
+def resend(intake: Intake, number: int, receipt: Receipt) -> Replayed:
+    """Have the effect of this intent looked for, and made again where it is not there. `receipt` says when that was asked."""
+    world = intake.world
+    system, entity, made = world.intent(number)
+    world.load_orders((entity,))
+    state, what = world.orders[entity], f"{type(made).__name__} {made.key}"
+    if not intake.shop.policy.takes(system, type(made).__name__):
+        return Replayed("refused", f"{what}: {system} is not asked for that any more")
+    how, why = stands(state, made.key)
+    if how != "yes":
+        return Replayed("superseded" if how == "over" else "refused", f"{what}: {why}")
+    intake.turns.make_again(state, made.key, number, receipt)
+    return Replayed("asked", f"{what}: looked for at {system}")
