@@ -201,6 +201,9 @@ class Apply:
             world.changed_items.add(item)
         if isinstance(event, Proposed):
             self._named(item, event.system, said)
+        elif isinstance(said, StockCounted | StockMoved) and event.corrects is not None:
+            world.tell.add(item)
+            stock.corrected(said, event.corrects, world.level(item, self.location(said.location)))  # type: ignore[arg-type]
         elif type(said) is StockCounted:
             level = world.level(item, self.location(said.location))
             world.tell.add(item)

@@ -21,7 +21,9 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag
 
 
 class Heard(Event, frozen=True, tag="Heard"):
-    """A statement that was admitted. `receipt` is the number of the receipt whose raw bytes are kept."""
+    """A statement that was admitted. `receipt` is the number of the receipt whose raw bytes are kept.
+
+    `corrects`: what was heard of a SKU's stock from this receipt before, which was read wrongly and counts no more."""
 
     system: str
     said: SeenEvent
@@ -31,6 +33,7 @@ class Heard(Event, frozen=True, tag="Heard"):
     receipt: int = 0
     addressed: bool = False  # of an order: a whole address to ship to came with it; where it lies is the vault's business
     contested: tuple[str, ...] = ()  # of an item: fields that others may state too, so that it is remembered who said them last
+    corrects: SeenEvent | None = None
 
 
 class Held(Event, frozen=True, tag="Held"):
