@@ -122,6 +122,20 @@ def test_what_a_system_may_have_lost_is_asked_for_from_the_command_line(shop):
     )
 
 
+def test_what_was_said_is_decided_upon_anew_from_the_command_line(shop):
+    """Nothing is declared otherwise: tests/flows/test_replay_statements.py has shops that are."""
+    shop.hook(an_order(771), "e771")
+    shop.settled()
+    words = ("replay", "--from", "statement", "--since", "2020-01-01T00:00:00Z", "--topic", "OrderSeen", "--text", "771")
+    found = told(shop, *words, "--dry-run")
+    assert found["statements"]["same"] == sum(found["statements"].values()) == 1 and found["sends"] == []
+    job = told(shop, *words, "--by", "ann", "--reason", "looked twice")
+    shop.until(lambda: told(shop, "jobs", "show", str(job["job"]))["status"] == "done", "the job does not end")
+    done = told(shop, "jobs", "show", str(job["job"]))
+    assert (done["unchanged"], done["query"]["from"], done["reason"]) == (1, "statement", "looked twice")
+    assert "replay (from statement, since 2020-01-01T00:00:00Z, topic OrderSeen, text 771)" in shop.cli("jobs", "show", str(job["job"]))[1]
+
+
 @pytest.mark.parametrize(("words", "why"), [
     (("retry",), "say which: numbers, or a query"), (("retry", "1", "--all"), "say which"), (("suppress", "--all"), "--reason"),
     (("retry", "--system", "nope"), "no open dead letter is meant by this query"), (("assign", "1"), "--to"),

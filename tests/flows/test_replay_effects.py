@@ -176,6 +176,14 @@ def test_a_letter_about_it_can_be_closed_by_hand(sold):
     assert (effect.outcome, effect.again) == ("done", "")
 
 
+def test_what_is_no_effect_is_refused(sold):
+    asked = {"receipts": [4711], "stage": "effect"}
+    for stage, why in (("effect", "intent 4711 is no effect of an order"), ("statement", "row 4711 of the log tells of no order")):
+        job = sold.ask("operator", "operator/replay", "", {**asked, "stage": stage})[1]["job"]
+        sold.wait(10_000)
+        assert why in details(queue.job(sold.state, job))[0]
+
+
 @pytest.mark.parametrize(
     ("more", "found"),
     [

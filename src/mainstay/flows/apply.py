@@ -149,7 +149,9 @@ class Apply:
 
     def _doubted(self, state: OrderState, event: Doubted, at: int) -> None:
         """The same document goes out once more. Where the ERP may have lost a sale, its counts may have lost what left for it, too."""
-        system, _, made = self.world.intent(event.intent)
+        found = self.world.intent(event.intent)
+        assert found is not None, f"there is no intent {event.intent}"
+        system, _, made = found
         self.intend(system, state.id, replace(made, again=True), at)
         if type(made) is PostSale and self.settings.behind and not state.effects[event.key].again:
             stock.doubted(state.shares, self.world.level)

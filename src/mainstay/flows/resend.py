@@ -16,9 +16,13 @@ from mainstay.storage.inbox import Receipt
 def resend(intake: Intake, number: int, receipt: Receipt) -> Replayed:
     """Have the effect of this intent looked for, and made again where it is not there. `receipt` says when that was asked."""
     world = intake.world
-    system, entity, made = world.intent(number)
+    found = world.intent(number)
+    system, entity, made = found or ("", 0, None)
     world.load_orders((entity,))
-    state, what = world.orders[entity], f"{type(made).__name__} {made.key}"
+    state = world.orders.get(entity)
+    if state is None or made is None or made.key not in state.effects:
+        return Replayed("refused", f"intent {number} is no effect of an order")
+    what = f"{type(made).__name__} {made.key}"
     if not intake.shop.policy.takes(system, type(made).__name__):
         return Replayed("refused", f"{what}: {system} is not asked for that any more")
     how, why = stands(state, made.key)

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from mainstay.flows.queue import Name, Reason, Word
 from mainstay.landscape import MAINSTAY
+from mainstay.model.events import Heard, Proposed, decode
 from mainstay.model.failures import Reject
 from mainstay.model.times import micros
 from mainstay.storage.inbox import Receipt
@@ -25,7 +26,7 @@ Stage = Literal["receipt", "statement", "effect"]
 How = Literal["same", "superseded", "corrected", "taken", "decided", "asked", "refused"]
 HOWS: Mapping[Stage, tuple[How, ...]] = {  # how one may end, by the stage from which it is replayed
     "receipt": ("same", "superseded", "corrected", "taken", "refused"),
-    "statement": ("same", "superseded", "taken", "decided", "refused"),
+    "statement": ("same", "superseded", "corrected", "taken", "decided", "refused"),
     "effect": ("asked", "superseded", "refused"),
 }
 UNCHANGED: tuple[How, ...] = ("same", "superseded")  # nothing follows from it
@@ -112,9 +113,19 @@ def _effects(state: State, span: Span) -> Iterator[int]:
             yield number
 
 
+def _statements(state: State, span: Span) -> Iterator[int]:
+    """Proposals; and the first row of each order that holds such a statement, as an order is decided upon as a whole."""
+    seen: set[int] = set()
+    for number, kind, entity, body in state.each("heard_between", (span.from_us(), span.until_us())):
+        heard = [event for event in decode(unpack(body)) if isinstance(event, Heard | Proposed)]
+        if entity not in seen and any(span.fits(one.system, type(one.said).__name__, msgspec.json.encode(one.said)) for one in heard):
+            seen.add(entity if kind == "order" else 0)
+            yield number
+
+
 class _Glance(Struct):
     command: str
     again: bool = False
 
 
-_FOUND: dict[Stage, Callable[[State, Span], Iterator[int]]] = {"receipt": _receipts, "effect": _effects}
+_FOUND: dict[Stage, Callable[[State, Span], Iterator[int]]] = {"receipt": _receipts, "statement": _statements, "effect": _effects}

@@ -60,30 +60,34 @@ class Turns:
             self.turn = Turn(state, receipt.at, self.world.counters.get("event", 0) + 1, [])
         self._fold(self.turn, event)
 
-    def finish(self) -> None:
-        """Decide what follows for the order whose turn it is, and write its one row of the log."""
+    def finish(self) -> list[AnyEvent]:
+        """Decide what follows for the order whose turn it is, and write its one row of the log, which is returned: none where nothing was
+        heard and nothing follows."""
         turn, self.turn = self.turn, None
         if turn is None:
-            return
+            return []
         world, state, policy = self.world, turn.state, self.shop.policy
         for event in orders.begin(state, policy):
             self._fold(turn, event)
         self._allocate(turn)
         for event in orders.settle(state, policy):
             self._fold(turn, self._located(state, event) if type(event) is Shipped and event.beyond else event)
+        if not turn.log:
+            return []
         self.apply.close(state, turn.log, turn.seq)
         state.updated_at = world.changed_orders[state.id] = turn.at
         written = world.log(turn.at, "order", state.id, turn.log)
         assert written == turn.seq, "the postings of a row carry its number"
+        return turn.log
 
-    def advance(self, state: OrderState, receipt: Receipt, events: Sequence[AnyEvent]) -> None:
-        """Give an order its turn with these events, or only with what has changed around it."""
+    def advance(self, state: OrderState, receipt: Receipt, events: Sequence[AnyEvent]) -> list[AnyEvent]:
+        """Give an order its turn with these events, or only with what has changed around it; these, and what followed."""
         self.finish()
         for event in events:
             self.hear(state, receipt, event)
         if self.turn is None:
             self.turn = Turn(state, receipt.at, self.world.counters.get("event", 0) + 1, [])
-        self.finish()
+        return self.finish()
 
     def ask_again(self, state: OrderState, key: str, receipt: Receipt) -> None:
         """Ask a rejected effect once more: the same command under a new key that names the old one."""

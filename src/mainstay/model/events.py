@@ -253,6 +253,7 @@ class Proposed(Event, frozen=True, tag="Proposed"):
     system: str
     said: SeenEvent
     reason: str
+    receipt: int = 0
 
 
 class Early(Event, frozen=True, tag="Early"):

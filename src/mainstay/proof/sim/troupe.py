@@ -295,7 +295,7 @@ class Troupe:
 
     async def operator_replays(self, dice: random.Random) -> bool:
         """All that ever was is replayed from a stage, with the same mapping, by systems that have lost nothing: nothing follows from it."""
-        asked = {"span": {"since": "2020-01-01T00:00:00Z"}, "stage": dice.choice(("receipt", "effect")), "by": "sim"}
+        asked = {"span": {"since": "2020-01-01T00:00:00Z"}, "stage": dice.choice(("receipt", "statement", "effect")), "by": "sim"}
         status, _ = await self._call("operator", "/v1/replays", asked)
         return status == 202
 
