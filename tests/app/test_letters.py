@@ -89,6 +89,7 @@ def test_old_messages_are_replayed_with_the_mapping_of_today(shop):
     shop.letter("e751")
     shop.settled()
     text = shop.config.read_text()
+    text = text if "[systems.shop.words]" in text else f"{text}\n[systems.shop.words]\n"
     shop.config.write_text(text.replace("[systems.shop.words]", '[systems.shop.words]\n"financial_status.odd" = "paid"', 1))
     found = told(shop, "replay", "--since", began, "--dry-run")
     assert found["messages"] == {"same": 1, "superseded": 0, "corrected": 0, "taken": 1, "refused": 0}

@@ -176,6 +176,22 @@ def test_a_letter_about_it_can_be_closed_by_hand(sold):
     assert (effect.outcome, effect.again) == ("done", "")
 
 
+def test_numbers_are_told_anew_as_they_are_now(sold):
+    """A channel that lost its levels is told those of now, whatever it was told then."""
+    can = {**sold.shop.policy.can, "shop": frozenset({"SetLevel"}), "market": frozenset({"SetLevel", "SetPrice"})}
+    sold.intake.shop = replace(sold.shop, policy=replace(sold.shop.policy, can=can))
+    before = sold.rows("SELECT count(*) FROM level_change")[0][0]
+    job = replayed(sold, topic="SetLevel", system="shop")
+    assert (job["status"], job["letters"]) == ("done", 0)
+    assert sold.rows("SELECT items FROM level_change ORDER BY seq")[before:] == [(b'"shop"',)]
+    assert replayed(sold, topic="SetPrice")["status"] == "done"
+    assert sold.rows("SELECT items FROM price_change ORDER BY seq")[-1] == (b'"market"',)
+    status, told = sold.ask(
+        "operator", "operator/replay", "", {"receipts": [], "query": {"topic": "SetPrice", "system": "shop"}, "stage": "effect"}
+    )
+    assert (status, told["detail"]) == (404, "no system is told that")
+
+
 def test_what_is_no_effect_is_refused(sold):
     asked = {"receipts": [4711], "stage": "effect"}
     for stage, why in (("effect", "intent 4711 is no effect of an order"), ("statement", "row 4711 of the log tells of no order")):

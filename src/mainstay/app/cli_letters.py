@@ -270,4 +270,5 @@ def replay(stage: Stage, reason: str, dry_run: bool, by: str, config: Path, as_j
         return
     job = act(config, "replays", stage=stage, span=span, by=by, reason=reason)
     called = "messages" if stage == "receipt" else f"{stage}s"
-    show(job, as_json, f"job {job['job']}: {job['letters']} {called}; `mainstay jobs show {job['job']}` says how far it is")
+    anew = f"; told anew: {', '.join(job['told_anew'])}" if job["told_anew"] else ""
+    show(job, as_json, f"job {job['job']}: {job['letters']} {called}{anew}; `mainstay jobs show {job['job']}` says how far it is")

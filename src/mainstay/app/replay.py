@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from mainstay.app import build
 from mainstay.flows import rehearse
 from mainstay.flows.intake import Intake
 from mainstay.flows.replay import replay
+from mainstay.flows.resend import tell_anew
 from mainstay.flows.span import HOWS, UNCHANGED, Span, Stage, meant, numbers
 from mainstay.flows.world import World
 from mainstay.model.times import iso
@@ -33,6 +36,8 @@ def rehearsed(house: build.House, span: Span, stage: Stage) -> dict[str, Any]:
             if how not in UNCHANGED:
                 of = {"at": iso(old.at), "system": old.system, "topic": old.topic} if old else {}
                 differ.append({stage: number, **of, "how": how, "detail": detail})
+        if stage == "effect":
+            tell_anew(intake, msgspec.to_builtins(span))
         return {"stage": stage, f"{_CALLED[stage]}s": dict(ended), "differ": differ, **rehearse.consequences(store, intake.world, at)}
     finally:
         store.close()

@@ -15,6 +15,7 @@ from mainstay.edge.whose import with_runbooks
 from mainstay.flows import journey, queue
 from mainstay.flows.clerk import JobRequest, LetterRequest, RepairRequest, ReplayOrder
 from mainstay.flows.queue import Wanted
+from mainstay.flows.resend import NUMBERS
 from mainstay.flows.span import ReplayRequest, numbers
 from mainstay.landscape import Duties
 from mainstay.model.failures import Reject
@@ -121,7 +122,7 @@ class Letters:
             found = await self.aside(lambda state, _: numbers(state, body.span, body.stage))
         except Reject as why:
             raise Problem(422, why.code, why.why) from None
-        if not found:
+        if not found and not (body.stage == "effect" and body.span.topic in NUMBERS):
             raise Problem(404, "not_found", f"no {_MEANT[body.stage]} that is meant by this")
         asked = ReplayOrder(tuple(found), msgspec.to_builtins(body.span), body.by, body.reason, body.stage)
         return await self.decided(who, "operator/replay", "", msgspec.json.encode(asked))

@@ -18,7 +18,7 @@ from mainstay.flows.ask import Ask, reader
 from mainstay.flows.intake import TIMER, Again, Intake
 from mainstay.flows.queue import Letter, Name, Reason, Wanted
 from mainstay.flows.replay import Raw, replay
-from mainstay.flows.resend import resend
+from mainstay.flows.resend import resend, tell_anew
 from mainstay.flows.span import UNCHANGED, Stage
 from mainstay.flows.world import events_of
 from mainstay.model.events import Answered, AnyEvent, Doubted, JobBegan, JobEnded, JobStepped, LetterClosed, LetterPassed, Parked
@@ -203,10 +203,17 @@ class Clerk:
         self.intake.answer(receipt, 202, {"job": number, "action": told.action, "letters": len(letters)})
 
     def _begin_replay(self, receipt: Receipt, ask: Ask) -> None:
-        told, number = ask.request, self.world.number("entity")
+        told = ask.request
         query = told.query if told.stage == "receipt" else {"from": told.stage, **told.query}
+        anew = tell_anew(self.intake, told.query) if told.stage == "effect" else []
+        if not told.receipts and not anew:
+            self.intake.answer(receipt, 404, {"code": "not_found", "detail": "no system is told that"})
+            return
+        number = self.world.number("entity")
         self._job(number, JobBegan(action="replay", letters=told.receipts, query=query, by=told.by, reason=told.reason), receipt.at)
-        self.intake.answer(receipt, 202, {"job": number, "action": "replay", "letters": len(told.receipts)})
+        if not told.receipts:
+            self._job(number, JobEnded(how="done"), receipt.at)
+        self.intake.answer(receipt, 202, {"job": number, "action": "replay", "letters": len(told.receipts), "told_anew": anew})
 
     def _job(self, number: int, event: AnyEvent, at: int) -> None:
         self.intake.apply.to_job(number, event, at)

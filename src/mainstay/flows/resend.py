@@ -7,10 +7,14 @@ double is refused by name.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mainstay.flows.intake import Intake
 from mainstay.flows.span import Replayed
 from mainstay.orders.again import stands
 from mainstay.storage.inbox import Receipt
+
+NUMBERS = ("SetLevel", "SetPrice")
 
 
 def resend(intake: Intake, number: int, receipt: Receipt) -> Replayed:
@@ -30,3 +34,11 @@ def resend(intake: Intake, number: int, receipt: Receipt) -> Replayed:
         return Replayed("superseded" if how == "over" else "refused", f"{what}: {why}")
     intake.turns.make_again(state, made.key, number, receipt)
     return Replayed("asked", f"{what}: looked for at {system}")
+
+
+def tell_anew(intake: Intake, query: Mapping[str, str]) -> list[str]:
+    """Levels and prices are no effects that could be made again: what a system shows is told as it is now. The systems that are meant."""
+    command, system = query.get("topic", ""), query.get("system", "")
+    meant = [name for name, can in intake.shop.policy.can.items() if command in NUMBERS and command in can and system in ("", name)]
+    intake.world.tell_all += [(command, name) for name in sorted(meant)]
+    return sorted(meant)

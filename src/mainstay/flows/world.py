@@ -89,6 +89,7 @@ class World:
         self.changed_items: set[int] = set()
         self.tell: set[int] = set()  # items of which more or fewer may be sold now, or that a channel has come to list
         self.tell_price: set[int] = set()  # items that cost more or less now, or that a system has come to list
+        self.tell_all: list[tuple[str, str]] = []  # (SetLevel or SetPrice, system): all its numbers are told anew, though none changed
         self.changed_reservations: set[int] = set()
         self.changed_accounts: set[tuple[str, str]] = set()
         self.waiting: dict[Key, list[tuple[int, bytes]]] = {}  # early statements: (number, body)
@@ -302,6 +303,9 @@ class World:
             batch.level_changes.append((self.number("level_change"), at, _encode(sorted(self.tell))))
         if self.tell_price:
             batch.price_changes.append((self.number("price_change"), at, _encode(sorted(self.tell_price))))
+        for command, system in self.tell_all:
+            what, rows = ("level_change", batch.level_changes) if command == "SetLevel" else ("price_change", batch.price_changes)
+            rows.append((self.number(what), at, _encode(system)))
         batch.counters = dict(self.counters.items() - self._counted.items())
         try:
             self.store.write(batch)

@@ -295,7 +295,8 @@ class Troupe:
 
     async def operator_replays(self, dice: random.Random) -> bool:
         """All that ever was is replayed from a stage, with the same mapping, by systems that have lost nothing: nothing follows from it."""
-        asked = {"span": {"since": "2020-01-01T00:00:00Z"}, "stage": dice.choice(("receipt", "statement", "effect")), "by": "sim"}
+        stage, topic = dice.choice((("receipt", ""), ("statement", ""), ("effect", ""), ("effect", "SetLevel"), ("effect", "SetPrice")))
+        asked = {"span": {"since": "2020-01-01T00:00:00Z", "topic": topic}, "stage": stage, "by": "sim"}
         status, _ = await self._call("operator", "/v1/replays", asked)
         return status == 202
 
