@@ -89,6 +89,7 @@ def test_old_messages_are_replayed_with_the_mapping_of_today(shop):
     shop.letter("e751")
     shop.settled()
     text = shop.config.read_text()
+    text = text if "[systems.shop.words]" in text else f"{text}\n[systems.shop.words]\n"
     shop.config.write_text(text.replace("[systems.shop.words]", '[systems.shop.words]\n"financial_status.odd" = "paid"', 1))
     found = told(shop, "replay", "--since", began, "--dry-run")
     assert found["messages"] == {"same": 1, "superseded": 0, "corrected": 0, "taken": 1, "refused": 0}
@@ -109,6 +110,31 @@ def test_old_messages_are_replayed_with_the_mapping_of_today(shop):
     assert told(shop, "replay", "--since", began, "--dry-run")["messages"]["same"] == 2, "once"
     assert "no message came in" in told(shop, "replay", "--since", "2099-01-01T00:00:00Z", code=2)["detail"]
     assert told(shop, "replay", "--since", "yesterday", code=2)["code"] == "time"
+
+
+def test_what_a_system_may_have_lost_is_asked_for_from_the_command_line(shop):
+    """Nothing was ever done here: tests/sim/test_lost_there.py has a system that was restored from its backup."""
+    found = told(shop, "replay", "--from", "effect", "--since", "2020-01-01T00:00:00Z", "--dry-run")
+    assert (found["stage"], found["effects"], found["sends"]) == ("effect", {"asked": 0, "superseded": 0, "refused": 0}, [])
+    assert shop.cli("replay", "--from", "effect", "--since", "2020-01-01T00:00:00Z", "--dry-run")[1] == "0 effects: \nnothing was changed\n"
+    assert (
+        "no effect was asked for that is meant"
+        in told(shop, "replay", "--from", "effect", "--since", "2020-01-01T00:00:00Z", code=2)["detail"]
+    )
+
+
+def test_what_was_said_is_decided_upon_anew_from_the_command_line(shop):
+    """Nothing is declared otherwise: tests/flows/test_replay_statements.py has shops that are."""
+    shop.hook(an_order(771), "e771")
+    shop.settled()
+    words = ("replay", "--from", "statement", "--since", "2020-01-01T00:00:00Z", "--topic", "OrderSeen", "--text", "771")
+    found = told(shop, *words, "--dry-run")
+    assert found["statements"]["same"] == sum(found["statements"].values()) == 1 and found["sends"] == []
+    job = told(shop, *words, "--by", "ann", "--reason", "looked twice")
+    shop.until(lambda: told(shop, "jobs", "show", str(job["job"]))["status"] == "done", "the job does not end")
+    done = told(shop, "jobs", "show", str(job["job"]))
+    assert (done["unchanged"], done["query"]["from"], done["reason"]) == (1, "statement", "looked twice")
+    assert "replay (from statement, since 2020-01-01T00:00:00Z, topic OrderSeen, text 771)" in shop.cli("jobs", "show", str(job["job"]))[1]
 
 
 @pytest.mark.parametrize(("words", "why"), [

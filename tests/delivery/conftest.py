@@ -18,6 +18,7 @@ from mainstay.delivery.lanes import Lanes
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.model.commands import Command
 from mainstay.model.failures import Reject
+from mainstay.model.outcome import Outcome as Ended
 from mainstay.model.times import SECOND
 from mainstay.proof.sim.clockwork import Clockwork
 from mainstay.storage.database import rows
@@ -151,6 +152,12 @@ class Desk:
         """(key, outcome) of everything that the core is told, in its order."""
         bodies = rows(self.outcomes.inbox.connection, "SELECT body FROM receipt WHERE topic = 'mainstay/outcome' ORDER BY seq")
         return [(one["key"], one["outcome"]) for (body,) in bodies for one in [msgspec.json.decode(body)]]
+
+    def told_again(self) -> list[tuple[str, str, bool, bool]]:
+        """(key, outcome, whether it had been done before, whether it was there) of everything that the core is told."""
+        bodies = rows(self.outcomes.inbox.connection, "SELECT body FROM receipt WHERE topic = 'mainstay/outcome' ORDER BY seq")
+        told = [msgspec.json.decode(body, type=Ended) for (body,) in bodies]
+        return [(one.key, one.outcome, one.again, one.found) for one in told]
 
     def paths(self) -> list[str]:
         return [path for _, path, _ in self.calls]

@@ -8,11 +8,13 @@ import pytest
 
 from mainstay.contract.connector import Budget, Feed
 from mainstay.contract.talk import LINGERS_S, Reply
+from mainstay.delivery.changes import Changes
 from mainstay.delivery.connection import Connection, Lost
 from mainstay.delivery.levels import Levels, Prices
 from mainstay.delivery.polls import Poll
 from mainstay.model.commands import SetLevel, SetPrice
 from mainstay.storage.database import rows
+from mainstay.storage.state import Batch, State
 
 
 def page(cursor, *found, more=False) -> bytes:
@@ -375,6 +377,26 @@ def test_what_is_told_without_a_change_survives_a_restart_until_it_was_told(desk
     levels = again(desk, channel)
     levels.resume()
     assert not levels.dirty and levels.told_up_to == 4
+
+
+@pytest.mark.parametrize(("system", "told"), [("paper", {1: 5, 2: 6}), ("other", {})])
+def test_a_system_that_lost_its_numbers_is_told_all_of_them_as_they_are_now(desk, channel, run, tmp_path, system, told):
+    """A person asked for it: the row names the system, and no item."""
+    state, batch = State(tmp_path / "state.db"), Batch()
+    batch.items = [(1, "A", b"{}"), (2, "B", b"{}")]
+    batch.level_changes = [(1, desk.clock(), msgspec.json.encode(system))]
+    state.write(batch)
+    channel.stock = {1: 5, 2: 6}
+    changes = Changes("level", {"shop": channel.levels}, state, desk.outcomes)
+
+    async def work():
+        changes.take()
+        await channel.work(1)
+        changes.note()
+
+    run(work())
+    assert channel.shown == told and changes.taken == 1 and channel.levels.passed is None
+    state.close()
 
 
 def test_what_changes_while_the_vendors_budget_is_waited_for_is_told_as_it_is_then(desk, channel, run):

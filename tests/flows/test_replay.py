@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from mainstay.flows import journey, queue
 from mainstay.flows.intake import Intake
-from mainstay.flows.replay import Span
-from mainstay.flows.replay import replay as again
+from mainstay.flows.reread import reread
+from mainstay.flows.span import Span
 from mainstay.flows.world import World
 from mainstay.model.failures import Reject
 from mainstay.model.seen import OrderSeen, Said
@@ -111,7 +111,7 @@ def test_a_rehearsed_replay_changes_nothing(proved):
     rows = proved.rows("SELECT max(seq) FROM event")
     store = Rehearsed(proved.path)
     intake = Intake(World(store), proved.shop)
-    assert again(intake, receipt, proved.now).how == "corrected"
+    assert reread(intake, receipt, proved.now).how == "corrected"
     intake.world.commit(proved.now)
     store.close()
     assert proved.rows("SELECT max(seq) FROM event") == rows and proved.order().shares[0].quantity == 2

@@ -48,6 +48,21 @@ class Warehouse(RuleBasedStateMachine):
         self.now += 1
         stock.moved(StockMoved(external="m", at=max(0, self.now - ago), item="i", delta=delta), self.level(item, place))
 
+    @rule(
+        item=st.sampled_from(ITEMS), place=st.sampled_from(PLACES), was=st.integers(-5, 60), now=st.integers(-5, 60), ago=st.integers(0, 10)
+    )
+    def read_a_count_again(self, item, place, was, now, ago):
+        at = max(0, self.now - ago)
+        old, new = (StockCounted(external="c", at=at, item="i", quantity=count) for count in (was, now))
+        stock.corrected(new, old, self.level(item, place))
+
+    @rule(item=st.sampled_from(ITEMS), place=st.sampled_from(PLACES), was=st.integers(-30, 30), now=st.integers(-30, 30))
+    def read_a_movement_again(self, item, place, was, now):
+        self.now += 1
+        old, new = (StockMoved(external="m", at=self.now, item="i", delta=delta) for delta in (was, now))
+        stock.moved(old, self.level(item, place))
+        stock.corrected(new, old, self.level(item, place))
+
     @rule(wants=st.lists(st.tuples(st.just(0), st.sampled_from(ITEMS), st.integers(1, 30)), min_size=1, max_size=4), split=st.booleans())
     def sell(self, wants, split):
         there = {item: sum(map(stock.free, shelf)) for item, shelf in self.shelves().items()}
@@ -128,6 +143,40 @@ def test_a_late_count_never_resurrects_sold_units(sales, when):
     when = min(when, len(sales))
     stock.counted(a_count(told[when], when), level, behind=False)
     assert level.on_hand == 10
+
+
+@given(st.integers(-5, 60), st.integers(-5, 60), st.lists(st.tuples(st.integers(-9, 9), st.integers(1, 3)), max_size=40))
+def test_a_count_that_is_read_otherwise_later_ends_as_if_it_had_been_read_so_at_once(was, now, since):
+    """Whatever moved and was sold in between, and however much of it is remembered."""
+    wrong, right = Level(257), Level(257)
+    stock.counted(a_count(was, at=10), wrong, behind=True)
+    stock.counted(a_count(now, at=10), right, behind=True)
+    for at, (delta, sold) in enumerate(since, 11):
+        for level in (wrong, right):
+            stock.moved(StockMoved(external="m", at=at, item="i", delta=delta), level)
+            stock.fold(Shipped(parcel="p", shares=(), beyond=(Share(0, 1, 1, sold),)), lambda *_: level, at, books=True)  # noqa: B023
+    stock.corrected(a_count(now, at=10), a_count(was, at=10), wrong)
+    assert wrong == right
+
+
+@given(st.integers(-30, 30), st.integers(-30, 30), st.integers(5, 15), st.lists(st.integers(-9, 9), max_size=40), st.integers(0, 60))
+def test_a_movement_that_is_read_otherwise_later_ends_as_if_it_had_been_read_so_at_once(was, now, counted, since, units):
+    """Also where it is of before the count that is there, and where a late count comes after all."""
+    wrong, right = Level(257), Level(257)
+    old, new = (StockMoved(external="m", at=10, item="i", delta=delta) for delta in (was, now))
+    for level, said in ((wrong, old), (right, new)):
+        if counted <= 10:
+            stock.moved(said, level)
+        stock.counted(a_count(units, at=counted), level, behind=False)
+        if counted > 10:
+            stock.moved(said, level)
+        for at, delta in enumerate(since, 16):
+            stock.moved(StockMoved(external="n", at=at, item="i", delta=delta), level)
+    stock.corrected(new, old, wrong)
+    assert wrong == right
+    for level in (wrong, right):
+        stock.counted(a_count(units, at=9), level, behind=False)
+    assert wrong == right
 
 
 def test_an_older_count_is_ignored():

@@ -6,11 +6,14 @@ import sys
 from collections.abc import Callable
 from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mainstay.app.options import BY, CONFIG, JSON, pairs, show, state_of
+
+if TYPE_CHECKING:
+    from mainstay.flows.span import Stage
 
 FILTERS = (
     click.option("--queue", type=click.Choice(["ours", "theirs"]), default=None, help="On whose side the cause usually lies."),
@@ -237,29 +240,35 @@ def cancel_job(number: int, by: str, config: Path, as_json: bool) -> None:
 
 
 @click.command("replay")
+@click.option(
+    "--from", "stage", type=click.Choice(["receipt", "statement", "effect"]), default="receipt", show_default=True,
+    help="Read messages again; decide anew on what was said; or ask again of systems what they have lost.",
+)  # fmt: skip
 @click.option("--since", required=True, metavar="TIME", help="From when: 2026-11-21T09:00:00Z.")
 @click.option("--until", default="", metavar="TIME", help="To before this; nothing: now.")
-@click.option("--system", default="", help="Of this system alone.")
-@click.option("--topic", default="", help="Of this kind alone.")
-@click.option("--text", default="", help="With this text in the message.")
+@click.option("--system", default="", help="Of or to this system alone.")
+@click.option("--topic", default="", help="Of this kind alone: a topic, a statement such as OrderSeen, a command such as PostSale.")
+@click.option("--text", default="", help="With this text in the message, the statement or the outgoing document.")
 @click.option("--reason", default="", help="Why; it stays with the job.")
 @click.option("--dry-run", is_flag=True, help="Change nothing; say which documents would change, and how.")
 @BY
 @CONFIG
 @JSON
-def replay(reason: str, dry_run: bool, by: str, config: Path, as_json: bool, **which: str) -> None:
-    """Read old messages again with today's mapping, and send only what follows from the difference."""
+def replay(stage: Stage, reason: str, dry_run: bool, by: str, config: Path, as_json: bool, **which: str) -> None:
+    """Replay an interval of the past from a stage, and send only what changed."""
     from mainstay.app.build import open_house
     from mainstay.app.operate import act
     from mainstay.app.replay import rehearsed
     from mainstay.app.show_letters import replay_text
-    from mainstay.flows.replay import Span
+    from mainstay.flows.span import Span
 
     span = {name: value for name, value in which.items() if value}
     meant = Span(**span)
     if dry_run:
-        found = rehearsed(open_house(config), meant)
+        found = rehearsed(open_house(config), meant, stage)
         show(found, as_json, replay_text(found))
         return
-    job = act(config, "replays", span=span, by=by, reason=reason)
-    show(job, as_json, f"job {job['job']}: {job['letters']} messages; `mainstay jobs show {job['job']}` says how far it is")
+    job = act(config, "replays", stage=stage, span=span, by=by, reason=reason)
+    called = "messages" if stage == "receipt" else f"{stage}s"
+    anew = f"; told anew: {', '.join(job['told_anew'])}" if job["told_anew"] else ""
+    show(job, as_json, f"job {job['job']}: {job['letters']} {called}{anew}; `mainstay jobs show {job['job']}` says how far it is")

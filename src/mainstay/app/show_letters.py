@@ -73,9 +73,13 @@ def repair_text(found: dict[str, Any]) -> str:
 
 
 def replay_text(found: dict[str, Any]) -> str:
-    """What a replay would do: how the messages ended, then what would follow from those that say something else now."""
-    lines = [f"{sum(found['messages'].values())} messages: " + ", ".join(f"{how} {n}" for how, n in found["messages"].items() if n)]
-    lines += [f"  {one['receipt']}  {one['at']}  {one['system']} {one['topic']}  {one['how']}: {one['detail']}" for one in found["differ"]]
+    """What a replay would do: how all that is meant ended, then what would follow from what is different now."""
+    stage = found["stage"]
+    called = "messages" if stage == "receipt" else f"{stage}s"
+    lines = [f"{sum(found[called].values())} {called}: " + ", ".join(f"{how} {n}" for how, n in found[called].items() if n)]
+    for one in found["differ"]:
+        of = f"  {one['at']}  {one['system']} {one['topic']}" if "at" in one else ""
+        lines.append(f"  {one[stage]}{of}  {one['how']}: {one['detail']}")
     return "\n".join([*lines, *_consequences(found), "nothing was changed"])
 
 
@@ -85,8 +89,13 @@ def _consequences(found: dict[str, Any]) -> list[str]:
         lines.append(f"{order['order']} would change")
         lines += [f"  {name}: {told[0]} -> {told[1]}" for name, told in order.items() if name != "order"]
     for one in found["sends"]:
-        rest = {name: value for name, value in one.items() if name not in ("to", "command", "key") and value}
-        lines.append(f"would send {one['command']} to {one['to']}: {rest}")
+        rest = {name: value for name, value in one.items() if name not in ("to", "command", "key", "again") and value}
+        told = (
+            f"would look for {one['command']} at {one['to']}, and send it"
+            if one.get("again")
+            else f"would send {one['command']} to {one['to']}"
+        )
+        lines.append(f"{told}{' where it is not there' if one.get('again') else ''}: {rest}")
     if found["levels_told_anew"]:
         lines.append(f"levels of {found['levels_told_anew']} items would be told anew")
     lines += [f"would become a dead letter: {one['code']}: {one['why']}" for one in found["dead_letters"]]

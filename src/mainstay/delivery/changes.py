@@ -12,7 +12,7 @@ from mainstay.storage.state import State
 
 TAKE_MAX = 2_000
 
-_items = msgspec.json.Decoder(list[int])
+_changed = msgspec.json.Decoder(list[int] | str)  # these items, or all that a system is told
 
 
 class Changes:
@@ -42,11 +42,13 @@ class Changes:
 
     def _take(self, *, restarted: bool) -> bool:
         found = self.state.rows(f"{self.what}_changes_from", (self.taken, TAKE_MAX)) if self.told else []
-        for seq, at, items in found:
-            self.taken = seq
+        for seq, at, body in found:
+            self.taken, changed = seq, _changed.decode(body)
+            anew = isinstance(changed, str)
+            items = [item for (item,) in self.state.rows("all_items")] if isinstance(changed, str) else changed
             for one in self.told.values():
-                if seq > one.told_up_to:
-                    one.changed(_items.decode(items), seq, at, restarted=restarted)
+                if seq > one.told_up_to and (not anew or changed == one.connection.name):
+                    one.changed(items, seq, at, restarted=restarted)
         return bool(found)
 
     def note(self) -> None:

@@ -62,6 +62,7 @@ class Task(Struct):
     restarted: bool  # an earlier process may have sent it
     lingers: int = 0  # until then a call of it, of which nobody heard again, may still take effect
     looks: int = 0  # look-ups that found nothing
+    found: bool = False  # it was there when it was looked up
 
     @property
     def lane(self) -> int:
@@ -139,6 +140,8 @@ class Lanes:
         now = self.connection.clock()
         task = Task(intent, min(at, now), entity, _commands.decode(unpack(body)), attempt or Attempt(), at, restarted or restored)
         sink = self._sink(task)
+        if task.command.again and (not self._safe(task) or type(self.connector).look_up is not Connector.look_up):
+            task.attempt.status = "unknown"
         if task.restarted and sink is not None and sink.repeat is not Repeat.KEYED:
             task.lingers = self.connection.after(sink.lingers_s)
             if sink.repeat is Repeat.LOOKUP or (restored and sink.replaces):
@@ -158,6 +161,10 @@ class Lanes:
 
     def _sink(self, task: Task) -> Sink | None:
         return self.connector.manifest.sink(type(task.command).__name__)
+
+    def _safe(self, task: Task) -> bool:
+        sink = self._sink(task)
+        return sink is not None and sink.repeat is Repeat.SAFE
 
     async def run(self) -> None:
         """Talk until cancelled."""
@@ -275,7 +282,9 @@ class Lanes:
         try:
             found = await self.connection.hold(self.connector.look_up(task.command))
         except Failure as failure:
-            if isinstance(failure, Reject) and failure.code != "not_found":
+            if isinstance(failure, Reject) and failure.code == "not_capable" and self._safe(task):
+                self._not_there(task)
+            elif isinstance(failure, Reject) and failure.code != "not_found":
                 self._settle(task, failure)
             else:
                 self._later(task, failure)
@@ -286,15 +295,19 @@ class Lanes:
             return
         now = self.connection.clock()
         if found is not None:
-            task.lingers = 0
+            task.lingers, task.found = 0, True
             self._settle(task, found)
         elif now < task.lingers:  # not there yet: only when it can no longer come is that the last word
             self._again(task, min(task.lingers - now, backoff_us(task.looks, self.dice)))
             task.looks += 1
         else:
-            task.attempt.status = "waiting"
-            task.keyed_at = self.connection.clock()  # it is not there: the next call is the first under this key
-            self._again(task, 0)
+            self._not_there(task)
+
+    def _not_there(self, task: Task) -> None:
+        """The next call is the first under this key."""
+        task.attempt.status = "waiting"
+        task.keyed_at = self.connection.clock()
+        self._again(task, 0)
 
     # --- how it ended ------------------------------------------------------------------------------------------------
     def _settle(self, task: Task, outcome: Outcome) -> None:
@@ -368,5 +381,7 @@ class Lanes:
                 code=failure.code if failure else "",
                 why=failure.why[:500] if failure else "",
                 references=references or {},
+                again=task.command.again,
+                found=task.found,
             )  # fmt: skip
         )

@@ -15,11 +15,11 @@ from mainstay.edge.whose import with_runbooks
 from mainstay.flows import journey, queue
 from mainstay.flows.clerk import JobRequest, LetterRequest, RepairRequest, ReplayOrder
 from mainstay.flows.queue import Wanted
-from mainstay.flows.replay import ReplayRequest, Span, meant
+from mainstay.flows.resend import NUMBERS
+from mainstay.flows.span import ReplayRequest, numbers
 from mainstay.landscape import Duties
 from mainstay.model.failures import Reject
 from mainstay.storage.inbox import InboxReader
-from mainstay.storage.receipts import between
 from mainstay.storage.state import State
 
 SHOWN_MAX = 200  # letters of one answer, the newest
@@ -57,7 +57,7 @@ class Letters:
             Endpoint("GET", "/v1/jobs/{id}", "operator", "How far a job is, and what became of each letter", self.show_job),
             Endpoint("POST", "/v1/jobs/{id}/cancel", "operator", "Stop a job where it is", self.cancel_job, LetterRequest),
             Endpoint(
-                "POST", "/v1/replays", "operator", "Read old messages again, and send what follows from the difference", self.begin_replay,
+                "POST", "/v1/replays", "operator", "Replay an interval from a stage, and send only what changed", self.begin_replay,
                 ReplayRequest, status=202,
             ),
         )  # fmt: skip
@@ -119,12 +119,12 @@ class Letters:
 
     async def begin_replay(self, request: Request, who: str, body: ReplayRequest) -> tuple[int, bytes]:
         try:
-            found = await self.aside(lambda state, _: _numbers(state, body.span))
+            found = await self.aside(lambda state, _: numbers(state, body.span, body.stage))
         except Reject as why:
             raise Problem(422, why.code, why.why) from None
-        if not found:
-            raise Problem(404, "not_found", "no message came in that is meant by this")
-        asked = ReplayOrder(tuple(found), msgspec.to_builtins(body.span), body.by, body.reason)
+        if not found and not (body.stage == "effect" and body.span.topic in NUMBERS):
+            raise Problem(404, "not_found", f"no {_MEANT[body.stage]} that is meant by this")
+        asked = ReplayOrder(tuple(found), msgspec.to_builtins(body.span), body.by, body.reason, body.stage)
         return await self.decided(who, "operator/replay", "", msgspec.json.encode(asked))
 
     async def cancel_job(self, request: Request, who: str, body: LetterRequest) -> tuple[int, bytes]:
@@ -134,9 +134,7 @@ class Letters:
         return await self.decided(who, f"operator/{action}", str(_number(request, "dead letter")), msgspec.json.encode(body))
 
 
-def _numbers(state: State, span: Span) -> list[int]:
-    """The numbers of the messages that are meant. Raises Reject where there are too many of them."""
-    return [one.seq for one in meant(span, between(state.path.parent, span.from_us(), span.until_us()))]
+_MEANT = {"receipt": "message came in", "statement": "statement was heard", "effect": "effect was asked for"}
 
 
 def _reasoned(action: str, reason: str) -> None:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from mainstay.catalog import fold as catalog
 from mainstay.flows.world import World
-from mainstay.model.commands import AnyCommand, Fetch
+from mainstay.model.commands import AnyCommand, Fetch, PostSale
 from mainstay.model.events import (
     Allocated,
     Answered,
@@ -18,6 +18,7 @@ from mainstay.model.events import (
     Asked,
     CustomerListed,
     Deallocated,
+    Doubted,
     Early,
     Heard,
     ItemListed,
@@ -88,6 +89,8 @@ class Apply:
             if type(event.said) is OrderSeen:  # type: ignore[union-attr]
                 state.heard = seq
             world.tell.update(self._taken_back(state, event.said))  # type: ignore[union-attr]
+        elif kind is Doubted:
+            self._doubted(state, event, at)  # type: ignore[arg-type]
         short_before = state.short if kind in (Short, Allocated, Moved) and state.short else None
         short_before = dict(short_before) if short_before else None
         invoice = state.invoice
@@ -145,6 +148,15 @@ class Apply:
         for kind, reference in event.references.items():
             world.link(world.key(effect.system, kind, reference), state.id)
 
+    def _doubted(self, state: OrderState, event: Doubted, at: int) -> None:
+        """The same document goes out once more. Where the ERP may have lost a sale, its counts may have lost what left for it, too."""
+        found = self.world.intent(event.intent)
+        assert found is not None, f"there is no intent {event.intent}"
+        system, _, made = found
+        self.intend(system, state.id, replace(made, again=True), at)
+        if type(made) is PostSale and self.settings.behind and not state.effects[event.key].again:
+            stock.doubted(state.shares, self.world.level)
+
     def _post(self, state: OrderState, seq: int) -> None:
         world = self.world
         payments = {external: captured(state, external) for external in state.payments}
@@ -192,6 +204,9 @@ class Apply:
             world.changed_items.add(item)
         if isinstance(event, Proposed):
             self._named(item, event.system, said)
+        elif isinstance(said, StockCounted | StockMoved) and event.corrects is not None:
+            world.tell.add(item)
+            stock.corrected(said, event.corrects, world.level(item, self.location(said.location)))  # type: ignore[arg-type]
         elif type(said) is StockCounted:
             level = world.level(item, self.location(said.location))
             world.tell.add(item)
@@ -339,7 +354,7 @@ def _moves_money(state: OrderState, event: AnyEvent) -> bool:
     if isinstance(event, Heard):
         return isinstance(event.said, MONEY_SAID)
     if isinstance(event, Answered):
-        return state.effects[event.key].command == "CapturePayment"
+        return state.effects[event.key].command == "CapturePayment" and not event.again
     return isinstance(event, Moved) and event.move in ("place", "cancel", "settle")
 
 

@@ -5,7 +5,7 @@ What is asked for many letters is a job: the core does it a few letters at a tim
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -18,9 +18,11 @@ from mainstay.flows.ask import Ask, reader
 from mainstay.flows.intake import TIMER, Again, Intake
 from mainstay.flows.letters import NOTED
 from mainstay.flows.queue import Letter, Name, Reason, Wanted
-from mainstay.flows.replay import UNCHANGED, replay
+from mainstay.flows.replay import Raw, replay
+from mainstay.flows.resend import resend, tell_anew
+from mainstay.flows.span import UNCHANGED, Stage
 from mainstay.flows.world import events_of
-from mainstay.model.events import Answered, AnyEvent, JobBegan, JobEnded, JobStepped, LetterClosed, LetterPassed, Parked
+from mainstay.model.events import Answered, AnyEvent, Doubted, JobBegan, JobEnded, JobStepped, LetterClosed, LetterPassed, Parked
 from mainstay.model.failures import Reject
 from mainstay.model.outcome import TOPIC
 from mainstay.model.state import EffectState, JobState, OrderState
@@ -29,7 +31,6 @@ from mainstay.storage.inbox import UNCLAIMED, Receipt
 
 AT_ONCE = 16  # letters of a job that are handled in one step, so that messages wait no longer than for each other
 Action = Literal["retry", "suppress", "assign", "escalate"]
-Raw = Callable[[str, int], Receipt | None]  # (source, number) -> the receipt's bytes, from inbox or archive
 
 
 class LetterRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,12 +60,13 @@ class JobRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReplayOrder(Struct, frozen=True):
-    """A replay as the core is given it: the numbers of the messages that were found."""
+    """A replay as the core is given it: the numbers of what was found (of receipts, of rows of the log, of intents, by its stage)."""
 
     receipts: tuple[int, ...]
     query: dict[str, str] = {}
     by: str = ""
     reason: str = ""
+    stage: Stage = "receipt"
 
 
 class Clerk:
@@ -130,8 +132,9 @@ class Clerk:
     def _suppress(self, parked: Parked, receipt: Receipt) -> Again:
         """An effect that was rejected and that a person has settled otherwise: its order waits for it no longer."""
         state, effect = self._effect(parked) if parked.topic == TOPIC else (None, None)
-        if state is not None and effect is not None and effect.outcome == "rejected":
-            self.intake.turns.advance(state, receipt, [Answered(key=parked.key, outcome="waived", at=receipt.at)])
+        if state is not None and effect is not None and "rejected" in (effect.outcome, effect.again):
+            again = effect.again == "rejected"
+            self.intake.turns.advance(state, receipt, [Answered(key=parked.key, outcome="waived", at=receipt.at, again=again)])
         return Again("suppressed")
 
     def _take_again(self, receipt: Receipt, parked: Parked) -> Again:
@@ -143,8 +146,13 @@ class Clerk:
         return self.intake.again(again)
 
     def _ask_again(self, receipt: Receipt, parked: Parked) -> Again:
-        """An effect that was rejected: ask it once more, under a key that says so."""
+        """An effect that was rejected: ask it once more, under a key that says so. One that had been done before, and was looked for in
+        vain: look for it again, and make it under its own key."""
         state, effect = self._effect(parked)
+        if state is not None and effect is not None and effect.again == "rejected":
+            past = (event for event in events_of(self.world.store, state.id) if isinstance(event, Doubted) and event.key == parked.key)
+            done = resend(self.intake, next(past).intent, receipt)
+            return Again(done.detail, nothing=done.how != "asked")
         if state is None or effect is None or effect.outcome != "rejected" or (effect.amount and not orders.amount_again(state, effect)):
             return Again("nothing is left to ask: suppress it", nothing=True)
         self.intake.turns.ask_again(state, parked.key, receipt)
@@ -194,9 +202,17 @@ class Clerk:
         self.intake.answer(receipt, 202, {"job": number, "action": told.action, "letters": len(letters)})
 
     def _begin_replay(self, receipt: Receipt, ask: Ask) -> None:
-        told, number = ask.request, self.world.number("entity")
-        self._job(number, JobBegan(action="replay", letters=told.receipts, query=told.query, by=told.by, reason=told.reason), receipt.at)
-        self.intake.answer(receipt, 202, {"job": number, "action": "replay", "letters": len(told.receipts)})
+        told = ask.request
+        query = told.query if told.stage == "receipt" else {"from": told.stage, **told.query}
+        anew = tell_anew(self.intake, told.query) if told.stage == "effect" else []
+        if not told.receipts and not anew:
+            self.intake.answer(receipt, 404, {"code": "not_found", "detail": "no system is told that"})
+            return
+        number = self.world.number("entity")
+        self._job(number, JobBegan(action="replay", letters=told.receipts, query=query, by=told.by, reason=told.reason), receipt.at)
+        if not told.receipts:
+            self._job(number, JobEnded(how="done"), receipt.at)
+        self.intake.answer(receipt, 202, {"job": number, "action": "replay", "letters": len(told.receipts), "told_anew": anew})
 
     def _job(self, number: int, event: AnyEvent, at: int) -> None:
         self.intake.apply.to_job(number, event, at)
@@ -210,7 +226,11 @@ class Clerk:
             self._letters_of.pop(number, None)
             return
         numbers = self._letters(number)[job.taken : job.taken + AT_ONCE]
-        told = self._replayed(numbers, receipt) if job.action == "replay" else [self._also(job, one, receipt) for one in numbers]
+        told = (
+            self._replayed(job.query.get("from", "receipt"), numbers, receipt)
+            if job.action == "replay"
+            else [self._also(job, one, receipt) for one in numbers]
+        )
         if numbers:
             self._job(number, JobStepped(results=tuple(told), unchanged=len(numbers) - len(told)), receipt.at)
         if job.taken + len(numbers) == job.total:
@@ -227,15 +247,14 @@ class Clerk:
         self.intake.end()
         return number, not done.nothing, done.detail
 
-    def _replayed(self, numbers: Sequence[int], receipt: Receipt) -> list[tuple[int, bool, str]]:
-        """Read old messages again: what is told of those that make a difference. The letters that the taken ones had become are closed."""
+    def _replayed(self, stage: str, numbers: Sequence[int], receipt: Receipt) -> list[tuple[int, bool, str]]:
+        """Replay from a stage: what is told of those that make a difference. The letters that taken messages had become are closed."""
         told, taken = [], set()
         for number in numbers:
-            old = self.raw("", number)
-            how, detail = replay(self.intake, old, receipt.at) if old is not None else ("refused", "its bytes are gone")
+            how, detail = replay(self.intake, stage, number, receipt, self.raw)
             if how not in UNCHANGED:
                 told.append((number, how != "refused", f"{how}: {detail}"))
-            if how == "taken":
+            if how == "taken" and stage == "receipt":
                 taken.add(number)
         self._close_taken(taken, receipt.at)
         return told

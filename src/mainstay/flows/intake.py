@@ -42,6 +42,7 @@ from mainstay.model.seen import (
     ReturnSeen,
     SettlementLineSeen,
 )
+from mainstay.model.state import OrderState
 from mainstay.orders import decide as orders
 from mainstay.storage.database import STORE_FAILED
 from mainstay.storage.inbox import OUTCOMES_FROM, UNCLAIMED, Receipt
@@ -308,6 +309,9 @@ class Intake:
         self.subjects.append((receipt.seq, subject))
         outcome = msgspec.structs.replace(outcome, why=buyers.discreet(self.world, outcome.why, subject))
         effect = state.effects.get(outcome.key) if state is not None else None
+        if state is not None and outcome.again:
+            self._made_again(receipt, state, outcome)
+            return
         if state is None or effect is None:
             if outcome.outcome == "rejected":
                 self.letters.rejected(receipt, outcome, 0)
@@ -319,6 +323,21 @@ class Intake:
         answered = Answered(
             key=outcome.key, outcome=outcome.outcome, at=receipt.at, code=outcome.code, why=outcome.why, references=outcome.references
         )
+        self.turns.advance(state, receipt, [answered])
+        if outcome.outcome == "rejected":
+            self.letters.rejected(receipt, outcome, state.id)
+        self.count(receipt, "applied")
+
+    def _made_again(self, receipt: Receipt, state: OrderState, outcome: Outcome) -> None:
+        """What became of an effect that was looked for after it had been done. It stays done: what was refused is a letter's."""
+        effect = state.effects[outcome.key]
+        if not effect.again or effect.again == outcome.outcome:
+            self.count(receipt, "duplicate")
+            return
+        answered = Answered(
+            key=outcome.key, outcome=outcome.outcome, at=receipt.at, code=outcome.code, why=outcome.why, references=outcome.references,
+            again=True, found=outcome.found,
+        )  # fmt: skip
         self.turns.advance(state, receipt, [answered])
         if outcome.outcome == "rejected":
             self.letters.rejected(receipt, outcome, state.id)

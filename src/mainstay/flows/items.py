@@ -55,7 +55,7 @@ class Items:
         if beaten:
             self.letters.propose(receipt, said, *beaten.values())
             return "proposed"
-        self._heard(item, receipt, said, fields)
+        self.hear(item, receipt, said, fields)
         self.turns.woken.add(item)
         return "applied"
 
@@ -70,7 +70,7 @@ class Items:
             world.load_stock((item,))
             beaten = self.claims.beaten(item, receipt.system, said, fields)
             reasons |= beaten
-            self._heard(item, receipt, narrowed(said, PARTS - beaten.keys()) if beaten else said, fields.keys() - beaten.keys())
+            self.hear(item, receipt, narrowed(said, PARTS - beaten.keys()) if beaten else said, fields.keys() - beaten.keys())
             result = "applied"
         if reasons:
             self.letters.propose(receipt, said, *reasons.values())
@@ -85,10 +85,11 @@ class Items:
         if beaten := self.claims.beaten(item, receipt.system, said, fields):
             self.letters.propose(receipt, said, *beaten.values())
             return "proposed"
-        self._heard(item, receipt, said, fields)
+        self.hear(item, receipt, said, fields)
         return "applied"
 
-    def _heard(self, item: int, receipt: Receipt, said: Any, contested: Collection[str]) -> None:
-        event = Heard(system=receipt.system, said=said, receipt=receipt.seq, contested=tuple(sorted(contested)))
+    def hear(self, item: int, receipt: Receipt, said: Any, contested: Collection[str] = (), corrects: Any = None) -> None:
+        """Fold what was heard of an item, and write it down. `corrects`: how the same receipt was read before."""
+        event = Heard(system=receipt.system, said=said, receipt=receipt.seq, contested=tuple(sorted(contested)), corrects=corrects)
         self.apply.to_item(item, event, receipt.at)
         self.world.log(receipt.at, "item", item, [event])

@@ -21,6 +21,7 @@ from mainstay.model.events import (
     AnyEvent,
     Asked,
     CustomerListed,
+    Doubted,
     Heard,
     LetterClosed,
     LetterPassed,
@@ -212,7 +213,10 @@ def told(event: AnyEvent, units: Units) -> dict[str, Any]:
         amount = {"amount": event.amount} if event.amount else {}
         return {"what": f"{event.system} was asked to {event.command}", "key": event.key, **amount}
     if isinstance(event, Answered):
-        return {"what": f"answered {event.outcome}", "key": event.key, **({"why": event.why} if event.why else {}), **event.references}
+        how = "found: it is there" if event.found and event.again else event.outcome
+        return {"what": f"answered {how}", "key": event.key, **({"why": event.why} if event.why else {}), **event.references}
+    if isinstance(event, Doubted):
+        return {"what": "looked for again, and made again where it is not there", "key": event.key}
     if isinstance(event, Moved):
         return {"what": f"moved: {event.move}"}
     plain = msgspec.to_builtins(event)

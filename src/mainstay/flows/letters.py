@@ -82,7 +82,7 @@ class Letters:
         """Keep what a non-owner said, visibly and without effect; what it calls a SKU is no claim, and is learnt."""
         world = self.world
         number = world.number("entity")
-        event = Proposed(system=receipt.system, said=said, reason="; ".join(reasons))
+        event = Proposed(system=receipt.system, said=said, reason="; ".join(reasons), receipt=receipt.seq)
         self.apply.to_proposal(number, event, receipt.at)
         world.log(receipt.at, "proposal", number, [event])
         for sku, name in names_in(said):

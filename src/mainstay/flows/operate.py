@@ -11,8 +11,9 @@ from msgspec import Meta, Struct
 from mainstay.customers.words import theirs
 from mainstay.flows import buyers
 from mainstay.flows.ask import Ask, reader
-from mainstay.flows.clerk import LetterRequest, Raw
+from mainstay.flows.clerk import LetterRequest
 from mainstay.flows.intake import Intake
+from mainstay.flows.replay import Raw
 from mainstay.model.events import AnyEvent, Erased, Freed, PauseSet
 from mainstay.model.identity import named
 from mainstay.model.objects import Person

@@ -60,10 +60,16 @@ def consequences(store: Rehearsed, world: World, at: int) -> dict[str, Any]:
             {"to": system, "command": type(command).__name__, **msgspec.to_builtins(command)}
             for system, command in zip(owners, commands, strict=True)
         ],
-        "levels_told_anew": len({item for batch in store.batches for row in batch.level_changes for item in msgspec.json.decode(row[-1])}),
+        "levels_told_anew": len({item for batch in store.batches for row in batch.level_changes for item in _items(store, row[-1])}),
         "dead_letters": [msgspec.json.decode(row[-1]) for batch in store.batches for row in batch.letters if row[2] == "open"],
         "proposals": [msgspec.json.decode(row[-1])["reason"] for batch in store.batches for row in batch.proposals],
     }
+
+
+def _items(store: Rehearsed, told: bytes) -> list[int]:
+    """The items of a change; where it names a system, all of them."""
+    named: list[int] | str = msgspec.json.decode(told)
+    return [item for (item,) in store.rows("all_items")] if isinstance(named, str) else named
 
 
 def changes(before: dict[str, Any] | None, after: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from mainstay.flows.apply import Apply
 from mainstay.flows.shop import Shop
-from mainstay.model.events import Allocated, Answered, AnyEvent, Asked, Deallocated, Heard, Shipped, Short
+from mainstay.model.events import Allocated, Answered, AnyEvent, Asked, Deallocated, Doubted, Heard, Shipped, Short
 from mainstay.model.seen import OrderSeen
 from mainstay.model.state import OrderState
 from mainstay.orders import decide as orders
@@ -60,30 +60,34 @@ class Turns:
             self.turn = Turn(state, receipt.at, self.world.counters.get("event", 0) + 1, [])
         self._fold(self.turn, event)
 
-    def finish(self) -> None:
-        """Decide what follows for the order whose turn it is, and write its one row of the log."""
+    def finish(self) -> list[AnyEvent]:
+        """Decide what follows for the order whose turn it is, and write its one row of the log, which is returned: none where nothing was
+        heard and nothing follows."""
         turn, self.turn = self.turn, None
         if turn is None:
-            return
+            return []
         world, state, policy = self.world, turn.state, self.shop.policy
         for event in orders.begin(state, policy):
             self._fold(turn, event)
         self._allocate(turn)
         for event in orders.settle(state, policy):
             self._fold(turn, self._located(state, event) if type(event) is Shipped and event.beyond else event)
+        if not turn.log:
+            return []
         self.apply.close(state, turn.log, turn.seq)
         state.updated_at = world.changed_orders[state.id] = turn.at
         written = world.log(turn.at, "order", state.id, turn.log)
         assert written == turn.seq, "the postings of a row carry its number"
+        return turn.log
 
-    def advance(self, state: OrderState, receipt: Receipt, events: Sequence[AnyEvent]) -> None:
-        """Give an order its turn with these events, or only with what has changed around it."""
+    def advance(self, state: OrderState, receipt: Receipt, events: Sequence[AnyEvent]) -> list[AnyEvent]:
+        """Give an order its turn with these events, or only with what has changed around it; these, and what followed."""
         self.finish()
         for event in events:
             self.hear(state, receipt, event)
         if self.turn is None:
             self.turn = Turn(state, receipt.at, self.world.counters.get("event", 0) + 1, [])
-        self.finish()
+        return self.finish()
 
     def ask_again(self, state: OrderState, key: str, receipt: Receipt) -> None:
         """Ask a rejected effect once more: the same command under a new key that names the old one."""
@@ -92,6 +96,10 @@ class Turns:
         amount = orders.amount_again(state, old)
         asked = Asked(key=f"{key}.again.{number}", command=old.command, system=old.system, amount=amount, lines=old.lines, about=old.about)
         self.advance(state, receipt, [Answered(key=key, outcome="replaced", at=receipt.at, why=asked.key), asked])
+
+    def make_again(self, state: OrderState, key: str, intent: int, receipt: Receipt) -> None:
+        """Have an effect that was done looked for, and made again where its system does not have it: under the same key."""
+        self.advance(state, receipt, [Doubted(key=key, intent=intent)])
 
     def _prepare(self, state: OrderState, said: OrderSeen, at: int) -> None:
         """What must stand in the log before the order's own row: new items, and the end of the reservation that it uses."""

@@ -8,6 +8,7 @@ from zlib import crc32
 
 import msgspec
 
+from mainstay.model.commands import AnyCommand
 from mainstay.model.events import AnyEvent, Heard, ItemListed, Refused, Reserved, decode
 from mainstay.model.identity import shown
 from mainstay.model.seen import OrderSeen
@@ -25,6 +26,7 @@ _reservations = msgspec.json.Decoder(ReservationState)
 _items = msgspec.json.Decoder(ItemState)
 _moves = msgspec.json.Decoder(tuple[tuple[int, int, bool], ...])
 _stated = msgspec.json.Decoder(tuple[int, int, int])
+_command = msgspec.json.Decoder(AnyCommand).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -87,6 +89,7 @@ class World:
         self.changed_items: set[int] = set()
         self.tell: set[int] = set()  # items of which more or fewer may be sold now, or that a channel has come to list
         self.tell_price: set[int] = set()  # items that cost more or less now, or that a system has come to list
+        self.tell_all: list[tuple[str, str]] = []  # (SetLevel or SetPrice, system): all its numbers are told anew, though none changed
         self.changed_reservations: set[int] = set()
         self.changed_accounts: set[tuple[str, str]] = set()
         self.waiting: dict[Key, list[tuple[int, bytes]]] = {}  # early statements: (number, body)
@@ -150,6 +153,14 @@ class World:
     def timer(self, due: int, kind: str, entity: int) -> None:
         """Something to look at when its time comes."""
         self.batch.timers[(due, kind, entity)] = None
+
+    def intent(self, number: int) -> tuple[str, int, AnyCommand] | None:
+        """(system, entity, command) of an intent, also of this batch; None where there is none."""
+        rows = [row for row in self.batch.intents if row[0] == number] or self.store.load("load_intents", [number])
+        if not rows:
+            return None
+        _, _, system, entity, body = rows[0]
+        return system, entity, _command(unpack(body))
 
     # --- loading -----------------------------------------------------------------------------------------------------
     def look_up(self, keys: Iterable[Key]) -> None:
@@ -292,6 +303,9 @@ class World:
             batch.level_changes.append((self.number("level_change"), at, _encode(sorted(self.tell))))
         if self.tell_price:
             batch.price_changes.append((self.number("price_change"), at, _encode(sorted(self.tell_price))))
+        for command, system in self.tell_all:
+            what, rows = ("level_change", batch.level_changes) if command == "SetLevel" else ("price_change", batch.price_changes)
+            rows.append((self.number(what), at, _encode(system)))
         batch.counters = dict(self.counters.items() - self._counted.items())
         try:
             self.store.write(batch)

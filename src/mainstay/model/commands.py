@@ -11,6 +11,7 @@ class Command(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, t
     """What all commands share."""
 
     key: str
+    again: bool = False  # it was carried out before: it is looked up, and carried out only where it is not there any more
 
 
 class OrderLine(Noun, frozen=True, gc=False):

@@ -21,7 +21,9 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag
 
 
 class Heard(Event, frozen=True, tag="Heard"):
-    """A statement that was admitted. `receipt` is the number of the receipt whose raw bytes are kept."""
+    """A statement that was admitted. `receipt` is the number of the receipt whose raw bytes are kept.
+
+    `corrects`: what was heard of a SKU's stock from this receipt before, which was read wrongly and counts no more."""
 
     system: str
     said: SeenEvent
@@ -31,6 +33,7 @@ class Heard(Event, frozen=True, tag="Heard"):
     receipt: int = 0
     addressed: bool = False  # of an order: a whole address to ship to came with it; where it lies is the vault's business
     contested: tuple[str, ...] = ()  # of an item: fields that others may state too, so that it is remembered who said them last
+    corrects: SeenEvent | None = None
 
 
 class Held(Event, frozen=True, tag="Held"):
@@ -103,7 +106,9 @@ class Asked(Event, frozen=True, tag="Asked"):
 
 
 class Answered(Event, frozen=True, tag="Answered"):
-    """How an effect ended: done, unknown or rejected (with a failure code); replaced by a later one, or waived by a person."""
+    """How an effect ended: done, unknown or rejected (with a failure code); replaced by a later one, or waived by a person.
+
+    `again`: it was looked for after it had been done; `found`: it was there, and nothing was sent."""
 
     key: str
     outcome: str
@@ -111,6 +116,17 @@ class Answered(Event, frozen=True, tag="Answered"):
     code: str = ""
     why: str = ""
     references: dict[str, str] = {}
+    again: bool = False
+    found: bool = False
+
+
+class Doubted(Event, frozen=True, tag="Doubted"):
+    """A person has an effect that was done looked for at its system, and made again where it is not there any more.
+
+    The same document goes out under the same key: that of `intent`, which it was made by."""
+
+    key: str
+    intent: int
 
 
 class Moved(Event, frozen=True, tag="Moved"):
@@ -237,6 +253,7 @@ class Proposed(Event, frozen=True, tag="Proposed"):
     system: str
     said: SeenEvent
     reason: str
+    receipt: int = 0
 
 
 class Early(Event, frozen=True, tag="Early"):
@@ -287,6 +304,7 @@ AnyEvent = (
     | Short
     | Asked
     | Answered
+    | Doubted
     | Moved
     | CancelAsked
     | Reserved

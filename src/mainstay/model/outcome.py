@@ -8,7 +8,8 @@ TOPIC = "mainstay/outcome"
 
 
 class Outcome(Struct, frozen=True, omit_defaults=True, gc=False):
-    """How an intent ended. `outcome` is done, unknown or rejected; `references` are the ids that it got over there, by kind."""
+    """How an intent ended. `outcome` is done, unknown or rejected; `references` are the ids that it got over there, by kind. `again`: it
+    was looked for after it had been done before; `found`: it was there, and nothing was sent."""
 
     key: str
     entity: int
@@ -17,3 +18,5 @@ class Outcome(Struct, frozen=True, omit_defaults=True, gc=False):
     code: str = ""
     why: str = ""
     references: dict[str, str] = {}
+    again: bool = False
+    found: bool = False

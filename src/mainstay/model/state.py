@@ -77,6 +77,7 @@ class EffectState(Struct, gc=False, omit_defaults=True):
     code: str = ""
     why: str = ""
     references: dict[str, str] = {}
+    again: str = ""  # done, and looked for once more since: asked, unknown, rejected; empty: it is there
 
 
 class OrderState(Struct, gc=False, omit_defaults=True, kw_only=True):

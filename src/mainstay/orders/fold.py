@@ -11,6 +11,7 @@ from mainstay.model.events import (
     Asked,
     CancelAsked,
     Deallocated,
+    Doubted,
     Freed,
     Heard,
     Held,
@@ -157,8 +158,19 @@ def _asked(state: OrderState, event: Asked) -> None:
             share.released = share.quantity
 
 
+def _doubted(state: OrderState, event: Doubted) -> None:
+    effect = state.effects[event.key]
+    assert effect.outcome == "done" and effect.again in ("", "rejected"), f"{state.uid}: {event.key} cannot be made again"
+    effect.again = "asked"
+
+
 def _answered(state: OrderState, event: Answered) -> None:
     effect = state.effects[event.key]
+    if event.again:
+        effect.again = "" if event.outcome in ENDED else event.outcome
+        effect.code, effect.why = event.code, event.why
+        effect.references = event.references or effect.references
+        return
     effect.outcome, effect.code, effect.why = event.outcome, event.code, event.why
     if event.references:
         effect.references = event.references
@@ -213,6 +225,7 @@ _FOLDS: dict[type, Callable[[OrderState, Any], None]] = {
     Shipped: _shipped,
     Short: _short,
     Asked: _asked,
+    Doubted: _doubted,
     Answered: _answered,
     Held: _held,
     Freed: _freed,

@@ -157,9 +157,9 @@ def blocker(state: OrderState) -> Blocker | None:
     for what, detail in state.holds.items():
         return Blocker(what, detail, "operations")
     for key, effect in state.effects.items():
-        if effect.outcome == "rejected":
+        if "rejected" in (effect.outcome, effect.again):
             return Blocker("rejected", f"{effect.command} {key}: {effect.why}", effect.system)
-        if effect.outcome == "unknown":
+        if "unknown" in (effect.outcome, effect.again):
             return Blocker("outcome_unknown", f"{effect.command} {key} is being looked up", effect.system)
     if state.status in ("settled", "cancelled"):
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from mainstay.model.events import Allocated, Deallocated, ReservationEnded, Reserved, Share, Shipped
@@ -12,6 +12,7 @@ from mainstay.model.state import LOCATIONS_MAX, Level
 PARTS = ("in_transit", "damaged", "safety")  # numbers beside what is on hand, stated and never moved
 RECENT_MAX = 32  # movements remembered for late counts
 
+Movement = tuple[int, int, bool]  # (when, units, ours)
 LevelOf = Callable[[int, int], Level]  # (item, location) -> its level, to be changed in place
 
 
@@ -86,6 +87,12 @@ def booked(shares: Iterable[Share], level_of: LevelOf) -> None:
         level.unbooked = max(0, level.unbooked - share.shipped)
 
 
+def doubted(shares: Iterable[Share], level_of: LevelOf) -> None:
+    """Nobody knows any more whether the ERP has booked these shipped units: until it is known, its counts are not believed."""
+    for share in shares:
+        level_of(share.item, share.location).unbooked += share.shipped
+
+
 def counted(said: StockCounted, level: Level, *, behind: bool) -> None:
     """Take over an absolute count. It speaks of the moment `said.at`: movements after it are applied again, so that a count never
     resurrects sold units. A counter that learns of shipments from us (`behind`) is not believed about an item while some of its
@@ -101,6 +108,40 @@ def counted(said: StockCounted, level: Level, *, behind: bool) -> None:
     later = sum(units for when, units, ours in level.recent if when > said.at and not (behind and ours))
     _stand(level, said.quantity + later)
     level.counted_at = said.at
+
+
+def late(said: StockCounted, level: Level, *, behind: bool) -> bool:
+    """Is a count that is read so late not to be believed? Not where movements since are forgotten; nor, of a counter that learns of
+    shipments from us, where some left since: they would be back on the shelf."""
+    forgotten = len(level.recent) == RECENT_MAX and said.at < level.recent[0][0]
+    left = behind and any(ours and when > said.at for when, _, ours in level.recent)
+    return said.measure not in PARTS and (forgotten or left or (behind and level.unbooked > 0))
+
+
+def corrected(said: StockCounted | StockMoved, was: StockCounted | StockMoved, level: Level) -> None:
+    """What was said of this level had been read as `was`: only the difference counts, so that nothing since is undone. What a later count
+    holds already changes nothing."""
+    if isinstance(said, StockCounted):
+        assert isinstance(was, StockCounted) and (was.at, was.measure) == (said.at, said.measure), "the same moment, read otherwise"
+        if said.measure in PARTS:
+            _part(said, level)
+        elif said.at == level.counted_at:
+            _stand(level, _standing(level) + said.quantity - was.quantity)
+        return
+    assert isinstance(was, StockMoved)
+    counted = level.counted_at
+    difference = (said.delta if said.at > counted else 0) - (was.delta if was.at > counted else 0)
+    _stand(level, _standing(level) + difference)
+    known = (was.at, was.delta, False)
+    if known in level.recent:
+        level.recent = tuple(sorted([*_without(level.recent, known), (said.at, said.delta, False)]))
+    elif said.at > counted:
+        _remember(level, said.at, said.delta, ours=False)
+
+
+def _without(recent: Sequence[Movement], one: Movement) -> list[Movement]:
+    at = recent.index(one)
+    return [*recent[:at], *recent[at + 1 :]]
 
 
 def stale(said: StockCounted, level: Level) -> bool:

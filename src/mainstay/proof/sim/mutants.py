@@ -19,7 +19,7 @@ from mainstay.delivery.levels import Levels
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.polls import Poll
 from mainstay.edge.record import Recorder
-from mainstay.flows import journey, queue, replay
+from mainstay.flows import journey, queue, reread, reread_items
 from mainstay.flows.apply import Apply
 from mainstay.flows.ask import Desk
 from mainstay.flows.intake import Again, Intake
@@ -27,7 +27,7 @@ from mainstay.flows.turns import Turns
 from mainstay.flows.waiting import Waiting
 from mainstay.model.failures import Reject
 from mainstay.model.objects import Person
-from mainstay.model.seen import OrderSeen
+from mainstay.model.seen import OrderSeen, StockCounted
 from mainstay.money import post
 from mainstay.orders import decide
 from mainstay.proof.sim.acts import Swarm
@@ -136,6 +136,28 @@ def _never_sent(right: Any) -> Any:
         right(self, *intent, restarted=False)
 
     return add
+
+
+def _as_if_nothing_was_counted(right: Any) -> Any:
+    """What was heard of a count then is taken for a count of nothing."""
+
+    def heard(intake: Intake, item: int, one: Any) -> Any:
+        then = right(intake, item, one)
+        return then._replace(ours=[replace(one.said, quantity=0)], later=[]) if isinstance(one.said, StockCounted) else then
+
+    return heard
+
+
+def _taken_for_lost(right: Any) -> Any:
+    """What a system was asked for before is sent again, and nobody looks whether it is there."""
+
+    async def look_up(self: Lanes, task: Any) -> None:
+        if task.command.again:
+            self._not_there(task)
+        else:
+            await right(self, task)
+
+    return look_up
 
 
 def _books_once(right: Any) -> Any:
@@ -380,10 +402,26 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "replay-blindly": Mutant(
         "a message that is read again is taken again, whether it says something else or not",
-        replay,
+        reread,
         "_heard",
         lambda _right: lambda *_args: False,
         "a job is",
+    ),
+    "recount-blindly": Mutant(
+        "a count that is read again is added to what is there",
+        reread_items,
+        "_heard",
+        _as_if_nothing_was_counted,
+        "stock.on_hand_differs",
+    ),
+    "lost-or-not": Mutant(
+        "what a system may have lost is sent again, although it is there",
+        Lanes,
+        "_look_up",
+        _taken_for_lost,
+        "effects.repeated_at_receiver",
+        range(100, 160),
+        scenario="held back",
     ),
     "held-for-ever": Mutant("what was held back is not looked at again when it goes on", Lanes, "look_again", _never, "come to rest"),
     "forget-what-is-undone": Mutant(

@@ -378,11 +378,13 @@ class Troupe:
     async def _shown(self, path: str) -> tuple[int, Any]:
         return await self.machine().ask("operator", "GET", path, {})
 
-    async def operator_replays(self, _dice: random.Random) -> bool:
-        """Everything that ever came in is read again with the same mapping: nothing follows from it."""
-        status, answer = await self._call("operator", "/v1/replays", {"span": {"since": "2020-01-01T00:00:00Z"}, "by": "sim"})
+    async def operator_replays(self, dice: random.Random) -> bool:
+        """All that ever was is replayed from a stage, with the same mapping, by systems that have lost nothing: nothing follows from it."""
+        stage, topic = dice.choice((("receipt", ""), ("statement", ""), ("effect", ""), ("effect", "SetLevel"), ("effect", "SetPrice")))
+        asked = {"span": {"since": "2020-01-01T00:00:00Z", "topic": topic}, "stage": stage, "by": "sim"}
+        status, answer = await self._call("operator", "/v1/replays", asked)
         if status == 202:
-            self.jobs[answer["job"]] = "replay"
+            self.jobs[answer["job"]] = answer["action"]
         return status == 202
 
     async def operator_repairs(self, _dice: random.Random) -> bool:

@@ -22,6 +22,14 @@ INSERT INTO event (seq, at, kind, entity, body, head) VALUES (?, ?, ?, ?, ?, ?);
 -- The log in order, from a number on.
 SELECT seq, at, kind, entity, body, head FROM event WHERE seq > ? ORDER BY seq LIMIT ?;
 
+-- name: heard_between
+-- What was heard of orders, or only proposed, from one moment to before another.
+SELECT seq, kind, entity, body FROM event WHERE at >= ? AND at < ? AND kind IN ('order', 'proposal') ORDER BY seq;
+
+-- name: load_events
+-- Rows of the log by number.
+SELECT seq, kind, entity, body FROM event WHERE seq IN (SELECT value FROM numbers(?)) ORDER BY seq;
+
 -- name: events_of
 -- The log of one entity. Hints, early statements and settings are numbered apart.
 SELECT seq, at, kind, entity, body FROM event WHERE entity = ? AND kind NOT IN ('hint', 'early', 'settings') ORDER BY seq;
@@ -130,6 +138,10 @@ INSERT INTO intent (id, at, system, entity, body) VALUES (?, ?, ?, ?, ?);
 -- name: intents_from
 -- Intents that delivery has not taken over yet.
 SELECT id, at, system, entity, body FROM intent WHERE id > ? ORDER BY id LIMIT ?;
+
+-- name: intents_between
+-- Effects of orders that were asked from one moment to before another.
+SELECT id, system, body FROM intent WHERE at >= ? AND at < ? AND entity > 0 ORDER BY id;
 
 -- name: load_intents
 -- Intents by number.
