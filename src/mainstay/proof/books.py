@@ -82,7 +82,10 @@ def placed(cast: Cast, counters: Counters) -> list[Placed]:
     for name in cast.amazon.orders:
         found.append(_at_amazon(name, cast))
     for sale in counters.sales.values():
-        found.append(Placed(sale.channel, sale.id, sale.total, dict(sale.lines), sale.cancelled, 0, sale.intent, sale.handed_over))
+        sold: Counter[str] = Counter()
+        for sku, quantity in sale.lines:
+            sold[sku] += quantity
+        found.append(Placed(sale.channel, sale.id, sale.total, dict(sold), sale.cancelled, 0, sale.intent, sale.handed_over))
     return found
 
 
@@ -103,15 +106,15 @@ def believed(state: State) -> dict[str, OrderState]:
     return {one.uid: one for one in (order_of(body, heard) for body, heard in state.connection.execute(sql))}
 
 
-def shipped(cast: Cast) -> dict[str, Counter[str]]:
-    """Units that left the warehouse, by order id and SKU; voided labels do not count."""
+def shipped(cast: Cast, by: str = "sku") -> dict[str, Counter[str]]:
+    """Units that left the warehouse, by order id and SKU (or `by` another field of an item); voided labels do not count."""
     found: dict[str, Counter[str]] = {}
     for shipment in cast.warehouse.shipments:
         if not shipment["voided"]:
             uid = "ord." + shipment["orderKey"].split(".", 1)[1].rpartition(".")[0]
             units = found.setdefault(uid, Counter())
             for item in shipment["shipmentItems"]:
-                units[item["sku"]] += item["quantity"]
+                units[item[by]] += item["quantity"]
     return found
 
 
@@ -289,6 +292,8 @@ def _levels(found: Findings, cast: Cast, state: State, shown: Shown) -> None:
     for channel, twin in (("shop", cast.shop), ("amazon", cast.amazon)):
         for sku in cast.shop.variants:
             may = shown(channel, sku)
+            if may is None and cast.erp.on_hand(sku):
+                found.add("levels_wrong", 1, f"{channel} is not told of {sku}, of which the ERP has {cast.erp.on_hand(sku)}")
             if may is not None and twin.available(sku) != may:
                 found.add("levels_wrong", 1, f"{channel} shows {twin.available(sku)} of {sku}, it may show {may}")
     for channel, prices in (("shop", cast.shop.variants), ("amazon", cast.amazon.listings)):
@@ -307,19 +312,24 @@ def _levels(found: Findings, cast: Cast, state: State, shown: Shown) -> None:
 def _confirmed(
     found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], parcels: Mapping[str, Counter[str]], cast: Cast
 ) -> None:
-    """A channel that sells on its own knows of every unit that left for its orders, or the order says why not."""
+    """A channel that sells on its own knows of every unit that left for its orders, and of which line, or the order says why not."""
+    left = shipped(cast, "lineItemKey")
     for one in orders:
         if not parcels.get(one.uid) or one.channel not in ("shop", "amazon"):
             continue
+        told: Counter[str] = Counter()
         if one.channel == "shop":
-            told = sum(line["quantity"] for parcel in cast.shop.orders[int(one.external)]["fulfillments"] for line in parcel["line_items"])
+            for parcel in cast.shop.orders[int(one.external)]["fulfillments"]:
+                told.update({str(line["id"]): line["quantity"] for line in parcel["line_items"]})
         else:
             items = cast.amazon.orders[one.external]["orderItems"]
-            told = sum(item["fulfillment"]["quantityFulfilled"] for item in items)
-        untold = parcels[one.uid].total() - told
+            told.update({item["orderItemId"]: item["fulfillment"]["quantityFulfilled"] for item in items})
+        untold = left[one.uid] - told
         known = belief.get(one.uid)
-        if untold > 0 and not (known is not None and blocker(known) is not None):
-            found.add("unconfirmed_shipments", untold, f"{one.uid}: {untold} units left that {one.channel} was not told of")
+        if untold and not (known is not None and blocker(known) is not None):
+            found.add(
+                "unconfirmed_shipments", untold.total(), f"{one.uid}: {dict(untold)} left, by line, that {one.channel} was not told of"
+            )
 
 
 def _money(
@@ -374,6 +384,8 @@ def _erp(found: Findings, orders: Iterable[Placed], left: Mapping[str, Counter[s
             found.add("missing_sales", 1, f"{one.uid}: shipped, but not in the ERP")
         elif complete and minor(str(invoiced := totals.get(one.uid, 0)), CURRENCY) != one.total:
             found.add("total_mismatches", 1, f"{one.uid}: the channel states {one.total}, the ERP invoiced {invoiced}")
+        elif complete and (sold := cast.erp.sold(one.uid)) != one.units:
+            found.add("total_mismatches", 1, f"{one.uid}: {one.units} left, {sold} are booked in the ERP")
 
 
 def _refunds(found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], cast: Cast, state: State) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import msgspec
+from msgspec.structs import replace
 
 from mainstay.contract.connector import Budget
 from mainstay.contract.talk import Reply
@@ -79,15 +80,22 @@ class ShopifyTwin(Imitation):
         self.variants[sku] = Variant(self._id(), self._id(), self._id(), sku, title, price_minor, quantity, now)
         return self.variants[sku]
 
+    def launch(self, sku: str, title: str, price_minor: int, now: int) -> Variant:
+        """A product is added while the shop is open, without stock; those who listen are told."""
+        made = self.add_product(sku, title, price_minor, 0, now)
+        self._tell("products/create", shapes.product(made, self.currency), now)
+        return made
+
     def available(self, sku: str) -> int:
         return self.variants[sku].quantity
 
     def place_order(
         self, lines: Sequence[tuple[str, int]], *, now: int, customer: Mapping[str, str], payment_intent: str | None = None,
         shipping_minor: int = 0, discount_minor: int = 0, tax_minor: int = 0, number: str | None = None, currency: str | None = None,
-        reservation: str = "", paid: bool = True,
+        reservation: str = "", paid: bool = True, prices: Sequence[int] = (),
     ) -> dict[str, Any] | None:  # fmt: skip
-        """A buyer checks out; None where the shop itself shows too few. Tax is added on top of the prices. Not `paid`: on invoice."""
+        """A buyer checks out; None where the shop itself shows too few. Tax is added on top of the prices. Not `paid`: on invoice.
+        `prices` of one unit are those of a cart that was filled before, in minor units; without them those of now are asked."""
         wanted: Counter[str] = Counter()
         for sku, quantity in lines:
             wanted[sku] += quantity
@@ -96,7 +104,9 @@ class ShopifyTwin(Imitation):
         for sku, quantity in wanted.items():
             self._move(sku, -quantity, now)
             self.sale_history.append((sku, now))
-        order = self._new_order(lines, currency or self.currency, shipping_minor, discount_minor, tax_minor, now)
+        sold = [self.variants[sku] for sku, _ in lines]
+        sold = [replace(one, price_minor=price) for one, price in zip(sold, prices, strict=True)] if prices else sold
+        order = self._new_order(lines, currency or self.currency, shipping_minor, discount_minor, tax_minor, now, sold)
         order["name"] = number or f"#{1000 + len(self.orders) + 1}"
         notes = {"payment_intent": payment_intent, "mainstay_reservation": reservation}
         order["note_attributes"] = [{"name": name, "value": value} for name, value in notes.items() if value]
@@ -119,17 +129,24 @@ class ShopifyTwin(Imitation):
         self._changed(found, "orders/cancelled", now)
 
     def refund(
-        self, order: int, *, now: int, amount_minor: int, lines: Sequence[tuple[str, int]] = (), restock: str = "return", note: str = ""
+        self,
+        order: int,
+        *,
+        now: int,
+        amount_minor: int,
+        lines: Sequence[tuple[str | int, int]] = (),
+        restock: str = "return",
+        note: str = "",
     ) -> dict[str, Any]:
-        """Money, and perhaps units, are given back. `lines` are (SKU, units)."""
+        """Money, and perhaps units, are given back. `lines` are (SKU or the id of a line, units)."""
         found = self.orders[order]
         currency, given = found["currency"], []
-        for sku, quantity in lines:
-            line = next(one for one in found["line_items"] if one["sku"] == sku)
+        for which, quantity in lines:
+            line = next(one for one in found["line_items"] if which in (one["id"], one["sku"]))
             line["current_quantity"] -= quantity
             line["fulfillable_quantity"] = min(line["fulfillable_quantity"], line["current_quantity"])
             if restock != "no_restock":
-                self._move(sku, quantity, now)
+                self._move(line["sku"], quantity, now)
             given.append(shapes.refunded(self._id(), line, quantity, restock, currency))
         back = shapes.refund(self._id(), order, given, (amount_minor, currency), note, shapes.time(now))
         found["refunds"].append(back)
@@ -165,14 +182,15 @@ class ShopifyTwin(Imitation):
         return parcel
 
     def _new_order(
-        self, lines: Sequence[tuple[str, int]], currency: str, shipping: int, discount: int, tax: int, now: int
+        self, lines: Sequence[tuple[str, int]], currency: str, shipping: int, discount: int, tax: int, now: int, sold: Sequence[Variant]
     ) -> dict[str, Any]:
-        goods = [self.variants[sku].price_minor * quantity for sku, quantity in lines]
+        """`sold` are the variants of the lines at the prices of the cart."""
+        goods = [one.price_minor * quantity for one, (_, quantity) in zip(sold, lines, strict=True)]
         offs, taxes = allocate(discount, goods), allocate(tax, goods)
         order = self._id()
         items = [
-            shapes.line(self._id(), self.variants[sku], quantity, off, due, currency)
-            for (sku, quantity), off, due in zip(lines, offs, taxes, strict=True)
+            shapes.line(self._id(), one, quantity, off, due, currency)
+            for one, (_, quantity), off, due in zip(sold, lines, offs, taxes, strict=True)
         ]
         return shapes.order(order, items, self._id(), currency, (sum(goods), discount, shipping, tax), shapes.time(now))
 

@@ -131,6 +131,19 @@ def open_lines(order: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def product(variant: Variant, currency: str) -> dict[str, Any]:
+    """A product of one variant."""
+    at = time(variant.updated_at)
+    only = {
+        "id": variant.id, "product_id": variant.product, "sku": variant.sku, "title": "Default Title", "compare_at_price": None,
+        "price": major(variant.price_minor, currency), "inventory_item_id": variant.item, "barcode": None, "grams": 0,
+    }  # fmt: skip
+    return {
+        "id": variant.product, "title": variant.title, "status": "active", "product_type": "", "created_at": at, "updated_at": at,
+        "variants": [only],
+    }  # fmt: skip
+
+
 def variant_node(variant: Variant) -> dict[str, Any]:
     return {
         "__typename": "ProductVariant",

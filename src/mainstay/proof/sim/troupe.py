@@ -37,6 +37,7 @@ class Troupe:
         self.retried: Counter[str] = Counter()
         self._numbers = 0
         self.price = dict(zip(skus, PRICES, strict=False))
+        self.opened: dict[str, int] = {}  # what is sold, with what was there of it when it began
 
     async def perform(self, act: Act) -> None:
         """One act; what cannot happen now (nothing to cancel, nothing to pack) does not happen."""
@@ -52,6 +53,7 @@ class Troupe:
         """Products; only the ERP knows what is on the shelf."""
         now = self.clock()
         for sku, units in stock.items():
+            self.opened[sku] = units
             self.cast.erp.add_product(sku, units, self.price[sku])
             self.cast.shop.add_product(sku, sku, self.price[sku], 0, now)
             self.cast.amazon.add_listing(sku, self.price[sku], 0)
@@ -64,25 +66,30 @@ class Troupe:
     def _total(self, lines: list[tuple[str, int]]) -> int:
         return sum(self.price[sku] * units for sku, units in lines)
 
-    def shop_buys(self, dice: random.Random, lines: list[tuple[str, int]] | None = None) -> bool:
+    def shop_buys(self, dice: random.Random, lines: list[tuple[str, int]] | None = None, prices: list[int] | None = None) -> bool:
+        """`prices` are those of a cart that was filled before."""
         lines, shipping, buyer = lines or self._lines(dice), dice.choice((0, 500)), BUYER | {"street": f"Rua {dice.randrange(99)}"}
-        if any(self.cast.shop.available(sku) < units for sku, units in lines):
+        prices = prices or [self.cast.shop.variants[sku].price_minor for sku, _ in lines]  # as the shop shows them
+        if any(self.cast.shop.available(sku) < units for sku, units in _summed(lines).items()):
             return False
         if dice.random() < 0.1:  # a transfer that never comes
-            self.cast.shop.place_order(lines, now=self.clock(), customer=buyer, currency=CURRENCY, paid=False)
+            self.cast.shop.place_order(lines, now=self.clock(), customer=buyer, currency=CURRENCY, paid=False, prices=prices)
             return True
         by_the_shop = dice.random() < 0.2  # its own provider takes the money at once
-        total = sum(self.cast.shop.variants[sku].price_minor * units for sku, units in lines) + shipping  # as the shop shows it
+        total = sum(price * units for price, (_, units) in zip(prices, lines, strict=True)) + shipping
         intent = None if by_the_shop else self.cast.payments.authorise(total, CURRENCY, "", self.clock())["id"]
         self.cast.shop.place_order(
-            lines, now=self.clock(), customer=buyer, payment_intent=intent, shipping_minor=shipping, currency=CURRENCY
+            lines, now=self.clock(), customer=buyer, payment_intent=intent, shipping_minor=shipping, currency=CURRENCY, prices=prices
         )
         return True
 
-    def amazon_buys(self, dice: random.Random, lines: list[tuple[str, int]] | None = None) -> bool:
+    def amazon_buys(self, dice: random.Random, lines: list[tuple[str, int]] | None = None, prices: list[int] | None = None) -> bool:
         lines = lines or self._lines(dice)
         tax = self._total(lines) // 20 if dice.random() < 0.7 else 0
-        return self.cast.amazon.place_order(lines, now=self.clock(), buyer=BUYER, currency=CURRENCY, tax_minor=tax) is not None
+        order = self.cast.amazon.place_order(
+            lines, now=self.clock(), buyer=BUYER, currency=CURRENCY, tax_minor=tax, prices=prices or ()
+        )  # fmt: skip
+        return order is not None
 
     async def webshop_buys(self, dice: random.Random) -> None:
         await self._ask_first("webshop", self._lines(dice), dice)
@@ -90,12 +97,41 @@ class Troupe:
     async def till_sells(self, dice: random.Random) -> None:
         await self._ask_first("till", self._lines(dice)[:1], dice)
 
-    async def all_want_one(self, dice: random.Random) -> None:
+    async def all_want_one(self, dice: random.Random, lines: list[tuple[str, int]] | None = None) -> None:
         """At one moment a buyer of each channel wants a unit of the same item."""
-        lines = [(dice.choice(self.skus), 1)]
+        lines = lines or [(dice.choice(self.skus), 1)]
         self.shop_buys(dice, lines)
         self.amazon_buys(dice, lines)
         await asyncio.gather(*(self._ask_first(channel, lines, dice) for channel in ("till", "webshop")))
+
+    async def one_item_in_two_lines(self, dice: random.Random) -> bool:
+        """A cart holds one item twice, as a gift and for oneself: what is wanted of it is the sum."""
+        sku, channel = dice.choice(self.skus), dice.choice(("shop", "amazon", "webshop"))
+        lines = [(sku, 1), (sku, dice.choice((1, 1, 2)))]
+        if dice.random() < 0.5:
+            lines.insert(dice.randrange(3), (dice.choice(self.skus), 1))
+        if channel == "webshop":
+            await self._ask_first(channel, lines, dice)
+            return True
+        return self.shop_buys(dice, lines) if channel == "shop" else self.amazon_buys(dice, lines)
+
+    async def one_of_a_kind(self, dice: random.Random) -> None:
+        """An item of which there is one, and never another, is offered; when the channels show it, a buyer of each wants it."""
+        sku, price = f"ONE-{len(self.opened)}", dice.randrange(5_000, 90_000)
+        self.price[sku], self.opened[sku] = price, 1
+        self.cast.erp.add_product(sku, 1, price, self.clock())
+        self.cast.shop.launch(sku, sku, price, self.clock())
+        self.cast.amazon.add_listing(sku, price, 0)
+        await asyncio.sleep(dice.choice((60, 300, 500)))
+        await self.all_want_one(dice, [(sku, 1)])
+
+    async def cart_of_before(self, dice: random.Random) -> bool:
+        """A buyer fills a cart, a price of it changes while they pay, and they have agreed to the old one."""
+        lines, at_amazon = self._lines(dice), dice.random() < 0.4
+        prices = [(self.cast.amazon.listings if at_amazon else self.cast.shop.variants)[sku].price_minor for sku, _ in lines]
+        self.price_changes(dice, lines[0][0])
+        await asyncio.sleep(dice.choice((0, 5, 300)) * dice.random())
+        return self.amazon_buys(dice, lines, prices) if at_amazon else self.shop_buys(dice, lines, prices)
 
     async def abandons(self, dice: random.Random) -> bool:
         """A cart is reserved and then given back, or just left to expire."""
@@ -106,17 +142,17 @@ class Troupe:
         return bool(reservation)
 
     async def _ask_first(self, channel: str, lines: list[tuple[str, int]], dice: random.Random) -> None:
-        name = self._name()
+        name, price = self._name(), dict(self.price)  # as the cart showed them
         reservation = await self._reserve(channel, lines, name)
         if not reservation:
             return
         if dice.random() < 0.2:
             await asyncio.sleep(dice.random() * 120)  # the buyer thinks; sometimes for too long
-        total, at_till = self._total(lines), channel == "till"
+        total, at_till = sum(price[sku] * units for sku, units in lines), channel == "till"
         intent = "" if at_till else self.cast.payments.authorise(total, CURRENCY, "", self.clock())["id"]
         order = {
             "number": name.upper(), "currency": CURRENCY, "placed_at": self.clock(), "total": total,
-            "lines": [{"id": str(n), "sku": sku, "quantity": units, "price": self.price[sku]} for n, (sku, units) in enumerate(lines, 1)],
+            "lines": [{"id": str(n), "sku": sku, "quantity": units, "price": price[sku]} for n, (sku, units) in enumerate(lines, 1)],
             "payment": "captured" if at_till else "authorised",
             "payments": [{"kind": "payment", "id": intent, "system": "payments"}] if intent else [],
         }  # fmt: skip
@@ -187,7 +223,7 @@ class Troupe:
                 return False
             payments.refund(intent, amount, self.clock())
         restock = dice.choice(("return", "return", "no_restock"))
-        shop.refund(number, now=self.clock(), amount_minor=amount, lines=[(line["sku"], some)], restock=restock)
+        shop.refund(number, now=self.clock(), amount_minor=amount, lines=[(line["id"], some)], restock=restock)
         return True
 
     def exchange(self, dice: random.Random) -> bool:
@@ -221,9 +257,9 @@ class Troupe:
     def goods_arrive(self, dice: random.Random) -> None:
         self.cast.erp.move(dice.choice(self.skus), dice.randrange(1, 4), "supplier", self.clock())
 
-    def price_changes(self, dice: random.Random) -> None:
+    def price_changes(self, dice: random.Random, sku: str = "") -> None:
         """Somebody changes a list price in the ERP, and at the counters of the shop's own; the channels are told."""
-        sku = dice.choice(self.skus)
+        sku = sku or dice.choice(self.skus)
         self.price[sku] = dice.randrange(500, 6_000)
         self.cast.erp.reprice(sku, self.price[sku], self.clock())
 
@@ -309,10 +345,18 @@ class Troupe:
             if letter["topic"] == "mainstay/outcome" and self.retried[effect] < RETRIES_MAX:
                 self.retried[effect] += 1
                 if "correct the count" in letter["why"]:
-                    for sku in self.skus:
+                    for sku in self.opened:
                         self.cast.erp.move(sku, max(0, 4 - self.cast.erp.on_hand(sku)), "inventory", self.clock())
                 await self._call("operator", f"/v1/deadletters/{letter['id']}/retry", {"by": "sim"})
         return self.retried.total() > before
+
+
+def _summed(lines: list[tuple[str, int]]) -> Counter[str]:
+    """Units by SKU."""
+    wanted: Counter[str] = Counter()
+    for sku, units in lines:
+        wanted[sku] += units
+    return wanted
 
 
 def _intent(order: dict[str, Any]) -> str:
@@ -337,5 +381,6 @@ _ACTS: dict[str, Callable[[Troupe, random.Random], Any]] = {
     "outage": Troupe.outage, "abandons": Troupe.abandons, "goods come back": Troupe.goods_come_back, "goodwill": Troupe.goodwill,
     "operator holds back": Troupe.operator_holds_back, "operator replays": Troupe.operator_replays,
     "all want one": Troupe.all_want_one, "exchange": Troupe.exchange,
+    "one item in two lines": Troupe.one_item_in_two_lines, "one of a kind": Troupe.one_of_a_kind, "cart of before": Troupe.cart_of_before,
     "clock is set": Troupe.clock_is_set, "price changes": Troupe.price_changes, "buyer is erased": Troupe.buyer_is_erased,
 }  # fmt: skip
