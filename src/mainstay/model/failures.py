@@ -130,6 +130,11 @@ CODES: dict[str, Code] = {
         "theirs",
         "Take the change back at the source, or settle it by hand (a new order, a refund) and lift the hold.",
     ),
+    "overpaid": Code(
+        "More was taken for an order than is due, since units of it were taken off again.",
+        "theirs",
+        "Give it back at the provider: the hold goes when that is heard; or settle it by hand and lift the hold.",
+    ),
     "address_incomplete": Code(
         "An order is to be shipped, and nobody has said whole where to.",
         "theirs",

@@ -148,6 +148,7 @@ def settle(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     yield from _stock_moves(state, policy)
     yield from _release(state, policy)
     yield from _after_shipping(state, policy)
+    yield from _overpaid(state)
 
 
 def _stock_moves(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
@@ -422,6 +423,24 @@ def _after_shipping(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     taken = is_captured(state) or any(e.command == "CapturePayment" and e.outcome == "waived" for e in state.effects.values())
     if state.status == "invoiced" and taken and all(e.outcome in ENDED for e in state.effects.values()):
         yield Moved(move="settle")
+
+
+def _overpaid(state: OrderState) -> Iterator[AnyEvent]:
+    """Units that were taken off after they had been paid: once the rest has left, what was taken for them and not given back is named.
+    Who takes units off mostly gives their money back, too, and nobody is to get it twice."""
+    order = state.order
+    if order is None or state.cancel or state.status not in ("shipped", "invoiced", "settled"):
+        return
+    over = 0
+    if any(line.cancelled for line in order.lines):
+        told: dict[str, int] = {}  # by who tells of it: a shop and its provider speak of the same money
+        for refund in state.refunds.values():
+            if refund.status in ("pending", "succeeded"):
+                told[refund.system] = told.get(refund.system, 0) + refund.amount
+        back = max([sum(payment.refunded for payment in state.payments.values()), *told.values()])
+        over = sum(captured(state, external) for external in state.payments) - back - due(state)
+    detail = f"{major(over, order.currency)} {order.currency} was taken for units that were taken off again" if over > 0 else ""
+    yield from _named(state, "overpaid", detail, "it was given back")
 
 
 def _returns(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:

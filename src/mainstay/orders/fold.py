@@ -197,10 +197,15 @@ def _share(state: OrderState, share: Share) -> Share | None:
     return None
 
 
+def _sold(order: Order) -> object:
+    return order.total, [(line.id, line.sku, line.quantity - line.cancelled) for line in order.lines]
+
+
 # What a person accepted by lifting a hold, where it is a statement of the source's: stated otherwise, it is not accepted.
 _ACCEPTED: dict[str, Callable[[Order], object]] = {
     "totals_mismatch": Order.difference,
-    "changed_after_shipment": lambda order: (order.total, [(line.id, line.sku, line.quantity - line.cancelled) for line in order.lines]),
+    "changed_after_shipment": _sold,
+    "overpaid": _sold,
 }
 _FOLDS: dict[type, Callable[[OrderState, Any], None]] = {
     Allocated: _allocated,

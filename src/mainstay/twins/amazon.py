@@ -135,6 +135,18 @@ class AmazonTwin(Imitation):
         self.effects[f"cancel:{order}"] += 1
         self._changed(found, now)
 
+    def cancel_item(self, order: str, item: str, *, now: int, by: str = "BUYER") -> None:
+        """What has not left yet of one item will not leave. Amounts stay as they are (unsourced: no example shows an order of which a
+        part was cancelled)."""
+        found = self.orders[order]
+        line = next(one for one in found["orderItems"] if one["orderItemId"] == item)
+        line["fulfillment"]["quantityUnfulfilled"] = 0
+        line["cancellation"] = {"cancellationExecution": {"cancelledBy": by, "cancelReason": "Requested"}}
+        if not any(one["fulfillment"]["quantityUnfulfilled"] for one in found["orderItems"]):
+            found["fulfillment"]["fulfillmentStatus"] = "SHIPPED"
+        self.effects[f"cancel:{order}/{item}"] += 1
+        self._changed(found, now)
+
     def _new_order(
         self, lines: Sequence[tuple[str, int]], currency: str, amounts: tuple[int, int, int], facilitator: bool, now: int,
         sold: Sequence[Listing],

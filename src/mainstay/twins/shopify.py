@@ -64,6 +64,7 @@ class ShopifyTwin(Imitation):
         self.shop, self.token, self.secret, self.currency, self.location = shop, token, secret, currency, location
         self.variants: dict[str, Variant] = {}
         self.orders: dict[int, dict[str, Any]] = {}
+        self.taken_off: Counter[tuple[int, int]] = Counter()  # units of (order, line) that were to leave, and will not
         self.effects: Counter[str] = Counter()
         self.level_history: list[tuple[str, int, int]] = []  # SKU, quantity, when
         self.sale_history: list[tuple[str, int]] = []  # SKU, when
@@ -143,8 +144,11 @@ class ShopifyTwin(Imitation):
         currency, given = found["currency"], []
         for which, quantity in lines:
             line = next(one for one in found["line_items"] if which in (one["id"], one["sku"]))
-            line["current_quantity"] -= quantity
-            line["fulfillable_quantity"] = min(line["fulfillable_quantity"], line["current_quantity"])
+            if restock == "cancel":  # of what has not left
+                self._take_off(order, line, quantity)
+            else:
+                line["current_quantity"] -= quantity
+                line["fulfillable_quantity"] = min(line["fulfillable_quantity"], line["current_quantity"])
             if restock != "no_restock":
                 self._move(line["sku"], quantity, now)
             given.append(shapes.refunded(self._id(), line, quantity, restock, currency))
@@ -155,6 +159,30 @@ class ShopifyTwin(Imitation):
         self._tell("refunds/create", back, now)
         self._changed(found, "orders/updated", now)
         return back
+
+    def edit_order(self, order: int, off: Mapping[int, int], *, now: int, restock: bool) -> None:
+        """Staff takes units off that have not left: line id -> units. What a line was, and the order's total, stay as they were
+        (recorded: order-edit-money-math.json); only what is current changes."""
+        found, removals = self.orders[order], []
+        for line in found["line_items"]:
+            if units := off.get(line["id"], 0):
+                assert units <= line["fulfillable_quantity"], f"line {line['id']} has {line['fulfillable_quantity']} units to send"
+                self._take_off(order, line, units)
+                removals.append({"id": line["id"], "delta": -units})
+                if restock:
+                    self._move(line["sku"], units, now)
+        number = self._id()
+        edit = {
+            "id": number, "order_id": order, "created_at": shapes.time(now), "notify_customer": False, "staff_note": "",
+            "line_items": {"additions": [], "removals": removals},
+        }  # fmt: skip
+        self._tell("orders/edited", {"order_edit": edit}, now)
+        self._changed(found, "orders/updated", now)
+
+    def _take_off(self, order: int, line: dict[str, Any], units: int) -> None:
+        line["current_quantity"] -= units
+        line["fulfillable_quantity"] -= units
+        self.taken_off[order, line["id"]] += units
 
     def _move(self, sku: str, units: int, now: int) -> None:
         self.variants[sku].quantity += units

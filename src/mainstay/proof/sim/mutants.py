@@ -129,6 +129,10 @@ def _taken_for_over(right: Any) -> Any:
     return later
 
 
+def _whole(_right: Any) -> Any:
+    return lambda state: state.order.total - state.order.gift_cards if state.order is not None and not state.cancel else 0
+
+
 def _never_sent(right: Any) -> Any:
     """What an earlier process may have sent is taken for never sent."""
 
@@ -371,6 +375,17 @@ MUTANTS: dict[str, Mutant] = {
         lambda right: lambda self, state, said: () if isinstance(said, OrderSeen) else right(self, state, said),
         "levels_wrong",
         scenario="second thoughts",
+    ),
+    "pack-all-the-same": Mutant(
+        "what is taken off after its release is not asked back from the warehouse",
+        decide,
+        "_recall",
+        lambda _right: lambda _state: iter(()),
+        "on_hand_differs",
+        scenario="edits",
+    ),
+    "charge-the-whole": Mutant(
+        "what was taken off is charged with the rest", decide, "due", _whole, "unexplained_minor_units", scenario="edits"
     ),
     "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", _half, "levels_wrong"),
 }

@@ -200,6 +200,38 @@ class Troupe:
             amazon.cancel_order(dice.choice(waiting), now=self.clock())
         return bool(open_ or waiting)
 
+    def part_is_cancelled(self, dice: random.Random) -> bool:
+        """Some of what has not left is not wanted any more: staff edits the order at the shop, or gives its money back there; or the buyer
+        takes an item off at Amazon. The warehouse may have it by then, and even have sent it."""
+        shop, amazon = self.cast.shop, self.cast.amazon
+        open_ = [
+            (order, line)
+            for order in shop.orders.values() if order["cancelled_at"] is None
+            for line in order["line_items"] if line["fulfillable_quantity"]
+        ]  # fmt: skip
+        items = [(name, item) for name, order in amazon.orders.items() for item in _may_be_taken_off(order)]
+        if open_ and (not items or dice.random() < 0.75):
+            order, line = open_[-1] if dice.random() < 0.4 else dice.choice(open_)
+            self._take_off(order, line, dice)
+        elif items:
+            amazon.cancel_item(*dice.choice(items), now=self.clock())
+        return bool(open_ or items)
+
+    def _take_off(self, order: dict[str, Any], line: dict[str, Any], dice: random.Random) -> None:
+        shop, payments, now = self.cast.shop, self.cast.payments, self.clock()
+        units = dice.randrange(1, line["fulfillable_quantity"] + 1)
+        if dice.random() < 0.6:
+            shop.edit_order(order["id"], {line["id"]: units}, now=now, restock=dice.random() < 0.5)
+            return
+        amount, intent = minor(line["price"], CURRENCY) * units, _intent(order)
+        if intent:
+            amount = min(amount, payments.refundable(intent))
+        elif order["financial_status"] == "pending":
+            amount = 0
+        if intent and amount:
+            payments.refund(intent, amount, now)
+        shop.refund(order["id"], now=now, amount_minor=amount, lines=[(line["id"], units)], restock="cancel")
+
     def money_back(self, dice: random.Random) -> bool:
         """A goodwill refund at the shop, of part of what its own provider took."""
         paid = [n for n, one in self.cast.shop.orders.items() if one["financial_status"] == "paid" and not one["refunds"]]
@@ -364,13 +396,23 @@ def _intent(order: dict[str, Any]) -> str:
     return next((str(note["value"]) for note in order["note_attributes"] if note["name"] == "payment_intent"), "")
 
 
+def _may_be_taken_off(order: dict[str, Any]) -> list[str]:
+    """Items of an order at Amazon that have not left, where something of it stays."""
+    if order["fulfillment"]["fulfillmentStatus"] not in ("UNSHIPPED", "PARTIALLY_SHIPPED"):
+        return []
+    waiting = [item["orderItemId"] for item in order["orderItems"] if item["fulfillment"]["quantityUnfulfilled"]]
+    stays = len(waiting) > 1 or any(item["fulfillment"]["quantityFulfilled"] for item in order["orderItems"])
+    return waiting if stays else []
+
+
 def _with_the_buyer(order: dict[str, Any]) -> list[tuple[dict[str, Any], int]]:
     """Units of each line that the shop says have left and not come back."""
     gone: Counter[int] = Counter()
     for parcel in order["fulfillments"]:
         gone.update({line["id"]: line["quantity"] for line in parcel["line_items"]})
     for refund in order["refunds"]:
-        gone.subtract({line["line_item_id"]: line["quantity"] for line in refund["refund_line_items"]})
+        back = [line for line in refund["refund_line_items"] if line["restock_type"] != "cancel"]  # of which the others never left
+        gone.subtract({line["line_item_id"]: line["quantity"] for line in back})
     return [(line, gone[line["id"]]) for line in order["line_items"]]
 
 
@@ -382,5 +424,6 @@ _ACTS: dict[str, Callable[[Troupe, random.Random], Any]] = {
     "operator holds back": Troupe.operator_holds_back, "operator replays": Troupe.operator_replays,
     "all want one": Troupe.all_want_one, "exchange": Troupe.exchange,
     "one item in two lines": Troupe.one_item_in_two_lines, "one of a kind": Troupe.one_of_a_kind, "cart of before": Troupe.cart_of_before,
+    "part is cancelled": Troupe.part_is_cancelled,
     "clock is set": Troupe.clock_is_set, "price changes": Troupe.price_changes, "buyer is erased": Troupe.buyer_is_erased,
 }  # fmt: skip
