@@ -20,6 +20,7 @@ from mainstay.proof.history import ASKS_FIRST, CURRENCY, Story
 from mainstay.proof.play import Cast, Counters
 from mainstay.storage.database import rows
 from mainstay.storage.state import State
+from mainstay.twins.shipstation import OPEN
 
 ITEMISED_MAX = 20
 
@@ -161,7 +162,7 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
     _orders(found, orders, belief, left)
     _stock(found, orders, belief, left, story, cast, state)
     _phantoms(found, orders, belief, parcels, cast)
-    _addresses(found, cast)
+    _addresses(found, belief, cast)
     _levels(found, cast, state, shown)
     _money(found, orders, belief, left, cast, state)
     _erp(found, orders, belief, left, cast)
@@ -310,14 +311,17 @@ def _phantoms(
             found.add("phantom", 1, f"{intent}: {amount} captured for no order")
 
 
-def _addresses(found: Findings, cast: Cast) -> None:
-    """Each order of the shop goes to the address that it was placed with, whatever else its buyer has ordered."""
-    for release, order in cast.warehouse.released.items():
-        _, channel, rest = release.split(".", 2)
-        if channel == "shop" and order["items"]:
-            street = cast.shop.orders[int(rest.rpartition(".")[0])]["shipping_address"]["address1"]
-            if order["shipTo"].get("street1") != street:
-                found.add("misaddressed", 1, f"{release}: goes to {order['shipTo'].get('street1')}, ordered to {street}")
+def _addresses(found: Findings, belief: Mapping[str, OrderState], cast: Cast) -> None:
+    """Each order of the shop goes to the address that it has there now, whatever else its buyer has ordered; what left before that was
+    known is named."""
+    now = {f"ord.shop.{number}": order["shipping_address"]["address1"] for number, order in cast.shop.orders.items()}
+    waiting = [(key, one["shipTo"]) for key, one in cast.warehouse.released.items() if one["items"] and one["orderStatus"] in OPEN]
+    left = [(one["orderKey"], one["shipTo"]) for one in cast.warehouse.shipments if not one["voided"]]
+    for number, (key, to) in enumerate([*waiting, *left]):
+        uid = "ord." + key.split(".", 1)[1].rpartition(".")[0]
+        named = number >= len(waiting) and uid in belief and is_named(belief[uid])
+        if uid in now and to.get("street1") != now[uid] and not named:
+            found.add("misaddressed", 1, f"{key}: goes to {to.get('street1')}, it is to go to {now[uid]}")
 
 
 def _levels(found: Findings, cast: Cast, state: State, shown: Shown) -> None:

@@ -160,6 +160,12 @@ class ShopifyTwin(Imitation):
         self._changed(found, "orders/updated", now)
         return back
 
+    def redirect(self, order: int, street: str, now: int) -> None:
+        """Somebody changes where an order is to be sent."""
+        found = self.orders[order]
+        found["shipping_address"] = found["shipping_address"] | {"address1": street}
+        self._changed(found, "orders/updated", now)
+
     def edit_order(self, order: int, off: Mapping[int, int], *, now: int, restock: bool) -> None:
         """Staff takes units off that have not left: line id -> units. What a line was, and the order's total, stay as they were
         (recorded: order-edit-money-math.json); only what is current changes."""

@@ -19,7 +19,7 @@ KINDS: Mapping[str, float] = {  # how often each act is drawn, relative to the o
     "shop buys": 6, "amazon buys": 5, "webshop buys": 4, "till sells": 4, "buyer cancels": 2, "money back": 2, "goods arrive": 2,
     "count": 2, "warehouse packs": 6, "operator retries": 1, "crash": 1, "outage": 1, "abandons": 1,
     "goods come back": 5, "goodwill": 3, "price changes": 2, "buyer is erased": 2, "operator holds back": 1, "operator replays": 1,
-    "one item in two lines": 2, "one of a kind": 1, "cart of before": 1, "part is cancelled": 2,
+    "one item in two lines": 2, "one of a kind": 1, "cart of before": 1, "part is cancelled": 2, "buyer moves": 2,
 }  # fmt: skip
 
 SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is made of; the nameless one is made of all
@@ -53,6 +53,9 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
     "edits": {
         "shop buys": 5, "amazon buys": 3, "one item in two lines": 3, "warehouse packs": 3, "part is cancelled": 8, "buyer cancels": 1,
         "goods come back": 1, "goods arrive": 1, "crash": 1,
+    },
+    "moves": {
+        "shop buys": 6, "warehouse packs": 4, "buyer moves": 8, "part is cancelled": 2, "buyer cancels": 1, "goods arrive": 2, "crash": 1,
     },
     "counts": {"shop buys": 4, "webshop buys": 4, "till sells": 3, "warehouse packs": 3, "goods arrive": 3, "count": 6},
 }  # fmt: skip

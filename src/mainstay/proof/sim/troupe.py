@@ -232,6 +232,15 @@ class Troupe:
             payments.refund(intent, amount, now)
         shop.refund(order["id"], now=now, amount_minor=amount, lines=[(line["id"], units)], restock="cancel")
 
+    def buyer_moves(self, dice: random.Random) -> bool:
+        """The shipping address of an order changes at the shop: mostly before it has left as a whole, as far as the shop knows."""
+        orders = self.cast.shop.orders
+        open_ = [number for number, one in orders.items() if one["cancelled_at"] is None and one["fulfillment_status"] != "fulfilled"]
+        some = open_ if dice.random() < 0.9 else list(orders)
+        if some:
+            self.cast.shop.redirect(dice.choice(some), f"Avenida {dice.randrange(99)}", self.clock())
+        return bool(some)
+
     def money_back(self, dice: random.Random) -> bool:
         """A goodwill refund at the shop, of part of what its own provider took."""
         paid = [n for n, one in self.cast.shop.orders.items() if one["financial_status"] == "paid" and not one["refunds"]]
@@ -424,6 +433,6 @@ _ACTS: dict[str, Callable[[Troupe, random.Random], Any]] = {
     "operator holds back": Troupe.operator_holds_back, "operator replays": Troupe.operator_replays,
     "all want one": Troupe.all_want_one, "exchange": Troupe.exchange,
     "one item in two lines": Troupe.one_item_in_two_lines, "one of a kind": Troupe.one_of_a_kind, "cart of before": Troupe.cart_of_before,
-    "part is cancelled": Troupe.part_is_cancelled,
+    "part is cancelled": Troupe.part_is_cancelled, "buyer moves": Troupe.buyer_moves,
     "clock is set": Troupe.clock_is_set, "price changes": Troupe.price_changes, "buyer is erased": Troupe.buyer_is_erased,
 }  # fmt: skip
