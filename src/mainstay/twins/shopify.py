@@ -94,9 +94,11 @@ class ShopifyTwin(Imitation):
         self, lines: Sequence[tuple[str, int]], *, now: int, customer: Mapping[str, str], payment_intent: str | None = None,
         shipping_minor: int = 0, discount_minor: int = 0, tax_minor: int = 0, number: str | None = None, currency: str | None = None,
         reservation: str = "", paid: bool = True, prices: Sequence[int] = (),
+        groups: Sequence[int | None] = (),
     ) -> dict[str, Any] | None:  # fmt: skip
         """A buyer checks out; None where the shop itself shows too few. Tax is added on top of the prices. Not `paid`: on invoice.
-        `prices` of one unit are those of a cart that was filled before, in minor units; without them those of now are asked."""
+        `prices` of one unit are those of a cart that was filled before, in minor units; without them those of now are asked. `groups`
+        say which bundle a line is a component of (webhooks since 2025-01: sales_line_item_group_id)."""
         wanted: Counter[str] = Counter()
         for sku, quantity in lines:
             wanted[sku] += quantity
@@ -112,6 +114,8 @@ class ShopifyTwin(Imitation):
         notes = {"payment_intent": payment_intent, "mainstay_reservation": reservation}
         order["note_attributes"] = [{"name": name, "value": value} for name, value in notes.items() if value]
         order["financial_status"] = ("authorized" if payment_intent else "paid") if paid else "pending"
+        for line, group in zip(order["line_items"], groups, strict=False):
+            line["sales_line_item_group_id"] = group
         order |= shapes.buyer(customer, self._customer(customer.get("email", "")))
         self.orders[order["id"]] = order
         self._tell("orders/create", order, now)

@@ -19,7 +19,7 @@ KINDS: Mapping[str, float] = {  # how often each act is drawn, relative to the o
     "shop buys": 6, "amazon buys": 5, "webshop buys": 4, "till sells": 4, "buyer cancels": 2, "money back": 2, "goods arrive": 2,
     "count": 2, "warehouse packs": 6, "operator retries": 1, "crash": 1, "outage": 1, "abandons": 1,
     "goods come back": 5, "goodwill": 3, "price changes": 2, "buyer is erased": 2, "operator holds back": 1, "operator replays": 1,
-    "one item in two lines": 2, "one of a kind": 1, "cart of before": 1, "part is cancelled": 2, "buyer moves": 2,
+    "one item in two lines": 2, "one of a kind": 1, "cart of before": 1, "part is cancelled": 2, "buyer moves": 2, "bundle": 1,
 }  # fmt: skip
 
 SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is made of; the nameless one is made of all
@@ -48,7 +48,7 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
     },
     "goods": {
         "shop buys": 3, "amazon buys": 2, "webshop buys": 2, "warehouse packs": 4, "goods come back": 2, "goods arrive": 2, "count": 1,
-        "crash": 1, "one item in two lines": 4, "one of a kind": 2, "cart of before": 3, "part is cancelled": 4,
+        "crash": 1, "one item in two lines": 4, "one of a kind": 2, "cart of before": 3, "part is cancelled": 4, "bundle": 4,
     },
     "edits": {
         "shop buys": 5, "amazon buys": 3, "one item in two lines": 3, "warehouse packs": 3, "part is cancelled": 8, "buyer cancels": 1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mainstay.model.money import minor
@@ -66,20 +66,29 @@ class Troupe:
     def _total(self, lines: list[tuple[str, int]]) -> int:
         return sum(self.price[sku] * units for sku, units in lines)
 
-    def shop_buys(self, dice: random.Random, lines: list[tuple[str, int]] | None = None, prices: list[int] | None = None) -> bool:
-        """`prices` are those of a cart that was filled before."""
+    def shop_buys(
+        self, dice: random.Random, lines: list[tuple[str, int]] | None = None, prices: list[int] | None = None, groups: Sequence[int] = (),
+    ) -> bool:  # fmt: skip
+        """`prices` are those of a cart that was filled before, or of a bundle's components, which `groups` name."""
         lines, shipping, buyer = lines or self._lines(dice), dice.choice((0, 500)), BUYER | {"street": f"Rua {dice.randrange(99)}"}
         prices = prices or [self.cast.shop.variants[sku].price_minor for sku, _ in lines]  # as the shop shows them
         if any(self.cast.shop.available(sku) < units for sku, units in _summed(lines).items()):
             return False
         if dice.random() < 0.1:  # a transfer that never comes
-            self.cast.shop.place_order(lines, now=self.clock(), customer=buyer, currency=CURRENCY, paid=False, prices=prices)
+            self.cast.shop.place_order(lines, now=self.clock(), customer=buyer, currency=CURRENCY, paid=False, prices=prices, groups=groups)
             return True
         by_the_shop = dice.random() < 0.2  # its own provider takes the money at once
         total = sum(price * units for price, (_, units) in zip(prices, lines, strict=True)) + shipping
         intent = None if by_the_shop else self.cast.payments.authorise(total, CURRENCY, "", self.clock())["id"]
         self.cast.shop.place_order(
-            lines, now=self.clock(), customer=buyer, payment_intent=intent, shipping_minor=shipping, currency=CURRENCY, prices=prices
+            lines,
+            now=self.clock(),
+            customer=buyer,
+            payment_intent=intent,
+            shipping_minor=shipping,
+            currency=CURRENCY,
+            prices=prices,
+            groups=groups,
         )
         return True
 
@@ -114,6 +123,17 @@ class Troupe:
             await self._ask_first(channel, lines, dice)
             return True
         return self.shop_buys(dice, lines) if channel == "shop" else self.amazon_buys(dice, lines)
+
+    def bundle_is_bought(self, dice: random.Random) -> bool:
+        """The shop resolves a bundle into its components, each with its part of the price; the cart may hold one of them beside it."""
+        skus, bundles = dice.sample(self.skus, min(2, len(self.skus))), dice.choice((1, 1, 2))
+        parts = [(skus[0], bundles * dice.choice((1, 2))), (skus[-1], bundles)]
+        price = {sku: self.cast.shop.variants[sku].price_minor for sku in skus}
+        lines, prices = list(parts), [price[sku] * 9 // 10 for sku, _ in parts]
+        if dice.random() < 0.5:
+            lines.append((skus[0], 1))
+            prices.append(price[skus[0]])
+        return self.shop_buys(dice, lines, prices, groups=[1, 1])
 
     async def one_of_a_kind(self, dice: random.Random) -> None:
         """An item of which there is one, and never another, is offered; when the channels show it, a buyer of each wants it."""
@@ -433,6 +453,6 @@ _ACTS: dict[str, Callable[[Troupe, random.Random], Any]] = {
     "operator holds back": Troupe.operator_holds_back, "operator replays": Troupe.operator_replays,
     "all want one": Troupe.all_want_one, "exchange": Troupe.exchange,
     "one item in two lines": Troupe.one_item_in_two_lines, "one of a kind": Troupe.one_of_a_kind, "cart of before": Troupe.cart_of_before,
-    "part is cancelled": Troupe.part_is_cancelled, "buyer moves": Troupe.buyer_moves,
+    "bundle": Troupe.bundle_is_bought, "part is cancelled": Troupe.part_is_cancelled, "buyer moves": Troupe.buyer_moves,
     "clock is set": Troupe.clock_is_set, "price changes": Troupe.price_changes, "buyer is erased": Troupe.buyer_is_erased,
 }  # fmt: skip
