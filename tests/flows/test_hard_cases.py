@@ -84,6 +84,21 @@ def test_a_part_is_cancelled_and_only_the_rest_is_paid_and_shipped(proved):
     assert capture["amount"] == 500
 
 
+def test_units_taken_off_after_they_were_paid_are_named_until_their_money_went_back(proved):
+    """All was captured with the order, then staff takes a unit off and gives nothing back: the buyer has paid for what they do not get."""
+    proved.count("A", 5)
+    paid(proved, captured=True)
+    said = an_order(version=2, payments=("pi_1",))
+    proved.say("shop", replace(said, order=replace(said.order, lines=(replace(said.order.lines[0], cancelled=1),))))
+    order = proved.order()
+    assert order.holds == {}, "it may still be given back, and the rest is to leave"
+    proved.answer(f"{order.uid}:release.1.withdraw", order.id)
+    proved.say("wms", a_parcel("p1", "rel.shop.1.2", [("1", 1)]))
+    assert proved.order().holds == {"overpaid": "5.00 EUR was taken for units that were taken off again"}
+    proved.say("psp", refund(500))
+    assert proved.order().holds == {} and proved.order().status == "shipped"
+
+
 # --- money -------------------------------------------------------------------------------------------------------------
 def shipped(core):
     core.count("A", 5)

@@ -48,6 +48,26 @@ def same(world: World, person: Person | None, order: OrderState) -> bool:
     return (_person.decode(unpack(kept[-1])) if kept else None) == person
 
 
+def moved(world: World, person: Person | None, order: OrderState) -> bool:
+    """Is an order that a warehouse has to be sent elsewhere than what it brought before says? Spelt otherwise is not elsewhere."""
+    released = any(effect.command == "ReleaseOrder" for effect in order.effects.values())
+    if not released or person is None or not person.addressed or order.subject in world.erased:
+        return False
+    stored = world.people.get(order.subject)
+    if stored is None:
+        stored = world.store.load("load_people", [order.subject]) if order.subject else []
+    kept = [body for _, brought, body in (*stored, *world.batch.people) if brought == order.id]
+    before = _person.decode(unpack(kept[-1])) if kept else None
+    return before is not None and before.addressed and _to(before) != _to(person)
+
+
+def _to(person: Person) -> list[str]:
+    """Where a parcel for them goes, as a carrier would take it."""
+    to = person.shipping
+    parts = (to.name or person.name, to.company, to.street, to.street2, to.city, to.region, to.postcode, to.country) if to else ()
+    return ["".join(part.split()).casefold() for part in parts]
+
+
 def meet(apply: Apply, receipt: Receipt, said: CustomerSeen, person: Person | None) -> int:
     """Keep a customer's own record; the subject, which is the one of their orders. The record never replaces an order's address."""
     world = apply.world

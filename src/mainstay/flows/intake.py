@@ -7,7 +7,7 @@ taken over is written down (flows.letters).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -200,10 +200,18 @@ class Intake:
         numbers += world.links.values()
         world.load_orders(numbers)
         world.load_erased(chain(numbers, (world.orders[number].subject for number in numbers if number in world.orders)))
+        world.load_people(self._may_move(batch, numbers))
         world.load_reservations(numbers)
         items = [world.item_of[sku] for sku in skus if sku in world.item_of]
         items += [item for number in numbers if (state := world.orders.get(number)) is not None for item in state.items]
         world.load_stock(items)
+
+    def _may_move(self, batch: list[tuple[Receipt, Any]], numbers: Iterable[int]) -> set[int]:
+        """The buyers of orders that a warehouse has, where the batch says anything of a buyer's address."""
+        if not any(one.person is not None for _, found in batch if isinstance(found, list) for one in found):
+            return set()
+        known = (self.world.orders[number] for number in set(numbers) if number in self.world.orders)
+        return {state.subject for state in known if any(effect.command == "ReleaseOrder" for effect in state.effects.values())}
 
     def again(self, receipt: Receipt, *, park: bool = True) -> Again:
         """Take one receipt once more, with today's mapping. What still cannot be read is parked again, or else raised as Reject."""
@@ -283,11 +291,13 @@ class Intake:
         mark = fingerprint(receipt.system, receipt.topic, receipt.key) if receipt.key else 0
         if not (corrects or orders.newer(state, said)):
             return ("duplicate" if mark in state.marks else "stale"), state.subject
+        moved = type(said) is OrderSeen and buyers.moved(world, one.person, state)
         buyer = buyers.keep(world, receipt.system, one.person, state)
         customer = one.person.id if one.person is not None else ""
         addressed = one.person is not None and one.person.addressed
         heard = Heard(
-            system=receipt.system, said=said, mark=mark, subject=buyer, customer=customer, addressed=addressed, receipt=receipt.seq
+            system=receipt.system, said=said, mark=mark, subject=buyer, customer=customer, addressed=addressed, receipt=receipt.seq,
+            moved=moved,
         )  # fmt: skip
         self.turns.hear(state, receipt, heard)
         return "applied", buyer

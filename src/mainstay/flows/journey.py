@@ -103,7 +103,10 @@ def order_shown(held: OrderState) -> dict[str, Any]:
         "blocker": msgspec.to_builtins(what) if what else None,
         "total": f"{major(said.total, said.currency)} {said.currency}" if said else "",
         "due": major(owed(held), said.currency) if said else "",
-        "lines": [{"sku": line.sku, "quantity": line.quantity, "price": major(line.price, said.currency)} for line in said.lines]
+        "lines": [
+            {"sku": line.sku, "quantity": line.quantity, "cancelled": line.cancelled, "price": major(line.price, said.currency)}
+            for line in said.lines
+        ]
         if said
         else [],
         "holds": held.holds,

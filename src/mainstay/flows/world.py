@@ -66,6 +66,7 @@ class World:
         self.levels: dict[int, Level] = {}
         self.shelves: dict[int, tuple[Level, ...]] = {}
         self.erased: set[int] = set()  # subjects, as far as batches spoke of them
+        self.people: dict[int, list[Any]] = {}  # rows of the vault by subject, where the batch may say that one has moved
         self.reset()
 
     def reset(self) -> None:
@@ -191,6 +192,12 @@ class World:
         """Learn which of these subjects were erased; costs nothing before the first erasure."""
         if self.counters.get("erased"):
             self.erased.update(subject for (subject,) in self.store.load("load_erased", subjects))
+
+    def load_people(self, subjects: Iterable[int]) -> None:
+        """What the vault holds of these subjects, for this batch alone."""
+        self.people = {subject: [] for subject in subjects if subject}
+        for row in self.store.load("load_people", sorted(self.people)) if self.people else ():
+            self.people[row[0]].append(row)
 
     def load_reservations(self, numbers: Iterable[int]) -> None:
         missing = [number for number in dict.fromkeys(numbers) if number not in self.reservations]

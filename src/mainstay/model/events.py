@@ -32,6 +32,7 @@ class Heard(Event, frozen=True, tag="Heard"):
     customer: str = ""  # the buyer's id at the speaker: several orders of one buyer share the subject
     receipt: int = 0
     addressed: bool = False  # of an order: a whole address to ship to came with it; where it lies is the vault's business
+    moved: bool = False  # of an order that a warehouse has: it is to be sent elsewhere than was said before
     contested: tuple[str, ...] = ()  # of an item: fields that others may state too, so that it is remembered who said them last
     corrects: SeenEvent | None = None
 

@@ -145,6 +145,16 @@ CODES: dict[str, Code] = {
         "theirs",
         "Give it back at the provider, or lift the hold where it is to be kept.",
     ),
+    "overpaid": Code(
+        "More was taken for an order than is due, since units of it were taken off again.",
+        "theirs",
+        "Give it back at the provider: the hold goes when that is heard; or settle it by hand and lift the hold.",
+    ),
+    "address_changed_late": Code(
+        "The shipping address of an order changed when the warehouse had it, and parcels go, or went, to the one before.",
+        "theirs",
+        "Have the parcel stopped or redirected, or the address changed at the warehouse; then lift the hold.",
+    ),
     "address_incomplete": Code(
         "An order is to be shipped, and nobody has said whole where to.",
         "theirs",

@@ -96,6 +96,8 @@ class OrderState(Struct, gc=False, omit_defaults=True, kw_only=True):
     items: list[int] = field(default_factory=list)  # the item of each line, by line number
     shares: list[Share] = field(default_factory=list)
     addressed: bool = False  # a whole address to ship to is known
+    misled: list[str] = field(default_factory=list)  # releases that bear an address of before
+    strayed: list[str] = field(default_factory=list)  # parcels that left for one
     holds: dict[str, str] = field(default_factory=dict)
     waived: list[str] = field(default_factory=list)  # holds that a person lifted: they do not come back by themselves
     payments: dict[str, PaymentState] = field(default_factory=dict)

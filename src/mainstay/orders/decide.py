@@ -16,15 +16,14 @@ from mainstay.model.money import major
 from mainstay.model.objects import Order, UnitsOf
 from mainstay.model.seen import DisputeSeen, FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
 from mainstay.model.state import EffectState, OrderState, ParcelState, PaymentState, RefundState
-from mainstay.orders.fold import ENDED
+from mainstay.orders.fold import DROPPED, ENDED, LEFT
 from mainstay.orders.moves import BEFORE_RELEASE
 
 PAID_WORDS = frozenset({"captured", "part_refunded", "refunded"})
 DEAD_PAYMENTS = frozenset({"voided", "failed", "expired"})
+MOVED_LATE = "address_changed_late"  # of what has left: the rest goes on
 AT_THE_WAREHOUSE = frozenset({"released", "part_shipped"})
 UNPAID = frozenset({"payment_lost", "payment_currency"})  # holds that a person lifts to go on without what is due
-LEFT = frozenset({"shipped", "delivered"})
-DROPPED = frozenset({"rejected", "replaced", "waived"})  # outcomes of an effect that has not happened
 
 
 class Policy(Struct, frozen=True, kw_only=True):
@@ -174,6 +173,7 @@ def settle(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
         return
     yield from _parcels(state)
     yield from _undo(state, policy) if state.cancel else _recall(state)
+    yield from _redirect(state, policy)
     if state.agreed is not None and not state.cancel:
         yield from _named(state, "changed_after_shipment", _changes(state), "a newer version takes it back")
     if state.status == "placed" and state.holds:
@@ -185,6 +185,7 @@ def settle(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     yield from _stock_moves(state, policy)
     yield from _release(state, policy)
     yield from _after_shipping(state, policy)
+    yield from _overpaid(state)
 
 
 def _stock_moves(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
@@ -207,7 +208,7 @@ def _release(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     ready = state.status == "allocated" or (state.status == "backordered" and policy.partial_shipment)
     later = state.status in AT_THE_WAREHOUSE and not state.cancel
     warehouse = policy.warehouses.get(state.system)
-    if not (ready or later) or not warehouse or state.holds or not _withdrawn(state):
+    if not (ready or later) or not warehouse or state.holds.keys() - {MOVED_LATE} or not _withdrawn(state):
         return
     lines = _units(state, [(share.line, share.quantity - share.released) for share in state.shares])
     if not lines:
@@ -399,20 +400,44 @@ def _unwanted(state: OrderState, count: Callable[[Share], int]) -> int:
     return surplus - sum(left for left in units if left < 0)
 
 
+def _redirect(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
+    """The buyer has moved after the release: what has not left is asked back, and released anew when the warehouse has answered. To
+    change it there would not do: a call of before that we have given up may still be carried out, and only what is called off refuses it.
+    What left for the address of before, and what cannot be asked back, is named."""
+    told: list[str] = []
+    for key in _under_way(state) if state.misled and not state.cancel else ():
+        effect = state.effects[key]
+        if key in state.misled and policy.takes(effect.system, "CancelRelease"):
+            yield Asked(key=f"{key}.withdraw", command="CancelRelease", system=effect.system, about=effect.about)
+        elif key in state.misled:
+            told.append(f"{effect.system} cannot be told where to send release {effect.about} now")
+    strayed = [external for external in state.strayed if state.parcels[external].status in LEFT]
+    told += [f"parcel {external} left for the address of before" for external in strayed]
+    yield from _named(state, MOVED_LATE, "; ".join(told), "nothing goes to the address of before")
+
+
 def _withdraw(state: OrderState) -> Iterator[AnyEvent]:
-    """Ask for every release back that the warehouse may still be working on. Units that have not left are those of the newest ones."""
+    """Ask for every release back that the warehouse may still be working on."""
+    for key in _under_way(state):
+        effect = state.effects[key]
+        yield Asked(key=f"{key}.withdraw", command="CancelRelease", system=effect.system, about=effect.about)
+
+
+def _under_way(state: OrderState) -> list[str]:
+    """Releases that were not asked back, and of which something has not left. Units that have not left are those of the newest ones."""
+    found = []
     waiting = dict.fromkeys(_numbers(state), 0)
     for of in _units(state, [(share.line, share.released - share.shipped) for share in state.shares]):
         waiting[of.line] = of.quantity
     for key, effect in reversed(list(state.effects.items())):
-        back = f"{key}.withdraw"
-        if effect.command != "ReleaseOrder" or effect.outcome in DROPPED or back in state.effects:
+        if effect.command != "ReleaseOrder" or effect.outcome in DROPPED or f"{key}.withdraw" in state.effects:
             continue
         here = {units.line: min(units.quantity, waiting.get(units.line, units.quantity)) for units in effect.lines}
         for line, units in here.items():
             waiting[line] = waiting.get(line, units) - units
         if any(here.values()):
-            yield Asked(key=back, command="CancelRelease", system=effect.system, about=effect.about)
+            found.append(key)
+    return found
 
 
 def _withdrawn(state: OrderState) -> bool:
@@ -468,6 +493,24 @@ def _after_shipping(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     taken = is_captured(state) or any(e.command == "CapturePayment" and e.outcome == "waived" for e in state.effects.values())
     if state.status == "invoiced" and taken and all(e.outcome in ENDED for e in state.effects.values()):
         yield Moved(move="settle")
+
+
+def _overpaid(state: OrderState) -> Iterator[AnyEvent]:
+    """Units that were taken off after they had been paid: once the rest has left, what was taken for them and not given back is named.
+    Who takes units off mostly gives their money back, too, and nobody is to get it twice."""
+    order = state.order
+    if order is None or state.cancel or state.status not in ("shipped", "invoiced", "settled"):
+        return
+    over = 0
+    if any(line.cancelled for line in order.lines):
+        told: dict[str, int] = {}  # by who tells of it: a shop and its provider speak of the same money
+        for refund in state.refunds.values():
+            if refund.status in ("pending", "succeeded"):
+                told[refund.system] = told.get(refund.system, 0) + refund.amount
+        back = max([sum(payment.refunded for payment in state.payments.values()), *told.values()])
+        over = sum(captured(state, external) for external in state.payments) - back - due(state)
+    detail = f"{major(over, order.currency)} {order.currency} was taken for units that were taken off again" if over > 0 else ""
+    yield from _named(state, "overpaid", detail, "it was given back")
 
 
 def _returns(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:

@@ -20,6 +20,7 @@ from mainstay.model.events import (
     Shipped,
     Short,
 )
+from mainstay.model.identity import release
 from mainstay.model.objects import Order, UnitsOf
 from mainstay.model.seen import DisputeSeen, FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
 from mainstay.model.state import DisputeState, EffectState, OrderState, ParcelState, PaymentState, RefundState
@@ -28,6 +29,8 @@ from mainstay.orders.moves import move
 ItemOf = Callable[[str], int]
 ENDED = frozenset({"done", "replaced", "waived"})  # outcomes of an effect after which nothing more is waited for
 BOOKED = {"done": "posted", "waived": "by hand"}  # outcomes of a booking after which the ERP will hear no more of it
+DROPPED = frozenset({"rejected", "replaced", "waived"})  # outcomes of an effect that has not happened
+LEFT = frozenset({"shipped", "delivered"})
 MARKS_MAX = 64  # fingerprints kept of one order; older ones are guarded by versions
 
 
@@ -48,6 +51,8 @@ def _heard(state: OrderState, event: Heard, item_of: ItemOf) -> None:
     state.addressed = state.addressed or event.addressed
     said = event.said
     if isinstance(said, OrderSeen):
+        if event.moved:
+            _moved_house(state)
         _snapshot(state, said, item_of)
     elif isinstance(said, PaymentSeen):
         payment = state.payments.setdefault(said.external, PaymentState(event.system))
@@ -55,6 +60,8 @@ def _heard(state: OrderState, event: Heard, item_of: ItemOf) -> None:
         payment.authorised, payment.captured, payment.refunded = said.authorised, said.captured, said.refunded
     elif isinstance(said, FulfilmentSeen):
         known = state.parcels.get(said.external)
+        if said.status in LEFT and (known is None or known.status not in LEFT) and _is_misled(state, event.system, said):
+            state.strayed = [*state.strayed, said.external]
         state.parcels[said.external] = ParcelState(
             event.system, said.status, list(said.lines), said.carrier, said.service, said.tracking, said.at, said.version,
             known.counted if known else False, known.unknown if known else [],
@@ -75,6 +82,20 @@ def _heard(state: OrderState, event: Heard, item_of: ItemOf) -> None:
             state.fees_in[said.external] = said.currency
     elif isinstance(said, InvoiceSeen) and said.state in ("posted", "paid"):
         state.invoice = said.number or said.external
+
+
+def _moved_house(state: OrderState) -> None:
+    """What the warehouse has, and all that has left, has the address of before."""
+    releases = [key for key, effect in state.effects.items() if effect.command == "ReleaseOrder" and effect.outcome not in DROPPED]
+    parcels = [key for key, parcel in state.parcels.items() if parcel.status in LEFT and parcel.system != state.system]
+    state.misled, state.strayed = releases, list(dict.fromkeys([*state.strayed, *parcels]))
+    state.waived = [reason for reason in state.waived if reason != "address_changed_late"]
+
+
+def _is_misled(state: OrderState, system: str, said: FulfilmentSeen) -> bool:
+    """Is this a parcel of a release with an address of before? The channel's own are the echo of what it was told."""
+    releases = {release(state.uid, int(state.effects[key].about)) for key in state.misled}
+    return bool(releases) and system != state.system and (said.of.kind != "release" or said.of.id in releases)
 
 
 def _snapshot(state: OrderState, said: OrderSeen, item_of: ItemOf) -> None:
@@ -214,10 +235,15 @@ def _share(state: OrderState, share: Share) -> Share | None:
     return None
 
 
+def _sold(order: Order) -> object:
+    return order.total, [(line.id, line.sku, line.quantity - line.cancelled) for line in order.lines]
+
+
 # What a person accepted by lifting a hold, where it is a statement of the source's: stated otherwise, it is not accepted.
 _ACCEPTED: dict[str, Callable[[Order], object]] = {
     "totals_mismatch": Order.difference,
-    "changed_after_shipment": lambda order: (order.total, [(line.id, line.sku, line.quantity - line.cancelled) for line in order.lines]),
+    "changed_after_shipment": _sold,
+    "overpaid": _sold,
 }
 _FOLDS: dict[type, Callable[[OrderState, Any], None]] = {
     Allocated: _allocated,

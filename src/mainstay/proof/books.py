@@ -21,24 +21,33 @@ from mainstay.proof.history import ASKS_FIRST, CURRENCY, Story
 from mainstay.proof.play import Cast, Counters
 from mainstay.storage.database import rows
 from mainstay.storage.state import State
+from mainstay.twins.shipstation import OPEN
 
 ITEMISED_MAX = 20
 
 
 class Placed(Struct):
-    """An order as its channel's own book holds it. `total` is what the buyer paid."""
+    """An order as its channel's own book holds it. `total` is what the buyer agreed to, `due` what is to be paid of it after units were
+    taken off; `units` are those that are still wanted."""
 
     channel: str
     external: str
     total: int
     units: dict[str, int]
     cancelled: bool
+    off: dict[str, int] = {}  # units that were to leave, and were taken off again
+    less: int = 0  # what they would have cost
+    repaid: int = 0  # of that, what staff gave back when it took them off
     remitted: int = 0  # tax that the marketplace keeps: part of the total, never ours
     intent: str = ""
     handed_over: bool = False
     unpaid: bool = False
     gift_cards: int = 0  # what gift cards paid of it
     lapsed: bool = False  # nobody holds its buyer's money any more
+
+    @property
+    def due(self) -> int:
+        return self.total - self.less
 
     @property
     def uid(self) -> str:
@@ -68,8 +77,13 @@ def placed(cast: Cast, counters: Counters) -> list[Placed]:
     for number, order in cast.shop.orders.items():
         notes = {note["name"]: note["value"] for note in order["note_attributes"]}
         units: Counter[str] = Counter()
+        off: Counter[str] = Counter()
+        less = 0
         for line in order["line_items"]:
-            units[line["sku"]] += line["quantity"]
+            gone = cast.shop.taken_off[number, line["id"]]
+            units[line["sku"]] += line["quantity"] - gone
+            off[line["sku"]] += gone
+            less += cast.shop.paid_for(line, line["quantity"]) - cast.shop.paid_for(line, line["quantity"] - gone)
         total = minor(order["total_price"], CURRENCY)
         found.append(
             Placed(
@@ -78,6 +92,9 @@ def placed(cast: Cast, counters: Counters) -> list[Placed]:
                 total,
                 dict(units),
                 order["cancelled_at"] is not None,
+                dict(+off),
+                less,
+                _given_for_off(order),
                 intent=notes.get("payment_intent", ""),
                 unpaid=order["financial_status"] == "pending",
                 gift_cards=bills.by_gift_card(cast, number),
@@ -87,7 +104,12 @@ def placed(cast: Cast, counters: Counters) -> list[Placed]:
     for name in cast.amazon.orders:
         found.append(_at_amazon(name, cast))
     for sale in counters.sales.values():
-        found.append(Placed(sale.channel, sale.id, sale.total, dict(sale.lines), sale.cancelled, 0, sale.intent, sale.handed_over))
+        sold: Counter[str] = Counter()
+        for sku, quantity in sale.lines:
+            sold[sku] += quantity
+        found.append(
+            Placed(sale.channel, sale.id, sale.total, dict(sold), sale.cancelled, intent=sale.intent, handed_over=sale.handed_over)
+        )
     return found
 
 
@@ -100,15 +122,29 @@ def _lapsed(cast: Cast, intent: str) -> bool:
     return bool(part or held["cancellation_reason"] == "automatic")
 
 
+def _given_for_off(order: Mapping[str, Any]) -> int:
+    """What staff gave back at the shop of units that had not left, in minor units."""
+    given = [one for one in order["refunds"] if any(line["restock_type"] == "cancel" for line in one["refund_line_items"])]
+    return sum(minor(paid["amount"], CURRENCY) for one in given for paid in one["transactions"])
+
+
 def _at_amazon(name: str, cast: Cast) -> Placed:
     order = cast.amazon.orders[name]
+    cancelled, less = order["fulfillment"]["fulfillmentStatus"] == "CANCELLED", 0
     units: Counter[str] = Counter()
+    off: Counter[str] = Counter()
     for line in order["orderItems"]:
-        units[line["product"]["sellerSku"]] += line["quantityOrdered"]
+        sku, done = line["product"]["sellerSku"], line["fulfillment"]
+        gone = 0 if cancelled else line["quantityOrdered"] - done["quantityFulfilled"] - done["quantityUnfulfilled"]
+        units[sku] += line["quantityOrdered"] - gone
+        off[sku] += gone
+        for part in line["proceeds"]["breakdowns"]:
+            whole, stays = minor(part["subtotal"]["amount"], CURRENCY), line["quantityOrdered"] - gone
+            less += whole - whole * stays // line["quantityOrdered"]
     total = minor(order["proceeds"]["grandTotal"]["amount"], CURRENCY)
     parts = [part for line in order["orderItems"] for part in line["proceeds"]["breakdowns"]]
     remitted = sum(minor(part["subtotal"]["amount"], CURRENCY) for part in parts if part["type"] == "TAX")
-    return Placed("amazon", name, total, dict(units), order["fulfillment"]["fulfillmentStatus"] == "CANCELLED", remitted)
+    return Placed("amazon", name, total, dict(units), cancelled, dict(+off), less, 0, remitted)
 
 
 def believed(state: State) -> dict[str, OrderState]:
@@ -117,15 +153,15 @@ def believed(state: State) -> dict[str, OrderState]:
     return {one.uid: one for one in (order_of(body, heard) for body, heard in state.connection.execute(sql))}
 
 
-def shipped(cast: Cast) -> dict[str, Counter[str]]:
-    """Units that left the warehouse, by order id and SKU; voided labels do not count."""
+def shipped(cast: Cast, by: str = "sku") -> dict[str, Counter[str]]:
+    """Units that left the warehouse, by order id and SKU (or `by` another field of an item); voided labels do not count."""
     found: dict[str, Counter[str]] = {}
     for shipment in cast.warehouse.shipments:
         if not shipment["voided"]:
             uid = "ord." + shipment["orderKey"].split(".", 1)[1].rpartition(".")[0]
             units = found.setdefault(uid, Counter())
             for item in shipment["shipmentItems"]:
-                units[item["sku"]] += item["quantity"]
+                units[item[by]] += item["quantity"]
     return found
 
 
@@ -140,13 +176,14 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
     _orders(found, orders, belief, left)
     _stock(found, orders, belief, left, story, cast, state)
     _phantoms(found, orders, belief, parcels, cast)
-    _addresses(found, cast)
+    _addresses(found, belief, cast)
     _levels(found, cast, state, shown)
     _money(found, orders, belief, left, cast, state)
-    _erp(found, orders, left, cast)
+    _erp(found, orders, belief, left, cast)
     _refunds(found, orders, belief, cast, state)
     booked = cast.erp.sales()
-    bills.differ(found.add, cast, belief, state, (one.uid for one in orders if one.uid in booked and left[one.uid] == Counter(one.units)))
+    whole = (one.uid for one in orders if one.uid in booked and not one.off and left[one.uid] == Counter(one.units))
+    bills.differ(found.add, cast, belief, state, whole)
     bills.balances_differ(found.add, cast, state)
     came_back = _returns(found, cast)
     _confirmed(found, orders, belief, parcels, cast)
@@ -245,8 +282,9 @@ def _orders(found: Findings, orders: Iterable[Placed], belief: Mapping[str, Orde
         if known is None:
             found.add("lost", 1, f"{one.uid}: in the channel's book, unknown to Mainstay")
             continue
-        if left[one.uid] - Counter(one.units):
-            found.add("duplicated", 1, f"{one.uid}: shipped {dict(left[one.uid])}, ordered {one.units}")
+        beyond = left[one.uid] - Counter(one.units)
+        if beyond - Counter(one.off) or (beyond and not is_named(known)):  # it may have left before anybody could say that it should not
+            found.add("duplicated", 1, f"{one.uid}: shipped {dict(left[one.uid])}, ordered {one.units}, taken off {one.off}")
         if known.cancel == "not paid in time" and not one.unpaid and not one.lapsed:
             found.add("cancelled_though_paid", 1, f"{one.uid}: its buyer had paid")
         if one.unpaid and left[one.uid]:
@@ -319,14 +357,17 @@ def _phantoms(
             found.add("phantom", 1, f"{intent}: {amount} captured for no order")
 
 
-def _addresses(found: Findings, cast: Cast) -> None:
-    """Each order of the shop goes to the address that it was placed with, whatever else its buyer has ordered."""
-    for release, order in cast.warehouse.released.items():
-        _, channel, rest = release.split(".", 2)
-        if channel == "shop" and order["items"]:
-            street = cast.shop.orders[int(rest.rpartition(".")[0])]["shipping_address"]["address1"]
-            if order["shipTo"].get("street1") != street:
-                found.add("misaddressed", 1, f"{release}: goes to {order['shipTo'].get('street1')}, ordered to {street}")
+def _addresses(found: Findings, belief: Mapping[str, OrderState], cast: Cast) -> None:
+    """Each order of the shop goes to the address that it has there now, whatever else its buyer has ordered; what left before that was
+    known is named."""
+    now = {f"ord.shop.{number}": order["shipping_address"]["address1"] for number, order in cast.shop.orders.items()}
+    waiting = [(key, one["shipTo"]) for key, one in cast.warehouse.released.items() if one["items"] and one["orderStatus"] in OPEN]
+    left = [(one["orderKey"], one["shipTo"]) for one in cast.warehouse.shipments if not one["voided"]]
+    for number, (key, to) in enumerate([*waiting, *left]):
+        uid = "ord." + key.split(".", 1)[1].rpartition(".")[0]
+        named = number >= len(waiting) and uid in belief and is_named(belief[uid])
+        if uid in now and to.get("street1") != now[uid] and not named:
+            found.add("misaddressed", 1, f"{key}: goes to {to.get('street1')}, it is to go to {now[uid]}")
 
 
 def _levels(found: Findings, cast: Cast, state: State, shown: Shown) -> None:
@@ -334,6 +375,8 @@ def _levels(found: Findings, cast: Cast, state: State, shown: Shown) -> None:
     for channel, twin in (("shop", cast.shop), ("amazon", cast.amazon)):
         for sku in cast.shop.variants:
             may = shown(channel, sku)
+            if may is None and cast.erp.on_hand(sku):
+                found.add("levels_wrong", 1, f"{channel} is not told of {sku}, of which the ERP has {cast.erp.on_hand(sku)}")
             if may is not None and twin.available(sku) != may:
                 found.add("levels_wrong", 1, f"{channel} shows {twin.available(sku)} of {sku}, it may show {may}")
     known = Counter(str(sku) for (sku,) in rows(state.connection, "SELECT sku FROM item"))
@@ -356,19 +399,24 @@ def _levels(found: Findings, cast: Cast, state: State, shown: Shown) -> None:
 def _confirmed(
     found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], parcels: Mapping[str, Counter[str]], cast: Cast
 ) -> None:
-    """A channel that sells on its own knows of every unit that left for its orders, or the order says why not."""
+    """A channel that sells on its own knows of every unit that left for its orders, and of which line, or the order says why not."""
+    left = shipped(cast, "lineItemKey")
     for one in orders:
         if not parcels.get(one.uid) or one.channel not in ("shop", "amazon"):
             continue
+        told: Counter[str] = Counter()
         if one.channel == "shop":
-            told = sum(line["quantity"] for parcel in cast.shop.orders[int(one.external)]["fulfillments"] for line in parcel["line_items"])
+            for parcel in cast.shop.orders[int(one.external)]["fulfillments"]:
+                told.update({str(line["id"]): line["quantity"] for line in parcel["line_items"]})
         else:
             items = cast.amazon.orders[one.external]["orderItems"]
-            told = sum(item["fulfillment"]["quantityFulfilled"] for item in items)
-        untold = parcels[one.uid].total() - told
+            told.update({item["orderItemId"]: item["fulfillment"]["quantityFulfilled"] for item in items})
+        untold = left[one.uid] - told
         known = belief.get(one.uid)
-        if untold > 0 and not (known is not None and blocker(known) is not None):
-            found.add("unconfirmed_shipments", untold, f"{one.uid}: {untold} units left that {one.channel} was not told of")
+        if untold and not (known is not None and blocker(known) is not None):
+            found.add(
+                "unconfirmed_shipments", untold.total(), f"{one.uid}: {dict(untold)} left, by line, that {one.channel} was not told of"
+            )
 
 
 def _money(
@@ -390,14 +438,13 @@ def _money(
             found.add("unexplained_minor_units", abs(have - want), f"{one.uid}: the channel states {want}, the ledger holds {have}")
         captured = sum(amount for what, intent, amount in cast.payments.effects if what == "capture" and intent == one.intent)
         returned = sum(refund["amount"] for refund in cast.payments.refunds.values() if refund["payment_intent"] == one.intent)
-        kept = captured - returned if known.status == "cancelled" else captured
-        rest = one.total - one.gift_cards
+        kept = captured - (returned if known.status == "cancelled" else one.repaid)
+        rest = max(0, one.due - one.gift_cards)
         due = rest if known.status == "settled" else 0 if known.status == "cancelled" else captured and rest
-        if _waits_for(
-            known, "payment_lost", "payment_currency", "money_kept", "rejected"
-        ):  # somebody else took it, or a part of it: that must have a name
-            due = kept
-        if one.intent and kept != due:
+        if _waits_for(known, "payment_lost", "payment_currency", "money_kept", "rejected"):
+            due = kept  # somebody else took it, or a part of it: that must have a name
+        over = kept - due if known.status in ("shipped", "invoiced", "settled", "cancelled") else max(0, kept - one.total + one.gift_cards)
+        if one.intent and (kept < due or (over > 0) != ("overpaid" in known.holds)):
             found.add("unexplained_minor_units", abs(kept - due), f"{one.uid}: {known.status}, {kept} of {due} kept at the provider")
         if one.intent and known.status == "cancelled" and cast.payments.intents[one.intent]["status"] == "requires_capture":
             found.add("authorisations_left", 1, f"{one.uid}: cancelled, and {one.intent} still holds the buyer's money")
@@ -415,9 +462,7 @@ def _uncovered(found: Findings, orders: Iterable[Placed], belief: Mapping[str, O
         if known is None or not one.intent or known.status in ("cancelled", "settled") or known.cancel:
             continue
         intent = cast.payments.intents[one.intent]
-        gone = intent["status"] == "canceled" or (
-            intent["status"] == "succeeded" and intent["amount_received"] < one.total - one.gift_cards
-        )
+        gone = intent["status"] == "canceled" or (intent["status"] == "succeeded" and intent["amount_received"] < one.due - one.gift_cards)
         if gone and not is_named(known):
             found.add("uncovered_unnamed", 1, f"{one.uid}: {_cause(known)}; and {one.intent} is {intent['status']}")
 
@@ -451,17 +496,23 @@ def receivables(state: State) -> dict[int, int]:
     return dict(rows(state.connection, sql))
 
 
-def _erp(found: Findings, orders: Iterable[Placed], left: Mapping[str, Counter[str]], cast: Cast) -> None:
+def _erp(found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], left: Mapping[str, Counter[str]], cast: Cast) -> None:
+    """Each order that left as a whole is booked once, for what is due. Of one that was cancelled after a part of it was taken off nobody
+    can tell from its channel's book which part that was: what left of it is held, and a person's."""
     made = Counter(reference for what, reference, how in cast.erp.effects if what == "sale" and how == "created")
     totals = cast.erp.totals()
     for one in orders:
-        complete = left[one.uid] == Counter(one.units)
+        known = belief.get(one.uid)
+        a_persons = one.cancelled and one.off and known is not None and "cancelled_after_shipment" in known.holds
+        complete = bool(left[one.uid]) and left[one.uid] == Counter(one.units) and not (a_persons and not made[one.uid])
         if made[one.uid] > 1:
             found.add("doubled_sales", made[one.uid] - 1, f"{one.uid}: {made[one.uid]} sales")
         if complete and not made[one.uid]:
             found.add("missing_sales", 1, f"{one.uid}: shipped, but not in the ERP")
-        elif complete and minor(str(invoiced := totals.get(one.uid, 0)), CURRENCY) != one.total:
-            found.add("total_mismatches", 1, f"{one.uid}: the channel states {one.total}, the ERP invoiced {invoiced}")
+        elif complete and minor(str(invoiced := totals.get(one.uid, 0)), CURRENCY) != one.due:
+            found.add("total_mismatches", 1, f"{one.uid}: {one.due} is due at the channel, the ERP invoiced {invoiced}")
+        elif complete and Counter(sold := cast.erp.sold(one.uid)) != Counter(one.units):
+            found.add("total_mismatches", 1, f"{one.uid}: {one.units} left, {sold} are booked in the ERP")
 
 
 def _refunds(found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], cast: Cast, state: State) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mainstay.contract.connector import Budget
 from mainstay.contract.signatures import aws_v4
@@ -102,9 +103,10 @@ class AmazonTwin(Imitation):
 
     def place_order(
         self, lines: Sequence[tuple[str, int]], *, now: int, buyer: Mapping[str, str], currency: str | None = None, tax_minor: int = 0,
-        facilitator: bool = True, shipping_minor: int = 0, discount_minor: int = 0, status: str = "UNSHIPPED",
+        facilitator: bool = True, shipping_minor: int = 0, discount_minor: int = 0, status: str = "UNSHIPPED", prices: Sequence[int] = (),
     ) -> dict[str, Any] | None:  # fmt: skip
-        """A buyer orders; None where a listing shows too few. Tax is added on top, and Amazon remits it where it is the facilitator."""
+        """A buyer orders; None where a listing shows too few. Tax is added on top, and Amazon remits it where it is the facilitator.
+        `prices` of one unit are those of a cart that was filled before, in minor units; without them those of now are asked."""
         wanted: Counter[str] = Counter()
         for sku, quantity in lines:
             wanted[sku] += quantity
@@ -114,7 +116,9 @@ class AmazonTwin(Imitation):
             self.listings[sku].quantity -= quantity
             self.sale_history.append((sku, now))
         amounts = (shipping_minor, discount_minor, tax_minor)
-        order = self._new_order(lines, currency or self.currency, amounts, facilitator, now)
+        sold = [self.listings[sku] for sku, _ in lines]
+        sold = [replace(one, price_minor=price) for one, price in zip(sold, prices, strict=True)] if prices else sold
+        order = self._new_order(lines, currency or self.currency, amounts, facilitator, now, sold)
         order |= {"buyer": _buyer(buyer), "recipient": {"deliveryAddress": _address(buyer)}}
         order["fulfillment"]["fulfillmentStatus"] = status
         self.orders[order["orderId"]] = order
@@ -131,16 +135,30 @@ class AmazonTwin(Imitation):
         self.effects[f"cancel:{order}"] += 1
         self._changed(found, now)
 
+    def cancel_item(self, order: str, item: str, *, now: int, by: str = "BUYER") -> None:
+        """What has not left yet of one item will not leave. Amounts stay as they are (unsourced: no example shows an order of which a
+        part was cancelled)."""
+        found = self.orders[order]
+        line = next(one for one in found["orderItems"] if one["orderItemId"] == item)
+        line["fulfillment"]["quantityUnfulfilled"] = 0
+        line["cancellation"] = {"cancellationExecution": {"cancelledBy": by, "cancelReason": "Requested"}}
+        if not any(one["fulfillment"]["quantityUnfulfilled"] for one in found["orderItems"]):
+            found["fulfillment"]["fulfillmentStatus"] = "SHIPPED"
+        self.effects[f"cancel:{order}/{item}"] += 1
+        self._changed(found, now)
+
     def _new_order(
-        self, lines: Sequence[tuple[str, int]], currency: str, amounts: tuple[int, int, int], facilitator: bool, now: int
-    ) -> dict[str, Any]:
-        goods = [self.listings[sku].price_minor * quantity for sku, quantity in lines]
+        self, lines: Sequence[tuple[str, int]], currency: str, amounts: tuple[int, int, int], facilitator: bool, now: int,
+        sold: Sequence[Listing],
+    ) -> dict[str, Any]:  # fmt: skip
+        """`amounts` are shipping, discount and tax; `sold` are the listings of the lines at the prices of the cart."""
+        goods = [one.price_minor * quantity for one, (_, quantity) in zip(sold, lines, strict=True)]
         shipping, discount, tax = (allocate(amount, goods) for amount in amounts)
         number = self._number()
         order = f"{300 + number // 10**9 % 100:03}-{number // 100 % 10**7:07}-{number % 100:02}00000"
         items = [
-            _item(f"{number}{n:02}", self.listings[sku], quantity, (goods[n], shipping[n], discount[n], tax[n]), currency, facilitator)
-            for n, (sku, quantity) in enumerate(lines)
+            _item(f"{number}{n:02}", sold[n], quantity, (goods[n], shipping[n], discount[n], tax[n]), currency, facilitator)
+            for n, (_, quantity) in enumerate(lines)
         ]
         total = sum(goods) + amounts[0] - amounts[1] + amounts[2]
         return {

@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 import msgspec
+from msgspec.structs import replace
 
 from mainstay.contract.connector import Budget
 from mainstay.contract.talk import Reply
@@ -66,6 +67,7 @@ class ShopifyTwin(Imitation):
         self.orders: dict[int, dict[str, Any]] = {}
         self.transactions: dict[int, list[dict[str, Any]]] = {}  # of each order, but for refunds; no webhook has them
         self.rates: dict[int, Decimal] = {}  # of orders whose buyer saw another currency
+        self.taken_off: Counter[tuple[int, int]] = Counter()  # units of (order, line) that were to leave, and will not
         self.effects: Counter[str] = Counter()
         self.level_history: list[tuple[str, int, int]] = []  # SKU, quantity, when
         self.sale_history: list[tuple[str, int]] = []  # SKU, when
@@ -88,6 +90,12 @@ class ShopifyTwin(Imitation):
         variant.title, variant.updated_at = title, now
         self._tell("products/update", shapes.product(variant, self.currency, shapes.time(now)), now)
 
+    def launch(self, sku: str, title: str, price_minor: int, now: int) -> Variant:
+        """A product is added while the shop is open, without stock; those who listen are told."""
+        made = self.add_product(sku, title, price_minor, 0, now)
+        self._tell("products/create", shapes.product(made, self.currency, shapes.time(now)), now)
+        return made
+
     def available(self, sku: str) -> int:
         return self.variants[sku].quantity
 
@@ -95,11 +103,13 @@ class ShopifyTwin(Imitation):
         self, lines: Sequence[tuple[str, int]], *, now: int, customer: Mapping[str, str], payment_intent: str | None = None,
         shipping_minor: int = 0, discount_minor: int = 0, tax_minor: int = 0, number: str | None = None, currency: str | None = None,
         reservation: str = "", paid: bool = True, tax_exempt: bool = False, gift_card_minor: int = 0,
-        seen_in: str = "", rate: Decimal = Decimal(1),
+        seen_in: str = "", rate: Decimal = Decimal(1), prices: Sequence[int] = (), groups: Sequence[int | None] = (),
     ) -> dict[str, Any] | None:  # fmt: skip
         """A buyer checks out; None where the shop itself shows too few. Tax is added on top of the prices. Not `paid`: on invoice.
         `gift_card_minor` of the total is paid by a gift card, at once. `seen_in` is the currency in which the buyer saw the prices and
-        pays, `rate` what one unit of the shop's is in it."""
+        pays, `rate` what one unit of the shop's is in it. `prices` of one unit are those of a cart that was filled before, in minor units;
+        without them those of now are asked. `groups` say which bundle a line is a component of (webhooks since 2025-01:
+        sales_line_item_group_id)."""
         wanted: Counter[str] = Counter()
         for sku, quantity in lines:
             wanted[sku] += quantity
@@ -108,11 +118,15 @@ class ShopifyTwin(Imitation):
         for sku, quantity in wanted.items():
             self._move(sku, -quantity, now)
             self.sale_history.append((sku, now))
-        order = self._new_order(lines, currency or self.currency, shipping_minor, discount_minor, tax_minor, now)
+        sold = [self.variants[sku] for sku, _ in lines]
+        sold = [replace(one, price_minor=price) for one, price in zip(sold, prices, strict=True)] if prices else sold
+        order = self._new_order(lines, currency or self.currency, shipping_minor, discount_minor, tax_minor, now, sold)
         order |= {"name": number or f"#{1000 + len(self.orders) + 1}", "tax_exempt": tax_exempt}
         notes = {"payment_intent": payment_intent, "mainstay_reservation": reservation}
         order["note_attributes"] = [{"name": name, "value": value} for name, value in notes.items() if value]
         order["financial_status"] = ("authorized" if payment_intent else "paid") if paid else "pending"
+        for line, group in zip(order["line_items"], groups, strict=False):
+            line["sales_line_item_group_id"] = group
         order |= shapes.buyer(customer, self._customer(customer.get("email", "")))
         if seen_in:
             self.rates[order["id"]] = rate
@@ -146,19 +160,22 @@ class ShopifyTwin(Imitation):
         self._changed(found, "orders/cancelled", now)
 
     def refund(
-        self, order: int, *, now: int, amount_minor: int, lines: Sequence[tuple[str, int]] = (), restock: str = "return", note: str = "",
-        shipping_minor: int = 0, gift_card_minor: int = 0, rate: Decimal | None = None,
+        self, order: int, *, now: int, amount_minor: int, lines: Sequence[tuple[str | int, int]] = (), restock: str = "return",
+        note: str = "", shipping_minor: int = 0, gift_card_minor: int = 0, rate: Decimal | None = None,
     ) -> dict[str, Any]:  # fmt: skip
-        """Money, and perhaps units, are given back. `lines` are (SKU, units); of the amount `shipping_minor` was shipping, and
-        `gift_card_minor` goes back on the gift card that paid. All are the shop's money; `rate` is today's for the buyer's."""
+        """Money, and perhaps units, are given back. `lines` are (SKU or the id of a line, units); of the amount `shipping_minor` was
+        shipping, and `gift_card_minor` goes back on the gift card that paid. All is the shop's money; `rate` is today's for the buyer's."""
         found = self.orders[order]
         currency, given = found["currency"], []
-        for sku, quantity in lines:
-            line = next(one for one in found["line_items"] if one["sku"] == sku)
-            line["current_quantity"] -= quantity
-            line["fulfillable_quantity"] = min(line["fulfillable_quantity"], line["current_quantity"])
+        for which, quantity in lines:
+            line = next(one for one in found["line_items"] if which in (one["id"], one["sku"]))
+            if restock == "cancel":  # of what has not left
+                self._take_off(order, line, quantity)
+            else:
+                line["current_quantity"] -= quantity
+                line["fulfillable_quantity"] = min(line["fulfillable_quantity"], line["current_quantity"])
             if restock != "no_restock":
-                self._move(sku, quantity, now)
+                self._move(line["sku"], quantity, now)
             given.append(shapes.refunded(self._id(), line, quantity, restock, currency))
         parts = Counter({(found["payment_gateway_names"] or ["manual"])[-1]: amount_minor - gift_card_minor}) + Counter(
             gift_card=gift_card_minor
@@ -187,6 +204,36 @@ class ShopifyTwin(Imitation):
         """What a refund gave back by its transactions, in minor units of the shop's currency."""
         return sum(minor(shapes.in_shop_money(refund, paid, self.currency), self.currency) for paid in refund["transactions"])
 
+    def redirect(self, order: int, street: str, now: int) -> None:
+        """Somebody changes where an order is to be sent."""
+        found = self.orders[order]
+        found["shipping_address"] = found["shipping_address"] | {"address1": street}
+        self._changed(found, "orders/updated", now)
+
+    def edit_order(self, order: int, off: Mapping[int, int], *, now: int, restock: bool) -> None:
+        """Staff takes units off that have not left: line id -> units. What a line was, and the order's total, stay as they were
+        (recorded: order-edit-money-math.json); only what is current changes."""
+        found, removals = self.orders[order], []
+        for line in found["line_items"]:
+            if units := off.get(line["id"], 0):
+                assert units <= line["fulfillable_quantity"], f"line {line['id']} has {line['fulfillable_quantity']} units to send"
+                self._take_off(order, line, units)
+                removals.append({"id": line["id"], "delta": -units})
+                if restock:
+                    self._move(line["sku"], units, now)
+        number = self._id()
+        edit = {
+            "id": number, "order_id": order, "created_at": shapes.time(now), "notify_customer": False, "staff_note": "",
+            "line_items": {"additions": [], "removals": removals},
+        }  # fmt: skip
+        self._tell("orders/edited", {"order_edit": edit}, now)
+        self._changed(found, "orders/updated", now)
+
+    def _take_off(self, order: int, line: dict[str, Any], units: int) -> None:
+        line["current_quantity"] -= units
+        line["fulfillable_quantity"] -= units
+        self.taken_off[order, line["id"]] += units
+
     def _move(self, sku: str, units: int, now: int) -> None:
         self.variants[sku].quantity += units
         self.variants[sku].updated_at = now
@@ -213,14 +260,15 @@ class ShopifyTwin(Imitation):
         return parcel
 
     def _new_order(
-        self, lines: Sequence[tuple[str, int]], currency: str, shipping: int, discount: int, tax: int, now: int
+        self, lines: Sequence[tuple[str, int]], currency: str, shipping: int, discount: int, tax: int, now: int, sold: Sequence[Variant]
     ) -> dict[str, Any]:
-        goods = [self.variants[sku].price_minor * quantity for sku, quantity in lines]
+        """`sold` are the variants of the lines at the prices of the cart."""
+        goods = [one.price_minor * quantity for one, (_, quantity) in zip(sold, lines, strict=True)]
         offs, taxes = allocate(discount, goods), allocate(tax, goods)
         order = self._id()
         items = [
-            shapes.line(self._id(), self.variants[sku], quantity, off, due, currency)
-            for (sku, quantity), off, due in zip(lines, offs, taxes, strict=True)
+            shapes.line(self._id(), one, quantity, off, due, currency)
+            for one, (_, quantity), off, due in zip(sold, lines, offs, taxes, strict=True)
         ]
         return shapes.order(order, items, self._id(), currency, (sum(goods), discount, shipping, tax), shapes.time(now))
 

@@ -152,6 +152,14 @@ class TrytonTwin(Imitation):
                     units[sku] = units.get(sku, 0) - int(line["quantity"])
         return found
 
+    def sold(self, reference: str) -> dict[str, int]:
+        """Units by SKU of a sale."""
+        units: dict[str, int] = {}
+        for line in self._goods(self.sales()[reference]):
+            sku = self.books["product.product"][line["product"]]["code"]
+            units[sku] = units.get(sku, 0) + int(line["quantity"])
+        return units
+
     def sales(self) -> dict[str, Record]:
         """Sales by reference; the newest where there are two."""
         return {sale["reference"]: sale for sale in self.books["sale.sale"].values()}

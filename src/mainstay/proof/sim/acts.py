@@ -21,6 +21,7 @@ KINDS: Mapping[str, float] = {  # how often each act is drawn, relative to the o
     "goods come back": 5, "goodwill": 3, "price changes": 2, "buyer is erased": 2, "operator holds back": 1, "operator replays": 1,
     "gift card pays": 2, "staff captures": 1, "authorisation expires": 1, "card holder contests": 1, "buys abroad": 2,
     "product is renamed": 1,
+    "one item in two lines": 2, "one of a kind": 1, "cart of before": 1, "part is cancelled": 2, "buyer moves": 2, "bundle": 1,
 }  # fmt: skip
 
 SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is made of; the nameless one is made of all
@@ -50,6 +51,17 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
     "money": {
         "shop buys": 3, "gift card pays": 6, "warehouse packs": 5, "goods come back": 4, "buyer cancels": 2, "goodwill": 1, "crash": 1,
         "staff captures": 3, "authorisation expires": 2, "card holder contests": 3, "buys abroad": 4, "money back": 3,
+    },
+    "goods": {
+        "shop buys": 3, "amazon buys": 2, "webshop buys": 2, "warehouse packs": 4, "goods come back": 2, "goods arrive": 2, "count": 1,
+        "crash": 1, "one item in two lines": 4, "one of a kind": 2, "cart of before": 3, "part is cancelled": 4, "bundle": 4,
+    },
+    "edits": {
+        "shop buys": 5, "amazon buys": 3, "one item in two lines": 3, "warehouse packs": 3, "part is cancelled": 8, "buyer cancels": 1,
+        "goods come back": 1, "goods arrive": 1, "crash": 1,
+    },
+    "moves": {
+        "shop buys": 6, "warehouse packs": 4, "buyer moves": 8, "part is cancelled": 2, "buyer cancels": 1, "goods arrive": 2, "crash": 1,
     },
     "counts": {"shop buys": 4, "webshop buys": 4, "till sells": 3, "warehouse packs": 3, "goods arrive": 3, "count": 6},
 }  # fmt: skip

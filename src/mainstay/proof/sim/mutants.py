@@ -30,6 +30,7 @@ from mainstay.model.objects import Person
 from mainstay.model.seen import OrderSeen, StockCounted
 from mainstay.money import post
 from mainstay.orders import decide
+from mainstay.orders import fold as orders_fold
 from mainstay.proof.sim.acts import Swarm
 from mainstay.proof.sim.machine import Fittings
 from mainstay.proof.sim.run import one
@@ -127,6 +128,18 @@ def _taken_for_over(right: Any) -> Any:
         right(self, task, failure)
 
     return later
+
+
+def _unnamed(right: Any) -> Any:
+    def move(state: Any) -> None:
+        right(state)
+        state.strayed = []
+
+    return move
+
+
+def _whole(_right: Any) -> Any:
+    return lambda state: state.order.total - state.order.gift_cards if state.order is not None and not state.cancel else 0
 
 
 def _never_sent(right: Any) -> Any:
@@ -502,6 +515,28 @@ MUTANTS: dict[str, Mutant] = {
         lambda _right: lambda state: state.payments,
         "",
         scenario="money",
+    ),
+    "pack-all-the-same": Mutant(
+        "what is taken off after its release is not asked back from the warehouse",
+        decide,
+        "_recall",
+        lambda _right: lambda _state: iter(()),
+        "on_hand_differs",
+        scenario="edits",
+    ),
+    "keep-the-old-address": Mutant(
+        "the warehouse is not told that a buyer has moved",
+        decide,
+        "_redirect",
+        lambda _right: lambda *_args: iter(()),
+        "misaddressed",
+        scenario="moves",
+    ),
+    "forget-what-strayed": Mutant(
+        "a parcel that left for the address of before is not named", orders_fold, "_moved_house", _unnamed, "misaddressed", scenario="moves"
+    ),
+    "charge-the-whole": Mutant(
+        "what was taken off is charged with the rest", decide, "due", _whole, "unexplained_minor_units", scenario="edits"
     ),
     "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", _half, "levels_wrong"),
 }

@@ -48,8 +48,13 @@ def _order(answer: Any, one: Placed, cast: Cast) -> str:
     units: Counter[str] = Counter()
     for line in answer["lines"]:
         units[line["sku"]] += line["quantity"]
-    if units != Counter(one.units):
-        return f"lines {dict(units)}, ordered were {one.units}"
+    if units != Counter(one.units) + Counter(one.off):
+        return f"lines {dict(units)}, ordered were {one.units}, and {one.off} that were taken off"
+    off = {line["sku"]: 0 for line in answer["lines"]}
+    for line in answer["lines"]:
+        off[line["sku"]] += line["cancelled"]
+    if not one.cancelled and +Counter(off) != +Counter(one.off):
+        return f"taken off are {off}, at the channel {one.off}"
     left = sum(
         _units(parcel) for parcel in answer["parcels"].values() if parcel["system"] == "warehouse" and parcel["status"] != "cancelled"
     )

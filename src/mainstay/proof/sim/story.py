@@ -204,8 +204,13 @@ class Stage:
             "receipts": self.machine.behind(),
             "deliveries": sum(twin.undelivered for twin in self.wires.twins.values()),
             "reservations past their time": self._overdue(),
+            "items that no channel shows": sum(1 for sku in self.troupe.opened if self.cast.erp.on_hand(sku) and self._hidden(sku)),
             "orders without a name": sum(1 for one in orders if one.status not in ("settled", "cancelled") and not is_named(one)),
         }
+
+    def _hidden(self, sku: str) -> bool:
+        """Does a channel not list an item yet? What it has called it is learned from its word, or when its whole book is read."""
+        return any(self.machine.propagate.shown(channel, sku) is None for channel in ("shop", "amazon"))
 
     def _shelves_are_known(self) -> None:
         for sku, units in self.swarm.stock.items():
@@ -234,7 +239,7 @@ class Stage:
         for row in self.machine.state.connection.execute("SELECT seq, at, kind, entity, body FROM event ORDER BY seq"):
             told.update(repr(row).encode())
         self.log = told.hexdigest()
-        products = [Product(sku, sku, self.troupe.price[sku], units) for sku, units in self.swarm.stock.items()]
+        products = [Product(sku, sku, self.troupe.price[sku], units) for sku, units in self.troupe.opened.items()]
         story = Story([], products, "sim", Counter(), [])
         self.figures, cases = compare(self.cast, self.troupe.counters, story, self.machine.state, self.machine.propagate.shown)
         for room, name in ((room, name) for room, names in MUST_BE_ZERO.items() for name in names):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -46,6 +46,7 @@ class Troupe:
         self.misread: list[str] = []  # what operators were shown otherwise than it is
         self._numbers = 0
         self.price = dict(zip(skus, PRICES, strict=False))
+        self.opened: dict[str, int] = {}  # what is sold, with what was there of it when it began
 
     async def perform(self, act: Act) -> None:
         """One act; what cannot happen now (nothing to cancel, nothing to pack) does not happen."""
@@ -61,6 +62,7 @@ class Troupe:
         """Products; only the ERP knows what is on the shelf."""
         now = self.clock()
         for sku, units in stock.items():
+            self.opened[sku] = units
             self.cast.erp.add_product(sku, units, self.price[sku])
             self.cast.shop.add_product(sku, sku, self.price[sku], 0, now)
             self.cast.amazon.add_listing(sku, self.price[sku], 0)
@@ -82,16 +84,21 @@ class Troupe:
         another one holds what it is."""
         return self.shop_buys(dice, abroad=dice.choice(tuple(RATES)))
 
-    def shop_buys(self, dice: random.Random, lines: list[tuple[str, int]] | None = None, gift_card: float = 0, abroad: str = "") -> bool:
+    def shop_buys(
+        self, dice: random.Random, lines: list[tuple[str, int]] | None = None, prices: list[int] | None = None, groups: Sequence[int] = (),
+        gift_card: float = 0, abroad: str = "",
+    ) -> bool:  # fmt: skip
+        """`prices` are those of a cart that was filled before, or of a bundle's components, which `groups` name."""
         lines, shipping, buyer = lines or self._lines(dice), dice.choice((0, 500)), BUYER | {"street": f"Rua {dice.randrange(99)}"}
-        if any(self.cast.shop.available(sku) < units for sku, units in lines):
+        prices = prices or [self.cast.shop.variants[sku].price_minor for sku, _ in lines]  # as the shop shows them
+        if any(self.cast.shop.available(sku) < units for sku, units in _summed(lines).items()):
             return False
         if dice.random() < 0.1:  # a transfer that never comes
-            self.cast.shop.place_order(lines, now=self.clock(), customer=buyer, currency=CURRENCY, paid=False)
+            self.cast.shop.place_order(lines, now=self.clock(), customer=buyer, currency=CURRENCY, paid=False, prices=prices, groups=groups)
             return True
         by_the_shop = dice.random() < 0.2 or (bool(abroad) and dice.random() < 0.6)  # its own provider takes the money at once
-        bill: dict[str, Any] = {"seen_in": abroad, "rate": RATES.get(abroad, Decimal(1))}
-        goods = sum(self.cast.shop.variants[sku].price_minor * units for sku, units in lines)  # as the shop shows it
+        bill: dict[str, Any] = {"seen_in": abroad, "rate": RATES.get(abroad, Decimal(1)), "prices": prices, "groups": groups}
+        goods = sum(price * units for price, (_, units) in zip(prices, lines, strict=True))
         bill |= _bill(goods, dice) | {"shipping_minor": shipping}
         total = goods + shipping + bill["tax_minor"] - bill["discount_minor"]
         card = int(total * gift_card)
@@ -102,10 +109,13 @@ class Troupe:
         )
         return True
 
-    def amazon_buys(self, dice: random.Random, lines: list[tuple[str, int]] | None = None) -> bool:
+    def amazon_buys(self, dice: random.Random, lines: list[tuple[str, int]] | None = None, prices: list[int] | None = None) -> bool:
         lines = lines or self._lines(dice)
         tax = self._total(lines) // 20 if dice.random() < 0.7 else 0
-        return self.cast.amazon.place_order(lines, now=self.clock(), buyer=BUYER, currency=CURRENCY, tax_minor=tax) is not None
+        order = self.cast.amazon.place_order(
+            lines, now=self.clock(), buyer=BUYER, currency=CURRENCY, tax_minor=tax, prices=prices or ()
+        )  # fmt: skip
+        return order is not None
 
     async def webshop_buys(self, dice: random.Random) -> None:
         await self._ask_first("webshop", self._lines(dice), dice)
@@ -113,12 +123,52 @@ class Troupe:
     async def till_sells(self, dice: random.Random) -> None:
         await self._ask_first("till", self._lines(dice)[:1], dice)
 
-    async def all_want_one(self, dice: random.Random) -> None:
+    async def all_want_one(self, dice: random.Random, lines: list[tuple[str, int]] | None = None) -> None:
         """At one moment a buyer of each channel wants a unit of the same item."""
-        lines = [(dice.choice(self.skus), 1)]
+        lines = lines or [(dice.choice(self.skus), 1)]
         self.shop_buys(dice, lines)
         self.amazon_buys(dice, lines)
         await asyncio.gather(*(self._ask_first(channel, lines, dice) for channel in ("till", "webshop")))
+
+    async def one_item_in_two_lines(self, dice: random.Random) -> bool:
+        """A cart holds one item twice, as a gift and for oneself: what is wanted of it is the sum."""
+        sku, channel = dice.choice(self.skus), dice.choice(("shop", "amazon", "webshop"))
+        lines = [(sku, 1), (sku, dice.choice((1, 1, 2)))]
+        if dice.random() < 0.5:
+            lines.insert(dice.randrange(3), (dice.choice(self.skus), 1))
+        if channel == "webshop":
+            await self._ask_first(channel, lines, dice)
+            return True
+        return self.shop_buys(dice, lines) if channel == "shop" else self.amazon_buys(dice, lines)
+
+    def bundle_is_bought(self, dice: random.Random) -> bool:
+        """The shop resolves a bundle into its components, each with its part of the price; the cart may hold one of them beside it."""
+        skus, bundles = dice.sample(self.skus, min(2, len(self.skus))), dice.choice((1, 1, 2))
+        parts = [(skus[0], bundles * dice.choice((1, 2))), (skus[-1], bundles)]
+        price = {sku: self.cast.shop.variants[sku].price_minor for sku in skus}
+        lines, prices = list(parts), [price[sku] * 9 // 10 for sku, _ in parts]
+        if dice.random() < 0.5:
+            lines.append((skus[0], 1))
+            prices.append(price[skus[0]])
+        return self.shop_buys(dice, lines, prices, groups=[1, 1])
+
+    async def one_of_a_kind(self, dice: random.Random) -> None:
+        """An item of which there is one, and never another, is offered; when the channels show it, a buyer of each wants it."""
+        sku, price = f"ONE-{len(self.opened)}", dice.randrange(5_000, 90_000)
+        self.price[sku], self.opened[sku] = price, 1
+        self.cast.erp.add_product(sku, 1, price, self.clock())
+        self.cast.shop.launch(sku, sku, price, self.clock())
+        self.cast.amazon.add_listing(sku, price, 0)
+        await asyncio.sleep(dice.choice((60, 300, 500)))
+        await self.all_want_one(dice, [(sku, 1)])
+
+    async def cart_of_before(self, dice: random.Random) -> bool:
+        """A buyer fills a cart, a price of it changes while they pay, and they have agreed to the old one."""
+        lines, at_amazon = self._lines(dice), dice.random() < 0.4
+        prices = [(self.cast.amazon.listings if at_amazon else self.cast.shop.variants)[sku].price_minor for sku, _ in lines]
+        self.price_changes(dice, lines[0][0])
+        await asyncio.sleep(dice.choice((0, 5, 300)) * dice.random())
+        return self.amazon_buys(dice, lines, prices) if at_amazon else self.shop_buys(dice, lines, prices)
 
     async def abandons(self, dice: random.Random) -> bool:
         """A cart is reserved and then given back, or just left to expire."""
@@ -129,17 +179,17 @@ class Troupe:
         return bool(reservation)
 
     async def _ask_first(self, channel: str, lines: list[tuple[str, int]], dice: random.Random) -> None:
-        name = self._name()
+        name, price = self._name(), dict(self.price)  # as the cart showed them
         reservation = await self._reserve(channel, lines, name)
         if not reservation:
             return
         if dice.random() < 0.2:
             await asyncio.sleep(dice.random() * 120)  # the buyer thinks; sometimes for too long
-        total, at_till = self._total(lines), channel == "till"
+        total, at_till = sum(price[sku] * units for sku, units in lines), channel == "till"
         intent = "" if at_till else self.cast.payments.authorise(total, CURRENCY, "", self.clock())["id"]
         order = {
             "number": name.upper(), "currency": CURRENCY, "placed_at": self.clock(), "total": total,
-            "lines": [{"id": str(n), "sku": sku, "quantity": units, "price": self.price[sku]} for n, (sku, units) in enumerate(lines, 1)],
+            "lines": [{"id": str(n), "sku": sku, "quantity": units, "price": price[sku]} for n, (sku, units) in enumerate(lines, 1)],
             "payment": "captured" if at_till else "authorised",
             "payments": [{"kind": "payment", "id": intent, "system": "payments"}] if intent else [],
         }  # fmt: skip
@@ -187,6 +237,47 @@ class Troupe:
             amazon.cancel_order(dice.choice(waiting), now=self.clock())
         return bool(open_ or waiting)
 
+    def part_is_cancelled(self, dice: random.Random) -> bool:
+        """Some of what has not left is not wanted any more: staff edits the order at the shop, or gives its money back there; or the buyer
+        takes an item off at Amazon. The warehouse may have it by then, and even have sent it."""
+        shop, amazon = self.cast.shop, self.cast.amazon
+        open_ = [
+            (order, line)
+            for order in shop.orders.values() if order["cancelled_at"] is None
+            for line in order["line_items"] if line["fulfillable_quantity"]
+        ]  # fmt: skip
+        items = [(name, item) for name, order in amazon.orders.items() for item in _may_be_taken_off(order)]
+        if open_ and (not items or dice.random() < 0.75):
+            order, line = open_[-1] if dice.random() < 0.4 else dice.choice(open_)
+            self._take_off(order, line, dice)
+        elif items:
+            amazon.cancel_item(*dice.choice(items), now=self.clock())
+        return bool(open_ or items)
+
+    def _take_off(self, order: dict[str, Any], line: dict[str, Any], dice: random.Random) -> None:
+        shop, payments, now = self.cast.shop, self.cast.payments, self.clock()
+        units = dice.randrange(1, line["fulfillable_quantity"] + 1)
+        if dice.random() < 0.6:
+            shop.edit_order(order["id"], {line["id"]: units}, now=now, restock=dice.random() < 0.5)
+            return
+        amount, intent = shop.paid_for(line, units), _intent(order)
+        if intent:
+            amount = min(amount, payments.refundable(intent))
+        elif order["financial_status"] == "pending":
+            amount = 0
+        if intent and amount:
+            payments.refund(intent, amount, now)
+        shop.refund(order["id"], now=now, amount_minor=amount, lines=[(line["id"], units)], restock="cancel")
+
+    def buyer_moves(self, dice: random.Random) -> bool:
+        """The shipping address of an order changes at the shop: mostly before it has left as a whole, as far as the shop knows."""
+        orders = self.cast.shop.orders
+        open_ = [number for number, one in orders.items() if one["cancelled_at"] is None and one["fulfillment_status"] != "fulfilled"]
+        some = open_ if dice.random() < 0.9 else list(orders)
+        if some:
+            self.cast.shop.redirect(dice.choice(some), f"Avenida {dice.randrange(99)}", self.clock())
+        return bool(some)
+
     def money_back(self, dice: random.Random) -> bool:
         """A goodwill refund at the shop, of part of what its own provider took."""
         paid = [n for n, one in self.cast.shop.orders.items() if one["financial_status"] == "paid" and not one["refunds"]]
@@ -215,7 +306,7 @@ class Troupe:
             if amount > card:
                 payments.refund(intent, amount - card, self.clock())
         restock = dice.choice(("return", "return", "no_restock"))
-        back = [(line["sku"], some)]
+        back = [(line["id"], some)]
         shop.refund(
             number, now=self.clock(), amount_minor=amount, lines=back, restock=restock, shipping_minor=min(freight, amount),
             gift_card_minor=card, rate=_todays_rate(order, dice),
@@ -286,9 +377,9 @@ class Troupe:
     def goods_arrive(self, dice: random.Random) -> None:
         self.cast.erp.move(dice.choice(self.skus), dice.randrange(1, 4), "supplier", self.clock())
 
-    def price_changes(self, dice: random.Random) -> None:
+    def price_changes(self, dice: random.Random, sku: str = "") -> None:
         """Somebody changes a list price in the ERP, and at the counters of the shop's own; the channels are told."""
-        sku = dice.choice(self.skus)
+        sku = sku or dice.choice(self.skus)
         self.price[sku] = dice.randrange(500, 6_000)
         self.cast.erp.reprice(sku, self.price[sku], self.clock())
 
@@ -413,7 +504,7 @@ class Troupe:
             if letter["topic"] == "mainstay/outcome" and self.retried[effect] < RETRIES_MAX:
                 self.retried[effect] += 1
                 if "correct the count" in letter["why"]:
-                    for sku in self.skus:
+                    for sku in self.opened:
                         self.cast.erp.move(sku, max(0, 4 - self.cast.erp.on_hand(sku)), "inventory", self.clock())
                 await self._call("operator", f"/v1/deadletters/{letter['id']}/retry", {"by": "sim"})
         return self.retried.total() > before
@@ -437,9 +528,26 @@ def _freight_given(order: dict[str, Any]) -> bool:
     return any(refund["refund_shipping_lines"] for refund in order["refunds"])
 
 
+def _summed(lines: list[tuple[str, int]]) -> Counter[str]:
+    """Units by SKU."""
+    wanted: Counter[str] = Counter()
+    for sku, units in lines:
+        wanted[sku] += units
+    return wanted
+
+
 def _intent(order: dict[str, Any]) -> str:
     """The payment that a checkout noted on its order, or ""."""
     return next((str(note["value"]) for note in order["note_attributes"] if note["name"] == "payment_intent"), "")
+
+
+def _may_be_taken_off(order: dict[str, Any]) -> list[str]:
+    """Items of an order at Amazon that have not left, where something of it stays."""
+    if order["fulfillment"]["fulfillmentStatus"] not in ("UNSHIPPED", "PARTIALLY_SHIPPED"):
+        return []
+    waiting = [item["orderItemId"] for item in order["orderItems"] if item["fulfillment"]["quantityUnfulfilled"]]
+    stays = len(waiting) > 1 or any(item["fulfillment"]["quantityFulfilled"] for item in order["orderItems"])
+    return waiting if stays else []
 
 
 def _with_the_buyer(order: dict[str, Any]) -> list[tuple[dict[str, Any], int]]:
@@ -448,7 +556,8 @@ def _with_the_buyer(order: dict[str, Any]) -> list[tuple[dict[str, Any], int]]:
     for parcel in order["fulfillments"]:
         gone.update({line["id"]: line["quantity"] for line in parcel["line_items"]})
     for refund in order["refunds"]:
-        gone.subtract({line["line_item_id"]: line["quantity"] for line in refund["refund_line_items"]})
+        back = [line for line in refund["refund_line_items"] if line["restock_type"] != "cancel"]  # of which the others never left
+        gone.subtract({line["line_item_id"]: line["quantity"] for line in back})
     return [(line, gone[line["id"]]) for line in order["line_items"]]
 
 
@@ -464,5 +573,7 @@ _ACTS: dict[str, Callable[[Troupe, random.Random], Any]] = {
     "gift card pays": Troupe.buys_with_gift_card, "staff captures": Troupe.staff_captures,
     "authorisation expires": Troupe.authorisation_expires, "card holder contests": Troupe.card_holder_contests,
     "all want one": Troupe.all_want_one, "exchange": Troupe.exchange,
+    "one item in two lines": Troupe.one_item_in_two_lines, "one of a kind": Troupe.one_of_a_kind, "cart of before": Troupe.cart_of_before,
+    "bundle": Troupe.bundle_is_bought, "part is cancelled": Troupe.part_is_cancelled, "buyer moves": Troupe.buyer_moves,
     "clock is set": Troupe.clock_is_set, "price changes": Troupe.price_changes, "buyer is erased": Troupe.buyer_is_erased,
 }  # fmt: skip
