@@ -95,7 +95,7 @@ class Apply:
         short_before = dict(short_before) if short_before else None
         invoice = state.invoice
         fold_order(state, event, world.item_of.__getitem__)
-        if state.invoice and not invoice:
+        if (state.invoice and not invoice) or _found_again(state, event):
             stock.booked(state.shares, world.level)
         if kind in STOCK_EVENTS:
             stock.fold(event, world.level, at, books=bool(self.settings.behind) and not state.invoice)
@@ -348,6 +348,14 @@ def names_of(event: Heard) -> list[Reference]:
     if type(said) is FulfilmentSeen:
         found += [Reference("tracking", number, system) for number in said.tracking]
     return found
+
+
+def _found_again(state: OrderState, event: AnyEvent) -> bool:
+    """Is a sale that the ERP may have lost there, or made again?"""
+    if type(event) is not Answered or not event.again:
+        return False
+    effect = state.effects[event.key]
+    return effect.command == "PostSale" and not effect.again
 
 
 def _moves_money(state: OrderState, event: AnyEvent) -> bool:

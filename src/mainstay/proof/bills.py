@@ -114,23 +114,20 @@ def given_back(cast: Cast) -> dict[str, tuple[int, int]]:
 
 
 def balances_differ(add: Add, cast: Cast, state: State) -> None:
-    """What the provider holds for us, by currency, with and without its fees: by its own books, and in the ledger."""
-    held, kept = Counter[str](), Counter[str]()
+    """What the provider holds for us before its fees, by currency: by its own books, and in the ledger."""
+    held = Counter[str]()
     for charge in cast.payments.charges.values():
         held[charge["currency"].upper()] += charge["amount_captured"]
     for back in (*cast.payments.refunds.values(), *(one for one in cast.payments.disputes.values() if one["status"] != "won")):
         held[back["currency"].upper()] -= back["amount"]
-    for row in cast.payments.balance:
-        kept[row["currency"].upper()] += row["fee"]
     sql = """
-    SELECT currency, what = 'fee', sum(CASE WHEN account.id = debit THEN amount ELSE -amount END)
-    FROM transfer JOIN account ON account.id IN (debit, credit) WHERE account.name = 'psp:payments' GROUP BY currency, what = 'fee'"""
-    for currency, fee, amount in rows(state.connection, sql):
-        (kept if fee else held)[currency] -= -amount if fee else amount
-    for what, left in (("beyond fees", held), ("of fees", kept)):
-        for currency, amount in left.items():
-            if amount:
-                add("parts_differ", abs(amount), f"{amount} minor units of {currency} {what} are at the provider and not in the ledger")
+    SELECT currency, sum(CASE WHEN account.id = debit THEN amount ELSE -amount END)
+    FROM transfer JOIN account ON account.id IN (debit, credit) WHERE account.name = 'psp:payments' AND what <> 'fee' GROUP BY currency"""
+    for currency, amount in rows(state.connection, sql):
+        held[currency] -= amount
+    for currency, amount in held.items():
+        if amount:
+            add("parts_differ", abs(amount), f"{amount} minor units of {currency} are at the provider and not in the ledger")
 
 
 def _minor(amount: Decimal | None) -> int:
