@@ -99,6 +99,7 @@ def test_what_brings_a_buyer_is_replayed_from_its_receipt(proved):
 
 def test_what_was_heard_stays_heard_when_its_speaker_may_not_say_it_any_more(proved):
     proved.count("A", 50)
+    proved.say("shop", an_order())
     declared_anew(proved, LANDSCAPE.replace('inventory.all = { create = ["erp", "wms"] }', 'inventory.all = { create = ["wms"] }'))
     assert unchanged(decided_anew(proved)) and proved.level("A")["on_hand"] == 50
 

@@ -7,7 +7,7 @@ FACE = (
     "drift.AcceptRequest", "drift.Drifted", "drift.Watch", "drift.drifted", "drift.shown",
     "exposure.Exposure", "exposure.told_of",
     "heap.look_seldom",
-    "intake.Intake",
+    "intake.Again", "intake.Intake",
     "journey.find", "journey.item_of", "journey.letter", "journey.letters", "journey.open_letters", "journey.order", "journey.proposals",
     "journey.pauses", "journey.raw_message", "journey.status", "journey.stock", "journey.trace",
     "operate.EraseRequest", "operate.Operators", "operate.PauseRequest",

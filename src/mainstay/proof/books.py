@@ -83,7 +83,7 @@ def placed(cast: Cast, counters: Counters) -> list[Placed]:
             gone = cast.shop.taken_off[number, line["id"]]
             units[line["sku"]] += line["quantity"] - gone
             off[line["sku"]] += gone
-            less += cast.shop.paid_for(line, line["quantity"]) - cast.shop.paid_for(line, line["quantity"] - gone)
+            less += bills.cost(line, line["quantity"]) - bills.cost(line, line["quantity"] - gone)
         total = minor(order["total_price"], CURRENCY)
         found.append(
             Placed(
