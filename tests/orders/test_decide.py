@@ -211,6 +211,17 @@ def test_the_channels_echo_of_our_parcel_ships_nothing_again():
     assert case.asked.count("ConfirmFulfilment") == 1, "and it is not told of its own echo"
 
 
+def test_of_parcels_that_are_told_at_once_each_takes_its_own_units_though_none_is_wanted_any_more():
+    """Both had left when all was taken off; the order is complete only when both are counted."""
+    case = released()
+    taken_off = tuple(replace(line, cancelled=line.quantity) for line in case.state.order.lines)
+    for parcel in (a_parcel("p1", [("l1", 1)]), a_parcel("p2", [("l1", 1), ("l2", 1)], ("1Z2",))):
+        fold(case.state, Heard(system="wms", said=parcel), ITEMS.__getitem__)
+    case.hear(replace(an_order(), version=2, order=replace(case.state.order, lines=taken_off, total=0)), "shop")
+    assert "shipped_beyond_allocation" not in case.state.holds
+    assert [(share.quantity, share.shipped) for share in case.state.shares] == [(2, 2), (1, 1)]
+
+
 def test_a_parcel_that_its_channel_tells_of_first_ships_nothing_again():
     """After a restore the shop may say what we had told it before the warehouse is read again."""
     case = released()

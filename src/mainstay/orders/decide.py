@@ -223,7 +223,7 @@ def _release(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
 
 def _parcels(state: OrderState) -> Iterator[AnyEvent]:
     """Take the units of new parcels off the shelf; what was never allocated, or is of no line of the order, is named."""
-    numbers = _numbers(state)
+    numbers, left = _numbers(state), False
     for external, parcel in list(state.parcels.items()):
         if parcel.status not in LEFT or (parcel.counted and not any(units.line in numbers for units in parcel.unknown)):
             continue
@@ -239,12 +239,13 @@ def _parcels(state: OrderState) -> Iterator[AnyEvent]:
             if state.status == "cancelled":
                 yield Held(reason="shipped_after_cancel", detail=f"parcel {external} left although the order was cancelled")
             continue
-        complete = all_shipped(state)
-        rest = _unshipped(state) if complete else ()
-        if rest:
+        left = True
+        if not all_shipped(state) and state.status != "part_shipped" and (shares or beyond):
+            yield Moved(move="ship_part")
+    if left and all_shipped(state):  # when all parcels are counted: of several that are told at once each takes its own units
+        if rest := _unshipped(state):
             yield Deallocated(shares=rest, reason="not shipped")  # it was taken off the order after its release
-        if complete or (state.status != "part_shipped" and (shares or beyond)):
-            yield Moved(move="ship" if complete else "ship_part")
+        yield Moved(move="ship")
     yield from _unknown_lines(state)
 
 

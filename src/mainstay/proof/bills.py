@@ -41,10 +41,11 @@ def _at_shop(order: Mapping[str, Any], gift_cards: int) -> Bill:
 
 def cost(line: Mapping[str, Any], units: int) -> int:
     """What so many units of a line at the shop cost: their part of what is let off and of tax, each rounded down."""
-    currency, whole = line["price_set"]["shop_money"]["currency_code"], line["quantity"]
+    currency, whole = line["price_set"]["shop_money"]["currency_code"], int(line["quantity"])
     off = sum(minor(one["amount"], currency) for one in line["discount_allocations"])
     tax = sum(minor(one["price"], currency) for one in line["tax_lines"])
-    return minor(line["price"], currency) * units - off * units // whole + tax * units // whole
+    price = minor(line["price"], currency)
+    return price * units - off * units // whole + tax * units // whole
 
 
 def by_gift_card(cast: Cast, number: int) -> int:
