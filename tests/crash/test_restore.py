@@ -16,12 +16,14 @@ from mainstay.proof.sim.acts import SCENARIOS
 from mainstay.proof.sim.story import play
 from mainstay.storage.backup import restore, take
 
-ASK_FIRST = ("webshop buys", "till sells", "abandons")  # what only they and Mainstay know is gone with what was after the backup
+# What only they and Mainstay know is gone with what was after the backup.
+ASK_FIRST = ("webshop buys", "till sells", "abandons", "one of a kind", "one item in two lines", "cart of before")
 HELD = (
     "operator holds back",
     "operator replays",
 )  # what was held back when the backup was taken is held again, until somebody lets it go on
-CROSSING = ("buyer cancels",)  # what is released and cancelled in the lost time is held, not undone: docs/back-up-and-restore.md
+# What is released and taken back in the lost time is held, not undone: docs/back-up-and-restore.md.
+CROSSING = ("buyer cancels", "part is cancelled", "buyer moves")
 BACKED_UP_S, LOST_S = 300.0, 260.0  # after people begin to act, and after the backup
 
 

@@ -293,7 +293,7 @@ MUTANTS: dict[str, Mutant] = {
     "ship-unpaid": Mutant("an order goes to the warehouse before it is paid", decide, "is_paid", _unpaid, ""),
     "forget-early": Mutant("what came before its order is forgotten", Waiting, "come", lambda _right: lambda *_args: iter(()), ""),
     "never-wake": Mutant(
-        "orders in backlog are not looked at when units come free", Turns, "wake", _never, "nobody waits", scenario="flash sale"
+        "orders in backlog are not looked at when units come free", Turns, "wake", _never, "nobody waits", scenario="the last one"
     ),
     "unknown-is-done": Mutant("an answer that never came is taken for success", Lanes, "_settle", _taken_for_done, ""),
     "believe-at-once": Mutant(
@@ -316,7 +316,7 @@ MUTANTS: dict[str, Mutant] = {
         Apply,
         "close",
         _books_once,
-        "unexplained_minor_units",
+        "money.",
         scenario="second thoughts",
     ),
     "never-poll": Mutant("feeds are not read", Poll, "once", lambda _right: _asleep, ""),
