@@ -94,7 +94,7 @@ def placed(cast: Cast, counters: Counters) -> list[Placed]:
                 order["cancelled_at"] is not None,
                 dict(+off),
                 less,
-                _given_for_off(order),
+                _given_for_off(cast, order),
                 intent=notes.get("payment_intent", ""),
                 unpaid=order["financial_status"] == "pending",
                 gift_cards=bills.by_gift_card(cast, number),
@@ -122,10 +122,10 @@ def _lapsed(cast: Cast, intent: str) -> bool:
     return bool(part or held["cancellation_reason"] == "automatic")
 
 
-def _given_for_off(order: Mapping[str, Any]) -> int:
-    """What staff gave back at the shop of units that had not left, in minor units."""
+def _given_for_off(cast: Cast, order: Mapping[str, Any]) -> int:
+    """What staff gave back at the shop of units that had not left, in minor units of its money."""
     given = [one for one in order["refunds"] if any(line["restock_type"] == "cancel" for line in one["refund_line_items"])]
-    return sum(minor(paid["amount"], CURRENCY) for one in given for paid in one["transactions"])
+    return sum(cast.shop.given_back(one) for one in given)
 
 
 def _at_amazon(name: str, cast: Cast) -> Placed:
