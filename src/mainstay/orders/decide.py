@@ -76,8 +76,9 @@ def begin(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
         yield Moved(move="place")
     if policy.hold_totals:
         yield from _totals(state, order)
-    yield from _lost_payment(state, order)
-    yield from _other_currency(state, order)
+    if state.payments or order.payment in DEAD_PAYMENTS or not UNPAID.isdisjoint(state.holds):
+        yield from _lost_payment(state, order)
+        yield from _other_currency(state, order)
     if policy.hold_address and state.status in BEFORE_RELEASE:
         yield from _address(state)
     if order.cancelled_at is not None and not state.cancel:
