@@ -138,6 +138,14 @@ class Desk:
         attempt = self.outcomes.attempts().get(number)
         self.lanes.add(number, self.clock(), entity, msgspec.json.encode(command), attempt, restarted=restarted)
 
+    async def killed_after(self, seconds: float) -> None:
+        """Work for a while, and end in the middle of whatever is being said."""
+        working = asyncio.ensure_future(self.lanes.run())
+        await asyncio.sleep(seconds)
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        self.outcomes.close()
+
     async def until_over(self, *numbers: int) -> None:
         """Work until these intents have ended."""
         working = asyncio.ensure_future(self.lanes.run())

@@ -314,15 +314,7 @@ def test_after_a_restart_what_a_repeat_would_double_is_looked_up_first(desk, run
 def test_tries_and_pauses_survive_a_restart(desk, run):
     desk.answer = Script(Reply(503, {"retry-after": "1000"}))
     desk.add(1, a_cancel(), entity=7)
-
-    async def a_while():
-        working = asyncio.ensure_future(desk.lanes.run())
-        await asyncio.sleep(10)
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
-        desk.outcomes.close()
-
-    run(a_while())
+    run(desk.killed_after(10))
     assert len(desk.calls) == 1
     desk.open()
     desk.answer = Script(b"")

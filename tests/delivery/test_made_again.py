@@ -69,15 +69,7 @@ def test_after_a_crash_it_is_looked_for_again_before_anything_is_sent(desk, run)
 
     desk.answer = answer
     desk.add(1, replace(a_capture("k"), again=True), entity=7)
-
-    async def a_while():
-        working = asyncio.ensure_future(desk.lanes.run())
-        await asyncio.sleep(10)
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
-        desk.outcomes.close()
-
-    run(a_while())
+    run(desk.killed_after(10))
     desk.open()
     desk.add(1, replace(a_capture("k"), again=True), entity=7, restarted=True)
     run(desk.until_over(1))

@@ -7,12 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from mainstay.flows import queue
 from mainstay.flows.ask import Desk
 from mainstay.flows.clerk import Clerk
 from mainstay.flows.intake import Intake
 from mainstay.flows.operate import Operators
 from mainstay.flows.rebuild import verify
 from mainstay.flows.shop import Shop
+from mainstay.flows.span import Span, numbers
 from mainstay.flows.tell import Tell, statements_of
 from mainstay.flows.world import World
 from mainstay.landscape import Admission, read
@@ -199,6 +201,21 @@ def a_parcel(external: str, release: str, lines=(), version: int = 1) -> Fulfilm
         external=external, version=version, at=T0, of=Reference("release", release, "mainstay"), status="shipped",
         lines=tuple(UnitsOf(line, units) for line, units in lines), carrier="ups", tracking=(f"1Z{external}",),
     )  # fmt: skip
+
+
+def span(**more) -> Span:
+    return Span(since="2026-01-01T00:00:00Z", **more)
+
+
+def replayed(stage: str, core: Core, **more):
+    """A replay from a stage, to its end; the job."""
+    core.flush()
+    meant = span(**more)
+    asked = {"receipts": numbers(core.state, meant, stage), "query": msgspec.to_builtins(meant), "by": "ann", "stage": stage}
+    status, told = core.ask("operator", "operator/replay", "", asked)
+    assert status == 202
+    core.wait(10_000)
+    return queue.job(core.state, told["job"])
 
 
 @pytest.fixture

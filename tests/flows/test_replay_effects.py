@@ -1,28 +1,17 @@
 """A system has lost what it was told, as when it was restored from an old backup: what it was asked for is looked for, and asked again."""
 
+from functools import partial
+
 import msgspec
 import pytest
 from msgspec.structs import replace
 
 from mainstay.flows import journey, queue
-from mainstay.flows.span import Span, numbers
+from mainstay.flows.span import numbers
 from mainstay.model.outcome import TOPIC, Outcome
-from tests.flows.conftest import T0, a_parcel, a_payment, an_order
+from tests.flows.conftest import T0, a_parcel, a_payment, an_order, replayed, span
 
-
-def span(**more):
-    return Span(since="2026-01-01T00:00:00Z", **more)
-
-
-def replayed(core, **more):
-    """A replay from the stage `effect`, to its end; the job."""
-    core.flush()
-    meant = span(**more)
-    asked = {"receipts": numbers(core.state, meant, "effect"), "query": msgspec.to_builtins(meant), "by": "ann", "stage": "effect"}
-    status, told = core.ask("operator", "operator/replay", "", asked)
-    assert status == 202
-    core.wait(10_000)
-    return queue.job(core.state, told["job"])
+again = partial(replayed, "effect")
 
 
 def found_again(core, key, entity, outcome="done", found=False, code="", **references):
@@ -52,7 +41,7 @@ def sold(proved):
 def test_a_sale_that_the_erp_has_lost_is_made_again_under_its_own_key(sold):
     before = sold.intents()
     booked = next(one for one in before if one["command"] == "PostSale")
-    job = replayed(sold, system="erp")
+    job = again(sold, system="erp")
     assert details(job) == ["asked: PostSale ord.shop.1:sale: looked for at erp"] and job["query"]["from"] == "effect"
     assert sold.intents()[len(before) :] == [{**booked, "again": True}], "the same document under the same key"
     assert sold.order().effects["ord.shop.1:sale"].again == "asked"
@@ -69,7 +58,7 @@ def test_a_count_of_an_erp_that_has_lost_a_sale_does_not_bring_the_sold_units_ba
     """Its backup is from before the sale: it counts what was there then. Until the sale stands there again, it is not believed."""
     level = sold.level("A")
     assert (level["on_hand"], level["unbooked"]) == (48, 0)
-    replayed(sold, system="erp")
+    again(sold, system="erp")
     sold.count("A", 50)
     assert sold.level("A") == {**level, "unbooked": 2}
     found_again(sold, "ord.shop.1:sale", sold.order().id, outcome="rejected", code="rejected")
@@ -84,29 +73,29 @@ def test_a_count_of_an_erp_that_has_lost_a_sale_does_not_bring_the_sold_units_ba
 
 
 def test_what_is_being_looked_for_is_not_looked_for_twice(sold):
-    replayed(sold, system="erp")
+    again(sold, system="erp")
     count = len(sold.intents())
-    job = replayed(sold, system="erp")
+    job = again(sold, system="erp")
     assert details(job) == ["refused: PostSale ord.shop.1:sale: it is being looked for already"] and len(sold.intents()) == count
     found_again(sold, "ord.shop.1:sale", sold.order().id, found=True)
-    assert replayed(sold, system="erp")["done"] == 1, "what was asked again is the same effect: one, not two"
+    assert again(sold, system="erp")["done"] == 1, "what was asked again is the same effect: one, not two"
     assert len(sold.intents()) == count + 1
 
 
 def test_units_that_have_left_are_not_released_again(sold):
-    job = replayed(sold, system="wms")
+    job = again(sold, system="wms")
     assert (job["unchanged"], job["results"]) == (1, [])
 
 
 def test_money_that_the_provider_says_was_taken_is_not_taken_again(sold):
     sold.say("psp", a_payment(status="captured", version=2))
-    job = replayed(sold, system="psp")
+    job = again(sold, system="psp")
     assert (job["unchanged"], job["results"]) == (1, [])
 
 
 def test_money_is_looked_for_before_it_is_taken_again_and_the_ledger_stays(sold):
     transfers = sold.rows("SELECT count(*) FROM transfer")
-    assert details(replayed(sold, topic="CapturePayment")) == ["asked: CapturePayment ord.shop.1:capture.pi_1: looked for at psp"]
+    assert details(again(sold, topic="CapturePayment")) == ["asked: CapturePayment ord.shop.1:capture.pi_1: looked for at psp"]
     found_again(sold, "ord.shop.1:capture.pi_1", sold.order().id, found=True)
     assert sold.rows("SELECT count(*) FROM transfer") == transfers
 
@@ -115,10 +104,10 @@ def test_a_release_that_the_warehouse_lost_is_made_again_while_nothing_has_left(
     proved.count("A", 50)
     proved.say("shop", an_order())
     proved.answer("ord.shop.1:release.1", proved.order().id, release="77")
-    assert details(replayed(proved)) == ["asked: ReleaseOrder ord.shop.1:release.1: looked for at wms"]
+    assert details(again(proved)) == ["asked: ReleaseOrder ord.shop.1:release.1: looked for at wms"]
     found_again(proved, "ord.shop.1:release.1", proved.order().id, release="99")
     proved.say("wms", a_parcel("p1", "rel.shop.1.1", [("1", 1)]))
-    job = replayed(proved, system="wms")
+    job = again(proved, system="wms")
     assert details(job) == [
         "refused: ReleaseOrder ord.shop.1:release.1: some of its units have left, and would be sent twice: release the rest by hand"
     ]
@@ -131,27 +120,27 @@ def test_a_release_that_was_withdrawn_stays_withdrawn(proved):
     proved.say("shop", an_order(version=2, cancelled_at=T0))
     proved.answer("ord.shop.1:release.1.withdraw", proved.order().id)
     assert proved.order().status == "cancelled"
-    job = replayed(proved)
+    job = again(proved)
     assert details(job) == ["asked: CancelRelease ord.shop.1:release.1.withdraw: looked for at wms"] and job["unchanged"] == 1
 
 
 def test_what_is_under_way_or_was_refused_is_named_and_left(proved):
     proved.count("A", 50)
     proved.say("shop", an_order())
-    assert details(replayed(proved)) == ["refused: ReleaseOrder ord.shop.1:release.1: it is under way"]
+    assert details(again(proved)) == ["refused: ReleaseOrder ord.shop.1:release.1: it is under way"]
     proved.answer("ord.shop.1:release.1", proved.order().id, outcome="rejected", system="wms")
-    assert details(replayed(proved)) == ["refused: ReleaseOrder ord.shop.1:release.1: it was refused, and has a dead letter: retry that"]
+    assert details(again(proved)) == ["refused: ReleaseOrder ord.shop.1:release.1: it was refused, and has a dead letter: retry that"]
 
 
 def test_what_a_system_takes_no_more_is_refused_by_name(sold):
     without = {name: can for name, can in sold.shop.policy.can.items() if name != "erp"}
     sold.intake.shop = replace(sold.shop, policy=replace(sold.shop.policy, can=without))
-    assert details(replayed(sold, system="erp")) == ["refused: PostSale ord.shop.1:sale: erp is not asked for that any more"]
+    assert details(again(sold, system="erp")) == ["refused: PostSale ord.shop.1:sale: erp is not asked for that any more"]
 
 
 def test_what_cannot_be_made_again_is_a_letter_and_is_looked_for_once_more(sold):
     """The buyer was erased, or the system refuses it: the effect stays done, the letter says what is missing there."""
-    replayed(sold, system="erp")
+    again(sold, system="erp")
     found_again(sold, "ord.shop.1:sale", sold.order().id, outcome="unknown")
     assert journey.order(sold.state, sold.order().id)["blocker"]["what"] == "outcome_unknown"
     found_again(sold, "ord.shop.1:sale", sold.order().id, outcome="rejected", code="personal_data_erased")
@@ -168,7 +157,7 @@ def test_what_cannot_be_made_again_is_a_letter_and_is_looked_for_once_more(sold)
 
 
 def test_a_letter_about_it_can_be_closed_by_hand(sold):
-    replayed(sold, system="erp")
+    again(sold, system="erp")
     found_again(sold, "ord.shop.1:sale", sold.order().id, outcome="rejected", code="expired")
     (letter,) = journey.letters(sold.state)
     assert sold.ask("operator", "operator/suppress", str(letter["id"]), {"reason": "booked by hand"})[0] == 200
@@ -181,10 +170,10 @@ def test_numbers_are_told_anew_as_they_are_now(sold):
     can = {**sold.shop.policy.can, "shop": frozenset({"SetLevel"}), "market": frozenset({"SetLevel", "SetPrice"})}
     sold.intake.shop = replace(sold.shop, policy=replace(sold.shop.policy, can=can))
     before = sold.rows("SELECT count(*) FROM level_change")[0][0]
-    job = replayed(sold, topic="SetLevel", system="shop")
+    job = again(sold, topic="SetLevel", system="shop")
     assert (job["status"], job["letters"]) == ("done", 0)
     assert sold.rows("SELECT items FROM level_change ORDER BY seq")[before:] == [(b'"shop"',)]
-    assert replayed(sold, topic="SetPrice")["status"] == "done"
+    assert again(sold, topic="SetPrice")["status"] == "done"
     assert sold.rows("SELECT items FROM price_change ORDER BY seq")[-1] == (b'"market"',)
     status, told = sold.ask(
         "operator", "operator/replay", "", {"receipts": [], "query": {"topic": "SetPrice", "system": "shop"}, "stage": "effect"}

@@ -1,14 +1,14 @@
 """What was said in the past, decided upon anew with the ownership, the policies and the landscape of today."""
 
-import msgspec
+from functools import partial
+
 import pytest
 from msgspec.structs import replace
 
-from mainstay.flows import queue
 from mainstay.flows.intake import Intake
 from mainstay.flows.rebuild import verify
 from mainstay.flows.replay import replay
-from mainstay.flows.span import Span, numbers
+from mainstay.flows.span import numbers
 from mainstay.flows.world import World
 from mainstay.landscape import Admission, read
 from mainstay.model.objects import Reference
@@ -16,23 +16,10 @@ from mainstay.model.seen import PriceSeen, StockCounted
 from mainstay.orders.decide import Policy
 from mainstay.storage.inbox import Receipt
 from mainstay.storage.rehearsed import Rehearsed
-from tests.flows.conftest import LANDSCAPE, POLICY, Core, a_payment, an_order
+from tests.flows.conftest import LANDSCAPE, POLICY, Core, a_payment, an_order, replayed, span
 from tests.flows.test_replay_items import details, item, sell, unchanged
 
-
-def span(**more):
-    return Span(since="2026-01-01T00:00:00Z", **more)
-
-
-def decided_anew(core, **more):
-    """A replay from the stage `statement`, to its end; the job."""
-    core.flush()
-    meant = span(**more)
-    asked = {"receipts": numbers(core.state, meant, "statement"), "query": msgspec.to_builtins(meant), "by": "ann", "stage": "statement"}
-    status, told = core.ask("operator", "operator/replay", "", asked)
-    assert status == 202
-    core.wait(10_000)
-    return queue.job(core.state, told["job"])
+decided_anew = partial(replayed, "statement")
 
 
 def declared_anew(core, admission=None, **more):

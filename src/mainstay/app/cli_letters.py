@@ -259,7 +259,7 @@ def replay(stage: Stage, reason: str, dry_run: bool, by: str, config: Path, as_j
     from mainstay.app.build import open_house
     from mainstay.app.operate import act
     from mainstay.app.replay import rehearsed
-    from mainstay.app.show_letters import replay_text
+    from mainstay.app.show_letters import CALLED, replay_text
     from mainstay.flows.span import Span
 
     span = {name: value for name, value in which.items() if value}
@@ -269,6 +269,5 @@ def replay(stage: Stage, reason: str, dry_run: bool, by: str, config: Path, as_j
         show(found, as_json, replay_text(found))
         return
     job = act(config, "replays", stage=stage, span=span, by=by, reason=reason)
-    called = "messages" if stage == "receipt" else f"{stage}s"
     anew = f"; told anew: {', '.join(job['told_anew'])}" if job["told_anew"] else ""
-    show(job, as_json, f"job {job['job']}: {job['letters']} {called}{anew}; `mainstay jobs show {job['job']}` says how far it is")
+    show(job, as_json, f"job {job['job']}: {job['letters']} {CALLED[stage]}{anew}; `mainstay jobs show {job['job']}` says how far it is")

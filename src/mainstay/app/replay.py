@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from mainstay.app import build
+from mainstay.app.show_letters import CALLED
 from mainstay.flows import rehearse
 from mainstay.flows.intake import Intake
 from mainstay.flows.replay import replay
@@ -38,12 +39,9 @@ def rehearsed(house: build.House, span: Span, stage: Stage) -> dict[str, Any]:
                 differ.append({stage: number, **of, "how": how, "detail": detail})
         if stage == "effect":
             tell_anew(intake, msgspec.to_builtins(span))
-        return {"stage": stage, f"{_CALLED[stage]}s": dict(ended), "differ": differ, **rehearse.consequences(store, intake.world, at)}
+        return {"stage": stage, CALLED[stage]: dict(ended), "differ": differ, **rehearse.consequences(store, intake.world, at)}
     finally:
         store.close()
-
-
-_CALLED = {"receipt": "message", "statement": "statement", "effect": "effect"}
 
 
 def _found(house: build.House, store: Rehearsed, span: Span, stage: Stage) -> Iterator[tuple[int, Receipt | None]]:

@@ -72,10 +72,13 @@ def repair_text(found: dict[str, Any]) -> str:
     return "\n".join([*lines, *_consequences(found), "nothing was changed"])
 
 
+CALLED = {"receipt": "messages", "statement": "statements", "effect": "effects"}  # what a replay goes over, by its stage
+
+
 def replay_text(found: dict[str, Any]) -> str:
     """What a replay would do: how all that is meant ended, then what would follow from what is different now."""
     stage = found["stage"]
-    called = "messages" if stage == "receipt" else f"{stage}s"
+    called = CALLED[stage]
     lines = [f"{sum(found[called].values())} {called}: " + ", ".join(f"{how} {n}" for how, n in found[called].items() if n)]
     for one in found["differ"]:
         of = f"  {one['at']}  {one['system']} {one['topic']}" if "at" in one else ""

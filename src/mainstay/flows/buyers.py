@@ -43,9 +43,7 @@ def same(world: World, person: Person | None, order: OrderState) -> bool:
     """Is this what the order brought of its buyer? Whoever says nothing says nothing else, and of who was erased nothing is known."""
     if person is None or order.subject in world.erased:
         return True
-    stored = world.store.load("load_people", [order.subject]) if order.subject else []
-    kept = [body for _, brought, body in (*stored, *world.batch.people) if brought == order.id]
-    return (_person.decode(unpack(kept[-1])) if kept else None) == person
+    return _brought(world, order) == person
 
 
 def moved(world: World, person: Person | None, order: OrderState) -> bool:
@@ -53,12 +51,17 @@ def moved(world: World, person: Person | None, order: OrderState) -> bool:
     released = any(effect.command == "ReleaseOrder" for effect in order.effects.values())
     if not released or person is None or not person.addressed or order.subject in world.erased:
         return False
+    before = _brought(world, order)
+    return before is not None and before.addressed and _to(before) != _to(person)
+
+
+def _brought(world: World, order: OrderState) -> Person | None:
+    """What an order brought of its buyer last, also within the batch that changes it."""
     stored = world.people.get(order.subject)
     if stored is None:
         stored = world.store.load("load_people", [order.subject]) if order.subject else []
     kept = [body for _, brought, body in (*stored, *world.batch.people) if brought == order.id]
-    before = _person.decode(unpack(kept[-1])) if kept else None
-    return before is not None and before.addressed and _to(before) != _to(person)
+    return _person.decode(unpack(kept[-1])) if kept else None
 
 
 def _to(person: Person) -> list[str]:

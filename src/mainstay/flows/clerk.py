@@ -115,11 +115,11 @@ class Clerk:
             to = told.to or self.intake.shop.above(letter.owner)
             if not to:
                 return Again(f"nobody is declared above {letter.owner!r}: say to whom", nothing=True)
-            self.intake.letters.close(letter.id, LetterPassed(how=action, to=to, by=told.by, reason=told.reason, job=job), receipt.at)
+            self.intake.letters.note(letter.id, LetterPassed(how=action, to=to, by=told.by, reason=told.reason, job=job), receipt.at)
             return Again(f"{'escalated' if action == 'escalate' else 'given'} to {to}")
         done = self._retry(letter.state, receipt) if action == "retry" else self._suppress(letter.state, receipt)
         if not done.nothing:
-            self.intake.letters.close(letter.id, LetterClosed(how=action, by=told.by, reason=told.reason, job=job), receipt.at)
+            self.intake.letters.note(letter.id, LetterClosed(how=action, by=told.by, reason=told.reason, job=job), receipt.at)
         return done
 
     def _retry(self, parked: Parked, receipt: Receipt) -> Again:
@@ -185,7 +185,7 @@ class Clerk:
             if why.code not in NOTED:
                 self.intake.answer(receipt, 422, {"code": why.code, "detail": f"{detail}; the letter stays open"})
                 return
-        self.intake.letters.close(letter.id, LetterClosed(how="repair", by=told.by, reason=told.reason), receipt.at)
+        self.intake.letters.note(letter.id, LetterClosed(how="repair", by=told.by, reason=told.reason), receipt.at)
         self.intake.answer(receipt, 200, {"id": letter.id, "status": "repair", "detail": detail})
 
     # --- many --------------------------------------------------------------------------------------------------------
@@ -264,7 +264,7 @@ class Clerk:
         letters = [letter for letter in queue.wanted(self.world.store, Wanted()) if letter.state.receipt in receipts] if receipts else []
         for letter in letters:
             if self._find(letter.id):
-                self.intake.letters.close(letter.id, LetterClosed(how="retry", reason="replayed"), at)
+                self.intake.letters.note(letter.id, LetterClosed(how="retry", reason="replayed"), at)
 
     def _letters(self, number: int) -> tuple[int, ...]:
         known = self._letters_of.get(number)

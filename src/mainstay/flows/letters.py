@@ -60,7 +60,7 @@ class Letters:
             receipt=receipt.seq, key=outcome.key, about=about, amount=amount, currency=currency,
         ))  # fmt: skip
 
-    def close(self, number: int, event: LetterClosed | LetterPassed, at: int) -> None:
+    def note(self, number: int, event: LetterClosed | LetterPassed, at: int) -> None:
         """What became of an open letter."""
         self.apply.to_letter(number, event, at)
         self.world.log(at, "letter", number, [event])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from mainstay.flows.intake import ON_ORDERS, Intake
 from mainstay.flows.items import ON_ITEMS
 from mainstay.flows.reread_items import reread_item
-from mainstay.flows.span import Replayed
+from mainstay.flows.span import TOLD, Replayed
 from mainstay.flows.statements import Statement, keys_of, skus_of
 from mainstay.model.events import AnyEvent, Asked, Moved, Proposed, decode
 from mainstay.model.seen import CustomerSeen, OrderSeen
@@ -61,9 +61,7 @@ def _counts(intake: Intake, proposed: Proposed, receipt: Receipt) -> Replayed:
         return Replayed("same", "")
     if type(said) in ON_ITEMS:
         ended = list(reread_item(intake, counts))
-        return next(
-            (one for how in ("corrected", "taken", "refused", "superseded") for one in ended if one.how == how), Replayed("same", "")
-        )
+        return next((done for how in TOLD for done in ended if done.how == how), Replayed("same", ""))
     return _of_order(intake, counts) if type(said) in ON_ORDERS else Replayed("same", "")
 
 

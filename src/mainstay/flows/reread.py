@@ -15,15 +15,13 @@ from mainstay.flows import buyers
 from mainstay.flows.intake import ON_ORDERS, Intake
 from mainstay.flows.items import ON_ITEMS
 from mainstay.flows.reread_items import reread_item
-from mainstay.flows.span import How, Replayed
+from mainstay.flows.span import TOLD, How, Replayed
 from mainstay.flows.statements import Statement
 from mainstay.flows.world import events_of
 from mainstay.model.events import Heard
 from mainstay.model.failures import Reject
 from mainstay.orders import decide as orders
 from mainstay.storage.inbox import Receipt
-
-TOLD: tuple[How, ...] = ("corrected", "taken", "refused", "superseded")  # how a message ended, where its parts did so differently
 
 
 def reread(intake: Intake, old: Receipt, at: int) -> Replayed:

@@ -29,6 +29,7 @@ HOWS: Mapping[Stage, tuple[How, ...]] = {  # how one may end, by the stage from 
     "statement": ("same", "superseded", "corrected", "taken", "decided", "refused"),
     "effect": ("asked", "superseded", "refused"),
 }
+TOLD: tuple[How, ...] = ("corrected", "taken", "refused", "superseded")  # how one ended of which parts did so differently
 UNCHANGED: tuple[How, ...] = ("same", "superseded")  # nothing follows from it
 T = TypeVar("T")
 

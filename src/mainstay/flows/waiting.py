@@ -60,7 +60,7 @@ class Waiting:
             late = queue.wanted(self.world.store, queue.Wanted(code="early"))
             self._late = self.world.batch, {letter.state.receipt: letter.id for letter in late}
         if (number := self._late[1].pop(receipt, None)) is not None:
-            self.letters.close(number, LetterClosed(how="arrived"), at)
+            self.letters.note(number, LetterClosed(how="arrived"), at)
 
     def overdue(self, receipt: Receipt, n: int) -> None:
         """A statement has waited too long: a person looks at it."""

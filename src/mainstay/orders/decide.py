@@ -16,12 +16,11 @@ from mainstay.model.money import major
 from mainstay.model.objects import Order, UnitsOf
 from mainstay.model.seen import DisputeSeen, FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
 from mainstay.model.state import EffectState, OrderState, ParcelState, PaymentState, RefundState
-from mainstay.orders.fold import DROPPED, ENDED, LEFT
+from mainstay.orders.fold import DROPPED, ENDED, LEFT, MOVED_LATE
 from mainstay.orders.moves import BEFORE_RELEASE
 
 PAID_WORDS = frozenset({"captured", "part_refunded", "refunded"})
 DEAD_PAYMENTS = frozenset({"voided", "failed", "expired"})
-MOVED_LATE = "address_changed_late"  # of what has left: the rest goes on
 AT_THE_WAREHOUSE = frozenset({"released", "part_shipped"})
 UNPAID = frozenset({"payment_lost", "payment_currency"})  # holds that a person lifts to go on without what is due
 
@@ -410,7 +409,7 @@ def _redirect(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     for key in _under_way(state) if state.misled and not state.cancel else ():
         effect = state.effects[key]
         if key in state.misled and policy.takes(effect.system, "CancelRelease"):
-            yield Asked(key=f"{key}.withdraw", command="CancelRelease", system=effect.system, about=effect.about)
+            yield _asked_back(key, effect)
         elif key in state.misled:
             told.append(f"{effect.system} cannot be told where to send release {effect.about} now")
     strayed = [external for external in state.strayed if state.parcels[external].status in LEFT]
@@ -420,9 +419,11 @@ def _redirect(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
 
 def _withdraw(state: OrderState) -> Iterator[AnyEvent]:
     """Ask for every release back that the warehouse may still be working on."""
-    for key in _under_way(state):
-        effect = state.effects[key]
-        yield Asked(key=f"{key}.withdraw", command="CancelRelease", system=effect.system, about=effect.about)
+    yield from (_asked_back(key, state.effects[key]) for key in _under_way(state))
+
+
+def _asked_back(key: str, release: EffectState) -> Asked:
+    return Asked(key=f"{key}.withdraw", command="CancelRelease", system=release.system, about=release.about)
 
 
 def _under_way(state: OrderState) -> list[str]:

@@ -31,6 +31,7 @@ ENDED = frozenset({"done", "replaced", "waived"})  # outcomes of an effect after
 BOOKED = {"done": "posted", "waived": "by hand"}  # outcomes of a booking after which the ERP will hear no more of it
 DROPPED = frozenset({"rejected", "replaced", "waived"})  # outcomes of an effect that has not happened
 LEFT = frozenset({"shipped", "delivered"})
+MOVED_LATE = "address_changed_late"  # a hold for what has left: the rest goes on
 MARKS_MAX = 64  # fingerprints kept of one order; older ones are guarded by versions
 
 
@@ -89,7 +90,7 @@ def _moved_house(state: OrderState) -> None:
     releases = [key for key, effect in state.effects.items() if effect.command == "ReleaseOrder" and effect.outcome not in DROPPED]
     parcels = [key for key, parcel in state.parcels.items() if parcel.status in LEFT and parcel.system != state.system]
     state.misled, state.strayed = releases, list(dict.fromkeys([*state.strayed, *parcels]))
-    state.waived = [reason for reason in state.waived if reason != "address_changed_late"]
+    state.waived = [reason for reason in state.waived if reason != MOVED_LATE]
 
 
 def _is_misled(state: OrderState, system: str, said: FulfilmentSeen) -> bool:

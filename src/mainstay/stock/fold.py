@@ -102,20 +102,23 @@ def counted(said: StockCounted, level: Level, *, behind: bool) -> None:
     if said.measure in PARTS:
         _part(said, level)
         return
-    forgotten = len(level.recent) == RECENT_MAX and said.at < level.recent[0][0]
-    if said.at < level.counted_at or forgotten or (behind and level.unbooked):
+    if said.at < level.counted_at or _forgotten(said, level) or (behind and level.unbooked):
         return
     later = sum(units for when, units, ours in level.recent if when > said.at and not (behind and ours))
     _stand(level, said.quantity + later)
     level.counted_at = said.at
 
 
+def _forgotten(said: StockCounted, level: Level) -> bool:
+    """Does a count speak of a moment since which there were more movements than are remembered?"""
+    return len(level.recent) == RECENT_MAX and said.at < level.recent[0][0]
+
+
 def late(said: StockCounted, level: Level, *, behind: bool) -> bool:
     """Is a count that is read so late not to be believed? Not where movements since are forgotten; nor, of a counter that learns of
     shipments from us, where some left since: they would be back on the shelf."""
-    forgotten = len(level.recent) == RECENT_MAX and said.at < level.recent[0][0]
     left = behind and any(ours and when > said.at for when, _, ours in level.recent)
-    return said.measure not in PARTS and (forgotten or left or (behind and level.unbooked > 0))
+    return said.measure not in PARTS and (_forgotten(said, level) or left or (behind and level.unbooked > 0))
 
 
 def corrected(said: StockCounted | StockMoved, was: StockCounted | StockMoved, level: Level) -> None:

@@ -454,12 +454,14 @@ class Troupe:
             return False  # nobody has heard of that order
         self.wires.fired["held back"] += 1
         self.held[target] += 1
-        await self._look(unlike_pauses(self._shown, told if self.held[target] == 1 else {}, held=True))
+        if self.held[target] == 1:
+            await self._look(unlike_pauses(self._shown, told, held=True))
         await asyncio.sleep(dice.random() * OUTAGE_S_MAX)
         while (await self._call("operator", "/v1/pauses", {**told, "mode": "running"}))[0] != 200:
             await asyncio.sleep(1)
         self.held[target] -= 1
-        await self._look(unlike_pauses(self._shown, told if not self.held[target] else {}, held=False))
+        if not self.held[target]:
+            await self._look(unlike_pauses(self._shown, told, held=False))
         return True
 
     async def _look(self, looking: Awaitable[str]) -> None:
