@@ -27,9 +27,12 @@ from mainstay.proof.sim.again import differs
 from mainstay.proof.sim.arrival import rearranged
 from mainstay.proof.sim.clockwork import Clockwork
 from mainstay.proof.sim.machine import Fittings, Machine, own_time
+from mainstay.proof.sim.operators import operator_repairs, operator_retries
 from mainstay.proof.sim.reads import misread
+from mainstay.proof.sim.scene import Scene
+from mainstay.proof.sim.staff import warehouse_packs
 from mainstay.proof.sim.trouble import Blackouts, Lost, Make
-from mainstay.proof.sim.troupe import Troupe
+from mainstay.proof.sim.troupe import channels_look, open_shop, perform
 from mainstay.proof.sim.views import unlike_jobs, unlike_receipts
 from mainstay.proof.sim.wires import Wires, url
 from mainstay.stock.fold import free
@@ -93,14 +96,14 @@ def play(
                 disk.cut_at = disk.fault = None
             if stage.machine.up:
                 stage.machine.crash()
-    ending.commits, ending.played = stage.machine.commits, stage.troupe.played
+    ending.commits, ending.played = stage.machine.commits, stage.scene.played
     ending.fired = sum((twin.fired for twin in stage.wires.twins.values()), stage.wires.fired)
     ending.figures, ending.log, ending.moved, ending.cuts = stage.figures, stage.log, stage.moved, disk.cuts if disk else 0
     return ending
 
 
 class Stage:
-    """The twins, the wires, the machine and the troupe of one seed."""
+    """The twins, the wires, the machine and the scene of one seed."""
 
     def __init__(self, swarm: Swarm, fittings: Fittings, place: Path, loop: Clockwork, disk: Disk | None, trouble: Make) -> None:
         self.swarm, self.place, self.loop = swarm, place, loop
@@ -111,7 +114,7 @@ class Stage:
         self.wires = Wires(twins, self.clock, random.Random(swarm.seed + 1))
         self.machine = Machine(place, fittings, self.wires, self.clock, random.Random(swarm.seed + 2), swarm.batch_max, check, disk)
         self.trouble = trouble(self.machine, disk, random.Random(swarm.seed + 4)) if disk else None
-        self.troupe = Troupe(self.cast, self.wires, self.clock, tuple(swarm.stock), lambda: self.machine)
+        self.scene = Scene(self.cast, self.wires, self.clock, tuple(swarm.stock), lambda: self.machine)
         self.figures: dict[str, Any] = {}
         self.moved = 0
         self.log = ""
@@ -141,7 +144,7 @@ class Stage:
             raise self.wrong from None
 
     async def run(self, prove: bool) -> None:
-        self.troupe.open(self.swarm.stock)
+        open_shop(self.scene, self.swarm.stock)
         self.machine.start()
         await asyncio.sleep(30)  # the channels learn their opening levels in good weather
         self._shelves_are_known()
@@ -152,15 +155,15 @@ class Stage:
         started, acting = self.loop.time(), []
         for act in self.swarm.acts:
             await asyncio.sleep(max(0.0, started + act.at - self.loop.time()))
-            acting.append(self.loop.create_task(self.troupe.perform(act)))
+            acting.append(self.loop.create_task(perform(self.scene, act)))
         await asyncio.gather(*acting)
         if self.trouble:
             await self.trouble.over()
         for twin in self.wires.twins.values():
             twin.weather = Weather()
         await self._come_to_rest()
-        if self.troupe.played["clock is set"]:
-            await self.troupe.channels_look()
+        if self.scene.played["clock is set"]:
+            await channels_look(self.scene)
         self._agree(prove)
         if prove or self.swarm.seed % READ_EVERY == 0:
             await self._read()
@@ -171,10 +174,10 @@ class Stage:
         async def ask(path: str) -> tuple[int, Any]:
             return await self.machine.ask("operator", "GET", path, {})
 
-        if wrong := await misread(ask, self.cast, self.troupe.counters, list(self.fittings.policies.values())):
+        if wrong := await misread(ask, self.cast, self.scene.counters, list(self.fittings.policies.values())):
             raise Broken(f"what is shown is wrong: {wrong}")
         taken = sum(len(one.what) for one in self.machine.taken if one.source)
-        looks = [unlike_jobs(ask, self.troupe.jobs)]
+        looks = [unlike_jobs(ask, self.scene.jobs)]
         looks += [] if self.machine.disk else [unlike_receipts(ask, taken)]  # where it fails, nobody can say which batches were kept
         for look in looks:
             if wrong := await look:
@@ -183,14 +186,14 @@ class Stage:
     async def _come_to_rest(self) -> None:
         """Faults have stopped. People do their work until nothing moves any more, or it never will."""
         ends, quiet, dice = self.loop.time() + CALM_S_MAX, 0, random.Random(self.swarm.seed + 3)
-        ends += DAY / SECOND if self.troupe.played["clock is set"] else 0  # what was to happen later is due by the clock of then
+        ends += DAY / SECOND if self.scene.played["clock is set"] else 0  # what was to happen later is due by the clock of then
         while quiet < 5:
             if self.loop.time() > ends:
                 raise Broken(f"it does not come to rest: {self.under_way()}")
-            packed = self.troupe.warehouse_packs(dice)
+            packed = warehouse_packs(self.scene, dice)
             for name in self.wires.twins:
                 self.wires.pump(name)
-            retried, repaired = await self.troupe.operator_retries(dice), await self.troupe.operator_repairs(dice)
+            retried, repaired = await operator_retries(self.scene, dice), await operator_repairs(self.scene, dice)
             await asyncio.sleep(CALM_S)
             quiet = 0 if packed or retried or repaired or any(self.under_way().values()) else quiet + 1
 
@@ -206,7 +209,7 @@ class Stage:
             "receipts": self.machine.behind(),
             "deliveries": sum(twin.undelivered for twin in self.wires.twins.values()),
             "reservations past their time": self._overdue(),
-            "items that no channel shows": sum(1 for sku in self.troupe.opened if self.cast.erp.on_hand(sku) and self._hidden(sku)),
+            "items that no channel shows": sum(1 for sku in self.scene.opened if self.cast.erp.on_hand(sku) and self._hidden(sku)),
             "orders without a name": sum(1 for one in orders if one.status not in ("settled", "cancelled") and not is_named(one)),
         }
 
@@ -241,19 +244,19 @@ class Stage:
         for row in self.machine.state.connection.execute("SELECT seq, at, kind, entity, body FROM event ORDER BY seq"):
             told.update(repr(row).encode())
         self.log = told.hexdigest()
-        products = [Product(sku, sku, self.troupe.price[sku], units) for sku, units in self.troupe.opened.items()]
+        products = [Product(sku, sku, self.scene.price[sku], units) for sku, units in self.scene.opened.items()]
         story = Story([], products, "sim", Counter(), [])
-        self.figures, cases = compare(self.cast, self.troupe.counters, story, self.machine.state, self.machine.propagate.shown)
+        self.figures, cases = compare(self.cast, self.scene.counters, story, self.machine.state, self.machine.propagate.shown)
         for room, name in ((room, name) for room, names in MUST_BE_ZERO.items() for name in names):
-            if self.figures[room][name] and not self.troupe.played[EXCUSES.get(name, "")]:
+            if self.figures[room][name] and not self.scene.played[EXCUSES.get(name, "")]:
                 raise Broken(f"{room}.{name} is {self.figures[room][name]}: {cases.get(name, [])[:3]}")
         self._nobody_waits()
         self._jobs_are_done()
         self._letters_are_of_effects()
-        if self.troupe.misread:
-            raise Broken(f"what is shown is wrong: {self.troupe.misread[0]}")
-        if self.troupe.counters.failed:
-            raise Broken(f"a call was not answered: {self.troupe.counters.failed[0]}")
+        if self.scene.misread:
+            raise Broken(f"what is shown is wrong: {self.scene.misread[0]}")
+        if self.scene.counters.failed:
+            raise Broken(f"a call was not answered: {self.scene.counters.failed[0]}")
         if prove:
             verdict = verify(self.place / "state.db", self.place / "rebuilt.db", self.fittings.shop)
             if not verdict.identical:

@@ -1,0 +1,219 @@
+"""Those who work for the shop: at its admin, in the provider's dashboard, in the warehouse and in the ERP."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+
+from mainstay.model.money import minor
+from mainstay.proof import bills
+from mainstay.proof.history import CURRENCY
+from mainstay.proof.sim.scene import RATES, Performance, Scene
+
+TITLES = ("Tasse „Größe“", "カップ", "Чашка", "كوب", "马克杯", "Mug\u00a0№ 1 ☕")
+
+
+def part_is_cancelled(scene: Scene, dice: random.Random) -> bool:
+    """Some of what has not left is not wanted any more: staff edits the order at the shop, or gives its money back there; or the buyer
+    takes an item off at Amazon. The warehouse may have it by then, and even have sent it."""
+    shop, amazon = scene.cast.shop, scene.cast.amazon
+    open_ = [
+        (order, line)
+        for order in shop.orders.values() if order["cancelled_at"] is None
+        for line in order["line_items"] if line["fulfillable_quantity"]
+    ]  # fmt: skip
+    items = [(name, item) for name, order in amazon.orders.items() for item in _may_be_taken_off(order)]
+    if open_ and (not items or dice.random() < 0.75):
+        order, line = open_[-1] if dice.random() < 0.4 else dice.choice(open_)
+        _take_off(scene, order, line, dice)
+    elif items:
+        amazon.cancel_item(*dice.choice(items), now=scene.clock())
+    return bool(open_ or items)
+
+
+def _take_off(scene: Scene, order: dict[str, Any], line: dict[str, Any], dice: random.Random) -> None:
+    shop, payments, now = scene.cast.shop, scene.cast.payments, scene.clock()
+    units = dice.randrange(1, line["fulfillable_quantity"] + 1)
+    abroad = order["presentment_currency"] != order["currency"]  # what that is at the provider, staff leaves to it
+    if dice.random() < 0.6 or abroad:
+        shop.edit_order(order["id"], {line["id"]: units}, now=now, restock=dice.random() < 0.5)
+        return
+    amount, intent = shop.paid_for(line, units), _intent(order)
+    if intent:
+        amount = min(amount, payments.refundable(intent))
+    elif order["financial_status"] == "pending":
+        amount = 0
+    if intent and amount:
+        payments.refund(intent, amount, now)
+    shop.refund(order["id"], now=now, amount_minor=amount, lines=[(line["id"], units)], restock="cancel")
+
+
+def money_back(scene: Scene, dice: random.Random) -> bool:
+    """A goodwill refund at the shop, of part of what its own provider took."""
+    paid = [n for n, one in scene.cast.shop.orders.items() if one["financial_status"] == "paid" and not one["refunds"]]
+    if paid:
+        number, amount = dice.choice(paid), dice.randrange(1, 300)
+        rate = _todays_rate(scene.cast.shop.orders[number], dice)
+        scene.cast.shop.refund(number, now=scene.clock(), amount_minor=amount, restock="no_restock", rate=rate)
+    return bool(paid)
+
+
+def goods_come_back(scene: Scene, dice: random.Random) -> bool:
+    """Units that had left come back: staff gives money back, through the provider that took it, and mostly shelves the units again."""
+    shop, payments = scene.cast.shop, scene.cast.payments
+    left = [(number, line, units) for number, order in shop.orders.items() for line, units in _with_the_buyer(order) if units]
+    if not left:
+        return False
+    number, line, units = dice.choice(left)
+    some = dice.randrange(1, units + 1)
+    intent, order = _intent(shop.orders[number]), shop.orders[number]
+    freight = minor(order["shipping_lines"][0]["price"], CURRENCY) if dice.random() < 0.3 and not _freight_given(order) else 0
+    amount = max(0, shop.paid_for(line, some) + freight - dice.choice((0, 0, 1, 250)))  # some keep a fee for their trouble
+    card = min(amount, bills.by_gift_card(scene.cast, number) - sum(map(bills.to_gift_card, order["refunds"])))
+    if intent:  # what the gift card paid goes back there first
+        amount = card + min(amount - card, payments.refundable(intent))
+        if not amount:
+            return False
+        if amount > card:
+            payments.refund(intent, amount - card, scene.clock())
+    restock = dice.choice(("return", "return", "no_restock"))
+    back = [(line["id"], some)]
+    shop.refund(
+        number, now=scene.clock(), amount_minor=amount, lines=back, restock=restock, shipping_minor=min(freight, amount),
+        gift_card_minor=card, rate=_todays_rate(order, dice),
+    )  # fmt: skip
+    return True
+
+
+def goodwill(scene: Scene, dice: random.Random) -> bool:
+    """Somebody gives a part of a payment back in the provider's own dashboard; no channel hears of it."""
+    payments = scene.cast.payments
+    taken = [intent for intent in payments.intents if payments.refundable(intent)]
+    if taken:
+        intent = dice.choice(taken)
+        payments.refund(intent, min(payments.refundable(intent), dice.randrange(1, 300)), scene.clock())
+    return bool(taken)
+
+
+def _held(scene: Scene) -> list[str]:
+    """Authorisations of the shop's orders that nobody has taken or let go yet."""
+    noted = (_intent(order) for order in scene.cast.shop.orders.values())
+    return [one for one in noted if one and scene.cast.payments.intents[one]["status"] == "requires_capture"]
+
+
+def staff_captures(scene: Scene, dice: random.Random) -> bool:
+    """Somebody takes a payment in the provider's dashboard, before Mainstay does or late; mostly the whole of it."""
+    held = _held(scene)
+    if held:
+        name = dice.choice(held)
+        amount: int = scene.cast.payments.intents[name]["amount"]
+        scene.cast.payments.capture(name, amount if dice.random() < 0.6 else max(1, amount // 2), scene.clock())
+    return bool(held)
+
+
+def authorisation_expires(scene: Scene, dice: random.Random) -> bool:
+    """A payment was held for longer than its card's bank allows."""
+    held = _held(scene)
+    if held:
+        scene.cast.payments.expire(dice.choice(held), scene.clock())
+    return bool(held)
+
+
+def card_holder_contests(scene: Scene, dice: random.Random) -> bool:
+    """A bank takes a payment of the shop back, or decides of one that it took."""
+    payments = scene.cast.payments
+    open_ = [name for name, one in payments.disputes.items() if one["status"] == "needs_response"]
+    noted = (_intent(order) for order in scene.cast.shop.orders.values())
+    taken = [one for one in noted if one and payments.refundable(one) and payments.refundable(one) == payments.intents[one]["amount"]]
+    if open_ and (not taken or dice.random() < 0.6):
+        payments.end_dispute(dice.choice(open_), dice.random() < 0.5, scene.clock())
+    elif taken:
+        payments.dispute(dice.choice(taken), scene.clock())
+    return bool(open_ or taken)
+
+
+def warehouse_packs(scene: Scene, dice: random.Random) -> bool:
+    """Everything that is open leaves, sometimes in two parcels."""
+    warehouse, packed = scene.cast.warehouse, False
+    for release, order in list(warehouse.released.items()):
+        units = warehouse.left(release)
+        if order["orderStatus"] != "awaiting_shipment" or not any(units.values()):
+            continue
+        if sum(units.values()) > 1 and dice.random() < 0.4:
+            warehouse.ship(release, scene.clock(), lines={next(iter(units)): 1}, tracking=f"BR{dice.randrange(10**9)}")
+        else:
+            warehouse.ship(release, scene.clock(), tracking=f"BR{dice.randrange(10**9)}")
+        packed = True
+    return packed
+
+
+def goods_arrive(scene: Scene, dice: random.Random) -> None:
+    scene.cast.erp.move(dice.choice(scene.skus), dice.randrange(1, 4), "supplier", scene.clock())
+
+
+def price_changes(scene: Scene, dice: random.Random, sku: str = "") -> None:
+    """Somebody changes a list price in the ERP, and at the counters of the shop's own; the channels are told."""
+    sku = sku or dice.choice(scene.skus)
+    scene.price[sku] = dice.randrange(500, 6_000)
+    scene.cast.erp.reprice(sku, scene.price[sku], scene.clock())
+
+
+def product_is_renamed(scene: Scene, dice: random.Random) -> None:
+    """Somebody translates a product, at the shop or in the ERP: what it is called changes nothing of what it is."""
+    sku, title = dice.choice(scene.skus), dice.choice(TITLES)
+    if dice.random() < 0.7:
+        scene.cast.shop.retitle(sku, title, scene.clock())
+    else:
+        scene.cast.erp.rename(sku, title, scene.clock())
+
+
+def count(scene: Scene, dice: random.Random) -> None:
+    """Somebody finds one unit more or less on the shelf than the ERP says."""
+    sku = dice.choice(scene.skus)
+    scene.cast.erp.move(sku, 1 if not scene.cast.erp.on_hand(sku) or dice.random() < 0.5 else -1, "inventory", scene.clock())
+
+
+def _todays_rate(order: dict[str, Any], dice: random.Random) -> Decimal | None:
+    """Rates move between a sale and its refund."""
+    rate = RATES.get(order["presentment_currency"])
+    return rate and rate * dice.randrange(80, 120) / 100
+
+
+def _freight_given(order: dict[str, Any]) -> bool:
+    """Has the shop given the shipping of an order back already?"""
+    return any(refund["refund_shipping_lines"] for refund in order["refunds"])
+
+
+def _intent(order: dict[str, Any]) -> str:
+    """The payment that a checkout noted on its order, or ""."""
+    return next((str(note["value"]) for note in order["note_attributes"] if note["name"] == "payment_intent"), "")
+
+
+def _may_be_taken_off(order: dict[str, Any]) -> list[str]:
+    """Items of an order at Amazon that have not left, where something of it stays."""
+    if order["fulfillment"]["fulfillmentStatus"] not in ("UNSHIPPED", "PARTIALLY_SHIPPED"):
+        return []
+    waiting = [item["orderItemId"] for item in order["orderItems"] if item["fulfillment"]["quantityUnfulfilled"]]
+    stays = len(waiting) > 1 or any(item["fulfillment"]["quantityFulfilled"] for item in order["orderItems"])
+    return waiting if stays else []
+
+
+def _with_the_buyer(order: dict[str, Any]) -> list[tuple[dict[str, Any], int]]:
+    """Units of each line that the shop says have left and not come back."""
+    gone: Counter[int] = Counter()
+    for parcel in order["fulfillments"]:
+        gone.update({line["id"]: line["quantity"] for line in parcel["line_items"]})
+    for refund in order["refunds"]:
+        back = [line for line in refund["refund_line_items"] if line["restock_type"] != "cancel"]  # of which the others never left
+        gone.subtract({line["line_item_id"]: line["quantity"] for line in back})
+    return [(line, gone[line["id"]]) for line in order["line_items"]]
+
+
+ACTS: dict[str, Performance] = {
+    "part is cancelled": part_is_cancelled, "money back": money_back, "goods come back": goods_come_back, "goodwill": goodwill,
+    "staff captures": staff_captures, "authorisation expires": authorisation_expires, "card holder contests": card_holder_contests,
+    "warehouse packs": warehouse_packs, "goods arrive": goods_arrive, "count": count, "price changes": price_changes,
+    "product is renamed": product_is_renamed,
+}  # fmt: skip
