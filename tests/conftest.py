@@ -3,7 +3,8 @@
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -24,14 +25,14 @@ def shared() -> Path:
 # --- what the proofs measured ------------------------------------------------------------------------------------------
 GROUPS = {  # of the proofs: what it is called, its budget in minutes on two cores (DESIGN 7), the tests
     "drawn histories": (3, ("tests/sim/test_sim.py::test_a_thousand",)),
-    "power cuts, I/O errors, kills": (3, ("tests/crash",)),
+    "power cuts, I/O errors, kills": (3, tuple(f"tests/crash/test_{name}.py" for name in ("power", "io_errors", "kills"))),
     "planted bugs, bad inputs": (4, ("tests/sim/test_sim.py::test_every_planted", "tests/badinput")),
     "other systems' own programs and documents": (None, ("tests/real", "tests/connectors", "tests/contract")),
     "everything else": (None, ("tests",)),
 }
 
 
-FIGURES: list[tuple[str, str, float, str]] = []  # of this process: the proofs run one after the other
+FIGURES: list[tuple[str, str, float, str]] = []  # of this process, which runs or awaits each proof
 SPENT = dict.fromkeys(GROUPS, 0.0)  # seconds
 
 
@@ -41,14 +42,37 @@ def pytest_runtest_logreport(report):
 
 
 @pytest.fixture
-def figure() -> Callable[[str, str, str], None]:
+def figure() -> Callable[..., None]:
     """Notes a figure of a proof: what was tried, what came of it, and the command that does it again."""
     started = time.monotonic()
 
-    def note(what: str, found: str, again: str) -> None:
-        FIGURES.append((what, found, time.monotonic() - started, again))
+    def note(what: str, found: str, again: str, seconds: float | None = None) -> None:
+        FIGURES.append((what, found, time.monotonic() - started if seconds is None else seconds, again))
 
     return note
+
+
+@pytest.fixture(scope="session")
+def beside() -> Iterator[Callable[..., tuple]]:
+    """For proofs of which each uses one core: calls a function with the value of each test that was chosen, two at a time; gives what came
+    of this test's, and its seconds."""
+    begun: dict[str, dict[object, Future]] = {}
+    with ProcessPoolExecutor(2) as pool:
+
+        def result(test: pytest.Function, function: Callable) -> tuple:
+            name = test.originalname
+            if name not in begun:
+                chosen = [one for one in test.session.items if getattr(one, "originalname", "") == name]
+                begun[name] = {one.callspec.id: pool.submit(_timed, function, *one.callspec.params.values()) for one in chosen}
+            return begun[name][test.callspec.id].result()
+
+        yield result
+        pool.shutdown(cancel_futures=True)
+
+
+def _timed(function, value):
+    began = time.monotonic()
+    return function(value), time.monotonic() - began
 
 
 def pytest_sessionfinish(session, exitstatus):

@@ -256,6 +256,13 @@ def test_people_count_the_shelf_where_nobody_else_does(shop):
         assert code != 0 and not told and why in wrong, (content, words, wrong)
 
 
+@pytest.mark.parametrize("role", ["role_edge", "role_dispatch", "roles"])
+def test_a_process_loads_only_what_it_needs(role):
+    """How soon it is back after a crash hangs on that; rich alone would take a third of it."""
+    script = f"import mainstay.app.cli, mainstay.app.{role}, sys; print({{'rich', 'mainstay.proof', 'mainstay.twins'}} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout == "set()\n"
+
+
 def test_a_demo_that_is_told_to_stop_leaves_nothing_behind(tmp_path):
     """As a service manager or a CI job does."""
     command = [sys.executable, "-m", "mainstay.app.cli", "demo", "--orders", "300", "--headless"]

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -55,9 +56,15 @@ def test_a_few_that_nobody_thought_of(tmp_path):
     assert tried >= FEW and int(re.search(r"new_units_added: +(\d+)", told)[1]) > 0, "coverage leads it to inputs that are new"
 
 
+def fuzz_longer(target):
+    with tempfile.TemporaryDirectory() as folder:
+        return fuzz(target, Path(folder), f"-max_total_time={LONGER_S}")[0]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
-def test_many_that_nobody_thought_of(target, tmp_path, figure):
-    tried, _ = fuzz(target, tmp_path, f"-max_total_time={LONGER_S}")
+def test_many_that_nobody_thought_of(target, request, beside, figure):
+    tried, seconds = beside(request.node, fuzz_longer)
     assert tried > 200
-    figure(f"fuzzing: {target}", f"{tried:,} inputs; none crashed, none took a second", f"pytest tests/badinput -m slow -k {target}")
+    told = f"{tried:,} inputs; none crashed, none took a second"
+    figure(f"fuzzing: {target}", told, f"pytest tests/badinput -m slow -k {target}", seconds)

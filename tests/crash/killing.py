@@ -35,7 +35,7 @@ ROLES = ("edge", "core", "dispatch")
 ALL = 0.2  # part of the moments in which the supervisor is killed, with its group; else some of its processes are
 MANY = 0.7  # of those that live, part that dies in the others
 STARTING = 0.3  # part of the moments in which those die who have only begun to start; in the others somebody has worked
-WORK_S_MAX = 2.0  # so long is waited for that: the next shoppers come only as the kills go on
+WORK_S_MAX = 5.0  # so long is waited for that: the next shoppers come only as the kills go on
 PAUSE_S = 0.15  # then it is so long to the kill, on average
 PLENTY = 100  # units of each product beyond what will be wanted
 RETRIES_S = (30.0,) * 10_000  # of a delivery, half a second here: nobody gives up
@@ -53,7 +53,7 @@ if "edge" in sys.orig_argv:
         for number, future in enumerate(self._told, self.inbox.last + 1):
             if not future.done():
                 future.set_result(number)
-        asyncio.get_running_loop().call_later(0.05, right, self)
+        asyncio.get_running_loop().call_later(0.2, right, self)
 
     Recorder.flush = flush
 """  # senders are told at once, and what they sent is kept in a moment

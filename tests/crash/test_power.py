@@ -29,7 +29,7 @@ def test_a_hundred_cuts_lose_nothing_and_the_books_agree_at_the_end():
 
 @pytest.mark.slow
 def test_a_thousand_cuts_lose_nothing(figure):
-    """On two processes, in a minute and a half. At each: acknowledged receipts, committed positions, invariants, SQLite's own check;
+    """On two processes. At each: acknowledged receipts, committed positions, invariants, SQLite's own check;
     at the end of each history: everybody's books, and the state rebuilt from the log."""
     found = run.report(run.many(range(100), LANDSCAPES, fittings, SCENARIO, power=True), lambda _ending: None)
     assert found["failed"] == {} and found["power_cuts"] >= 1_000

@@ -74,14 +74,18 @@ def test_what_does_not_exist_is_named():
         pass
 
 
+def noticed(name):
+    return caught(name, swarms(MUTANTS[name].seeds, MUTANTS[name].scenario), fittings)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, bug in MUTANTS.items() if not bug.power])  # tests/crash has the others
-def test_every_planted_bug_is_caught(name, figure):
-    seeds, why = caught(name, swarms(MUTANTS[name].seeds, MUTANTS[name].scenario), fittings)
+def test_every_planted_bug_is_caught(name, request, beside, figure):
+    (seeds, why), seconds = beside(request.node, noticed)
     assert seeds, f"{MUTANTS[name].what}: nobody noticed"
     assert MUTANTS[name].by in why
     by = f": {MUTANTS[name].by}" if MUTANTS[name].by else ""
-    figure(f"planted bug `{name}`", f"noticed after {seeds} histories{by}", f"pytest tests/sim -m slow -k {name}")
+    figure(f"planted bug `{name}`", f"noticed after {seeds} histories{by}", f"pytest tests/sim -m slow -k {name}", seconds)
 
 
 def test_every_view_is_compared_with_something(monkeypatch):

@@ -12,7 +12,7 @@ from mainstay.proof.sim.views import unlike_letters, unlike_pauses
 
 RETRIES_MAX = 4
 OUTAGE_S_MAX = 400
-CRASH_S_MAX = 120.0  # so long a crash waits for the call in which it is to come
+CRASH_S_MAX = 400.0  # so long a crash waits for the call in which it is to come
 CLOCK_S_MAX = 600
 
 

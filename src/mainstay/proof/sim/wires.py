@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import copy_context
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from mainstay.contract.talk import Reply
@@ -35,6 +36,7 @@ class Wires:
         self._done: asyncio.Future[None] | None = None  # of whoever waits for a call to be done
         self._pumps: dict[str, asyncio.TimerHandle] = {}
         self._posting: set[asyncio.Task[None]] = set()
+        self._outside = copy_context()  # a delivery that one of our calls sets off is not ours: it does not die with us
 
     async def send(
         self, method: str, url: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes, timeout_s: float
@@ -80,14 +82,16 @@ class Wires:
         if self.deliver is None:
             return
         for post in twin.due(now):
-            posting = asyncio.get_running_loop().create_task(self._post(name, post))
+            posting = asyncio.get_running_loop().create_task(self._post(name, post), context=self._outside)
             self._posting.add(posting)
             posting.add_done_callback(self._posting.discard)
         waiting = self._pumps.pop(name, None)
         if waiting is not None:
             waiting.cancel()
         if (due := twin.next_due) is not None:
-            self._pumps[name] = asyncio.get_running_loop().call_later(max(0.001, (due - now) / SECOND), self.pump, name)
+            self._pumps[name] = asyncio.get_running_loop().call_later(
+                max(0.001, (due - now) / SECOND), self.pump, name, context=self._outside
+            )
 
     async def _post(self, name: str, post: Post) -> None:
         await self._latency()
