@@ -188,6 +188,17 @@ def test_money_that_somebody_took_of_a_cancelled_order_is_named_until_it_is_give
     assert blocker(proved.order()) is None
 
 
+def test_money_that_the_shop_itself_took_of_an_order_that_we_cancel_is_named_until_it_is_given_back(tmp_path):
+    """Sold but not in stock: neither its own provider nor the gift card pays anything back by itself."""
+    proved = Core(tmp_path / "state.db", replace(POLICY, shortage="cancel"))
+    proved.say("shop", an_order(lines=[("A", 2, 500)], gift_cards=300))
+    assert blocker(proved.order()).detail == "7.00 EUR by shop, 3.00 EUR of gift cards was taken and not given back"
+    proved.say("shop", refund(700, of=Reference("order", "1"), version=5))
+    assert blocker(proved.order()).detail == "3.00 EUR of gift cards was taken and not given back"
+    proved.say("shop", refund(300, external="re_2", of=Reference("order", "1"), gift_cards=300, version=6))
+    assert proved.order().status == "cancelled" and blocker(proved.order()) is None
+
+
 def test_a_refund_that_comes_before_its_order_waits_for_it(proved):
     proved.say("psp", refund(1000, version=3))
     assert proved.tally()["early"] == 1

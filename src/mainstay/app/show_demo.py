@@ -32,6 +32,7 @@ ZEROS = (
     ("money", "refunds_differ", "minor units given back that the ledger has otherwise"),
     ("money", "parts_differ", "minor units of a bill that stand elsewhere"),
     ("money", "uncovered_unnamed", "orders whose payment is lost, without a name"),
+    ("money", "kept_unnamed", "cancelled orders whose money the shop keeps, without a name"),
     ("money", "disputes_differ", "disputes that the ledger has otherwise"),
     ("erp", "missing_sales", "shipped orders missing in the ERP"),
     ("erp", "doubled_sales", "sales doubled in the ERP"),

@@ -141,9 +141,9 @@ CODES: dict[str, Code] = {
         "Compare the two: lift the hold where it is enough, and take it at the provider; or cancel the order.",
     ),
     "money_kept": Code(
-        "An order was cancelled, and somebody took its money at the provider.",
+        "An order was cancelled, and what somebody else took of it was not given back.",
         "theirs",
-        "Give it back at the provider, or lift the hold where it is to be kept.",
+        "Give it back where it was taken, or lift the hold where it is to be kept.",
     ),
     "overpaid": Code(
         "More was taken for an order than is due, since units of it were taken off again.",

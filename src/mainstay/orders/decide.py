@@ -467,11 +467,21 @@ def _give_back(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
 
 
 def _kept(state: OrderState) -> str:
-    """What others took of a cancelled order at its provider and have not given back; what we took, we give back."""
+    """What others took of a cancelled order and have not given back, at its provider, at its channel or from gift cards; what we took, we
+    give back. A channel may say that all of it was given back, and tell of no refund."""
+    order = state.order
+    assert order is not None
     ours = {effect.about for effect in state.effects.values() if effect.command == "CapturePayment" and effect.outcome not in DROPPED}
     left = {external: one for external, one in state.payments.items() if external not in ours and one.captured > one.refunded}
-    told = {external: f"{major(one.captured - one.refunded, one.currency)} {one.currency}" for external, one in left.items()}
-    return "; ".join(f"{amount} of {external} were taken" for external, amount in told.items())
+    told = [f"{major(one.captured - one.refunded, one.currency)} {one.currency} of {external}" for external, one in left.items()]
+    if order.payment != "refunded" or state.refunds:
+        back = [one for one in state.refunds.values() if one.status == "succeeded" and one.system == state.system]
+        at_the_channel = order.payment in PAID_WORDS and not order.payments and not state.payments
+        taken = order.total - order.gift_cards - order.facilitator_tax if at_the_channel else 0
+        parts = {f"by {state.system}": taken - sum(one.amount - one.gift_cards for one in back) if at_the_channel else 0}
+        parts["of gift cards"] = order.gift_cards - sum(one.gift_cards for one in back)
+        told += [f"{major(amount, order.currency)} {order.currency} {whose}" for whose, amount in parts.items() if amount > 0]
+    return f"{', '.join(told)} was taken and not given back" if told else ""
 
 
 def amount_again(state: OrderState, effect: EffectState) -> int:

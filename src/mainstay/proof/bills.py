@@ -6,7 +6,7 @@ Totals may agree where a part stands in the wrong place: tax that is booked as g
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +18,7 @@ from mainstay.storage.state import State
 
 ACCOUNTS = {"sales": "goods", "discounts": "discount", "shipping": "shipping", "tax": "tax", "gift_cards": "gift_cards"}
 EXTRAS = {"shipping": "SHIPPING", "tax": "TAX", "facilitator_tax": "FACILITATOR-TAX"}  # what of them is a line of its own in the ERP
+AT_THE_SHOP = frozenset({"shopify_payments", "gift_card"})  # the gateways of money that no other provider of ours holds
 Add = Callable[[str, int, str], None]
 Bill = Counter[str]
 
@@ -50,13 +51,27 @@ def cost(line: Mapping[str, Any], units: int) -> int:
 
 def by_gift_card(cast: Cast, number: int) -> int:
     """What gift cards paid of an order of the shop, in minor units."""
-    some = [one["amountSet"]["shopMoney"] for one in cast.shop.transactions[number] if one["gateway"] == "gift_card"]
-    return sum(minor(one["amount"], one["currencyCode"]) for one in some)
+    return _paid(cast, number, {"gift_card"})
+
+
+def held_at_the_shop(cast: Cast, number: int) -> int:
+    """What the shop itself took of an order, by its own provider or of gift cards, and has not given back."""
+    refunds = cast.shop.orders[number]["refunds"]
+    return _paid(cast, number, AT_THE_SHOP) - sum(_given(refund, AT_THE_SHOP) for refund in refunds)
 
 
 def to_gift_card(refund: Mapping[str, Any]) -> int:
     """What of a refund at the shop went back on the gift card."""
-    return sum(minor(one["amount"], one["currency"]) for one in refund["transactions"] if one["gateway"] == "gift_card")
+    return _given(refund, {"gift_card"})
+
+
+def _paid(cast: Cast, number: int, gateways: Set[str]) -> int:
+    some = [one["amountSet"]["shopMoney"] for one in cast.shop.transactions[number] if one["gateway"] in gateways]
+    return sum(minor(one["amount"], one["currencyCode"]) for one in some)
+
+
+def _given(refund: Mapping[str, Any], gateways: Set[str]) -> int:
+    return sum(minor(one["amount"], one["currency"]) for one in refund["transactions"] if one["gateway"] in gateways)
 
 
 def _at_amazon(order: Mapping[str, Any]) -> Bill:

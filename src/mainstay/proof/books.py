@@ -215,6 +215,7 @@ MUST_BE_ZERO: dict[str, tuple[str, ...]] = {  # at every fault level
         "refunds_differ",
         "parts_differ",
         "uncovered_unnamed",
+        "kept_unnamed",
         "disputes_differ",
     ),
     "effects": ("repeated_at_receiver", "unconfirmed_shipments"),
@@ -424,6 +425,7 @@ def _money(
         if one.intent and known.status == "cancelled" and cast.payments.intents[one.intent]["status"] == "requires_capture":
             found.add("authorisations_left", 1, f"{one.uid}: cancelled, and {one.intent} still holds the buyer's money")
     _uncovered(found, orders, belief, cast)
+    _kept_at_the_shop(found, belief, cast)
     _disputes(found, orders, belief, cast, state)
     for rule, name in CONSERVED.items():
         for row in state.rows(name):
@@ -440,6 +442,18 @@ def _uncovered(found: Findings, orders: Iterable[Placed], belief: Mapping[str, O
         gone = intent["status"] == "canceled" or (intent["status"] == "succeeded" and intent["amount_received"] < one.due - one.gift_cards)
         if gone and not is_named(known):
             found.add("uncovered_unnamed", 1, f"{one.uid}: {_cause(known)}; and {one.intent} is {intent['status']}")
+
+
+def _kept_at_the_shop(found: Findings, belief: Mapping[str, OrderState], cast: Cast) -> None:
+    """What the shop's own provider or gift cards paid of a cancelled order is its buyer's: it has a name until it is given back."""
+    for number, order in cast.shop.orders.items():
+        known = belief.get(f"ord.shop.{number}")
+        if known is None or known.status != "cancelled":
+            continue
+        kept = bills.held_at_the_shop(cast, number)
+        named, at_a_provider = "money_kept" in known.holds, any(note["name"] == "payment_intent" for note in order["note_attributes"])
+        if (kept > 0) != named and not (named and at_a_provider):
+            found.add("kept_unnamed", 1, f"ord.shop.{number}: cancelled, {kept} are kept at the shop; {known.holds}")
 
 
 def _disputes(found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], cast: Cast, state: State) -> None:
