@@ -49,6 +49,30 @@ def test_an_order_is_split_over_two_locations(proved):
     assert order.status == "released"
 
 
+def test_where_nothing_is_split_what_comes_later_elsewhere_is_not_added(proved):
+    """One unit lies north and one is missing: it is taken from the north, too, when it comes, and not from the south."""
+    proved.intake.shop = proved.shop = replace(proved.shop, split=False)
+    proved.intake.turns.shop = proved.shop
+    for location, units in (("north", 1), ("south", 0)):
+        proved.say("erp", counted("A", units, location, proved.now))
+    assert paid(proved).short
+    proved.say("erp", StockMoved(external="m1", at=proved.now, item="i-A", sku="A", delta=1, location="south"))
+    assert proved.order().short and len(proved.order().shares) == 1
+    proved.say("erp", StockMoved(external="m2", at=proved.now, item="i-A", sku="A", delta=1, location="north"))
+    assert not proved.order().short and [share.quantity for share in proved.order().shares] == [2]
+
+
+def test_where_nothing_is_split_no_channel_is_promised_a_sum(proved):
+    """Each store has one: two of them are refused, with what the caller could have."""
+    proved.intake.shop = proved.shop = replace(proved.shop, split=False)
+    proved.intake.turns.shop = proved.shop
+    for location in ("north", "south"):
+        proved.say("erp", counted("A", 1, location, proved.now))
+    status, told = proved.ask("till", "api/reserve", "k1", {"lines": [{"sku": "A", "quantity": 2}]})
+    assert (status, told["short"][0]["available"]) == (409, 1)
+    assert proved.ask("till", "api/reserve", "k2", {"lines": [{"sku": "A", "quantity": 1}]})[0] == 201
+
+
 def test_a_partial_shipment_then_a_late_one(proved):
     """One unit leaves, the other a month later: each parcel is confirmed once, and the order ends with the second."""
     proved.count("A", 5)
@@ -388,6 +412,25 @@ def test_units_move_from_one_store_to_another_and_none_is_lost(proved):
     for move, location, delta in (("t1", "north", -3), ("t2", "south", 3)):
         proved.say("erp", StockMoved(external=move, at=proved.now, item="i-A", sku="A", delta=delta, location=location, reason="transfer"))
     assert proved.rows("SELECT on_hand FROM stock ORDER BY id") == [(1,), (3,)]
+
+
+def test_what_leaves_from_a_store_is_booked_there(proved):
+    """Both stores are shelves that we promise from; the ERP is told from which of them a sale's units left, so that its counts agree."""
+    proved.say("erp", counted("A", 0, "north", proved.now))
+    proved.say("erp", counted("A", 2, "south", proved.now))
+    paid(proved)
+    proved.say("wms", a_parcel("p1", "rel.shop.1.1"))
+    (sale,) = [one for one in proved.intents() if one["command"] == "PostSale"]
+    assert sale["location"] == "south"
+
+
+def test_of_two_stores_the_sale_is_booked_where_most_of_it_left(proved):
+    """An ERP has one warehouse for a sale. Where two served it, the count of the other one is put right by its people."""
+    for location, units in (("north", 1), ("south", 2)):
+        proved.say("erp", counted("A", units, location, proved.now))
+    paid(proved, lines=(("A", 3, 500),), amount=1500)
+    proved.say("wms", a_parcel("p1", "rel.shop.1.1"))
+    assert [one["location"] for one in proved.intents() if one["command"] == "PostSale"] == ["south"]
 
 
 def test_a_price_that_changes_during_the_checkout_does_not_change_the_order(proved):

@@ -7,5 +7,5 @@ FACE = (
     "fold.fold",
     "moves.BEFORE_RELEASE", "moves.MOVES", "moves.OPEN", "moves.diagram",
     "parts.merged",
-    "view.blocker", "view.command",
+    "view.blocker", "view.command", "view.left_from",
 )  # fmt: skip

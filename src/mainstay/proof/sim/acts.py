@@ -20,10 +20,11 @@ KINDS: Mapping[str, float] = {  # how often each act is drawn, relative to the o
     "count": 2, "warehouse packs": 6, "operator retries": 1, "crash": 1, "outage": 1, "abandons": 1, "operator repairs": 1,
     "goods come back": 5, "goodwill": 3, "price changes": 2, "buyer is erased": 2, "operator holds back": 1, "operator replays": 1,
     "gift card pays": 2, "staff captures": 1, "authorisation expires": 1, "card holder contests": 1, "buys abroad": 2,
-    "product is renamed": 1,
+    "product is renamed": 1, "units are moved": 2,
     "one item in two lines": 2, "one of a kind": 1, "cart of before": 1, "part is cancelled": 2, "buyer moves": 2, "bundle": 1,
 }  # fmt: skip
 
+TAKING = ("count", "units are moved")  # what takes away what was promised
 SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is made of; the nameless one is made of all
     "": KINDS,
     "flash sale": {"shop buys": 6, "amazon buys": 6, "webshop buys": 6, "till sells": 6, "abandons": 2},
@@ -38,7 +39,7 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
     },
     "forgotten": {"shop buys": 6, "warehouse packs": 6, "buyer is erased": 5, "goods come back": 3, "crash": 1},
     "prices": {"shop buys": 5, "amazon buys": 4, "webshop buys": 3, "warehouse packs": 3, "price changes": 6, "outage": 1},
-    "power cuts": {kind: often for kind, often in KINDS.items() if kind not in ("crash", "count")},  # nobody takes what was promised away
+    "power cuts": {kind: often for kind, often in KINDS.items() if kind not in ("crash", *TAKING)},
     "silence": {"shop buys": 6, "webshop buys": 2, "warehouse packs": 6, "buyer cancels": 3, "money back": 2},
     "clocks": {
         "shop buys": 5, "amazon buys": 4, "webshop buys": 5, "till sells": 3, "warehouse packs": 5, "abandons": 3, "outage": 1,
@@ -63,8 +64,13 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
     "moves": {
         "shop buys": 6, "warehouse packs": 4, "buyer moves": 8, "part is cancelled": 2, "buyer cancels": 1, "goods arrive": 2, "crash": 1,
     },
+    "stores": {
+        "shop buys": 4, "amazon buys": 2, "webshop buys": 3, "till sells": 4, "units are moved": 8, "warehouse packs": 4,
+        "goods come back": 2, "buyer cancels": 1, "goods arrive": 2, "count": 1, "outage": 1, "crash": 1,
+    },
     "counts": {"shop buys": 4, "webshop buys": 4, "till sells": 3, "warehouse packs": 3, "goods arrive": 3, "count": 6},
 }  # fmt: skip
+HOMES = {"stores": ("two stores",)}  # scenarios that need a landscape of their own
 
 
 class Act(Struct, frozen=True):

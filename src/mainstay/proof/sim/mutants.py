@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mainstay.connectors.shopify import orders as shopify
+from mainstay.connectors.tryton import feeds as tryton
 from mainstay.delivery.dispatch import Dispatch
 from mainstay.delivery.hooks import Hooks
 from mainstay.delivery.lanes import Lanes
@@ -19,7 +20,7 @@ from mainstay.delivery.levels import Levels
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.polls import Poll
 from mainstay.edge.record import Recorder
-from mainstay.flows import journey, queue, reread, reread_items
+from mainstay.flows import apply, journey, queue, reread, reread_items, turns
 from mainstay.flows.apply import Apply
 from mainstay.flows.ask import Desk
 from mainstay.flows.intake import Again, Intake
@@ -35,6 +36,7 @@ from mainstay.proof.sim.acts import Swarm
 from mainstay.proof.sim.machine import Fittings
 from mainstay.proof.sim.run import one
 from mainstay.stock import decide as stock
+from mainstay.stock import fold as stock_fold
 from mainstay.storage.database import SQL
 from mainstay.storage.inbox import Inbox
 from mainstay.storage.packing import unpack
@@ -537,6 +539,33 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "charge-the-whole": Mutant(
         "what was taken off is charged with the rest", decide, "due", _whole, "unexplained_minor_units", scenario="edits"
+    ),
+    "know-one-warehouse": Mutant(
+        "whatever comes to a warehouse, or leaves one, is taken for the first one's",
+        tryton,
+        "_warehouse",
+        lambda right: lambda *of: right(*of) and "WH",
+        "on_hand_differs",
+        scenario="stores",
+    ),
+    "overlook-transfers": Mutant(
+        "what moves between stores is no news, since the shop has as much as before",
+        stock_fold,
+        "moved",
+        lambda right: lambda said, level: None if said.reason == "transfer" else right(said, level),
+        "on_hand_differs",
+        scenario="stores",
+    ),
+    "book-at-home": Mutant(
+        "the ERP is not told which store a sale left from", apply, "left_from", lambda _right: lambda _state: 0, "", scenario="stores"
+    ),
+    "serve-from-anywhere": Mutant(
+        "orders are served from stores that their channel is not sold from",
+        turns,
+        "serving",
+        lambda _right: lambda levels, _locations: list(levels),
+        "",
+        scenario="stores",
     ),
     "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", _half, "levels_wrong"),
 }

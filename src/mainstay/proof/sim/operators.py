@@ -107,8 +107,9 @@ async def operator_retries(scene: Scene, _dice: random.Random) -> bool:
         if letter["topic"] == "mainstay/outcome" and scene.retried[effect] < RETRIES_MAX:
             scene.retried[effect] += 1
             if "correct the count" in letter["why"]:
-                for sku in scene.opened:
-                    scene.cast.erp.move(sku, max(0, 4 - scene.cast.erp.on_hand(sku)), "inventory", scene.clock())
+                erp = scene.cast.erp
+                for sku, place in ((sku, place) for sku in scene.opened for place in erp.warehouses):
+                    erp.move(sku, max(0, 4 - erp.on_hand(sku, place)), "inventory", scene.clock(), place)
             await scene.call("operator", f"/v1/deadletters/{letter['id']}/retry", {"by": "sim"})
     return scene.retried.total() > before
 

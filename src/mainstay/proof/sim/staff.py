@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import Counter
 from decimal import Decimal
@@ -12,6 +13,7 @@ from mainstay.proof import bills
 from mainstay.proof.history import CURRENCY
 from mainstay.proof.sim.scene import RATES, Performance, Scene
 
+TRANSIT_S_MAX = 400  # so long units are on their way from one store to another
 TITLES = ("Tasse „Größe“", "カップ", "Чашка", "كوب", "马克杯", "Mug\u00a0№ 1 ☕")
 
 
@@ -150,7 +152,26 @@ def warehouse_packs(scene: Scene, dice: random.Random) -> bool:
 
 
 def goods_arrive(scene: Scene, dice: random.Random) -> None:
-    scene.cast.erp.move(dice.choice(scene.skus), dice.randrange(1, 4), "supplier", scene.clock())
+    scene.cast.erp.move(dice.choice(scene.skus), dice.randrange(1, 4), "supplier", scene.clock(), _somewhere(scene, dice))
+
+
+async def units_are_moved(scene: Scene, dice: random.Random) -> bool:
+    """A store sends units to another one. They stand on no shelf until they arrive there, all of them or not quite; what is missing is
+    written off at times."""
+    erp = scene.cast.erp
+    there = [(sku, place, units) for sku in scene.skus for place in erp.warehouses if (units := erp.free(sku, place)) > 0]
+    if len(erp.warehouses) == 1 or not there:
+        return False
+    sku, source, units = dice.choice(there)
+    some, target = dice.randrange(1, units + 1), dice.choice([place for place in erp.warehouses if place != source])
+    missing = dice.choice((0, 0, 1)) if some > 1 else 0
+    sent = erp.send(sku, some, source, target, scene.clock())
+    await asyncio.sleep(dice.random() * TRANSIT_S_MAX)
+    erp.arrive(sent, some - missing, scene.clock())
+    if missing and dice.random() < 0.5:
+        await asyncio.sleep(dice.random() * TRANSIT_S_MAX)
+        erp.write_off(sku, scene.clock())
+    return True
 
 
 def price_changes(scene: Scene, dice: random.Random, sku: str = "") -> None:
@@ -171,8 +192,14 @@ def product_is_renamed(scene: Scene, dice: random.Random) -> None:
 
 def count(scene: Scene, dice: random.Random) -> None:
     """Somebody finds one unit more or less on the shelf than the ERP says."""
-    sku = dice.choice(scene.skus)
-    scene.cast.erp.move(sku, 1 if not scene.cast.erp.on_hand(sku) or dice.random() < 0.5 else -1, "inventory", scene.clock())
+    sku, erp, place = dice.choice(scene.skus), scene.cast.erp, _somewhere(scene, dice)
+    erp.move(sku, 1 if not erp.on_hand(sku, place) or dice.random() < 0.5 else -1, "inventory", scene.clock(), place)
+
+
+def _somewhere(scene: Scene, dice: random.Random) -> str:
+    """One of the shop's stores."""
+    places = list(scene.cast.erp.warehouses)
+    return dice.choice(places) if len(places) > 1 else places[0]
 
 
 def _todays_rate(order: dict[str, Any], dice: random.Random) -> Decimal | None:
@@ -215,5 +242,5 @@ ACTS: dict[str, Performance] = {
     "part is cancelled": part_is_cancelled, "money back": money_back, "goods come back": goods_come_back, "goodwill": goodwill,
     "staff captures": staff_captures, "authorisation expires": authorisation_expires, "card holder contests": card_holder_contests,
     "warehouse packs": warehouse_packs, "goods arrive": goods_arrive, "count": count, "price changes": price_changes,
-    "product is renamed": product_is_renamed,
+    "product is renamed": product_is_renamed, "units are moved": units_are_moved,
 }  # fmt: skip

@@ -14,9 +14,10 @@ from msgspec.structs import replace
 
 from mainstay.delivery.polls import Pace
 from mainstay.flows import queue
-from mainstay.flows.propagate import shelves_of
+from mainstay.flows.propagate import served, shelves_of
 from mainstay.flows.rebuild import CONSERVED, verify
 from mainstay.model.outcome import TOPIC
+from mainstay.model.state import LOCATIONS_MAX
 from mainstay.model.times import DAY, SECOND
 from mainstay.proof.books import MUST_BE_ZERO, believed, compare, is_named
 from mainstay.proof.disk import Disk
@@ -43,7 +44,7 @@ from mainstay.twins.imitation import Weather
 from mainstay.twins.shipstation import ShipStationTwin
 from mainstay.twins.shopify import ShopifyTwin
 from mainstay.twins.stripe import StripeTwin
-from mainstay.twins.tryton import TrytonTwin
+from mainstay.twins.tryton import HOME, TrytonTwin
 
 T0 = 1_772_442_000_000_000  # 2026-03-02T09:00:00Z
 READ_EVERY = 4  # seeds whose answers to people are compared, too
@@ -144,7 +145,7 @@ class Stage:
             raise self.wrong from None
 
     async def run(self, prove: bool) -> None:
-        open_shop(self.scene, self.swarm.stock)
+        open_shop(self.scene, self.swarm.stock, _stores(self.fittings))
         self.machine.start()
         await asyncio.sleep(30)  # the channels learn their opening levels in good weather
         self._shelves_are_known()
@@ -230,9 +231,20 @@ class Stage:
         shelves = shelves_of(state, list(items.values()))
         for one in believed(state).values():
             if one.status in ("backordered", "part_shipped") and not one.holds:
-                idle = [item for item in one.short if any(free(level) for level in shelves[item])]
+                here = served(state, self.fittings.policies[one.system], shelves)
+                only = {share.location for share in one.shares} if not self.fittings.shop.split else set()
+                idle = [item for item in one.short if any(free(at) and (not only or at.id % LOCATIONS_MAX in only) for at in here[item])]
                 if idle:
                     raise Broken(f"nobody waits for units that are there: {one.uid} waits for {idle}")
+
+    def _leaves_from_its_stores(self) -> None:
+        """Each order is served from stores that its channel is sold from, and from one of them where nothing is split."""
+        words = {number: text.removeprefix("location/") for text, number in self.machine.state.words().items()}
+        for one in believed(self.machine.state).values():
+            here, policy = {words[share.location] for share in one.shares}, self.fittings.policies[one.system]
+            apart = len(here) > 1 and not self.fittings.shop.split and "shipped_beyond_allocation" not in one.holds
+            if apart or (policy.locations and here - set(policy.locations)):
+                raise Broken(f"an order leaves from its stores: {one.uid} is served from {sorted(here)}, {policy.locations} are its own")
 
     def _overdue(self) -> int:
         sql = "SELECT count(*) FROM reservation WHERE status = 'reserved' AND expires < ?"
@@ -251,6 +263,7 @@ class Stage:
             if self.figures[room][name] and not self.scene.played[EXCUSES.get(name, "")]:
                 raise Broken(f"{room}.{name} is {self.figures[room][name]}: {cases.get(name, [])[:3]}")
         self._nobody_waits()
+        self._leaves_from_its_stores()
         self._jobs_are_done()
         self._letters_are_of_effects()
         if self.scene.misread:
@@ -306,6 +319,11 @@ def _hardly_read(fittings: Fittings) -> Fittings:
     """The same shop, whose feeds are read once a day where a system sends its news by itself."""
     seldom: dict[tuple[str, str], Pace] = dict.fromkeys(EVENTS.items(), DAY / SECOND)
     return replace(fittings, plan=replace(fittings.plan, polls={**fittings.plan.polls, **seldom}))
+
+
+def _stores(fittings: Fittings) -> list[str]:
+    """The stores beside the first one that channels are served from."""
+    return sorted({name for policy in fittings.policies.values() for name in policy.locations} - {HOME})
 
 
 def check(machine: Machine) -> None:
