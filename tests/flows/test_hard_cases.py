@@ -4,10 +4,12 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from mainstay.flows.statements import statement
 from mainstay.model.objects import Person, Reference, RefundLine, ReturnLine, Variant
 from mainstay.model.seen import CustomerSeen, PaymentSeen, PriceSeen, ProductSeen, RefundSeen, ReturnSeen, StockCounted, StockMoved
 from mainstay.model.times import DAY
 from mainstay.orders.view import blocker
+from mainstay.storage.inbox import Receipt
 from tests.flows.conftest import POLICY, T0, Core, a_parcel, a_payment, an_order
 from tests.flows.test_addresses import ada, addresses
 from tests.flows.test_order_lifecycle import balances, intents, to_the_end
@@ -451,6 +453,37 @@ def test_an_address_that_changes_after_the_release_goes_to_that_order_alone(prov
 
 
 # --- late beginnings ---------------------------------------------------------------------------------------------------
+def looked_after(core, since):
+    """The shop's orders are ours since a moment."""
+    core.intake.claims.since = {"shop": since}
+
+
+def test_what_was_over_before_its_system_was_connected_is_not_taken(proved):
+    """A shop's book begins with years of orders. One that had ended was charged, sent and booked without us; one that is open is ours."""
+    proved.count("A", 5)
+    looked_after(proved, T0 + DAY)
+    proved.say("shop", an_order("1", cancelled_at=T0))
+    assert proved.order("1") is None and proved.tally()["noted"] == 1
+    proved.say("shop", an_order("2"))
+    assert proved.order("2").status == "released" and proved.level("A")["allocated"] == 2
+
+
+def test_an_order_that_ends_later_is_taken_even_if_it_is_heard_of_for_the_first_time(proved):
+    """Nothing of it is sent; but a buyer has cancelled in our time, and its journey says so."""
+    looked_after(proved, T0)
+    proved.say("shop", an_order("1", cancelled_at=T0 + 1))
+    assert proved.order("1").status == "cancelled"
+
+
+def test_of_several_orders_that_are_told_at_once_only_those_that_were_over_are_left_out(core):
+    """With what is said of them: here a parcel of the one and of the other, that took all of it, or half."""
+    looked_after(core, T0 + DAY)
+    parcels = [replace(a_parcel(f"p{n}", "", [("1", units)]), at=T0, of=Reference("order", str(n))) for n, units in ((1, 2), (2, 1))]
+    receipt = Receipt(1, core.now, "shop", "statement", "k", b"")
+    said = [statement(core.world, receipt, one, None) for one in (an_order("1"), an_order("2"), *parcels)]
+    assert [one.said.external for one in core.intake.claims.current(said)] == ["2", "p2"]
+
+
 def test_a_system_that_is_connected_late_brings_its_opening_balance(proved):
     """Sales of before are in its count; those since are taken from it: the number is right from the first day."""
     order = paid(proved)

@@ -101,7 +101,7 @@ def placed(cast: Cast, counters: Counters) -> list[Placed]:
                 lapsed=_lapsed(cast, notes.get("payment_intent", "")),
             )  # fmt: skip
         )
-    for name in cast.amazon.orders:
+    for name in (name for name in cast.amazon.orders if name not in counters.over):
         found.append(_at_amazon(name, cast))
     for sale in counters.sales.values():
         sold: Counter[str] = Counter()

@@ -172,9 +172,9 @@ class TrytonTwin(Imitation):
         self._set("product.product", self._product(sku), active=False)
 
     def move(self, sku: str, delta: int, reason: str, now: int, at: str = HOME) -> int:
-        """A stock move made inside the ERP, at a warehouse: `reason` is "inventory" or "supplier"; returns the move's id."""
+        """A stock move made inside the ERP, at a warehouse: `reason` is "inventory", "supplier" or "customer"; returns the move's id."""
         self._now = now
-        place, storage = {"inventory": LOST, "supplier": SUPPLIER}[reason], self.warehouses[at].storage
+        place, storage = {"inventory": LOST, "supplier": SUPPLIER, "customer": CUSTOMER}[reason], self.warehouses[at].storage
         self.effects.append(("move", sku, delta))
         if delta < 0:
             return self._move(self._product(sku), -delta, storage, place, None, None)

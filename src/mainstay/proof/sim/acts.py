@@ -64,12 +64,23 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
     "moves": {
         "shop buys": 6, "warehouse packs": 4, "buyer moves": 8, "part is cancelled": 2, "buyer cancels": 1, "goods arrive": 2, "crash": 1,
     },
+    "late": {
+        "shop buys": 3, "amazon buys": 8, "webshop buys": 2, "warehouse packs": 3, "sent by hand": 6, "marketplace is connected": 2,
+        "buyer cancels": 3, "part is cancelled": 1, "price changes": 1, "goods arrive": 2, "operator replays": 1, "outage": 1, "crash": 1,
+    },
+    "weeks": {
+        "shop buys": 6, "amazon buys": 3, "webshop buys": 3, "warehouse packs": 3, "rest leaves late": 8, "part is cancelled": 1,
+        "goods come back": 2, "goods arrive": 2, "price changes": 1, "buyer cancels": 1, "authorisation expires": 1, "crash": 1,
+    },
     "stores": {
         "shop buys": 4, "amazon buys": 2, "webshop buys": 3, "till sells": 4, "units are moved": 8, "warehouse packs": 4,
         "goods come back": 2, "buyer cancels": 1, "goods arrive": 2, "count": 1, "outage": 1, "crash": 1,
     },
     "counts": {"shop buys": 4, "webshop buys": 4, "till sells": 3, "warehouse packs": 3, "goods arrive": 3, "count": 6},
 }  # fmt: skip
+WEEKS = "weeks"  # the scenario that lasts for weeks, in which what can be told is hardly asked for
+STORIES_S = {WEEKS: 10 * 86_400}  # how long a history lasts, where it is not STORY_S
+LATE = "late"  # the scenario in which the marketplace has sold by itself, and is connected in the middle of it
 HOMES = {"stores": ("two stores",)}  # scenarios that need a landscape of their own
 
 
@@ -96,13 +107,13 @@ class Swarm(Struct, frozen=True):
     stock: dict[str, int]  # opening stock by SKU
     batch_max: int
     acts: tuple[Act, ...]
-    silent: bool = False  # subscriptions are lost, and nothing is polled that events make up for: only custody notices
+    scenario: str = ""
 
 
-def draw(seed: int, landscapes: tuple[str, ...], twins: tuple[str, ...], kinds: Mapping[str, float], *, silent: bool = False) -> Swarm:
-    """The swarm of a seed: which faults there are at all differs, and how often. `silent`: subscriptions go, often, and nothing else is
+def draw(seed: int, landscapes: tuple[str, ...], twins: tuple[str, ...], kinds: Mapping[str, float], scenario: str = "") -> Swarm:
+    """The swarm of a seed: which faults there are at all differs, and how often. In silence subscriptions go, often, and nothing else is
     lost on the way, for nobody would read it."""
-    dice = random.Random(seed)
+    dice, silent = random.Random(seed), scenario == SILENCE
     weather: dict[str, dict[str, float]] = {}
     calm = dice.random() < 0.15
     for twin in twins:
@@ -118,5 +129,6 @@ def draw(seed: int, landscapes: tuple[str, ...], twins: tuple[str, ...], kinds: 
     weights = {kind: weight * dice.choice((0, 0.5, 1, 1, 3)) for kind, weight in kinds.items()}
     weights["shop buys"] = weights["shop buys"] or 1
     drawn = dice.choices(list(weights), list(weights.values()), k=dice.randrange(4, 20))
-    acts = tuple(sorted((Act(round(dice.random() * STORY_S, 1), kind, dice.randrange(2**31)) for kind in drawn), key=lambda act: act.at))
-    return Swarm(seed, dice.choice(landscapes), weather, stock, dice.choice((1, 3, 16, 64)), acts, silent)
+    lasts = STORIES_S.get(scenario, STORY_S)
+    acts = tuple(sorted((Act(round(dice.random() * lasts, 1), kind, dice.randrange(2**31)) for kind in drawn), key=lambda act: act.at))
+    return Swarm(seed, dice.choice(landscapes), weather, stock, dice.choice((1, 3, 16, 64)), acts, scenario)

@@ -40,6 +40,14 @@ async def clock_is_set(scene: Scene, dice: random.Random) -> None:
     scene.machine().set_clock(0)
 
 
+def marketplace_is_connected(scene: Scene, _dice: random.Random) -> bool:
+    """Somebody declares the marketplace, which has sold by itself so far, and starts Mainstay anew."""
+    if scene.connect is None:
+        return False
+    scene.connect()
+    return True
+
+
 async def outage(scene: Scene, dice: random.Random) -> None:
     name = dice.choice(sorted(scene.wires.twins))
     scene.wires.down.add(name)
@@ -117,4 +125,5 @@ async def operator_retries(scene: Scene, _dice: random.Random) -> bool:
 ACTS: dict[str, Performance] = {
     "crash": crash, "outage": outage, "clock is set": clock_is_set, "operator holds back": operator_holds_back,
     "operator replays": operator_replays, "operator repairs": operator_repairs, "operator retries": operator_retries,
+    "marketplace is connected": marketplace_is_connected,
 }  # fmt: skip

@@ -9,9 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 from mainstay.model.money import minor
+from mainstay.model.times import DAY, SECOND
 from mainstay.proof import bills
 from mainstay.proof.history import CURRENCY
 from mainstay.proof.sim.scene import RATES, Performance, Scene
+from mainstay.twins.tryton import HOME
 
 TRANSIT_S_MAX = 400  # so long units are on their way from one store to another
 TITLES = ("Tasse „Größe“", "カップ", "Чашка", "كوب", "马克杯", "Mug\u00a0№ 1 ☕")
@@ -141,7 +143,7 @@ def warehouse_packs(scene: Scene, dice: random.Random) -> bool:
     warehouse, packed = scene.cast.warehouse, False
     for release, order in list(warehouse.released.items()):
         units = warehouse.left(release)
-        if order["orderStatus"] != "awaiting_shipment" or not any(units.values()):
+        if order["orderStatus"] != "awaiting_shipment" or not any(units.values()) or release in scene.put_off:
             continue
         if sum(units.values()) > 1 and dice.random() < 0.4:
             warehouse.ship(release, scene.clock(), lines={next(iter(units)): 1}, tracking=f"BR{dice.randrange(10**9)}")
@@ -149,6 +151,43 @@ def warehouse_packs(scene: Scene, dice: random.Random) -> bool:
             warehouse.ship(release, scene.clock(), tracking=f"BR{dice.randrange(10**9)}")
         packed = True
     return packed
+
+
+def sent_by_hand(scene: Scene, dice: random.Random) -> bool:
+    """The marketplace is not connected yet: staff takes what an order there wants off the shelf, writes that into the ERP, and tells it."""
+    amazon, erp = scene.cast.amazon, scene.cast.erp
+    waiting = [name for name, order in amazon.orders.items() if order["fulfillment"]["fulfillmentStatus"] == "UNSHIPPED"]
+    if scene.connect is None or not waiting:
+        return False
+    name, wanted = dice.choice(waiting), Counter[str]()
+    for item in amazon.orders[name]["orderItems"]:
+        wanted[item["product"]["sellerSku"]] += item["fulfillment"]["quantityUnfulfilled"]
+    if any(erp.free(sku, HOME) < units for sku, units in wanted.items()):
+        return False
+    for sku, units in wanted.items():
+        erp.move(sku, -units, "customer", scene.clock())
+    amazon.ship_by_hand(name, now=scene.clock())
+    return True
+
+
+async def rest_leaves_late(scene: Scene, dice: random.Random) -> bool:
+    """A buyer wants several units, of which the warehouse sends one, and the rest a month later or so."""
+    warehouse = scene.cast.warehouse
+    there = [
+        release for release, order in warehouse.released.items()
+        if order["orderStatus"] == "awaiting_shipment" and sum(warehouse.left(release).values()) > 1 and release not in scene.put_off
+    ]  # fmt: skip
+    if not there:
+        return False
+    release = dice.choice(there)
+    first = dice.choice(list(warehouse.left(release)))
+    scene.put_off.add(release)
+    warehouse.ship(release, scene.clock(), lines={first: 1}, tracking=f"BR{dice.randrange(10**9)}")
+    await asyncio.sleep(dice.uniform(20, 40) * DAY / SECOND)
+    scene.put_off.discard(release)
+    if warehouse.released[release]["orderStatus"] == "awaiting_shipment":  # and nobody has called it off meanwhile
+        warehouse.ship(release, scene.clock(), tracking=f"BR{dice.randrange(10**9)}")
+    return True
 
 
 def goods_arrive(scene: Scene, dice: random.Random) -> None:
@@ -243,4 +282,5 @@ ACTS: dict[str, Performance] = {
     "staff captures": staff_captures, "authorisation expires": authorisation_expires, "card holder contests": card_holder_contests,
     "warehouse packs": warehouse_packs, "goods arrive": goods_arrive, "count": count, "price changes": price_changes,
     "product is renamed": product_is_renamed, "units are moved": units_are_moved,
+    "rest leaves late": rest_leaves_late, "sent by hand": sent_by_hand,
 }  # fmt: skip
