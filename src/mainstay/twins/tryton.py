@@ -149,12 +149,10 @@ class TrytonTwin(Imitation):
         self._done(coming)
         self._set("stock.shipment.internal", shipment, state="done")
 
-    def write_off(self, sku: str, now: int) -> int:
-        """Somebody gives up what never arrived; returns how many units that were."""
-        self._now, product = now, self._product(sku)
-        if units := self._on_hand.get((product, TRANSIT), 0):
-            self._move(product, units, TRANSIT, LOST, None, None)
-        return units
+    def write_off(self, sku: str, units: int, now: int) -> None:
+        """Somebody gives up what was sent and never arrived."""
+        self._now = now
+        self._move(self._product(sku), units, TRANSIT, LOST, None, None)
 
     def rename(self, sku: str, title: str, now: int) -> None:
         """Somebody edits a product."""

@@ -209,7 +209,7 @@ async def units_are_moved(scene: Scene, dice: random.Random) -> bool:
     erp.arrive(sent, some - missing, scene.clock())
     if missing and dice.random() < 0.5:
         await asyncio.sleep(dice.random() * TRANSIT_S_MAX)
-        erp.write_off(sku, scene.clock())
+        erp.write_off(sku, missing, scene.clock())
     return True
 
 
