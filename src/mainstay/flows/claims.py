@@ -39,7 +39,7 @@ class Claims:
         for one in said:
             if type(one.said) is OrderSeen and one.keys[0] not in self.world.links:
                 when = ended(one.said.order, [other.said for other in said if one.keys[0] in other.keys])
-                over |= {one.keys[0]} if when is not None and when < since else set()
+                over |= {one.keys[0]} if when is not None and when <= since else set()
         return [one for one in said if over.isdisjoint(one.keys)]
 
     def sift(self, one: Statement) -> Sifted:
