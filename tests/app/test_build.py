@@ -48,6 +48,11 @@ def test_orders_go_where_their_flow_goes(house):
     assert policy.books == dict.fromkeys(("shop", "amazon", "webshop", "till"), "erp")
 
 
+def test_what_was_over_before_a_system_was_looked_after_is_known_by_its_moment(house):
+    shop = build.shop(house(("[systems.shop]\n", '[systems.shop]\nsince = "2026-03-02T09:00:00Z"\n')))
+    assert shop.since == {"shop": 1_772_442_000_000_000}
+
+
 def test_a_provider_that_no_flow_goes_to_is_not_asked(house):
     assert build.policy(house()).takes("payments", "CapturePayment")
     untold = build.policy(house((flow("payment", "mainstay", "payments"), flow("payment", "mainstay", "mainstay"))))

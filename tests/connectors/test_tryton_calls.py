@@ -360,3 +360,33 @@ def test_invoices_say_what_became_of_our_sales() -> None:
     invoices, _ = read_all(wire, "invoices", cursor)
     assert {invoice.of.id: invoice.state for invoice in invoices}["ord-1"] == "paid"
     assert max(invoices, key=lambda invoice: invoice.version).state == "paid"
+
+
+# --- several warehouses ------------------------------------------------------------------------------------------------
+def test_a_sale_is_shipped_from_the_warehouse_that_its_units_left():
+    """One that Tryton does not know is none of its own, such as the default location of counts by hand: then it is the setting's."""
+    wire, twin = pair()
+    twin.open_warehouse("EAST")
+    twin.move("MUG-1", 10, "supplier", NOW, "EAST")
+    for outcome in push(wire, sale("ord-1", location="EAST"), sale("ord-2", location="WH"), sale("ord-3", location="main"), sale("ord-4")):
+        assert isinstance(outcome, Done)
+    assert (twin.on_hand("MUG-1", "EAST"), twin.on_hand("MUG-1", "WH")) == (8, 994)
+
+
+def test_units_in_transit_between_two_warehouses_are_in_none():
+    wire, twin = pair()
+    twin.open_warehouse("EAST")
+    before = {event.external for event in read_all(wire, "moves")[0]}
+    sent = twin.send("MUG-1", 5, "WH", "EAST", NOW)
+
+    def news() -> list:
+        return [(one.location, one.delta, one.reason) for one in read_all(wire, "moves")[0] if one.external not in before]
+
+    def counts() -> dict:
+        return {one.location: one.quantity for one in read_all(wire, "levels")[0] if one.sku == "MUG-1"}
+
+    assert news() == [("WH", -5, "transfer")] and counts() == {"WH": 995, "EAST": 0}
+    twin.arrive(sent, 3, NOW)
+    assert news() == [("WH", -5, "transfer"), ("EAST", 3, "transfer")] and counts() == {"WH": 995, "EAST": 3}
+    twin.write_off("MUG-1", 2, NOW)
+    assert len(news()) == 2, "what never arrived was on no shelf"

@@ -4,10 +4,12 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from mainstay.flows.statements import statement
 from mainstay.model.objects import Person, Reference, RefundLine, ReturnLine, Variant
 from mainstay.model.seen import CustomerSeen, PaymentSeen, PriceSeen, ProductSeen, RefundSeen, ReturnSeen, StockCounted, StockMoved
 from mainstay.model.times import DAY
 from mainstay.orders.view import blocker
+from mainstay.storage.inbox import Receipt
 from tests.flows.conftest import POLICY, T0, Core, a_parcel, a_payment, an_order
 from tests.flows.test_addresses import ada, addresses
 from tests.flows.test_order_lifecycle import balances, intents, to_the_end
@@ -47,6 +49,30 @@ def test_an_order_is_split_over_two_locations(proved):
     order = paid(proved)
     assert [share.quantity for share in order.shares] == [1, 1] and len({share.location for share in order.shares}) == 2
     assert order.status == "released"
+
+
+def test_where_nothing_is_split_what_comes_later_elsewhere_is_not_added(proved):
+    """One unit lies north and one is missing: it is taken from the north, too, when it comes, and not from the south."""
+    proved.intake.shop = proved.shop = replace(proved.shop, split=False)
+    proved.intake.turns.shop = proved.shop
+    for location, units in (("north", 1), ("south", 0)):
+        proved.say("erp", counted("A", units, location, proved.now))
+    assert paid(proved).short
+    proved.say("erp", StockMoved(external="m1", at=proved.now, item="i-A", sku="A", delta=1, location="south"))
+    assert proved.order().short and len(proved.order().shares) == 1
+    proved.say("erp", StockMoved(external="m2", at=proved.now, item="i-A", sku="A", delta=1, location="north"))
+    assert not proved.order().short and [share.quantity for share in proved.order().shares] == [2]
+
+
+def test_where_nothing_is_split_no_channel_is_promised_a_sum(proved):
+    """Each store has one: two of them are refused, with what the caller could have."""
+    proved.intake.shop = proved.shop = replace(proved.shop, split=False)
+    proved.intake.turns.shop = proved.shop
+    for location in ("north", "south"):
+        proved.say("erp", counted("A", 1, location, proved.now))
+    status, told = proved.ask("till", "api/reserve", "k1", {"lines": [{"sku": "A", "quantity": 2}]})
+    assert (status, told["short"][0]["available"]) == (409, 1)
+    assert proved.ask("till", "api/reserve", "k2", {"lines": [{"sku": "A", "quantity": 1}]})[0] == 201
 
 
 def test_a_partial_shipment_then_a_late_one(proved):
@@ -401,6 +427,25 @@ def test_units_move_from_one_store_to_another_and_none_is_lost(proved):
     assert proved.rows("SELECT on_hand FROM stock ORDER BY id") == [(1,), (3,)]
 
 
+def test_what_leaves_from_a_store_is_booked_there(proved):
+    """Both stores are shelves that we promise from; the ERP is told from which of them a sale's units left, so that its counts agree."""
+    proved.say("erp", counted("A", 0, "north", proved.now))
+    proved.say("erp", counted("A", 2, "south", proved.now))
+    paid(proved)
+    proved.say("wms", a_parcel("p1", "rel.shop.1.1"))
+    (sale,) = [one for one in proved.intents() if one["command"] == "PostSale"]
+    assert sale["location"] == "south"
+
+
+def test_of_two_stores_the_sale_is_booked_where_most_of_it_left(proved):
+    """An ERP has one warehouse for a sale. Where two served it, the count of the other one is put right by its people."""
+    for location, units in (("north", 1), ("south", 2)):
+        proved.say("erp", counted("A", units, location, proved.now))
+    paid(proved, lines=(("A", 3, 500),), amount=1500)
+    proved.say("wms", a_parcel("p1", "rel.shop.1.1"))
+    assert [one["location"] for one in proved.intents() if one["command"] == "PostSale"] == ["south"]
+
+
 def test_a_price_that_changes_during_the_checkout_does_not_change_the_order(proved):
     proved.count("A", 5)
     proved.say("shop", PriceSeen(external="A", version=2, at=T0, sku="A", currency="EUR", price=999))
@@ -419,6 +464,37 @@ def test_an_address_that_changes_after_the_release_goes_to_that_order_alone(prov
 
 
 # --- late beginnings ---------------------------------------------------------------------------------------------------
+def looked_after(core, since):
+    """The shop's orders are ours since a moment."""
+    core.intake.claims.since = {"shop": since}
+
+
+def test_what_was_over_before_its_system_was_connected_is_not_taken(proved):
+    """A shop's book begins with years of orders. One that had ended was charged, sent and booked without us; one that is open is ours."""
+    proved.count("A", 5)
+    looked_after(proved, T0)
+    proved.say("shop", an_order("1", cancelled_at=T0))
+    assert proved.order("1") is None and proved.tally()["noted"] == 1
+    proved.say("shop", an_order("2"))
+    assert proved.order("2").status == "released" and proved.level("A")["allocated"] == 2
+
+
+def test_an_order_that_ends_later_is_taken_even_if_it_is_heard_of_for_the_first_time(proved):
+    """Nothing of it is sent; but a buyer has cancelled in our time, and its journey says so."""
+    looked_after(proved, T0)
+    proved.say("shop", an_order("1", cancelled_at=T0 + 1))
+    assert proved.order("1").status == "cancelled"
+
+
+def test_of_several_orders_that_are_told_at_once_only_those_that_were_over_are_left_out(core):
+    """With what is said of them: here a parcel of the one and of the other, that took all of it, or half."""
+    looked_after(core, T0 + DAY)
+    parcels = [replace(a_parcel(f"p{n}", "", [("1", units)]), at=T0, of=Reference("order", str(n))) for n, units in ((1, 2), (2, 1))]
+    receipt = Receipt(1, core.now, "shop", "statement", "k", b"")
+    said = [statement(core.world, receipt, one, None) for one in (an_order("1"), an_order("2"), *parcels)]
+    assert [one.said.external for one in core.intake.claims.current(said)] == ["2", "p2"]
+
+
 def test_a_system_that_is_connected_late_brings_its_opening_balance(proved):
     """Sales of before are in its count; those since are taken from it: the number is right from the first day."""
     order = paid(proved)

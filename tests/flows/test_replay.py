@@ -61,6 +61,13 @@ def test_what_says_the_same_is_left_alone(proved):
     assert proved.rows("SELECT count(*) FROM event WHERE kind = 'order'") == rows
 
 
+def test_what_was_over_before_its_system_was_connected_is_not_brought_back_by_a_replay(proved):
+    proved.intake.claims.since = {"shop": T0 + 1}
+    old = proved.say("shop", an_order(cancelled_at=T0))
+    job = replayed(proved, old)
+    assert (job["unchanged"], job["done"]) == (1, 0) and proved.order() is None
+
+
 def test_an_old_word_does_not_undo_a_newer_one(proved):
     proved.count("A", 50)
     first = proved.say("shop", an_order())

@@ -532,6 +532,14 @@ def test_alerts_go_where_nobody_else_reads_them(findings, clean, added, code, sa
 
 
 @pytest.mark.parametrize(
+    ("since", "code"), [("yesterday", "value-wrong"), ("2026-02-30T09:00:00Z", "value-wrong"), ("2026-02-28T09:00:00Z", "")]
+)
+def test_a_system_is_looked_after_since_a_moment_of_the_calendar(findings, clean, since, code):
+    found = findings(clean.replace("[systems.shop]\n", f'[systems.shop]\nsince = "{since}"\n', 1))
+    assert [one.code for one in found] == ([code] if code else [])
+
+
+@pytest.mark.parametrize(
     ("line", "code"),
     [
         ('quiet = "22-7"', "value-wrong"),

@@ -412,6 +412,42 @@ def test_products_levels_and_invoices_come_out(shop: Line) -> None:
     assert (posted.total, posted.currency, posted.state) == (3454, "USD", "posted")
 
 
+def test_units_travel_between_two_warehouses_and_a_sale_leaves_from_its_own(shop: Line) -> None:
+    """Five leave, three arrive: what is in transit stands in no warehouse. Afterwards a unit is sold from the second one."""
+    (product,) = shop.rpc("model.product.product.search", [["code", "=", "BAG-1"]], 0, None, None, shop.context)
+    (unit,) = shop.rpc("model.product.uom.search", [["name", "=", "Unit"]], 0, None, None, {})
+    (home,) = shop.rpc("model.stock.location.search", [["code", "=", "STO"]], 0, None, None, shop.context)
+    zones = {part: _create(shop, "stock.location", name=f"East {part}", type="storage") for part in ("input", "output", "storage")}
+    named = {f"{part}_location": place for part, place in zones.items()}
+    _create(shop, "stock.location", name="East", code="EAST", type="warehouse", **named)
+    before, (_, cursor) = _levels_of(shop, "BAG-1"), shop.read_all("moves")
+    moved = {"product": product, "quantity": 5.0, "unit": unit, "from_location": home, "to_location": zones["storage"], "company": 1}
+    sent = _create(
+        shop, "stock.shipment.internal", company=1, from_location=home, to_location=zones["storage"], moves=[["create", [moved]]]
+    )
+    for button in ("wait", "assign_try", "pack", "ship"):
+        shop.rpc(f"model.stock.shipment.internal.{button}", [sent], shop.context)
+    assert _levels_of(shop, "BAG-1") == {"WH": before["WH"] - 5, "EAST": 0}
+
+    coming = [["shipment", "=", f"stock.shipment.internal,{sent}"], ["to_location", "=", zones["storage"]]]
+    (move,) = shop.rpc("model.stock.move.search", coming, 0, None, None, shop.context)
+    shop.rpc("model.stock.move.write", [move], {"quantity": 3.0}, shop.context)
+    shop.rpc("model.stock.shipment.internal.do", [sent], shop.context)
+    assert _levels_of(shop, "BAG-1") == {"WH": before["WH"] - 5, "EAST": 3}
+    told, _ = shop.read_all("moves", cursor)
+    ours = sorted((one.location, one.delta) for one in told if one.sku == "BAG-1" and one.reason == "transfer")
+    assert ours == [("EAST", 3), ("WH", -5)]
+
+    sold = sale("ord-w1", OrderLine(id="1", sku="BAG-1", quantity=1, price=700), total=700, location="EAST")
+    assert isinstance(shop.push(sold)[0], Done)
+    assert _levels_of(shop, "BAG-1") == {"WH": before["WH"] - 5, "EAST": 2}
+
+
+def _levels_of(line: Line, sku: str) -> dict[str, int]:
+    levels, _ = line.read_all("levels")
+    return {level.location: level.quantity for level in levels if level.sku == sku}
+
+
 def test_a_wrong_password_halts(server: str) -> None:
     line = Line(server)
     line.connector = Tryton(settings_of(Tryton, SETTINGS | {"url": server, "password": "wrong"}))

@@ -282,6 +282,13 @@ def test_without_splitting_one_location_serves():
     assert [(share.location, share.quantity) for share in shares] == [(2, 5)] and missing == [(1, 1)]
 
 
+def test_without_splitting_nothing_is_promised_that_two_locations_have_together():
+    shelves = {1: [Level(257, on_hand=3), Level(258, on_hand=5)]}
+    assert reserve([(0, 1, 6)], shelves, split=False) == ([], [(1, 6, 5)])
+    shares, short = reserve([(0, 1, 5)], shelves, split=False)
+    assert [(share.location, share.quantity) for share in shares] == [(2, 5)] and not short
+
+
 def test_units_that_nobody_set_aside_left_from_where_the_item_is():
     shelves = {1: [Level(257, on_hand=9, allocated=9), Level(258, on_hand=3)], 2: [Level(513), Level(514, on_hand=2, allocated=2)], 3: []}
     left = [Share(0, 1, 0, 2), Share(1, 2, 0, 1), Share(2, 3, 0, 1)]

@@ -42,7 +42,7 @@ from mainstay.landscape import (
 )
 from mainstay.model.failures import Halt
 from mainstay.model.secrets import Secret
-from mainstay.model.times import SECOND
+from mainstay.model.times import SECOND, micros
 from mainstay.model.timetable import Timetable
 from mainstay.orders.decide import Policy
 from mainstay.stock.view import ChannelPolicy
@@ -184,6 +184,7 @@ def shop(house: House) -> Shop:
         reservation_us=landscape.orders.reservation_s * SECOND,
         behind=frozenset(name for name, connector in house.connectors.items() if connector.manifest.sink("PostSale")),
         locations=locations(house),
+        since={name: micros(system.since) for name, system in landscape.systems.items() if system.since},
         deaf=deaf(house),
     )
 

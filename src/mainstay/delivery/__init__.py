@@ -1,6 +1,7 @@
 """The hands: HTTP, files, lanes, rate budgets, retries, look-ups, polls and stock levels. Decides nothing about the business."""
 
 FACE = (
+    "changes.Changes",
     "connection.Lost", "connection.Unsent",
     "dispatch.ClockJumped", "dispatch.Dispatch", "dispatch.Plan", "dispatch.Webhooks", "dispatch.percentiles",
     "files.Form", "files.Inflow", "files.REFUSED", "files.ReadLine",

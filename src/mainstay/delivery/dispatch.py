@@ -16,7 +16,7 @@ from mainstay.delivery.backlog import Backlog, backlog
 from mainstay.delivery.changes import TAKE_MAX, Changes
 from mainstay.delivery.connection import Connection, Transport
 from mainstay.delivery.files import Folder, Inflow
-from mainstay.delivery.hooks import Hooks
+from mainstay.delivery.hooks import EVERY_S, Hooks
 from mainstay.delivery.lanes import Lanes
 from mainstay.delivery.lateness import Promise, Standing, standings
 from mainstay.delivery.levels import Exposes, Levels, Prices
@@ -44,10 +44,11 @@ log = structlog.get_logger("delivery")
 
 
 class Webhooks(Struct, frozen=True):
-    """Where a system's webhooks are to go, and the topics that some flow wants."""
+    """Where a system's webhooks are to go, the topics that some flow wants, and seconds between two looks at its subscriptions."""
 
     url: str
     heard: frozenset[str] = frozenset()
+    every_s: float = EVERY_S
 
 
 class ClockJumped(Exception):
@@ -128,7 +129,7 @@ class Dispatch:
         self.hooks = [
             Hooks(
                 self.connections[system], hook.url, [poll for poll in self.polls if poll.connection.name == system], outcomes, hook.heard,
-                self.pauses,
+                self.pauses, hook.every_s,
             )
             for system, hook in plan.hooks.items()
         ]  # fmt: skip

@@ -32,10 +32,10 @@ class Hooks:
 
     def __init__(
         self, connection: Connection, url: str, polls: Sequence[Poll], outcomes: Outcomes, heard: Collection[str],
-        pauses: Pauses = NOTHING_HELD,
+        pauses: Pauses = NOTHING_HELD, every_s: float = EVERY_S,
     ) -> None:  # fmt: skip
         self.connection, self.url, self.outcomes, self.heard, self.pauses = connection, url, outcomes, heard, pauses
-        self.polls = {poll.feed.name: poll for poll in polls}
+        self.polls, self.every_s = {poll.feed.name: poll for poll in polls}, every_s
         self.name = f"custody/{connection.name}"
         self.known = {one.topic: one for one in _held.decode(outcomes.mark(self.name) or "[]")}
         self.silences = {feed: _silence.decode(kept) for feed in self.polls if (kept := outcomes.mark(self._mark(feed)))}
@@ -65,10 +65,10 @@ class Hooks:
             if failure.why != self.failure:
                 log.warning("subscriptions_missing", system=self.connection.name, code=failure.code, why=failure.why)
             self.failure = failure.why
-            return AGAIN_S if isinstance(failure, Retry) else EVERY_S
+            return AGAIN_S if isinstance(failure, Retry) else self.every_s
         self.failure = ""
         read = [await self._read(feed) for feed, one in self.silences.items() if not one.read_at]
-        return EVERY_S if all(read) else AGAIN_S
+        return self.every_s if all(read) else AGAIN_S
 
     async def _keep(self) -> None:
         """What is noticed is kept before anything is made: after a crash between the two the silent interval would be forgotten."""

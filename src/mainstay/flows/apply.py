@@ -59,7 +59,7 @@ from mainstay.model.times import SECOND
 from mainstay.money.post import post
 from mainstay.orders.decide import captured, is_paid
 from mainstay.orders.fold import fold as fold_order
-from mainstay.orders.view import command
+from mainstay.orders.view import command, left_from
 from mainstay.stock import fold as stock
 from mainstay.storage.packing import pack
 
@@ -135,7 +135,10 @@ class Apply:
             world.link(world.key(event.system, "customer", event.customer), event.subject)
 
     def _intend(self, state: OrderState, event: Asked, at: int) -> None:
-        self.intend(event.system, state.id, command(state, event, at), at)
+        made = command(state, event, at)
+        if type(made) is PostSale and (number := left_from(state)):
+            made = replace(made, location=self.place(number))
+        self.intend(event.system, state.id, made, at)
 
     def intend(self, system: str, entity: int, what: AnyCommand, at: int) -> None:
         """Put a command into the outbox."""
@@ -231,6 +234,10 @@ class Apply:
             world.changed_items.add(item)
             world.tell.add(item)
             world.tell_price.add(item)
+
+    def place(self, number: int) -> str:
+        """The name of a location; "" for one that nobody has spoken of."""
+        return next((text for text, known in self.world.words.items() if known == number), "").removeprefix("location/")
 
     def location(self, name: str) -> int:
         """The number of a location, below 256; a shop that names none has one, called main."""

@@ -168,7 +168,7 @@ class Desk:
             self.intake.count(receipt, "refused")
             return
         wants = [(n, world.item_of[line], asked.quantity) for n, (line, asked) in enumerate(zip(ask.skus, request.lines, strict=True))]
-        shares, short = reserve(wants, self.intake.turns.shelves(receipt.system, wants))
+        shares, short = reserve(wants, self.intake.turns.shelves(receipt.system, wants), self.intake.shop.split)
         number = world.number("entity")
         expires = receipt.at + (request.expires_in_s * SECOND if request.expires_in_s else self.intake.shop.reservation_us)
         event: Reserved | Refused
@@ -289,10 +289,9 @@ class Desk:
     ) -> tuple[Shortfall, ...]:
         """What is neither set aside for the order already, nor reserved for it, nor there."""
         world, request = self.world, ask.request
+        shares = [*(known.shares if known else ()), *(reservation.shares if reservation and reservation.status == "reserved" else ())]
         held: Counter[int] = Counter()
-        for share in known.shares if known else ():
-            held[share.item] += share.quantity
-        for share in reservation.shares if reservation and reservation.status == "reserved" else ():
+        for share in shares:
             held[share.item] += share.quantity
         wants, unknown = [], []
         for number, (name, line) in enumerate(zip(ask.skus, request.order.lines, strict=True)):
@@ -305,7 +304,8 @@ class Desk:
                 unknown.append(Shortfall(sku=name, wanted=units, available=0))
         if unknown:
             return tuple(unknown)
-        _, short = reserve(wants, self.intake.turns.shelves(receipt.system, wants)) if wants else ([], [])
+        shelves = self.intake.turns.shelves(receipt.system, wants, shares)
+        _, short = reserve(wants, shelves, self.intake.shop.split) if wants else ([], [])
         return self._named(short)
 
     # --- answering ---------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -11,7 +12,9 @@ from mainstay.flows.statements import Statement
 from mainstay.flows.world import World
 from mainstay.landscape import Admission, Admitted, Claim, Proposal, speaks
 from mainstay.model.seen import CustomerSeen, OrderSeen, ProductSeen, StockCounted, StockMoved
+from mainstay.orders.history import ended
 from mainstay.orders.parts import merged
+from mainstay.storage.state import Key
 
 
 class Sifted(NamedTuple):
@@ -24,8 +27,20 @@ class Sifted(NamedTuple):
 class Claims:
     """Sifts statements by ownership."""
 
-    def __init__(self, world: World, admission: Admission) -> None:
-        self.world, self.admission = world, admission
+    def __init__(self, world: World, admission: Admission, since: Mapping[str, int]) -> None:
+        self.world, self.admission, self.since = world, admission, since
+
+    def current(self, said: list[Statement]) -> list[Statement]:
+        """What a receipt says, but for orders that we do not know and that were over when we began to look after its system."""
+        since = self.since.get(said[0].receipt.system) if said else None
+        if since is None:
+            return said
+        over: set[Key] = set()
+        for one in said:
+            if type(one.said) is OrderSeen and one.keys[0] not in self.world.links:
+                when = ended(one.said.order, [other.said for other in said if one.keys[0] in other.keys])
+                over |= {one.keys[0]} if when is not None and when <= since else set()
+        return [one for one in said if over.isdisjoint(one.keys)]
 
     def sift(self, one: Statement) -> Sifted:
         """What of a statement counts; the rest is to be proposed."""

@@ -81,7 +81,7 @@ class Intake:
         self.handlers: dict[str, Handler] = {}
         self.turns = Turns(self.apply, shop)
         self.letters = Letters(self.apply, shop)
-        self.claims = Claims(world, shop.admission)
+        self.claims = Claims(world, shop.admission, shop.since)
         self.items = Items(self.turns, self.letters, self.claims)
         self.waiting = Waiting(self.apply, shop, self.letters)
         self.batch: Sequence[Receipt] = ()  # that is being taken
@@ -239,11 +239,13 @@ class Intake:
     def hear(self, receipt: Receipt, said: list[Statement]) -> list[tuple[Statement, str, str]]:
         """Take what a receipt says, first all that it says of an order: nothing is decided in between. How each statement ended, and
         why what does not count of it does not."""
-        heard: list[tuple[Statement, str, str]] = []
+        current = self.claims.current(said)
+        counts = set(map(id, current))
+        heard = [(one, "noted", "") for one in said if id(one) not in counts]
         about = 0
-        for one in sorted(said, key=lambda one: type(one.said) not in ON_ORDERS):
-            counts, reason = self.claims.sift(one)
-            ended, number = self.take_one(counts) if counts is not None else ("proposed", 0)
+        for one in sorted(current, key=lambda one: type(one.said) not in ON_ORDERS):
+            sifted, reason = self.claims.sift(one)
+            ended, number = self.take_one(sifted) if sifted is not None else ("proposed", 0)
             heard.append((one, ended, reason))
             about = about or number
         if any(reason for _, _, reason in heard):

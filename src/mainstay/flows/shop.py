@@ -41,6 +41,7 @@ class Shop(Struct, frozen=True, kw_only=True):
     main: str = "main"
     behind: frozenset[str] = frozenset()  # counters that learn of shipments from us
     locations: Mapping[str, frozenset[str]] = {}  # the stock locations that serve a system's orders, where not all do
+    since: Mapping[str, int] = {}  # when we began to look after a system's orders, where some were over before
     deaf: frozenset[tuple[str, str]] = frozenset()  # (system, topic) of deliveries that no flow brings by event
 
     def settings(self) -> SettingsChanged:

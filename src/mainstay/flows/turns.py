@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from mainstay.flows.apply import Apply
 from mainstay.flows.shop import Shop
-from mainstay.model.events import Allocated, Answered, AnyEvent, Asked, Deallocated, Doubted, Heard, Shipped, Short
+from mainstay.model.events import Allocated, Answered, AnyEvent, Asked, Deallocated, Doubted, Heard, Share, Shipped, Short
 from mainstay.model.seen import OrderSeen
 from mainstay.model.state import OrderState
 from mainstay.orders import decide as orders
@@ -119,7 +119,7 @@ class Turns:
         wants = orders.wants(state)
         if not wants and not state.short:
             return
-        shares, missing = stock.allocate(wants, self.shelves(state.system, wants), self.shop.split)
+        shares, missing = stock.allocate(wants, self.shelves(state.system, wants, state.shares), self.shop.split)
         if shares:
             self._fold(turn, Allocated(shares=tuple(shares)))
         if dict(missing) != state.short:
@@ -131,13 +131,17 @@ class Turns:
         wants = [(share.line, share.item, share.quantity) for share in event.beyond]
         return replace(event, beyond=stock.found(event.beyond, self.shelves(state.system, wants)))
 
-    def shelves(self, system: str, wants: stock.Wants) -> stock.Shelves:
-        """The levels that a system's orders may be served from."""
+    def shelves(self, system: str, wants: stock.Wants, held: Sequence[Share] = ()) -> stock.Shelves:
+        """The levels that a system's orders may be served from: where nothing is split, those where its shares lie already."""
         world, names = self.world, self.shop.locations.get(system)
         world.load_stock(item for _, item, _ in wants)
-        if names is None:
+        numbers: set[int | None]
+        if held and not self.shop.split:
+            numbers = {share.location for share in held}
+        elif names is None:
             return world.shelves
-        numbers = {world.words.get(f"location/{name}") for name in names}
+        else:
+            numbers = {world.words.get(f"location/{name}") for name in names}
         return {item: serving(world.shelves.get(item, ()), numbers) for _, item, _ in wants}
 
     def wake(self, receipt: Receipt) -> None:
@@ -154,6 +158,6 @@ class Turns:
             if state.status not in ("cancelled", "settled") and state.short:
                 world.load_stock(state.items)
                 wants = orders.wants(state)
-                shelves = self.shelves(state.system, wants)
+                shelves = self.shelves(state.system, wants, state.shares)
                 if any(free(level) for _, item, _ in wants for level in shelves.get(item, ())):
                     self.advance(state, receipt, [])

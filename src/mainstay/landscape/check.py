@@ -11,7 +11,7 @@ from mainstay.landscape.offers import Offer
 from mainstay.landscape.survey import Findings, Spot, Survey, somewhere
 
 RULES: tuple[Callable[[Survey], Findings], ...] = (
-    names.connectors, names.system_names, names.unused_systems, names.objects,
+    names.connectors, names.system_names, names.begun, names.unused_systems, names.objects,
     names.owners, names.unused_owners, names.runbooks, names.failures,
     alerting.ways, alerting.mail, alerting.reached, alerting.quiet,
     ownership.unowned, ownership.owned_twice, ownership.consumers, ownership.unused,

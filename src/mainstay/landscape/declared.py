@@ -90,6 +90,15 @@ class System(Part, frozen=True):
             " production; MAINSTAY_TIME_FACTOR holds only outside of it. No id depends on it."
         ),
     ] = "production"
+    since: Annotated[
+        str,
+        Meta(
+            pattern=r"^(\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ)?$",
+            description="When Mainstay began to look after its orders. One that was over by then, cancelled or sent as a whole, is not"
+            " taken: it was charged, sent and booked without us. Empty: all of them are.",
+            examples=["2026-03-02T09:00:00Z"],
+        ),
+    ] = ""
     runbook: Annotated[str, Meta(description="Link to what to do when it fails; empty: the runbooks of its flows.")] = ""
     settings: Annotated[dict[str, Any], Meta(description="The connector's own settings; secrets by reference: env:NAME, file:PATH.")] = {}
     words: Annotated[

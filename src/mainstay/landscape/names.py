@@ -8,6 +8,8 @@ from mainstay.landscape.admit import EVERY, GROUPS
 from mainstay.landscape.declared import FAILURE_MODES, MAINSTAY, OBJECTS, OPERATOR
 from mainstay.landscape.findings import KeyPath, nearest
 from mainstay.landscape.survey import Findings, Survey
+from mainstay.model.failures import Reject
+from mainstay.model.times import micros
 
 _TAKEN = {MAINSTAY: "Mainstay itself", OPERATOR: "the people who call the API"}
 _CONTACT = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|(https?|slack|tel|mailto):\S+")
@@ -29,6 +31,15 @@ def system_names(survey: Survey) -> Findings:
         if name not in survey.shop.systems and not (mainstay_too and name == MAINSTAY):
             wrong = f'"{name}" is not a system of this shop.'
             yield survey.finding("system-unknown", path, wrong, f"{nearest(name, survey.shop.systems)}, or declare `[systems.{name}]`")
+
+
+def begun(survey: Survey) -> Findings:
+    """The form is declared; this is the calendar."""
+    for name, system in survey.shop.systems.items():
+        try:
+            micros(system.since or "2026-03-02T09:00:00Z")
+        except Reject as wrong:
+            yield survey.finding("value-wrong", ("systems", name, "since"), f"{wrong.why}.", '`since = "2026-03-02T09:00:00Z"`')
 
 
 def unused_systems(survey: Survey) -> Findings:

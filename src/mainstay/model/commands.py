@@ -101,7 +101,8 @@ class CancelOrder(Command, frozen=True, tag="CancelOrder"):
 
 
 class PostSale(Command, frozen=True, tag="PostSale"):
-    """Book the sale, its shipment and its invoice in the ERP. `reference` is ours and is looked up first."""
+    """Book the sale, its shipment and its invoice in the ERP. `reference` is ours and is looked up first; `location` is where its units
+    left from, by the name that stock is counted under: of several the one that most of them left from."""
 
     reference: str
     number: str
@@ -119,6 +120,7 @@ class PostSale(Command, frozen=True, tag="PostSale"):
     duties: int = 0
     tip: int = 0
     adjustment: int = 0
+    location: str = ""
     subject: int | None = None
     recipient: Person | None = None
 

@@ -5,7 +5,8 @@ FACE = (
     "decide.Policy", "decide.amount_again", "decide.begin", "decide.captured", "decide.is_paid", "decide.newer", "decide.owed",
     "decide.settle", "decide.wants",
     "fold.fold",
+    "history.ended",
     "moves.BEFORE_RELEASE", "moves.MOVES", "moves.OPEN", "moves.diagram",
     "parts.merged",
-    "view.blocker", "view.command",
+    "view.blocker", "view.command", "view.left_from",
 )  # fmt: skip

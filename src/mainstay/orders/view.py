@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from msgspec import Struct
@@ -85,6 +86,14 @@ def _sale(state: OrderState, order: Order, asked: Asked, at: int) -> PostSale:
         facilitator_tax=order.facilitator_tax, taxes_included=order.taxes_included, duties=order.duties, tip=order.tip,
         adjustment=order.adjustment, subject=state.subject or None,
     )  # fmt: skip
+
+
+def left_from(state: OrderState) -> int:
+    """The number of the location that most units left from, the first of several; 0 where none did."""
+    units: Counter[int] = Counter()
+    for share in state.shares:
+        units[share.location] += share.shipped
+    return max(+units, key=lambda place: (units[place], -place), default=0)
 
 
 def _return(state: OrderState, order: Order, asked: Asked, at: int) -> PostReturn:

@@ -101,7 +101,7 @@ def placed(cast: Cast, counters: Counters) -> list[Placed]:
                 lapsed=_lapsed(cast, notes.get("payment_intent", "")),
             )  # fmt: skip
         )
-    for name in cast.amazon.orders:
+    for name in (name for name in cast.amazon.orders if name not in counters.over):
         found.append(_at_amazon(name, cast))
     for sale in counters.sales.values():
         sold: Counter[str] = Counter()
@@ -364,12 +364,15 @@ def _levels(found: Findings, cast: Cast, state: State, shown: Shown) -> None:
             if (cost := cast.erp.price_minor(sku)) != listed.price_minor:
                 found.add("prices_wrong", 1, f"{channel} sells {sku} for {listed.price_minor}, its price is {cost}")
     standing = "CASE WHEN on_hand > 0 THEN on_hand ELSE allocated + reserved - deficit END"  # below zero where more left than had come
-    sql = f"SELECT item.sku, sum({standing}), sum(unbooked) FROM stock JOIN item ON item.id = stock.id / 256 GROUP BY item.sku"
-    for sku, units, unbooked in rows(state.connection, sql):
-        if units + unbooked != cast.erp.on_hand(sku):
-            found.add(
-                "on_hand_differs", 1, f"{sku}: {units} on our shelf and {unbooked} not booked yet, {cast.erp.on_hand(sku)} in the ERP"
-            )
+    sql = f"SELECT item.sku, stock.id % 256, {standing}, unbooked FROM stock JOIN item ON item.id = stock.id / 256"
+    places = {number: text.removeprefix("location/") for text, number in state.words().items() if text.startswith("location/")}
+    ours = {(sku, places.get(place, "")): (units, unbooked) for sku, place, units, unbooked in rows(state.connection, sql)}
+    theirs = {(sku, place): cast.erp.on_hand(sku, place) for sku in cast.shop.variants for place in cast.erp.warehouses}
+    for sku, place in sorted(ours.keys() | theirs.keys()):
+        units, unbooked = ours.get((sku, place), (0, 0))
+        if units + unbooked != (there := theirs.get((sku, place), 0)):
+            told = f"{units} on our shelf and {unbooked} not booked yet, {there} in the ERP"
+            found.add("on_hand_differs", 1, f"{sku} at {place}: {told}")
 
 
 def _confirmed(

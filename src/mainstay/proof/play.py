@@ -47,6 +47,7 @@ class Counters(Struct):
     sales: dict[str, Sale] = field(default_factory=dict)
     refused: int = 0
     given_back: int = 0
+    over: set[str] = field(default_factory=set)  # orders that were over at a marketplace before it was connected
     failed: list[str] = field(default_factory=list)
 
 

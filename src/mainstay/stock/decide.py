@@ -37,15 +37,15 @@ def allocate(wants: Wants, shelves: Shelves, split: bool = True) -> tuple[list[S
     return shares, list(missing.items())
 
 
-def reserve(wants: Wants, shelves: Shelves) -> tuple[list[Share], list[tuple[int, int, int]]]:
+def reserve(wants: Wants, shelves: Shelves, split: bool = True) -> tuple[list[Share], list[tuple[int, int, int]]]:
     """All or nothing: the shares, or what fell short as (item, wanted, available)."""
-    shares, missing = allocate(wants, shelves)
+    shares, missing = allocate(wants, shelves, split)
     if not missing:
         return shares, []
     short = []
-    for item, _ in missing:
+    for item, lacking in missing:
         wanted = sum(units for _, other, units in wants if other == item)
-        short.append((item, wanted, sum(free(level) for level in shelves.get(item, ()))))
+        short.append((item, wanted, wanted - lacking))
     return [], short
 
 

@@ -6,5 +6,5 @@ FACE = (
     "shipstation.OPEN", "shipstation.ShipStationTwin",
     "shopify.ShopifyTwin",
     "stripe.StripeTwin",
-    "tryton.CUSTOMER", "tryton.INPUT", "tryton.STORAGE", "tryton.TrytonTwin",
+    "tryton.CUSTOMER", "tryton.HOME", "tryton.TrytonTwin",
 )  # fmt: skip

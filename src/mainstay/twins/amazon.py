@@ -125,6 +125,23 @@ class AmazonTwin(Imitation):
         self._tell_of(order, now)
         return order
 
+    def ship_by_hand(self, order: str, *, now: int) -> None:
+        """The seller confirms at the marketplace itself that all of an order has left."""
+        found = self.orders[order]
+        left = [(item, item["fulfillment"]["quantityUnfulfilled"]) for item in found["orderItems"]]
+        for item, units in left:
+            item["fulfillment"]["quantityFulfilled"] += units
+            item["fulfillment"]["quantityUnfulfilled"] = 0
+        number = str(len(found["packages"]) + 1)
+        packed = [{"orderItemId": item["orderItemId"], "quantity": units} for item, units in left if units]
+        detail = {
+            "packageReferenceId": number, "shipDate": _time(now), "carrierName": "DHL", "shippingMethod": "", "trackingNumber": "",
+            "orderItems": packed,
+        }  # fmt: skip
+        found["packages"].append(_package(detail, now))
+        found["fulfillment"]["fulfillmentStatus"] = "SHIPPED"
+        self._changed(found, now)
+
     def cancel_order(self, order: str, *, now: int, by: str = "BUYER") -> None:
         """What has not left yet will not leave."""
         found = self.orders[order]

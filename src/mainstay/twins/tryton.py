@@ -2,16 +2,17 @@
 
 Written from exchanges recorded against trytond 8.2.1 and from the modules sale, stock and account_invoice. What is imitated with care:
 errors as HTTP 200 with a list, one transaction a call, buttons that are refused outside their state, dotted fields, moments of change, an
-`assign_try` that leaves a shipment waiting where units lack, an invoice that warns, and no idempotency at all.
+`assign_try` that leaves a shipment waiting where units lack, an invoice that warns, warehouses with a place between them where units in
+transit stand, and no idempotency at all.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -22,7 +23,8 @@ from mainstay.model.times import SECOND
 from mainstay.twins.imitation import Dice, Imitation, Weather, json_reply
 
 USER, COMPANY, PARTY, ADDRESS, CURRENCY = 1, 1, 2, 2, 1
-INPUT, OUTPUT, STORAGE, LOST, WAREHOUSE, SUPPLIER, CUSTOMER = 1, 2, 3, 4, 5, 6, 7
+INPUT, OUTPUT, STORAGE, LOST, WAREHOUSE, SUPPLIER, CUSTOMER, TRANSIT = 1, 2, 3, 4, 5, 6, 7, 8
+HOME = "WH"  # the code of the warehouse that is there from the beginning
 EXTRAS = ("SHIPPING", "TAX", "FACILITATOR-TAX", "DUTIES", "TIP", "ADJUSTMENT")
 
 Record = dict[str, Any]
@@ -58,6 +60,15 @@ class Moment(int):
     """Microseconds that travel as a datetime."""
 
 
+class Zones(NamedTuple):
+    """The locations of a warehouse, by id."""
+
+    warehouse: int
+    input: int
+    output: int
+    storage: int
+
+
 class Refused(Exception):
     """What Tryton answers instead of a result: the exception's name and its arguments."""
 
@@ -85,13 +96,15 @@ class TrytonTwin(Imitation):
         self.effects: list[tuple[str, str, str | int]] = []
         self.books: dict[str, dict[int, Record]] = {model: {} for model in (
             "product.template", "product.product", "stock.move", "sale.sale", "sale.line", "stock.shipment.out",
-            "stock.shipment.out.return", "account.invoice",
+            "stock.shipment.out.return", "stock.shipment.internal", "account.invoice",
         )}  # fmt: skip
         self.books["res.user"] = {USER: {"id": USER, "login": login}}
         self.books["party.party"] = {PARTY: {"id": PARTY, "code": "WEB", "name": "Web customers", "addresses": [ADDRESS]}}
         self.books["currency.currency"] = {CURRENCY: {"id": CURRENCY, "code": currency}}
         self.books["stock.location"] = {place["id"]: place for place in _places()}
-        self._on_hand: dict[int, int] = {}
+        self.warehouses = {HOME: Zones(WAREHOUSE, INPUT, OUTPUT, STORAGE)}
+        self._zones = {INPUT: WAREHOUSE, OUTPUT: WAREHOUSE, STORAGE: WAREHOUSE, TRANSIT: TRANSIT}  # location -> where its units count
+        self._on_hand: dict[tuple[int, int], int] = {}  # by product, and warehouse or the place in between
         for code in EXTRAS:
             self._add(code, code.title(), "service", Decimal(0))
 
@@ -103,6 +116,43 @@ class TrytonTwin(Imitation):
         if quantity:
             self._move(product, quantity, LOST, STORAGE, "stock.inventory.line,1", None)
         return product
+
+    def free(self, sku: str, at: str) -> int:
+        """Units in a warehouse that no shipment holds."""
+        return self.on_hand(sku, at) - self._assigned(self._product(sku), self.warehouses[at].warehouse)
+
+    def open_warehouse(self, code: str) -> None:
+        """A second store: a warehouse with an input, an output and a storage zone of its own."""
+        number = len(self.books["stock.location"])
+        zones = self.warehouses[code] = Zones(*range(number + 1, number + 5))
+        kinds = ("warehouse", "storage", "storage", "storage")
+        for place, kind, what in zip(zones, kinds, ("", "-IN", "-OUT", "-STO"), strict=True):
+            inside = zones.warehouse if what else None
+            self.books["stock.location"][place] = {"id": place, "code": code + what, "type": kind, "parent": inside, "active": True}
+            self._zones |= {place: zones.warehouse} if what else {}
+
+    def send(self, sku: str, units: int, source: str, target: str, now: int) -> int:
+        """Units leave a warehouse for another one, and are in transit; returns the internal shipment's id."""
+        self._now, product = now, self._product(sku)
+        shipment = self._new("stock.shipment.internal", state="shipped", number=str(len(self.books["stock.shipment.internal"]) + 1))
+        name = f"stock.shipment.internal,{shipment}"
+        self._move(product, units, self.warehouses[source].storage, TRANSIT, None, name)
+        self._expect(product, units, TRANSIT, self.warehouses[target].storage, None, name)
+        return shipment
+
+    def arrive(self, shipment: int, units: int, now: int) -> None:
+        """So many of the units that were sent are there; what is missing stays in transit until somebody writes it off."""
+        self._now = now
+        name = f"stock.shipment.internal,{shipment}"
+        (coming,) = (one for one in self.books["stock.move"].values() if one["shipment"] == name and one["from_location"] == TRANSIT)
+        self._set("stock.move", coming["id"], internal_quantity=float(units), quantity=float(units))
+        self._done(coming)
+        self._set("stock.shipment.internal", shipment, state="done")
+
+    def write_off(self, sku: str, units: int, now: int) -> None:
+        """Somebody gives up what was sent and never arrived."""
+        self._now = now
+        self._move(self._product(sku), units, TRANSIT, LOST, None, None)
 
     def rename(self, sku: str, title: str, now: int) -> None:
         """Somebody edits a product."""
@@ -119,14 +169,14 @@ class TrytonTwin(Imitation):
         self._now = now
         self._set("product.product", self._product(sku), active=False)
 
-    def move(self, sku: str, delta: int, reason: str, now: int) -> int:
-        """A stock move made inside the ERP: `reason` is "inventory" or "supplier"; returns the move's id."""
+    def move(self, sku: str, delta: int, reason: str, now: int, at: str = HOME) -> int:
+        """A stock move made inside the ERP, at a warehouse: `reason` is "inventory", "supplier" or "customer"; returns the move's id."""
         self._now = now
-        place = {"inventory": LOST, "supplier": SUPPLIER}[reason]
+        place, storage = {"inventory": LOST, "supplier": SUPPLIER, "customer": CUSTOMER}[reason], self.warehouses[at].storage
         self.effects.append(("move", sku, delta))
         if delta < 0:
-            return self._move(self._product(sku), -delta, STORAGE, place, None, None)
-        return self._move(self._product(sku), delta, place, STORAGE, None, None)
+            return self._move(self._product(sku), -delta, storage, place, None, None)
+        return self._move(self._product(sku), delta, place, storage, None, None)
 
     def pay(self, reference: str, now: int) -> None:
         """The customer's money is reconciled with the invoice."""
@@ -134,8 +184,10 @@ class TrytonTwin(Imitation):
         for invoice in self.sales()[reference]["invoices"]:
             self._set("account.invoice", invoice, state="paid")
 
-    def on_hand(self, sku: str) -> int:
-        return self._on_hand.get(self._product(sku), 0)
+    def on_hand(self, sku: str, at: str = "") -> int:
+        """Units in a warehouse, or in all of them: what is in transit is in none."""
+        places = [self.warehouses[at]] if at else self.warehouses.values()
+        return sum(self._on_hand.get((self._product(sku), zones.warehouse), 0) for zones in places)
 
     def price_minor(self, sku: str) -> int:
         """A list price, in hundredths."""
@@ -245,7 +297,7 @@ class TrytonTwin(Imitation):
         for field, way in reversed(order or [["id", "DESC"]]):
             found.sort(key=lambda one, field=field: one[field], reverse=way == "DESC")  # type: ignore[misc]
         part = found[offset : None if limit is None else offset + limit]
-        return [self._shown(model, one, ["id", *fields], WAREHOUSE in context.get("locations", ())) for one in part]
+        return [self._shown(model, one, ["id", *fields], context.get("locations", ())) for one in part]
 
     def _fits(self, model: str, record: Record, clause: list[Any]) -> bool:
         if clause[0] == "OR":
@@ -270,8 +322,8 @@ class TrytonTwin(Imitation):
         target = _LINKS[model, head]
         return self._value(target, self.books[target][record[head]], rest)
 
-    def _shown(self, model: str, record: Record, fields: Iterable[str], here: bool) -> Record:
-        """The fields of a record; a dotted one comes inside "head.", for one record or for a list of them."""
+    def _shown(self, model: str, record: Record, fields: Iterable[str], here: Sequence[int]) -> Record:
+        """The fields of a record, quantities `here`: in these warehouses. A dotted one comes inside "head.", for one record or a list."""
         shown: Record = {}
         dotted: dict[str, list[str]] = {}
         for field in fields:
@@ -279,7 +331,7 @@ class TrytonTwin(Imitation):
             if rest:
                 dotted.setdefault(head, []).append(rest)
             elif field == "quantity" and model == "product.product":
-                shown[field] = float(self._on_hand.get(record["id"], 0)) if here else 0.0
+                shown[field] = float(sum(self._on_hand.get((record["id"], place), 0) for place in here))
             else:
                 shown[field] = record[field]
         for head, rests in dotted.items():
@@ -368,20 +420,27 @@ class TrytonTwin(Imitation):
         wanted: dict[int, int] = {}
         for line in self._goods_of(shipment):
             wanted[line["product"]] = wanted.get(line["product"], 0) + int(line["quantity"])
-        return all(self._on_hand.get(product, 0) - self._assigned(product) >= units for product, units in wanted.items())
+        place = self._zones_of(shipment).warehouse
+        return all(self._on_hand.get((one, place), 0) - self._assigned(one, place) >= units for one, units in wanted.items())
 
-    def _assigned(self, product: int) -> int:
-        """Units that other shipments hold, from their assignment until they leave."""
+    def _assigned(self, product: int, place: int) -> int:
+        """Units that other shipments of a warehouse hold, from their assignment until they leave."""
         holding = [one for one in self.books["stock.shipment.out"].values() if one["state"] in ("assigned", "picked", "packed")]
-        return sum(int(line["quantity"]) for one in holding for line in self._goods_of(one) if line["product"] == product)
+        here = [one for one in holding if self._zones_of(one).warehouse == place]
+        return sum(int(line["quantity"]) for one in here for line in self._goods_of(one) if line["product"] == product)
+
+    def _zones_of(self, document: Record) -> Zones:
+        """The warehouse of a shipment's sale."""
+        sold_from = self._sale_of(document)["warehouse"]
+        return next(zones for zones in self.warehouses.values() if zones.warehouse == sold_from)
 
     def _ship(self, shipment: Record) -> None:
         """Inside the warehouse from storage to output, then out to the customer, as two moves."""
-        name = f"stock.shipment.out,{shipment['id']}"
+        name, zones = f"stock.shipment.out,{shipment['id']}", self._zones_of(shipment)
         for line in self._goods_of(shipment):
             units = int(line["quantity"])
-            outgoing = self._move(line["product"], units, OUTPUT, CUSTOMER, f"sale.line,{line['id']}", name)
-            self._move(line["product"], units, STORAGE, OUTPUT, f"stock.move,{outgoing}", name)
+            outgoing = self._move(line["product"], units, zones.output, CUSTOMER, f"sale.line,{line['id']}", name)
+            self._move(line["product"], units, zones.storage, zones.output, f"stock.move,{outgoing}", name)
         self.effects.append(("shipment", self._sale_of(shipment)["reference"], "done"))
 
     def _receive(self, back: Record) -> None:
@@ -389,13 +448,13 @@ class TrytonTwin(Imitation):
         for line in self._goods(self._sale_of(back)):
             if line["quantity"] < 0:
                 name = f"stock.shipment.out.return,{back['id']}"
-                self._move(line["product"], -int(line["quantity"]), CUSTOMER, INPUT, f"sale.line,{line['id']}", name)
+                self._move(line["product"], -int(line["quantity"]), CUSTOMER, self._zones_of(back).input, f"sale.line,{line['id']}", name)
 
     def _put_away(self, back: Record) -> None:
-        name = f"stock.shipment.out.return,{back['id']}"
+        name, zones = f"stock.shipment.out.return,{back['id']}", self._zones_of(back)
         came = [move for move in self.books["stock.move"].values() if move["shipment"] == name]
         for move in came:
-            self._move(move["product"], int(move["quantity"]), INPUT, STORAGE, f"stock.move,{move['id']}", name)
+            self._move(move["product"], int(move["quantity"]), zones.input, zones.storage, f"stock.move,{move['id']}", name)
         self.effects.append(("return", self._sale_of(back)["reference"], "done"))
 
     def _goods_of(self, shipment: Record) -> list[Record]:
@@ -416,12 +475,23 @@ class TrytonTwin(Imitation):
         )
 
     def _move(self, product: int, units: int, source: int, target: int, origin: str | None, shipment: str | None) -> int:
-        inside = (INPUT, OUTPUT, STORAGE)
-        self._on_hand[product] = self._on_hand.get(product, 0) + units * ((target in inside) - (source in inside))
+        move = self._expect(product, units, source, target, origin, shipment)
+        self._done(self.books["stock.move"][move])
+        return move
+
+    def _expect(self, product: int, units: int, source: int, target: int, origin: str | None, shipment: str | None) -> int:
+        """A move that is to come."""
         return self._new(
             "stock.move", product=product, internal_quantity=float(units), quantity=float(units), from_location=source,
-            to_location=target, origin=origin, shipment=shipment, state="done",
+            to_location=target, origin=origin, shipment=shipment, state="draft",
         )  # fmt: skip
+
+    def _done(self, move: Record) -> None:
+        self._set("stock.move", move["id"], state="done")
+        for place, sign in ((move["from_location"], -1), (move["to_location"], 1)):
+            if place in self._zones:
+                where = (move["product"], self._zones[place])
+                self._on_hand[where] = self._on_hand.get(where, 0) + sign * int(move["quantity"])
 
     def _product(self, sku: str) -> int:
         return next(number for number, one in self.books["product.product"].items() if one["code"] == sku)
@@ -446,8 +516,8 @@ def _linked() -> dict[str, list[int]]:
 def _places() -> list[Record]:
     rows = (
         (INPUT, "IN", "storage", WAREHOUSE), (OUTPUT, "OUT", "storage", WAREHOUSE), (STORAGE, "STO", "storage", WAREHOUSE),
-        (LOST, None, "lost_found", None), (WAREHOUSE, "WH", "warehouse", None), (SUPPLIER, "SUP", "supplier", None),
-        (CUSTOMER, "CUS", "customer", None),
+        (LOST, None, "lost_found", None), (WAREHOUSE, HOME, "warehouse", None), (SUPPLIER, "SUP", "supplier", None),
+        (CUSTOMER, "CUS", "customer", None), (TRANSIT, None, "storage", None),
     )  # fmt: skip
     return [{"id": number, "code": code, "type": kind, "parent": parent, "active": True} for number, code, kind, parent in rows]
 

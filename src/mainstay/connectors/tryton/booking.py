@@ -124,8 +124,9 @@ def _known(rpc: Rpc, codes: list[str], party: str, warehouse: str) -> Talk[Known
     parties = yield from rpc.search("party.party", [["code", "=", party]], ("addresses",), _Party)
     if not parties or not parties[0].addresses:
         raise Halt(f"Tryton has no party with the code {party} and an address; sales are booked on it (setting `party`)")
-    warehouses = yield from rpc.search("stock.location", [["type", "=", "warehouse"], ["code", "=", warehouse]], ("code",), _Coded)
-    if not warehouses:
+    places = yield from rpc.search("stock.location", [["type", "=", "warehouse"]], ("code",), _Coded)
+    warehouses = {place.code or str(place.id): place.id for place in places}
+    if warehouse not in warehouses:
         raise Halt(f"Tryton has no warehouse with the code {warehouse}; sales are shipped from it (setting `warehouse`)")
     currencies = yield from rpc.search("currency.currency", [], ("code",), _Coded)
     products = yield from rpc.search("product.product", [["code", "in", codes]], ("code", "sale_uom"), _Sellable)
@@ -133,7 +134,8 @@ def _known(rpc: Rpc, codes: list[str], party: str, warehouse: str) -> Talk[Known
         company=rpc.company,
         party=parties[0].id,
         address=parties[0].addresses[0],
-        warehouse=warehouses[0].id,
+        warehouse=warehouses[warehouse],
+        warehouses=warehouses,
         currencies={one.code: one.id for one in currencies if one.code},
         products={one.code: (one.id, one.sale_uom) for one in products if one.sale_uom is not None},
     )

@@ -82,12 +82,14 @@ class Press(NamedTuple):
 
 
 class Known(NamedTuple):
-    """The ids of what a sale refers to. `products`: code -> (product, its unit for sales)."""
+    """The ids of what a sale refers to. `warehouse` is for sales of which nothing better is known; `warehouses` are all, by the names that
+    their stock is counted under; `products`: code -> (product, its unit for sales)."""
 
     company: int
     party: int
     address: int
     warehouse: int
+    warehouses: dict[str, int]
     currencies: dict[str, int]
     products: dict[str, tuple[int, int]]
 
@@ -151,14 +153,16 @@ def document(booking: Booking, made: Sequence[Line], known: Known) -> dict[str, 
         raise Reject(f"Tryton has no product with the code {', '.join(missing)}", "unknown_sku")
     if booking.currency not in known.currencies:
         raise Reject(f"Tryton has no currency {booking.currency}", "currency")
-    mark, at = (MARK, booking.placed_at) if isinstance(booking, PostSale) else (RETURN_MARK, booking.returned_at)
+    mark, at, left = (
+        (MARK, booking.placed_at, booking.location) if isinstance(booking, PostSale) else (RETURN_MARK, booking.returned_at, "")
+    )
     return {
         "party": known.party,
         "company": known.company,
         "currency": known.currencies[booking.currency],
         "invoice_address": known.address,
         "shipment_address": known.address,
-        "warehouse": known.warehouse,
+        "warehouse": known.warehouses.get(left, known.warehouse),
         "reference": booking.reference,
         "description": f"{mark} {booking.channel} {booking.number}",
         "sale_date": words.date(at),

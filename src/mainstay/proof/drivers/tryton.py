@@ -16,10 +16,11 @@ from mainstay.model.seen import InvoiceSeen, ProductSeen, Said, StockCounted, St
 from mainstay.model.times import micros
 from mainstay.proof.drivers.sources import sources
 from mainstay.twins.imitation import Weather
-from mainstay.twins.tryton import CUSTOMER, INPUT, STORAGE, TrytonTwin
+from mainstay.twins.tryton import CUSTOMER, HOME, TrytonTwin
 
 SETTINGS = {"url": "https://erp.example", "database": "shop", "login": "mainstay", "password": "twin-password"}
 PLACED = micros("2026-03-02T09:00:00Z")
+PLACES = (HOME, "EAST")  # its warehouses
 SKUS = {f"SKU-{n}": 1000 + n for n in range(6)}
 
 
@@ -35,8 +36,21 @@ class TrytonDriver:
             twin.add_product(f"NEW-{len(twin.books['product.product'])}", dice.randrange(0, 20), dice.randrange(100, 9999), now)
         elif throw < 0.5 and posted:
             twin.pay(posted[dice.randrange(0, len(posted))], now)
+        elif throw < 0.6:
+            self._transfer(twin, sku, dice, now)
         else:
-            twin.move(sku, dice.randrange(-3, 10) or 1, "supplier" if dice.random() < 0.5 else "inventory", now)
+            twin.move(
+                sku, dice.randrange(-3, 10) or 1, "supplier" if dice.random() < 0.5 else "inventory", now, PLACES[dice.randrange(0, 2)]
+            )
+
+    def _transfer(self, twin: TrytonTwin, sku: str, dice: Dice, now: int) -> None:
+        """Units go from one warehouse to the other, or arrive there, not always all of them."""
+        under_way = [number for number, one in twin.books["stock.shipment.internal"].items() if one["state"] == "shipped"]
+        if under_way and dice.random() < 0.6:
+            twin.arrive(under_way[0], dice.randrange(1, 3), now)
+        else:
+            here = dice.randrange(0, 2)
+            twin.send(sku, 2, PLACES[here], PLACES[1 - here], now)
 
     def wish(self, twin: TrytonTwin, dice: Dice) -> Command | None:
         n = dice.randrange(1, 100_000)
@@ -51,7 +65,7 @@ class TrytonDriver:
             )  # fmt: skip
         return PostSale(
             key="", reference=f"ord-{n}", number=f"#{n}", channel="web", currency="EUR", placed_at=PLACED, shipped_at=PLACED, lines=(line,),
-            shipping=shipping, tax=tax, total=goods + shipping + tax,
+            shipping=shipping, tax=tax, total=goods + shipping + tax, location=PLACES[n % 2],
         )  # fmt: skip
 
     def natural(self, command: Command) -> str:
@@ -67,13 +81,16 @@ class TrytonDriver:
         for number, product in twin.books["product.product"].items():
             if product["type"] == "goods":
                 found[f"product {number}"] = (product["code"], product["name"], _minor(product["list_price_used"]))
-                found[f"level {number}"] = twin.on_hand(product["code"])
+                found |= {f"level {number}/{place}": twin.on_hand(product["code"], place) for place in twin.warehouses}
         for number, move in twin.books["stock.move"].items():
             origin = move["origin"] or ""
             sold = origin.startswith("sale.line,") and move["from_location"] != CUSTOMER
-            if not sold and not origin.startswith("stock.move,"):
-                sign = 1 if move["to_location"] in (STORAGE, INPUT) else -1
-                found[f"move {number}/WH"] = (str(move["product"]), sign * int(move["internal_quantity"]))
+            if sold or origin.startswith("stock.move,") or move["state"] != "done":
+                continue
+            for place, zones in twin.warehouses.items():
+                sign = (move["to_location"] in zones) - (move["from_location"] in zones)
+                if sign:
+                    found[f"move {number}/{place}"] = (str(move["product"]), sign * int(move["internal_quantity"]))
         for number, invoice in twin.books["account.invoice"].items():
             if invoice["total_amount"] < 0:
                 continue  # the credit note of a return: nothing that an order waits for
@@ -87,7 +104,7 @@ class TrytonDriver:
                 case ProductSeen():
                     found[f"product {event.external}"] = (event.variants[0].sku, event.title, event.variants[0].price)
                 case StockCounted():
-                    found[f"level {event.item}"] = event.quantity
+                    found[f"level {event.item}/{event.location}"] = event.quantity
                 case StockMoved():
                     found[f"move {event.external}"] = (event.item, event.delta)
                 case InvoiceSeen():
@@ -106,8 +123,10 @@ def _minor(amount: Decimal) -> int:
 
 def _twin(dice: Dice, rates: Mapping[str, float]) -> TrytonTwin:
     twin = TrytonTwin(dice, Weather(rates), time_factor=1000.0, password="twin-password", warns=dice.random() < 0.5)
+    twin.open_warehouse(PLACES[1])
     for sku, price in SKUS.items():
         twin.add_product(sku, 10_000, price, PLACED)
+        twin.move(sku, 10_000, "supplier", PLACED, PLACES[1])
     return twin
 
 

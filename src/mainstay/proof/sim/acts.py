@@ -20,10 +20,11 @@ KINDS: Mapping[str, float] = {  # how often each act is drawn, relative to the o
     "count": 2, "warehouse packs": 6, "operator retries": 1, "crash": 1, "outage": 1, "abandons": 1, "operator repairs": 1,
     "goods come back": 5, "goodwill": 3, "price changes": 2, "buyer is erased": 2, "operator holds back": 1, "operator replays": 1,
     "gift card pays": 2, "staff captures": 1, "authorisation expires": 1, "card holder contests": 1, "buys abroad": 2,
-    "product is renamed": 1,
+    "product is renamed": 1, "units are moved": 2,
     "one item in two lines": 2, "one of a kind": 1, "cart of before": 1, "part is cancelled": 2, "buyer moves": 2, "bundle": 1,
 }  # fmt: skip
 
+TAKING = ("count", "units are moved")  # what takes away what was promised
 SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is made of; the nameless one is made of all
     "": KINDS,
     "flash sale": {"shop buys": 6, "amazon buys": 6, "webshop buys": 6, "till sells": 6, "abandons": 2},
@@ -38,7 +39,7 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
     },
     "forgotten": {"shop buys": 6, "warehouse packs": 6, "buyer is erased": 5, "goods come back": 3, "crash": 1},
     "prices": {"shop buys": 5, "amazon buys": 4, "webshop buys": 3, "warehouse packs": 3, "price changes": 6, "outage": 1},
-    "power cuts": {kind: often for kind, often in KINDS.items() if kind not in ("crash", "count")},  # nobody takes what was promised away
+    "power cuts": {kind: often for kind, often in KINDS.items() if kind not in ("crash", *TAKING)},
     "silence": {"shop buys": 6, "webshop buys": 2, "warehouse packs": 6, "buyer cancels": 3, "money back": 2},
     "clocks": {
         "shop buys": 5, "amazon buys": 4, "webshop buys": 5, "till sells": 3, "warehouse packs": 5, "abandons": 3, "outage": 1,
@@ -63,8 +64,24 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
     "moves": {
         "shop buys": 6, "warehouse packs": 4, "buyer moves": 8, "part is cancelled": 2, "buyer cancels": 1, "goods arrive": 2, "crash": 1,
     },
+    "late": {
+        "shop buys": 3, "amazon buys": 8, "webshop buys": 2, "warehouse packs": 3, "sent by hand": 6, "marketplace is connected": 2,
+        "buyer cancels": 3, "part is cancelled": 1, "price changes": 1, "goods arrive": 2, "operator replays": 1, "outage": 1, "crash": 1,
+    },
+    "weeks": {
+        "shop buys": 6, "amazon buys": 3, "webshop buys": 3, "warehouse packs": 3, "rest leaves late": 8, "part is cancelled": 1,
+        "goods come back": 2, "goods arrive": 2, "price changes": 1, "buyer cancels": 1, "authorisation expires": 1, "crash": 1,
+    },
+    "stores": {
+        "shop buys": 4, "amazon buys": 2, "webshop buys": 3, "till sells": 4, "units are moved": 8, "warehouse packs": 4,
+        "goods come back": 2, "buyer cancels": 1, "goods arrive": 2, "count": 1, "outage": 1, "crash": 1,
+    },
     "counts": {"shop buys": 4, "webshop buys": 4, "till sells": 3, "warehouse packs": 3, "goods arrive": 3, "count": 6},
 }  # fmt: skip
+WEEKS = "weeks"  # the scenario that lasts for weeks, in which what can be told is hardly asked for
+STORIES_S = {WEEKS: 10 * 86_400}  # how long a history lasts, where it is not STORY_S
+LATE = "late"  # the scenario in which the marketplace has sold by itself, and is connected in the middle of it
+HOMES = {"stores": ("two stores",)}  # scenarios that need a landscape of their own
 
 
 class Act(Struct, frozen=True):
@@ -90,13 +107,13 @@ class Swarm(Struct, frozen=True):
     stock: dict[str, int]  # opening stock by SKU
     batch_max: int
     acts: tuple[Act, ...]
-    silent: bool = False  # subscriptions are lost, and nothing is polled that events make up for: only custody notices
+    scenario: str = ""
 
 
-def draw(seed: int, landscapes: tuple[str, ...], twins: tuple[str, ...], kinds: Mapping[str, float], *, silent: bool = False) -> Swarm:
-    """The swarm of a seed: which faults there are at all differs, and how often. `silent`: subscriptions go, often, and nothing else is
+def draw(seed: int, landscapes: tuple[str, ...], twins: tuple[str, ...], kinds: Mapping[str, float], scenario: str = "") -> Swarm:
+    """The swarm of a seed: which faults there are at all differs, and how often. In silence subscriptions go, often, and nothing else is
     lost on the way, for nobody would read it."""
-    dice = random.Random(seed)
+    dice, silent = random.Random(seed), scenario == SILENCE
     weather: dict[str, dict[str, float]] = {}
     calm = dice.random() < 0.15
     for twin in twins:
@@ -112,5 +129,6 @@ def draw(seed: int, landscapes: tuple[str, ...], twins: tuple[str, ...], kinds: 
     weights = {kind: weight * dice.choice((0, 0.5, 1, 1, 3)) for kind, weight in kinds.items()}
     weights["shop buys"] = weights["shop buys"] or 1
     drawn = dice.choices(list(weights), list(weights.values()), k=dice.randrange(4, 20))
-    acts = tuple(sorted((Act(round(dice.random() * STORY_S, 1), kind, dice.randrange(2**31)) for kind in drawn), key=lambda act: act.at))
-    return Swarm(seed, dice.choice(landscapes), weather, stock, dice.choice((1, 3, 16, 64)), acts, silent)
+    lasts = STORIES_S.get(scenario, STORY_S)
+    acts = tuple(sorted((Act(round(dice.random() * lasts, 1), kind, dice.randrange(2**31)) for kind in drawn), key=lambda act: act.at))
+    return Swarm(seed, dice.choice(landscapes), weather, stock, dice.choice((1, 3, 16, 64)), acts, scenario)

@@ -30,7 +30,7 @@ ASKED = ("api/", "operator/")
 NUMBERED = frozenset(f"operator/{action}" for action in ("retry", "suppress", "assign", "escalate", "repair", "job", "cancel", "replay"))
 HOW_IT_CAME = ("marks", "heard", "updated_at", "id", "items", "subject")  # of an order: what it is by when and in which words we were told
 TIMERS = 64
-_SHELVES = "SELECT sku, on_hand, allocated, reserved, deficit FROM stock JOIN item ON item.id = stock.id / 256"
+_SHELVES = "SELECT sku, stock.id % 256, on_hand, allocated, reserved, deficit FROM stock JOIN item ON item.id = stock.id / 256"
 _BALANCES = "SELECT name, currency, balance FROM account WHERE balance <> 0"
 _outcome = msgspec.json.Decoder(Outcome).decode
 
@@ -52,7 +52,7 @@ def rearranged(taken: Sequence[Taken], begin: Callable[[State], Intake], stores:
         found.moved += sum(1 for one, there in zip(run, order, strict=True) if one is not there)
         for one in _placed(run, order):
             _feed(other, one, intake)
-    found.compared = found.compared and not any(_contended(store) for store in stores)
+    found.compared = found.compared and not any(_contended(store) for store in stores) and not _undecided(stores)
     if found.compared:
         first, second = (essence(store) for store in stores)
         differ = [what for what in first | second if first.get(what) != second.get(what)]
@@ -66,7 +66,8 @@ def essence(state: State) -> dict[str, Any]:
     skus = dict(rows(state.connection, "SELECT id, sku FROM item"))
     world.load_orders(number for (number,) in rows(state.connection, "SELECT id FROM orders"))
     found: dict[str, Any] = {order.uid: _plain(order, skus) for order in world.orders.values()}
-    found |= {f"shelf of {sku}": units for sku, *units in rows(state.connection, _SHELVES)}
+    places = _places(state)
+    found |= {f"shelf of {sku} at {places[place]}": units for sku, place, *units in rows(state.connection, _SHELVES)}
     found |= {f"account {name} in {currency}": units for name, currency, units in rows(state.connection, _BALANCES)}
     effects: Counter[str] = Counter()
     for _, _, system, _, body in state.each("intents_from", (0, 1 << 40)):
@@ -91,6 +92,16 @@ def _plain(order: OrderState, skus: Mapping[int, str]) -> dict[str, Any]:
 def _names_numbers(one: Taken) -> bool:
     """Did a person name a dead letter or a job by its number? Those are given out as things come."""
     return bool(one.source) and one.what[0].topic in NUMBERED
+
+
+def _places(state: State) -> dict[int, str]:
+    return {number: text for text, number in state.words().items() if text.startswith("location/")}
+
+
+def _undecided(stores: tuple[State, State]) -> bool:
+    """Were stores heard of in another order, and somebody wanted units? Of two stores that can serve an order the one does that was heard
+    of first."""
+    return _places(stores[0]) != _places(stores[1]) and bool(rows(stores[0].connection, "SELECT 1 FROM orders LIMIT 1"))
 
 
 def _contended(state: State) -> bool:

@@ -203,6 +203,12 @@ class Machine:
             self.crash()
             asyncio.get_running_loop().call_later(RESTART_S, self._restart)
 
+    def prune(self) -> None:
+        """Drop the levels and prices that everybody knows who is told them, as the core does now and then."""
+        for what in ("level", "price"):
+            if told := [int(value) for _, value in self.readers["outcomes"].marks(f"{what}s/") if value]:
+                self.state.run(f"drop_{what}_changes", (min(told),))
+
     def set_clock(self, by: int) -> None:
         """Somebody sets the clock of this machine, so that it is wrong by so many microseconds."""
         self.set_by = by

@@ -12,6 +12,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mainstay.connectors.shopify import orders as shopify
+from mainstay.connectors.tryton import feeds as tryton
+from mainstay.delivery.changes import Changes
 from mainstay.delivery.dispatch import Dispatch
 from mainstay.delivery.hooks import Hooks
 from mainstay.delivery.lanes import Lanes
@@ -19,7 +21,7 @@ from mainstay.delivery.levels import Levels
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.polls import Poll
 from mainstay.edge.record import Recorder
-from mainstay.flows import journey, queue, reread, reread_items
+from mainstay.flows import apply, claims, journey, queue, reread, reread_items, turns
 from mainstay.flows.apply import Apply
 from mainstay.flows.ask import Desk
 from mainstay.flows.intake import Again, Intake
@@ -27,7 +29,8 @@ from mainstay.flows.turns import Turns
 from mainstay.flows.waiting import Waiting
 from mainstay.model.failures import Reject
 from mainstay.model.objects import Person
-from mainstay.model.seen import OrderSeen, StockCounted
+from mainstay.model.seen import FulfilmentSeen, OrderSeen, StockCounted
+from mainstay.model.times import DAY
 from mainstay.money import post
 from mainstay.orders import decide
 from mainstay.orders import fold as orders_fold
@@ -35,6 +38,7 @@ from mainstay.proof.sim.acts import Swarm
 from mainstay.proof.sim.machine import Fittings
 from mainstay.proof.sim.run import one
 from mainstay.stock import decide as stock
+from mainstay.stock import fold as stock_fold
 from mainstay.storage.database import SQL
 from mainstay.storage.inbox import Inbox
 from mainstay.storage.packing import unpack
@@ -186,6 +190,16 @@ def _books_once(right: Any) -> Any:
 def _all_on_the_shelf(right: Any) -> Any:
     """Units that are not fit for sale are taken for such that are."""
     return {**right, "no_restock": "restock"}
+
+
+def _within_a_fortnight(right: Any) -> Any:
+    """An order that is old is over."""
+
+    def newer(state: Any, said: Any) -> bool:
+        over = isinstance(said, FulfilmentSeen) and state.order is not None and said.at > state.order.placed_at + 14 * DAY
+        return not over and bool(right(state, said))
+
+    return newer
 
 
 def _newest_address(_right: Any) -> Any:
@@ -537,6 +551,60 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "charge-the-whole": Mutant(
         "what was taken off is charged with the rest", decide, "due", _whole, "unexplained_minor_units", scenario="edits"
+    ),
+    "forget-old-orders": Mutant(
+        "what leaves more than a fortnight after its order was placed is no news",
+        decide,
+        "newer",
+        _within_a_fortnight,
+        "",
+        scenario="weeks",
+    ),
+    "send-history-again": Mutant(
+        "what was over before its system was connected is taken like any other order",
+        claims,
+        "ended",
+        lambda _right: lambda *_args: None,
+        "orders.phantom",
+        scenario="late",
+    ),
+    "leave-what-was-open": Mutant(
+        "an order that was placed before its system was connected is left alone, though nobody has sent it",
+        claims,
+        "ended",
+        lambda _right: lambda order, _told: order.placed_at,
+        "orders.lost",
+        scenario="late",
+    ),
+    "tell-changes-only": Mutant(
+        "a channel that is new is told of what changes, and not what there is", Changes, "begin", _never, "", scenario="late"
+    ),
+    "know-one-warehouse": Mutant(
+        "whatever comes to a warehouse, or leaves one, is taken for the first one's",
+        tryton,
+        "_warehouse",
+        lambda right: lambda *of: right(*of) and "WH",
+        "on_hand_differs",
+        scenario="stores",
+    ),
+    "overlook-transfers": Mutant(
+        "what moves between stores is no news, since the shop has as much as before",
+        stock_fold,
+        "moved",
+        lambda right: lambda said, level: None if said.reason == "transfer" else right(said, level),
+        "on_hand_differs",
+        scenario="stores",
+    ),
+    "book-at-home": Mutant(
+        "the ERP is not told which store a sale left from", apply, "left_from", lambda _right: lambda _state: 0, "", scenario="stores"
+    ),
+    "serve-from-anywhere": Mutant(
+        "orders are served from stores that their channel is not sold from",
+        turns,
+        "serving",
+        lambda _right: lambda levels, _locations: list(levels),
+        "",
+        scenario="stores",
     ),
     "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", _half, "levels_wrong"),
 }

@@ -40,6 +40,14 @@ async def clock_is_set(scene: Scene, dice: random.Random) -> None:
     scene.machine().set_clock(0)
 
 
+def marketplace_is_connected(scene: Scene, _dice: random.Random) -> bool:
+    """Somebody declares the marketplace, which has sold by itself so far, and starts Mainstay anew."""
+    if scene.connect is None:
+        return False
+    scene.connect()
+    return True
+
+
 async def outage(scene: Scene, dice: random.Random) -> None:
     name = dice.choice(sorted(scene.wires.twins))
     scene.wires.down.add(name)
@@ -107,8 +115,9 @@ async def operator_retries(scene: Scene, _dice: random.Random) -> bool:
         if letter["topic"] == "mainstay/outcome" and scene.retried[effect] < RETRIES_MAX:
             scene.retried[effect] += 1
             if "correct the count" in letter["why"]:
-                for sku in scene.opened:
-                    scene.cast.erp.move(sku, max(0, 4 - scene.cast.erp.on_hand(sku)), "inventory", scene.clock())
+                erp = scene.cast.erp
+                for sku, place in ((sku, place) for sku in scene.opened for place in erp.warehouses):
+                    erp.move(sku, max(0, 4 - erp.on_hand(sku, place)), "inventory", scene.clock(), place)
             await scene.call("operator", f"/v1/deadletters/{letter['id']}/retry", {"by": "sim"})
     return scene.retried.total() > before
 
@@ -116,4 +125,5 @@ async def operator_retries(scene: Scene, _dice: random.Random) -> bool:
 ACTS: dict[str, Performance] = {
     "crash": crash, "outage": outage, "clock is set": clock_is_set, "operator holds back": operator_holds_back,
     "operator replays": operator_replays, "operator repairs": operator_repairs, "operator retries": operator_retries,
+    "marketplace is connected": marketplace_is_connected,
 }  # fmt: skip

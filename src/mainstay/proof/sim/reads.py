@@ -38,7 +38,7 @@ async def misread(ask: Ask, cast: Cast, counters: Counters, policies: Sequence[C
         wrong = f"status {status}" if status != 200 else _stock(answer, sku, cast, policies)
         if wrong:
             return f"stock {sku}: {wrong}"
-    return await _standing(ask, statuses)
+    return await _in_all(ask, statuses)
 
 
 def _order(answer: Any, one: Placed, cast: Cast) -> str:
@@ -91,12 +91,17 @@ def _numbers(one: Placed, cast: Cast) -> Iterator[str]:
 def _stock(answer: Any, sku: str, cast: Cast, policies: Sequence[ChannelPolicy]) -> str:
     """The shelf against the ERP's, and each channel's number by a formula of one line against what the channel shows."""
     levels = answer["levels"]
-    shelf = sum((one["on_hand"] or one["allocated"] + one["reserved"] - one["deficit"]) + one["unbooked"] for one in levels)
+    shelf = sum(map(_standing, levels))
     if shelf != cast.erp.on_hand(sku):
         return f"{shelf} on the shelf, {cast.erp.on_hand(sku)} in the ERP"
+    for place in cast.erp.warehouses:
+        units = sum(_standing(one) for one in levels if one["location"] == place)
+        if units != cast.erp.on_hand(sku, place):
+            return f"{units} on the shelf at {place}, {cast.erp.on_hand(sku, place)} in the ERP"
     kept = ("allocated", "reserved", "damaged", "safety")
-    free = sum(max(0, one["on_hand"] - sum(one[name] for name in kept)) for one in levels)
     for policy in policies:
+        here = [one for one in levels if not policy.locations or one["location"] in policy.locations]
+        free = sum(max(0, one["on_hand"] - sum(one[name] for name in kept)) for one in here)
         may = max(0, int(Decimal(free) * Decimal(str(policy.share))) - policy.buffer)
         may = 0 if policy.stop_sell else may if policy.cap is None else min(may, policy.cap)
         steps = answer["channels"][policy.channel]["steps"]
@@ -107,7 +112,12 @@ def _stock(answer: Any, sku: str, cast: Cast, policies: Sequence[ChannelPolicy])
     return ""
 
 
-async def _standing(ask: Ask, statuses: Counter[str]) -> str:
+def _standing(level: Any) -> int:
+    """Units of a location by the ERP's books: what has left and is not booked yet is there, too."""
+    return int((level["on_hand"] or level["allocated"] + level["reserved"] - level["deficit"]) + level["unbooked"])
+
+
+async def _in_all(ask: Ask, statuses: Counter[str]) -> str:
     """How things stand: orders by status, dead letters, and books that are even."""
     _, now = await ask("/v1/status")
     if Counter(now["orders"]) != statuses:

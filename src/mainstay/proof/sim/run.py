@@ -20,7 +20,7 @@ from mainstay.flows.heap import look_seldom
 from mainstay.model.failures import Reject
 from mainstay.proof.disk import Disk
 from mainstay.proof.play import Cast
-from mainstay.proof.sim.acts import FAULTS, SCENARIOS, SILENCE, Swarm, draw
+from mainstay.proof.sim.acts import FAULTS, HOMES, SCENARIOS, Swarm, draw
 from mainstay.proof.sim.machine import Fittings
 from mainstay.proof.sim.story import Ending, play
 
@@ -35,7 +35,7 @@ def swarm(seed: int, landscapes: Sequence[str], scenario: str = "") -> Swarm:
     """What a seed draws, in the whole or within a scenario."""
     if scenario not in SCENARIOS:
         raise Reject(f"no scenario is called {scenario!r}; there are: {', '.join(name for name in SCENARIOS if name)}", "not_found")
-    return draw(seed, tuple(landscapes), TWINS, SCENARIOS[scenario], silent=scenario == SILENCE)
+    return draw(seed, HOMES.get(scenario, tuple(landscapes)), TWINS, SCENARIOS[scenario], scenario)
 
 
 def one(drawn: Swarm, furnish: Furnish, *, power: bool = False) -> Ending:

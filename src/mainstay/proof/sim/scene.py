@@ -27,6 +27,8 @@ class Scene:
         self.played: Counter[str] = Counter()
         self.retried: Counter[str] = Counter()
         self.held: Counter[str] = Counter()  # targets that somebody holds back just now
+        self.connect: Callable[[], None] | None = None  # the marketplace, while it is apart
+        self.put_off: set[str] = set()  # releases of which the warehouse sends no more for now
         self.jobs: dict[int, str] = {}  # that were begun, by number: what they do
         self.misread: list[str] = []  # what operators were shown otherwise than it is
         self._numbers = 0

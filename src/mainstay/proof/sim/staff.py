@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import Counter
 from decimal import Decimal
 from typing import Any
 
 from mainstay.model.money import minor
+from mainstay.model.times import DAY, SECOND
 from mainstay.proof import bills
 from mainstay.proof.history import CURRENCY
 from mainstay.proof.sim.scene import RATES, Performance, Scene
+from mainstay.twins.tryton import HOME
 
+TRANSIT_S_MAX = 400  # so long units are on their way from one store to another
 TITLES = ("Tasse „Größe“", "カップ", "Чашка", "كوب", "马克杯", "Mug\u00a0№ 1 ☕")
 
 
@@ -139,7 +143,7 @@ def warehouse_packs(scene: Scene, dice: random.Random) -> bool:
     warehouse, packed = scene.cast.warehouse, False
     for release, order in list(warehouse.released.items()):
         units = warehouse.left(release)
-        if order["orderStatus"] != "awaiting_shipment" or not any(units.values()):
+        if order["orderStatus"] != "awaiting_shipment" or not any(units.values()) or release in scene.put_off:
             continue
         if sum(units.values()) > 1 and dice.random() < 0.4:
             warehouse.ship(release, scene.clock(), lines={next(iter(units)): 1}, tracking=f"BR{dice.randrange(10**9)}")
@@ -149,8 +153,64 @@ def warehouse_packs(scene: Scene, dice: random.Random) -> bool:
     return packed
 
 
+def sent_by_hand(scene: Scene, dice: random.Random) -> bool:
+    """The marketplace is not connected yet: staff takes what an order there wants off the shelf, writes that into the ERP, and tells it."""
+    amazon, erp = scene.cast.amazon, scene.cast.erp
+    waiting = [name for name, order in amazon.orders.items() if order["fulfillment"]["fulfillmentStatus"] == "UNSHIPPED"]
+    if scene.connect is None or not waiting:
+        return False
+    name, wanted = dice.choice(waiting), Counter[str]()
+    for item in amazon.orders[name]["orderItems"]:
+        wanted[item["product"]["sellerSku"]] += item["fulfillment"]["quantityUnfulfilled"]
+    if any(erp.free(sku, HOME) < units for sku, units in wanted.items()):
+        return False
+    for sku, units in wanted.items():
+        erp.move(sku, -units, "customer", scene.clock())
+    amazon.ship_by_hand(name, now=scene.clock())
+    return True
+
+
+async def rest_leaves_late(scene: Scene, dice: random.Random) -> bool:
+    """A buyer wants several units, of which the warehouse sends one, and the rest a month later or so."""
+    warehouse = scene.cast.warehouse
+    there = [
+        release for release, order in warehouse.released.items()
+        if order["orderStatus"] == "awaiting_shipment" and sum(warehouse.left(release).values()) > 1 and release not in scene.put_off
+    ]  # fmt: skip
+    if not there:
+        return False
+    release = dice.choice(there)
+    first = dice.choice(list(warehouse.left(release)))
+    scene.put_off.add(release)
+    warehouse.ship(release, scene.clock(), lines={first: 1}, tracking=f"BR{dice.randrange(10**9)}")
+    await asyncio.sleep(dice.uniform(20, 40) * DAY / SECOND)
+    scene.put_off.discard(release)
+    if warehouse.released[release]["orderStatus"] == "awaiting_shipment":  # and nobody has called it off meanwhile
+        warehouse.ship(release, scene.clock(), tracking=f"BR{dice.randrange(10**9)}")
+    return True
+
+
 def goods_arrive(scene: Scene, dice: random.Random) -> None:
-    scene.cast.erp.move(dice.choice(scene.skus), dice.randrange(1, 4), "supplier", scene.clock())
+    scene.cast.erp.move(dice.choice(scene.skus), dice.randrange(1, 4), "supplier", scene.clock(), _somewhere(scene, dice))
+
+
+async def units_are_moved(scene: Scene, dice: random.Random) -> bool:
+    """A store sends units to another one. They stand on no shelf until they arrive there, all of them or not quite; what is missing is
+    written off at times."""
+    erp = scene.cast.erp
+    there = [(sku, place, units) for sku in scene.skus for place in erp.warehouses if (units := erp.free(sku, place)) > 0]
+    if len(erp.warehouses) == 1 or not there:
+        return False
+    sku, source, units = dice.choice(there)
+    some, target = dice.randrange(1, units + 1), dice.choice([place for place in erp.warehouses if place != source])
+    missing = dice.choice((0, 0, 1)) if some > 1 else 0
+    sent = erp.send(sku, some, source, target, scene.clock())
+    await asyncio.sleep(dice.random() * TRANSIT_S_MAX)
+    erp.arrive(sent, some - missing, scene.clock())
+    if missing and dice.random() < 0.5:
+        await asyncio.sleep(dice.random() * TRANSIT_S_MAX)
+        erp.write_off(sku, missing, scene.clock())
+    return True
 
 
 def price_changes(scene: Scene, dice: random.Random, sku: str = "") -> None:
@@ -171,8 +231,14 @@ def product_is_renamed(scene: Scene, dice: random.Random) -> None:
 
 def count(scene: Scene, dice: random.Random) -> None:
     """Somebody finds one unit more or less on the shelf than the ERP says."""
-    sku = dice.choice(scene.skus)
-    scene.cast.erp.move(sku, 1 if not scene.cast.erp.on_hand(sku) or dice.random() < 0.5 else -1, "inventory", scene.clock())
+    sku, erp, place = dice.choice(scene.skus), scene.cast.erp, _somewhere(scene, dice)
+    erp.move(sku, 1 if not erp.on_hand(sku, place) or dice.random() < 0.5 else -1, "inventory", scene.clock(), place)
+
+
+def _somewhere(scene: Scene, dice: random.Random) -> str:
+    """One of the shop's stores."""
+    places = list(scene.cast.erp.warehouses)
+    return dice.choice(places) if len(places) > 1 else places[0]
 
 
 def _todays_rate(order: dict[str, Any], dice: random.Random) -> Decimal | None:
@@ -215,5 +281,6 @@ ACTS: dict[str, Performance] = {
     "part is cancelled": part_is_cancelled, "money back": money_back, "goods come back": goods_come_back, "goodwill": goodwill,
     "staff captures": staff_captures, "authorisation expires": authorisation_expires, "card holder contests": card_holder_contests,
     "warehouse packs": warehouse_packs, "goods arrive": goods_arrive, "count": count, "price changes": price_changes,
-    "product is renamed": product_is_renamed,
+    "product is renamed": product_is_renamed, "units are moved": units_are_moved,
+    "rest leaves late": rest_leaves_late, "sent by hand": sent_by_hand,
 }  # fmt: skip

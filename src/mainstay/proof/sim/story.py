@@ -14,15 +14,16 @@ from msgspec.structs import replace
 
 from mainstay.delivery.polls import Pace
 from mainstay.flows import queue
-from mainstay.flows.propagate import shelves_of
+from mainstay.flows.propagate import served, shelves_of
 from mainstay.flows.rebuild import CONSERVED, verify
 from mainstay.model.outcome import TOPIC
+from mainstay.model.state import LOCATIONS_MAX
 from mainstay.model.times import DAY, SECOND
 from mainstay.proof.books import MUST_BE_ZERO, believed, compare, is_named
 from mainstay.proof.disk import Disk
 from mainstay.proof.history import CURRENCY, Product, Story
 from mainstay.proof.play import Cast
-from mainstay.proof.sim.acts import EVENTS, Swarm
+from mainstay.proof.sim.acts import EVENTS, LATE, SILENCE, WEEKS, Swarm
 from mainstay.proof.sim.again import differs
 from mainstay.proof.sim.arrival import rearranged
 from mainstay.proof.sim.clockwork import Clockwork
@@ -43,12 +44,13 @@ from mainstay.twins.imitation import Weather
 from mainstay.twins.shipstation import ShipStationTwin
 from mainstay.twins.shopify import ShopifyTwin
 from mainstay.twins.stripe import StripeTwin
-from mainstay.twins.tryton import TrytonTwin
+from mainstay.twins.tryton import HOME, TrytonTwin
 
 T0 = 1_772_442_000_000_000  # 2026-03-02T09:00:00Z
 READ_EVERY = 4  # seeds whose answers to people are compared, too
 CALM_S = 130.0  # between two looks at whether everything has come to rest
 CALM_S_MAX = 6 * 3600.0
+SELDOM_S = DAY / SECOND / 2  # between two readings of a feed, in a history of weeks
 EXCUSES = {"cancelled_though_paid": "clock is set"}  # what an act makes right: a day's jump makes a payment late that was on its way
 INVARIANTS: dict[str, str] = {  # at every commit: a query that must find nothing
     "no stock row promises more than there is": """
@@ -107,7 +109,7 @@ class Stage:
 
     def __init__(self, swarm: Swarm, fittings: Fittings, place: Path, loop: Clockwork, disk: Disk | None, trouble: Make) -> None:
         self.swarm, self.place, self.loop = swarm, place, loop
-        self.fittings = fittings = _hardly_read(fittings) if swarm.silent else fittings
+        self.fittings = fittings = _LOOKED_AT[swarm.scenario](fittings) if swarm.scenario in _LOOKED_AT else fittings
         self.cast = cast(swarm.seed)
         self.cast.payments.endpoint["url"] = fittings.plan.hooks["payments"].url  # which a person made
         twins = {name: getattr(self.cast, name) for name in Cast.__struct_fields__}
@@ -120,6 +122,21 @@ class Stage:
         self.log = ""
         self.wrong: BaseException | None = None
         self.wires.deliver = self.machine.hook
+        if swarm.scenario == LATE:
+            self.machine.fittings, self.scene.connect = _apart(fittings, "amazon"), self._connect
+
+    def _connect(self) -> None:
+        """The marketplace is declared, too. What was over there by now is nothing of ours."""
+        scene, machine, shop = self.scene, self.machine, replace(self.fittings.shop, since={"amazon": self.clock()})
+        scene.connect, machine.fittings = None, replace(self.fittings, shop=shop)
+        over = {"SHIPPED", "CANCELLED"}
+        scene.counters.over = {
+            name for name, one in self.cast.amazon.orders.items() if one["fulfillment"]["fulfillmentStatus"] in over
+        }  # fmt: skip
+        if machine.up:
+            machine.prune()
+            machine.crash()
+            machine.start()
 
     def clock(self) -> int:
         return T0 + int(self.loop.time() * 1e6)
@@ -144,7 +161,7 @@ class Stage:
             raise self.wrong from None
 
     async def run(self, prove: bool) -> None:
-        open_shop(self.scene, self.swarm.stock)
+        open_shop(self.scene, self.swarm.stock, _stores(self.fittings))
         self.machine.start()
         await asyncio.sleep(30)  # the channels learn their opening levels in good weather
         self._shelves_are_known()
@@ -157,6 +174,8 @@ class Stage:
             await asyncio.sleep(max(0.0, started + act.at - self.loop.time()))
             acting.append(self.loop.create_task(perform(self.scene, act)))
         await asyncio.gather(*acting)
+        if self.scene.connect:
+            self.scene.connect()
         if self.trouble:
             await self.trouble.over()
         for twin in self.wires.twins.values():
@@ -187,6 +206,9 @@ class Stage:
         """Faults have stopped. People do their work until nothing moves any more, or it never will."""
         ends, quiet, dice = self.loop.time() + CALM_S_MAX, 0, random.Random(self.swarm.seed + 3)
         ends += DAY / SECOND if self.scene.played["clock is set"] else 0  # what was to happen later is due by the clock of then
+        pause = CALM_S
+        if self.swarm.scenario == WEEKS:
+            ends, pause = ends + 10 * DAY / SECOND, 1.1 * SELDOM_S
         while quiet < 5:
             if self.loop.time() > ends:
                 raise Broken(f"it does not come to rest: {self.under_way()}")
@@ -194,7 +216,7 @@ class Stage:
             for name in self.wires.twins:
                 self.wires.pump(name)
             retried, repaired = await operator_retries(self.scene, dice), await operator_repairs(self.scene, dice)
-            await asyncio.sleep(CALM_S)
+            await asyncio.sleep(pause)
             quiet = 0 if packed or retried or repaired or any(self.under_way().values()) else quiet + 1
 
     def under_way(self) -> dict[str, int]:
@@ -230,9 +252,20 @@ class Stage:
         shelves = shelves_of(state, list(items.values()))
         for one in believed(state).values():
             if one.status in ("backordered", "part_shipped") and not one.holds:
-                idle = [item for item in one.short if any(free(level) for level in shelves[item])]
+                here = served(state, self.fittings.policies[one.system], shelves)
+                only = {share.location for share in one.shares} if not self.fittings.shop.split else set()
+                idle = [item for item in one.short if any(free(at) and (not only or at.id % LOCATIONS_MAX in only) for at in here[item])]
                 if idle:
                     raise Broken(f"nobody waits for units that are there: {one.uid} waits for {idle}")
+
+    def _leaves_from_its_stores(self) -> None:
+        """Each order is served from stores that its channel is sold from, and from one of them where nothing is split."""
+        words = {number: text.removeprefix("location/") for text, number in self.machine.state.words().items()}
+        for one in believed(self.machine.state).values():
+            here, policy = {words[share.location] for share in one.shares}, self.fittings.policies[one.system]
+            apart = len(here) > 1 and not self.fittings.shop.split and "shipped_beyond_allocation" not in one.holds
+            if apart or (policy.locations and here - set(policy.locations)):
+                raise Broken(f"an order leaves from its stores: {one.uid} is served from {sorted(here)}, {policy.locations} are its own")
 
     def _overdue(self) -> int:
         sql = "SELECT count(*) FROM reservation WHERE status = 'reserved' AND expires < ?"
@@ -251,6 +284,7 @@ class Stage:
             if self.figures[room][name] and not self.scene.played[EXCUSES.get(name, "")]:
                 raise Broken(f"{room}.{name} is {self.figures[room][name]}: {cases.get(name, [])[:3]}")
         self._nobody_waits()
+        self._leaves_from_its_stores()
         self._jobs_are_done()
         self._letters_are_of_effects()
         if self.scene.misread:
@@ -306,6 +340,33 @@ def _hardly_read(fittings: Fittings) -> Fittings:
     """The same shop, whose feeds are read once a day where a system sends its news by itself."""
     seldom: dict[tuple[str, str], Pace] = dict.fromkeys(EVENTS.items(), DAY / SECOND)
     return replace(fittings, plan=replace(fittings.plan, polls={**fittings.plan.polls, **seldom}))
+
+
+def _apart(fittings: Fittings, system: str) -> Fittings:
+    """The same shop before a system was connected: nobody reads it, and nobody tells it anything."""
+    plan = fittings.plan
+    without = {
+        name: {key: value for key, value in getattr(plan, name).items() if key != system}
+        for name in ("connectors", "channels", "hooks", "policies", "pricing", "urgent")
+    }
+    polls = {(name, feed): pace for (name, feed), pace in plan.polls.items() if name != system}
+    return replace(fittings, plan=replace(plan, polls=polls, **without))
+
+
+def _seldom_read(fittings: Fittings) -> Fittings:
+    """The same shop for weeks: its feeds and subscriptions are looked at twice a day, beside the events that it is sent."""
+    plan, pace = fittings.plan, dict.fromkeys(fittings.plan.polls, SELDOM_S)
+    hooks = {name: replace(hook, every_s=SELDOM_S) for name, hook in plan.hooks.items()}
+    shop = replace(fittings.shop, payment_us=2 * DAY)  # where an event is lost, a payment is known half a day later
+    return replace(fittings, shop=shop, plan=replace(plan, polls=pace, hooks=hooks, listen_s=SELDOM_S))
+
+
+_LOOKED_AT = {SILENCE: _hardly_read, WEEKS: _seldom_read}  # scenarios in which the shop is looked at otherwise
+
+
+def _stores(fittings: Fittings) -> list[str]:
+    """The stores beside the first one that channels are served from."""
+    return sorted({name for policy in fittings.policies.values() for name in policy.locations} - {HOME})
 
 
 def check(machine: Machine) -> None:

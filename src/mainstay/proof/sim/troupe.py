@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from mainstay.proof.sim import buyers, operators, staff
 from mainstay.proof.sim.acts import Act
 from mainstay.proof.sim.scene import Performance, Scene
+from mainstay.twins.tryton import HOME
 
 ACTS: Mapping[str, Performance] = buyers.ACTS | staff.ACTS | operators.ACTS
 
@@ -23,14 +24,19 @@ async def perform(scene: Scene, act: Act) -> None:
         scene.wires.pump(name)
 
 
-def open_shop(scene: Scene, stock: dict[str, int]) -> None:
-    """Products; only the ERP knows what is on the shelf."""
+def open_shop(scene: Scene, stock: dict[str, int], stores: Collection[str]) -> None:
+    """Products; only the ERP knows what is on the shelf. Other `stores` have half of it."""
     now = scene.clock()
+    for store in stores:
+        scene.cast.erp.open_warehouse(store)
     for sku, units in stock.items():
         scene.opened[sku] = units
         scene.cast.erp.add_product(sku, units, scene.price[sku])
         scene.cast.shop.add_product(sku, sku, scene.price[sku], 0, now)
-        scene.cast.amazon.add_listing(sku, scene.price[sku], 0)
+        by_itself = scene.connect is not None  # with a number and a price of its own
+        scene.cast.amazon.add_listing(sku, scene.price[sku] + 100 * by_itself, units if by_itself else 0)
+        for store in stores if units > 1 else ():
+            scene.cast.erp.arrive(scene.cast.erp.send(sku, units // 2, HOME, store, now), units // 2, now)
 
 
 async def channels_look(scene: Scene) -> None:
