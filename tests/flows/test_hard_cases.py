@@ -8,6 +8,7 @@ from mainstay.model.objects import Person, Reference, RefundLine, ReturnLine, Va
 from mainstay.model.seen import CustomerSeen, PaymentSeen, PriceSeen, ProductSeen, RefundSeen, ReturnSeen, StockCounted, StockMoved
 from mainstay.model.times import DAY
 from mainstay.orders.view import blocker
+from mainstay.storage.packing import unpack
 from tests.flows.conftest import POLICY, T0, Core, a_parcel, a_payment, an_order
 from tests.flows.test_addresses import ada, addresses
 from tests.flows.test_order_lifecycle import balances, intents, to_the_end
@@ -266,12 +267,92 @@ def test_two_accounts_of_one_buyer_are_erased_together_by_their_address(proved):
     assert proved.rows("SELECT count(*) FROM vault WHERE length(body) > 0") == [(0,)]
 
 
-def test_a_merged_account_leaves_its_orders_to_the_one_that_stays(proved):
-    """Shopify deletes the account that was merged; its order keeps its own buyer's address until somebody asks to forget it."""
+def merge(core, gone="c2", kept="c1"):
+    core.say("shop", CustomerSeen(external=gone, deleted=True, merged_into=kept))
+
+
+def vault(core):
+    """Whose e-mail address the vault holds, and what brought it: the customer's own record, or an order."""
+    orders = {core.order(number).id: number for number in ("1", "2", "3") if core.order(number)}
+    kept = [
+        (orders.get(brought, "own"), unpack(body)) for brought, body in core.rows("SELECT brought, body FROM vault WHERE length(body) > 0")
+    ]
+    return sorted((msgspec.json.decode(body, type=Person).email, of) for of, body in kept)
+
+
+def erase(core, who):
+    return core.ask("operator", "operator/erase", "", {"who": who, "by": "ann"})[0]
+
+
+AT_WORK = replace(ADA, id="c2", email="ada@work.example")
+BOB = Person(id="c3", name="Bob", email="bob@example.com")
+
+
+@pytest.mark.parametrize("who", ["cus.shop.c1", "cus.shop.c2", "ord.shop.1", "ord.shop.2", ADA.email, AT_WORK.email])
+@pytest.mark.parametrize("known", ["before", "after"])
+def test_customers_that_their_shop_has_merged_are_erased_as_one(proved, who, known):
+    """Whichever of the two is named, also where the orders have not passed on yet; and nobody else."""
+    if known == "before":
+        merge(proved)
+    for number, person in (("1", ADA), ("2", AT_WORK), ("3", BOB)):
+        proved.say("shop", CustomerSeen(external=person.id, version=1), person)
+        proved.say("shop", an_order(number), person)
+    if known == "after":
+        merge(proved)
+        merge(proved)
+    assert erase(proved, who) == 200
+    assert vault(proved) == [(BOB.email, "3"), (BOB.email, "own")]
+
+
+def test_an_order_that_passes_to_another_customer_leaves_nothing_with_the_first(proved):
+    """A merge passes it on, or staff had it on the wrong account: what an order brought of its buyer stands once, and is erased with
+    them. The other customer keeps what is theirs."""
+    proved.say("shop", an_order("1"), AT_WORK)
+    proved.say("shop", an_order("2"), AT_WORK)
+    first = proved.order("1").subject
+    proved.say("shop", an_order("1", version=2), BOB)
+    assert vault(proved) == [(AT_WORK.email, "2"), (BOB.email, "1")] and proved.order("1").subject != first
+    assert erase(proved, "ord.shop.1") == 200
+    assert vault(proved) == [(AT_WORK.email, "2")]
+
+
+@pytest.mark.parametrize("batch", [1, 16])
+def test_an_order_that_passes_on_and_back_stays_with_its_buyer(tmp_path, batch):
+    core = Core(tmp_path / "state.db", batch=batch)
+    for version, person in enumerate((ADA, BOB, ADA, BOB, ADA), 1):
+        core.say("shop", an_order("1", version=version), person)
+    assert vault(core) == [(ADA.email, "1")]
+
+
+@pytest.mark.parametrize("batch", [1, 16])
+@pytest.mark.parametrize("who", ["cus.shop.c1", "ord.shop.1", ADA.email])
+def test_who_is_erased_twice_was_there_once_however_the_requests_come(tmp_path, who, batch):
+    core = Core(tmp_path / "state.db", batch=batch)
+    core.say("shop", an_order("1"), ADA)
+    asked = [core.receive("operator", "operator/erase", str(n), msgspec.json.encode({"who": who})) for n in range(2)]
+    core.flush()
+    assert [core.told(one)[0] for one in asked] == [200, 404]
+
+
+def test_an_order_whose_customer_was_deleted_is_still_its_buyers(proved):
+    """The shop names no customer any more; the parcel goes where it was to go, and an erasure of the customer finds the order."""
     proved.count("A", 5)
     proved.say("shop", an_order(), ADA)
     proved.say("shop", CustomerSeen(external="c1", version=9, deleted=True))
-    assert proved.order().status == "released" and proved.order().subject
+    proved.say("shop", an_order(version=2), replace(ADA, id=""))
+    assert proved.order().status == "released" and vault(proved) == [(ADA.email, "1")]
+    assert erase(proved, "cus.shop.c1") == 200 and vault(proved) == []
+
+
+@pytest.mark.parametrize("who", ["cus.shop.c1", "ord.shop.2", "ord.shop.3"])
+def test_who_orders_again_after_an_erasure_can_be_erased_again(proved, who):
+    """Each order is somebody new, so that it can be sent; the customer is known by the same id, and all of them are found by it."""
+    proved.say("shop", an_order("1"), ADA)
+    erase(proved, "ord.shop.1")
+    proved.say("shop", an_order("2"), ADA)
+    proved.say("shop", an_order("3"), ADA)
+    assert vault(proved) == [(ADA.email, "2"), (ADA.email, "3")]
+    assert erase(proved, who) == 200 and vault(proved) == []
 
 
 def test_a_buyer_without_tax_pays_none_and_the_order_adds_up(proved):

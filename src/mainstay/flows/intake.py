@@ -292,7 +292,7 @@ class Intake:
         if not (corrects or orders.newer(state, said)):
             return ("duplicate" if mark in state.marks else "stale"), state.subject
         moved = type(said) is OrderSeen and buyers.moved(world, one.person, state)
-        buyer = buyers.keep(world, receipt.system, one.person, state)
+        buyer = buyers.keep(self.apply, receipt, one.person, state)
         customer = one.person.id if one.person is not None else ""
         addressed = one.person is not None and one.person.addressed
         heard = Heard(

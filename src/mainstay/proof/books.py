@@ -16,7 +16,7 @@ from mainstay.flows.world import order_of
 from mainstay.model.money import minor
 from mainstay.model.state import OrderState
 from mainstay.orders.view import blocker
-from mainstay.proof import bills
+from mainstay.proof import bills, people
 from mainstay.proof.history import ASKS_FIRST, CURRENCY, Story
 from mainstay.proof.play import Cast, Counters
 from mainstay.storage.database import rows
@@ -176,7 +176,8 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
     _orders(found, orders, belief, left)
     _stock(found, orders, belief, left, story, cast, state)
     _phantoms(found, orders, belief, parcels, cast)
-    _addresses(found, belief, cast)
+    _addresses(found, belief, cast, state)
+    people.differ(found.add, cast, belief, state)
     _levels(found, cast, state, shown)
     _money(found, orders, belief, left, cast, state)
     _erp(found, orders, belief, left, cast)
@@ -205,7 +206,16 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
 
 
 MUST_BE_ZERO: dict[str, tuple[str, ...]] = {  # at every fault level
-    "orders": ("lost", "duplicated", "stuck_unnamed", "shipped_unpaid", "phantom", "misaddressed", "cancelled_though_paid"),
+    "orders": (
+        "lost",
+        "duplicated",
+        "stuck_unnamed",
+        "shipped_unpaid",
+        "phantom",
+        "misaddressed",
+        "cancelled_though_paid",
+        "owners_differ",
+    ),
     "stock": ("oversold_units_asked_first", "negative_commits", "levels_wrong", "prices_wrong", "on_hand_differs"),
     "money": (
         "captured_twice",
@@ -332,10 +342,12 @@ def _phantoms(
             found.add("phantom", 1, f"{intent}: {amount} captured for no order")
 
 
-def _addresses(found: Findings, belief: Mapping[str, OrderState], cast: Cast) -> None:
+def _addresses(found: Findings, belief: Mapping[str, OrderState], cast: Cast, state: State) -> None:
     """Each order of the shop goes to the address that it has there now, whatever else its buyer has ordered; what left before that was
-    known is named."""
+    known is named. Of who was erased no address is known any more."""
+    erased = people.erased(belief, state)
     now = {f"ord.shop.{number}": order["shipping_address"]["address1"] for number, order in cast.shop.orders.items()}
+    now = {uid: street for uid, street in now.items() if uid in belief and belief[uid].subject not in erased}
     waiting = [(key, one["shipTo"]) for key, one in cast.warehouse.released.items() if one["items"] and one["orderStatus"] in OPEN]
     left = [(one["orderKey"], one["shipTo"]) for one in cast.warehouse.shipments if not one["voided"]]
     for number, (key, to) in enumerate([*waiting, *left]):

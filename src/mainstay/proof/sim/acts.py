@@ -20,7 +20,7 @@ KINDS: Mapping[str, float] = {  # how often each act is drawn, relative to the o
     "count": 2, "warehouse packs": 6, "operator retries": 1, "crash": 1, "outage": 1, "abandons": 1, "operator repairs": 1,
     "goods come back": 5, "goodwill": 3, "price changes": 2, "buyer is erased": 2, "operator holds back": 1, "operator replays": 1,
     "gift card pays": 2, "staff captures": 1, "authorisation expires": 1, "card holder contests": 1, "buys abroad": 2,
-    "product is renamed": 1,
+    "product is renamed": 1, "account is edited": 1, "accounts are merged": 2, "order changes hands": 1,
     "one item in two lines": 2, "one of a kind": 1, "cart of before": 1, "part is cancelled": 2, "buyer moves": 2, "bundle": 1,
 }  # fmt: skip
 
@@ -62,6 +62,10 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
     },
     "moves": {
         "shop buys": 6, "warehouse packs": 4, "buyer moves": 8, "part is cancelled": 2, "buyer cancels": 1, "goods arrive": 2, "crash": 1,
+    },
+    "accounts": {
+        "shop buys": 8, "warehouse packs": 5, "goods arrive": 4, "account is edited": 1, "accounts are merged": 3, "order changes hands": 3,
+        "buyer is erased": 5, "buyer cancels": 3, "buyer moves": 1, "goods come back": 1, "crash": 1,
     },
     "counts": {"shop buys": 4, "webshop buys": 4, "till sells": 3, "warehouse packs": 3, "goods arrive": 3, "count": 6},
 }  # fmt: skip

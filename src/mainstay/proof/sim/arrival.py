@@ -55,6 +55,10 @@ def rearranged(taken: Sequence[Taken], begin: Callable[[State], Intake], stores:
     found.compared = found.compared and not any(_contended(store) for store in stores)
     if found.compared:
         first, second = (essence(store) for store in stores)
+        both = [uid for uid in first if _called_off(first[uid]) and _called_off(second.get(uid))]
+        crossed = [uid for uid in both if _sent(first[uid]) != _sent(second[uid])]
+        found.compared = not crossed
+    if found.compared:
         differ = [what for what in first | second if first.get(what) != second.get(what)]
         found.difference = f"{differ[0]}: {first.get(differ[0])} and {second.get(differ[0])}" if differ else ""
     return found
@@ -76,6 +80,15 @@ def essence(state: State) -> dict[str, Any]:
         key = command["key"].rpartition(":")[0] if command["command"] == "Fetch" else command["key"]  # it ends in the number of a message
         effects[f"{command['command']} {key} to {system}"] += 1
     return found | effects
+
+
+def _called_off(known: Any) -> bool:
+    return isinstance(known, dict) and known["cancel"]
+
+
+def _sent(order: Mapping[str, Any]) -> bool:
+    """Was an order to be sent before it was known to be cancelled? That hangs on what came first, and here nobody calls it off."""
+    return any(effect["command"] == "ReleaseOrder" for effect in order["effects"].values())
 
 
 def _plain(order: OrderState, skus: Mapping[int, str]) -> dict[str, Any]:

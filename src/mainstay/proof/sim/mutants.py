@@ -19,7 +19,7 @@ from mainstay.delivery.levels import Levels
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.polls import Poll
 from mainstay.edge.record import Recorder
-from mainstay.flows import journey, queue, reread, reread_items
+from mainstay.flows import buyers, journey, queue, reread, reread_items
 from mainstay.flows.apply import Apply
 from mainstay.flows.ask import Desk
 from mainstay.flows.intake import Again, Intake
@@ -537,6 +537,30 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "charge-the-whole": Mutant(
         "what was taken off is charged with the rest", decide, "due", _whole, "unexplained_minor_units", scenario="edits"
+    ),
+    "keep-accounts-apart": Mutant(
+        "that a shop has merged two customers is noted, and nothing follows from it",
+        buyers,
+        "_are_one",
+        _never,
+        "an erasure takes",
+        scenario="accounts",
+    ),
+    "leave-it-with-the-first": Mutant(
+        "what an order brought stays with its first buyer when it is another's",
+        buyers,
+        "_hand_over",
+        _never,
+        "owners_differ",
+        scenario="accounts",
+    ),
+    "whoever-buys-it-now": Mutant(
+        "an order's own subject stands for whoever it passes to, though it stands for its first buyer's other orders, too",
+        buyers,
+        "_named",
+        lambda _right: lambda *_args: "",
+        "",
+        scenario="accounts",
     ),
     "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", _half, "levels_wrong"),
 }

@@ -29,6 +29,7 @@ class Scene:
         self.held: Counter[str] = Counter()  # targets that somebody holds back just now
         self.jobs: dict[int, str] = {}  # that were begun, by number: what they do
         self.misread: list[str] = []  # what operators were shown otherwise than it is
+        self.wronged: list[str] = []  # people who lost, or kept, what they should not have
         self._numbers = 0
         self.price = dict(zip(skus, PRICES, strict=False))
         self.opened: dict[str, int] = {}  # what is sold, with what was there of it when it began

@@ -22,6 +22,7 @@ from mainstay.proof.books import MUST_BE_ZERO, believed, compare, is_named
 from mainstay.proof.disk import Disk
 from mainstay.proof.history import CURRENCY, Product, Story
 from mainstay.proof.play import Cast
+from mainstay.proof.sim.accounts import everybody_is_erased, heard_merges
 from mainstay.proof.sim.acts import EVENTS, Swarm
 from mainstay.proof.sim.again import differs
 from mainstay.proof.sim.arrival import rearranged
@@ -167,6 +168,9 @@ class Stage:
         self._agree(prove)
         if prove or self.swarm.seed % READ_EVERY == 0:
             await self._read()
+        await everybody_is_erased(self.scene, heard_merges(self.scene), random.Random(self.swarm.seed + 6))
+        if self.scene.wronged:
+            raise Broken(f"an erasure takes what is theirs, and nothing else: {self.scene.wronged[0]}")
 
     async def _read(self) -> None:
         """What people are shown agrees with the outside systems, too."""
