@@ -216,6 +216,39 @@ def test_more_given_back_than_was_taken_is_never_silent(proved):
     assert proved.order().payments["pi_1"].refunded == 0
 
 
+def test_a_shop_that_gives_back_more_than_it_took_is_named_and_booked(proved):
+    """Two people refund the same return, and the shop lets them. Who accepts it has accepted what they saw, and not the next."""
+    proved.count("A", 5)
+    proved.say("shop", an_order())
+    assert blocker(proved.order()).what == "waiting", "the warehouse is asked"
+    for number, amount in enumerate((700, 300), 1):
+        proved.say("shop", refund(amount, f"r{number}", of=Reference("order", "1")))
+    assert blocker(proved.order()).what == "waiting"
+    proved.say("shop", refund(1, "r3", of=Reference("order", "1")))
+    assert blocker(proved.order()).what == "over_refunded" and "10.01 EUR of 10.00" in blocker(proved.order()).detail
+    assert balances(proved)["refunds:shop"] == 1001, "the money is gone"
+    assert proved.ask("operator", "operator/free", "ord.shop.1", {"by": "ann"})[0] == 200 and not proved.order().holds
+    proved.say("shop", refund(5, "r4", of=Reference("order", "1")))
+    assert "10.06 EUR" in blocker(proved.order()).detail
+
+
+def test_a_provider_that_gives_back_more_than_it_took_is_named_until_a_refund_has_failed(proved):
+    to_the_end(proved)
+    for number, amount in enumerate((700, 400), 1):
+        proved.say("psp", refund(amount, f"re_{number}", version=5))
+    assert blocker(proved.order()).what == "over_refunded"
+    proved.say("psp", refund(400, "re_2", version=6, status="failed"))
+    assert blocker(proved.order()) is None and balances(proved)["refunds:shop"] == 700
+
+
+def test_a_refund_that_both_tell_of_is_not_too_much(proved):
+    """The shop and its provider speak of the same money."""
+    to_the_end(proved)
+    proved.say("psp", refund(1000, version=5))
+    proved.say("shop", refund(1000, "r1", of=Reference("order", "1")))
+    assert blocker(proved.order()) is None
+
+
 # --- returns -----------------------------------------------------------------------------------------------------------
 def back(units=1, restock="restock", amount=500):
     return RefundLine(line="1", quantity=units, amount=amount, restock=restock)

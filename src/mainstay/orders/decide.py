@@ -17,9 +17,9 @@ from mainstay.model.objects import Order, UnitsOf
 from mainstay.model.seen import DisputeSeen, FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
 from mainstay.model.state import EffectState, OrderState, ParcelState, PaymentState, RefundState
 from mainstay.orders.fold import DROPPED, ENDED, LEFT, MOVED_LATE
+from mainstay.orders.given_back import OVER_REFUNDED, PAID_WORDS, excess
 from mainstay.orders.moves import BEFORE_RELEASE
 
-PAID_WORDS = frozenset({"captured", "part_refunded", "refunded"})
 DEAD_PAYMENTS = frozenset({"voided", "failed", "expired"})
 AT_THE_WAREHOUSE = frozenset({"released", "part_shipped"})
 UNPAID = frozenset({"payment_lost", "payment_currency"})  # holds that a person lifts to go on without what is due
@@ -186,6 +186,7 @@ def settle(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     yield from _release(state, policy)
     yield from _after_shipping(state, policy)
     yield from _overpaid(state)
+    yield from _named(state, OVER_REFUNDED, excess(state, captured), "no more is given back than was taken")
 
 
 def _stock_moves(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:

@@ -24,6 +24,7 @@ from mainstay.model.identity import release
 from mainstay.model.objects import Order, UnitsOf
 from mainstay.model.seen import DisputeSeen, FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
 from mainstay.model.state import DisputeState, EffectState, OrderState, ParcelState, PaymentState, RefundState
+from mainstay.orders.given_back import OVER_REFUNDED
 from mainstay.orders.moves import move
 
 ItemOf = Callable[[str], int]
@@ -68,6 +69,8 @@ def _heard(state: OrderState, event: Heard, item_of: ItemOf) -> None:
             known.counted if known else False, known.unknown if known else [],
         )  # fmt: skip
     elif isinstance(said, RefundSeen):
+        if said.external not in state.refunds:  # a person has accepted what they saw, and not this one
+            state.waived = [reason for reason in state.waived if reason != OVER_REFUNDED]
         known_refund = state.refunds.setdefault(said.external, RefundState(event.system, said.status, said.amount))
         known_refund.status, known_refund.amount, known_refund.version = said.status, said.amount, said.version
         known_refund.at, known_refund.shipping, known_refund.gift_cards = said.at, said.shipping, said.gift_cards

@@ -27,7 +27,7 @@ from mainstay.flows.turns import Turns
 from mainstay.flows.waiting import Waiting
 from mainstay.model.failures import Reject
 from mainstay.model.objects import Person
-from mainstay.model.seen import OrderSeen, StockCounted
+from mainstay.model.seen import OrderSeen, RefundSeen, StockCounted
 from mainstay.money import post
 from mainstay.orders import decide
 from mainstay.orders import fold as orders_fold
@@ -35,6 +35,7 @@ from mainstay.proof.sim.acts import Swarm
 from mainstay.proof.sim.machine import Fittings
 from mainstay.proof.sim.run import one
 from mainstay.stock import decide as stock
+from mainstay.stock import fold as stock_fold
 from mainstay.storage.database import SQL
 from mainstay.storage.inbox import Inbox
 from mainstay.storage.packing import unpack
@@ -107,6 +108,21 @@ def _cursor_first(right: Any) -> Any:
         right(self, system, () if pages[0] % 7 == 0 else found, cursor)
 
     return documents
+
+
+def _one_refund(right: Any) -> Any:
+    return lambda state, said: not (isinstance(said, RefundSeen) and state.refunds) and right(state, said)
+
+
+def _early_refunds_dropped(right: Any) -> Any:
+    return lambda self, one: None if isinstance(one.said, RefundSeen) else right(self, one)
+
+
+def _added_whole(right: Any) -> Any:
+    def corrected(said: Any, was: Any, level: Any) -> None:
+        right(said, replace(was, quantity=0) if isinstance(was, StockCounted) else was, level)
+
+    return corrected
 
 
 def _taken_for_done(right: Any) -> Any:
@@ -537,6 +553,54 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "charge-the-whole": Mutant(
         "what was taken off is charged with the rest", decide, "due", _whole, "unexplained_minor_units", scenario="edits"
+    ),
+    "read-nothing-again": Mutant(
+        "what was heard of an order with a wrong mapping stays as it was heard",
+        reread,
+        "_of_order",
+        lambda _right: lambda *_args: "same",
+        "",
+        scenario="mappings",
+    ),
+    "count-nothing-again": Mutant(
+        "what was counted with a wrong mapping stays as it was counted",
+        reread,
+        "reread_item",
+        lambda _right: lambda *_args: iter(()),
+        "on_hand_differs",
+        scenario="mappings",
+    ),
+    "add-the-right-count": Mutant(
+        "a count that was read wrongly is put right by its whole, and not by the difference",
+        stock_fold,
+        "corrected",
+        _added_whole,
+        "on_hand_differs",
+        scenario="mappings",
+    ),
+    "give-back-without-end": Mutant(
+        "that more was given back than was taken is booked, and nobody is told",
+        decide,
+        "excess",
+        lambda _right: lambda *_args: "",
+        "refunds_differ",
+        scenario="refunds",
+    ),
+    "one-refund": Mutant(
+        "a second refund of an order is taken for the first, told again",
+        decide,
+        "newer",
+        _one_refund,
+        "refunds_differ",
+        scenario="refunds",
+    ),
+    "drop-what-is-early": Mutant(
+        "a refund of an order that nobody has heard of yet is dropped",
+        Waiting,
+        "keep",
+        _early_refunds_dropped,
+        "",
+        scenario="refunds",
     ),
     "keep-accounts-apart": Mutant(
         "that a shop has merged two customers is noted, and nothing follows from it",

@@ -28,6 +28,8 @@ class Scene:
         self.retried: Counter[str] = Counter()
         self.held: Counter[str] = Counter()  # targets that somebody holds back just now
         self.jobs: dict[int, str] = {}  # that were begun, by number: what they do
+        self.misreading = ""  # how Mainstay reads something wrongly just now
+        self.mended: set[int] = set()  # jobs that read again what was read wrongly
         self.misread: list[str] = []  # what operators were shown otherwise than it is
         self.wronged: list[str] = []  # people who lost, or kept, what they should not have
         self._numbers = 0
