@@ -249,6 +249,31 @@ def test_a_refund_that_both_tell_of_is_not_too_much(proved):
     assert blocker(proved.order()) is None
 
 
+def test_a_line_that_becomes_another_item_after_its_release_is_asked_back(proved):
+    """A mapping was wrong, or the source says so: the warehouse does not send both."""
+    proved.count("A", 5)
+    proved.count("B", 5)
+    order = paid(proved)
+    proved.answer(f"{order.uid}:release.1", order.id)
+    proved.say("shop", an_order(lines=(("B", 2, 500),), payments=("pi_1",), version=2))
+    assert intents(proved) == ["ReleaseOrder", "CancelRelease"]
+    proved.answer(f"{order.uid}:release.1.withdraw", order.id)
+    assert intents(proved) == ["ReleaseOrder", "CancelRelease", "ReleaseOrder"]
+    assert proved.level("A")["allocated"] == 0 and proved.level("B")["allocated"] == 2
+
+
+def test_units_that_left_are_the_lines_own_again_when_it_becomes_what_it_was(proved):
+    """A SKU was read wrongly after its unit had left, and is put right: the sale that is booked then has the unit."""
+    proved.count("A", 5)
+    order = paid(proved)
+    proved.answer(f"{order.uid}:release.1", order.id)
+    proved.say("wms", a_parcel("p1", "rel.shop.1.1", [("1", 1)]))
+    for version, sku in ((2, "A-OLD"), (3, "A")):
+        proved.say("shop", an_order(lines=((sku, 2, 500),), payments=("pi_1",), version=version))
+    assert [share.shipped for share in proved.order().shares if share.line == 0] == [1], "the other unit is asked back"
+    assert sum(share.shipped for share in proved.order().shares) == 1 and proved.level("A")["on_hand"] == 4
+
+
 # --- returns -----------------------------------------------------------------------------------------------------------
 def back(units=1, restock="restock", amount=500):
     return RefundLine(line="1", quantity=units, amount=amount, restock=restock)

@@ -433,13 +433,16 @@ def _under_way(state: OrderState) -> list[str]:
     waiting = dict.fromkeys(_numbers(state), 0)
     for of in _units(state, [(share.line, share.released - share.shipped) for share in state.shares]):
         waiting[of.line] = of.quantity
+    former = sum(share.released - share.shipped for share in state.shares if share.line >= len(state.items))  # of what lines were
     for key, effect in reversed(list(state.effects.items())):
         if effect.command != "ReleaseOrder" or effect.outcome in DROPPED or f"{key}.withdraw" in state.effects:
             continue
         here = {units.line: min(units.quantity, waiting.get(units.line, units.quantity)) for units in effect.lines}
         for line, units in here.items():
             waiting[line] = waiting.get(line, units) - units
-        if any(here.values()):
+        rest = min(former, sum(units.quantity - here[units.line] for units in effect.lines))
+        former -= rest
+        if rest or any(here.values()):
             found.append(key)
     return found
 

@@ -128,7 +128,26 @@ def _moved_shares(state: OrderState, before: list[str], after: list[str]) -> lis
         at.quantity += share.quantity
         at.released += share.released
         at.shipped += share.shipped
-    return list(moved.values())
+    _found_again(state, moved, after)
+    return [share for share in moved.values() if share.quantity]
+
+
+def _found_again(state: OrderState, shares: dict[tuple[int, int, int], Share], lines: list[str]) -> None:
+    """A line that becomes again what it was when units of it left: they are its own, as the parcels say by the line's id."""
+    for share in [one for one in shares.values() if one.line == len(lines) and one.shipped]:
+        for number, line in enumerate(lines):
+            told: dict[str, int] = {}  # by who tells of it: a channel's parcels are the echo of the warehouse's
+            for parcel in state.parcels.values():
+                if parcel.status in LEFT:
+                    units = sum(of.quantity for of in parcel.units if of.line == line)
+                    told[parcel.system] = told.get(parcel.system, 0) + units
+            known = sum(one.shipped for one in shares.values() if one.line == number)
+            here = min(share.shipped, max(told.values(), default=0) - known) if state.items[number] == share.item else 0
+            if here > 0:
+                at = shares.setdefault((number, share.item, share.location), Share(number, share.item, share.location, 0))
+                for name in ("quantity", "released", "shipped"):
+                    setattr(at, name, getattr(at, name) + here)
+                    setattr(share, name, getattr(share, name) - here)
 
 
 def _allocated(state: OrderState, event: Allocated) -> None:

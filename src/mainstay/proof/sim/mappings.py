@@ -9,7 +9,6 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mainstay.flows.shop import Translate
 from mainstay.model.seen import FulfilmentSeen, OrderSeen, Said, StockCounted, StockMoved
 from mainstay.model.times import iso
 from mainstay.proof.sim.scene import Performance, Scene
@@ -17,6 +16,7 @@ from mainstay.proof.sim.scene import Performance, Scene
 WRONG_S_MAX = 480  # shorter than an order waits for its payment
 RESTART_S_MAX = 5
 Misread = Callable[[Any], Any]  # what a statement is taken for
+Translate = Callable[[str, bytes], list[Said]]
 
 
 def _sku(said: Any) -> Any:
