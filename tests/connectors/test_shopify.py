@@ -201,6 +201,18 @@ def test_a_redaction_is_the_customers(connector: Shopify) -> None:
     assert said.event == CustomerSeen(external="7", deleted=True) and said.person is None
 
 
+def merged(status: str = "completed", gone: int = 8) -> bytes:
+    """The body as documented: https://shopify.dev/docs/api/webhooks (customers/merge); its words: `CustomerMergeRequestStatus`."""
+    ids = {name: f"gid://shopify/Customer/{number}" for name, number in (("kept", 7), ("deleted", gone))}
+    named = {f"admin_graphql_api_customer_{name}_id": one for name, one in ids.items()}
+    return json.dumps({**named, "admin_graphql_api_job_id": None, "status": status, "errors": []}).encode()
+
+
+def test_customers_that_staff_has_merged_are_one(connector: Shopify) -> None:
+    (said,) = connector.translate("customers/merge", merged())
+    assert said.event == CustomerSeen(external="8", deleted=True, merged_into="7") and said.person is None
+
+
 @pytest.mark.parametrize("topic", ["products/delete", "customers/delete"])
 def test_what_was_deleted(connector: Shopify, topic: str) -> None:
     event = connector.translate(topic, b'{"id": 7}')[0].event
@@ -226,6 +238,10 @@ def test_what_was_deleted(connector: Shopify, topic: str) -> None:
         ("disputes/create", changed("dispute.json", order_id=None), "id_missing"),
         ("inventory_levels/update", changed("inventory_level.json", available=None), "not_business"),
         ("customers/redact", b"{}", "schema"),
+        ("customers/merge", merged("failed"), "not_business"),
+        ("customers/merge", merged("in_progress"), "not_business"),
+        ("customers/merge", merged("undone"), "unknown_word"),
+        ("customers/merge", merged(gone=7), "id_missing"),
         ("customers/data_request", b"{}", "not_business"),
         ("carts/dance", b"{}", "unknown_topic"),
     ],

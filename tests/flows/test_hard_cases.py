@@ -10,6 +10,7 @@ from mainstay.model.seen import CustomerSeen, PaymentSeen, PriceSeen, ProductSee
 from mainstay.model.times import DAY
 from mainstay.orders.view import blocker
 from mainstay.storage.inbox import Receipt
+from mainstay.storage.packing import unpack
 from tests.flows.conftest import POLICY, T0, Core, a_parcel, a_payment, an_order
 from tests.flows.test_addresses import ada, addresses
 from tests.flows.test_order_lifecycle import balances, intents, to_the_end
@@ -252,6 +253,64 @@ def test_more_given_back_than_was_taken_is_never_silent(proved):
     assert proved.order().payments["pi_1"].refunded == 0
 
 
+def test_a_shop_that_gives_back_more_than_it_took_is_named_and_booked(proved):
+    """Two people refund the same return, and the shop lets them. Who accepts it has accepted what they saw, and not the next."""
+    proved.count("A", 5)
+    proved.say("shop", an_order())
+    assert blocker(proved.order()).what == "waiting", "the warehouse is asked"
+    for number, amount in enumerate((700, 300), 1):
+        proved.say("shop", refund(amount, f"r{number}", of=Reference("order", "1")))
+    assert blocker(proved.order()).what == "waiting"
+    proved.say("shop", refund(1, "r3", of=Reference("order", "1")))
+    assert blocker(proved.order()).what == "over_refunded" and "10.01 EUR of 10.00" in blocker(proved.order()).detail
+    assert balances(proved)["refunds:shop"] == 1001, "the money is gone"
+    assert proved.ask("operator", "operator/free", "ord.shop.1", {"by": "ann"})[0] == 200 and not proved.order().holds
+    proved.say("shop", refund(5, "r4", of=Reference("order", "1")))
+    assert "10.06 EUR" in blocker(proved.order()).detail
+
+
+def test_a_provider_that_gives_back_more_than_it_took_is_named_until_a_refund_has_failed(proved):
+    to_the_end(proved)
+    for number, amount in enumerate((700, 400), 1):
+        proved.say("psp", refund(amount, f"re_{number}", version=5))
+    assert blocker(proved.order()).what == "over_refunded"
+    proved.say("psp", refund(400, "re_2", version=6, status="failed"))
+    assert blocker(proved.order()) is None and balances(proved)["refunds:shop"] == 700
+
+
+def test_a_refund_that_both_tell_of_is_not_too_much(proved):
+    """The shop and its provider speak of the same money."""
+    to_the_end(proved)
+    proved.say("psp", refund(1000, version=5))
+    proved.say("shop", refund(1000, "r1", of=Reference("order", "1")))
+    assert blocker(proved.order()) is None
+
+
+def test_a_line_that_becomes_another_item_after_its_release_is_asked_back(proved):
+    """A mapping was wrong, or the source says so: the warehouse does not send both."""
+    proved.count("A", 5)
+    proved.count("B", 5)
+    order = paid(proved)
+    proved.answer(f"{order.uid}:release.1", order.id)
+    proved.say("shop", an_order(lines=(("B", 2, 500),), payments=("pi_1",), version=2))
+    assert intents(proved) == ["ReleaseOrder", "CancelRelease"]
+    proved.answer(f"{order.uid}:release.1.withdraw", order.id)
+    assert intents(proved) == ["ReleaseOrder", "CancelRelease", "ReleaseOrder"]
+    assert proved.level("A")["allocated"] == 0 and proved.level("B")["allocated"] == 2
+
+
+def test_units_that_left_are_the_lines_own_again_when_it_becomes_what_it_was(proved):
+    """A SKU was read wrongly after its unit had left, and is put right: the sale that is booked then has the unit."""
+    proved.count("A", 5)
+    order = paid(proved)
+    proved.answer(f"{order.uid}:release.1", order.id)
+    proved.say("wms", a_parcel("p1", "rel.shop.1.1", [("1", 1)]))
+    for version, sku in ((2, "A-OLD"), (3, "A")):
+        proved.say("shop", an_order(lines=((sku, 2, 500),), payments=("pi_1",), version=version))
+    assert [share.shipped for share in proved.order().shares if share.line == 0] == [1], "the other unit is asked back"
+    assert sum(share.shipped for share in proved.order().shares) == 1 and proved.level("A")["on_hand"] == 4
+
+
 # --- returns -----------------------------------------------------------------------------------------------------------
 def back(units=1, restock="restock", amount=500):
     return RefundLine(line="1", quantity=units, amount=amount, restock=restock)
@@ -303,12 +362,92 @@ def test_two_accounts_of_one_buyer_are_erased_together_by_their_address(proved):
     assert proved.rows("SELECT count(*) FROM vault WHERE length(body) > 0") == [(0,)]
 
 
-def test_a_merged_account_leaves_its_orders_to_the_one_that_stays(proved):
-    """Shopify deletes the account that was merged; its order keeps its own buyer's address until somebody asks to forget it."""
+def merge(core, gone="c2", kept="c1"):
+    core.say("shop", CustomerSeen(external=gone, deleted=True, merged_into=kept))
+
+
+def vault(core):
+    """Whose e-mail address the vault holds, and what brought it: the customer's own record, or an order."""
+    orders = {core.order(number).id: number for number in ("1", "2", "3") if core.order(number)}
+    kept = [
+        (orders.get(brought, "own"), unpack(body)) for brought, body in core.rows("SELECT brought, body FROM vault WHERE length(body) > 0")
+    ]
+    return sorted((msgspec.json.decode(body, type=Person).email, of) for of, body in kept)
+
+
+def erase(core, who):
+    return core.ask("operator", "operator/erase", "", {"who": who, "by": "ann"})[0]
+
+
+AT_WORK = replace(ADA, id="c2", email="ada@work.example")
+BOB = Person(id="c3", name="Bob", email="bob@example.com")
+
+
+@pytest.mark.parametrize("who", ["cus.shop.c1", "cus.shop.c2", "ord.shop.1", "ord.shop.2", ADA.email, AT_WORK.email])
+@pytest.mark.parametrize("known", ["before", "after"])
+def test_customers_that_their_shop_has_merged_are_erased_as_one(proved, who, known):
+    """Whichever of the two is named, also where the orders have not passed on yet; and nobody else."""
+    if known == "before":
+        merge(proved)
+    for number, person in (("1", ADA), ("2", AT_WORK), ("3", BOB)):
+        proved.say("shop", CustomerSeen(external=person.id, version=1), person)
+        proved.say("shop", an_order(number), person)
+    if known == "after":
+        merge(proved)
+        merge(proved)
+    assert erase(proved, who) == 200
+    assert vault(proved) == [(BOB.email, "3"), (BOB.email, "own")]
+
+
+def test_an_order_that_passes_to_another_customer_leaves_nothing_with_the_first(proved):
+    """A merge passes it on, or staff had it on the wrong account: what an order brought of its buyer stands once, and is erased with
+    them. The other customer keeps what is theirs."""
+    proved.say("shop", an_order("1"), AT_WORK)
+    proved.say("shop", an_order("2"), AT_WORK)
+    first = proved.order("1").subject
+    proved.say("shop", an_order("1", version=2), BOB)
+    assert vault(proved) == [(AT_WORK.email, "2"), (BOB.email, "1")] and proved.order("1").subject != first
+    assert erase(proved, "ord.shop.1") == 200
+    assert vault(proved) == [(AT_WORK.email, "2")]
+
+
+@pytest.mark.parametrize("batch", [1, 16])
+def test_an_order_that_passes_on_and_back_stays_with_its_buyer(tmp_path, batch):
+    core = Core(tmp_path / "state.db", batch=batch)
+    for version, person in enumerate((ADA, BOB, ADA, BOB, ADA), 1):
+        core.say("shop", an_order("1", version=version), person)
+    assert vault(core) == [(ADA.email, "1")]
+
+
+@pytest.mark.parametrize("batch", [1, 16])
+@pytest.mark.parametrize("who", ["cus.shop.c1", "ord.shop.1", ADA.email])
+def test_who_is_erased_twice_was_there_once_however_the_requests_come(tmp_path, who, batch):
+    core = Core(tmp_path / "state.db", batch=batch)
+    core.say("shop", an_order("1"), ADA)
+    asked = [core.receive("operator", "operator/erase", str(n), msgspec.json.encode({"who": who})) for n in range(2)]
+    core.flush()
+    assert [core.told(one)[0] for one in asked] == [200, 404]
+
+
+def test_an_order_whose_customer_was_deleted_is_still_its_buyers(proved):
+    """The shop names no customer any more; the parcel goes where it was to go, and an erasure of the customer finds the order."""
     proved.count("A", 5)
     proved.say("shop", an_order(), ADA)
     proved.say("shop", CustomerSeen(external="c1", version=9, deleted=True))
-    assert proved.order().status == "released" and proved.order().subject
+    proved.say("shop", an_order(version=2), replace(ADA, id=""))
+    assert proved.order().status == "released" and vault(proved) == [(ADA.email, "1")]
+    assert erase(proved, "cus.shop.c1") == 200 and vault(proved) == []
+
+
+@pytest.mark.parametrize("who", ["cus.shop.c1", "ord.shop.2", "ord.shop.3"])
+def test_who_orders_again_after_an_erasure_can_be_erased_again(proved, who):
+    """Each order is somebody new, so that it can be sent; the customer is known by the same id, and all of them are found by it."""
+    proved.say("shop", an_order("1"), ADA)
+    erase(proved, "ord.shop.1")
+    proved.say("shop", an_order("2"), ADA)
+    proved.say("shop", an_order("3"), ADA)
+    assert vault(proved) == [(ADA.email, "2"), (ADA.email, "3")]
+    assert erase(proved, who) == 200 and vault(proved) == []
 
 
 def test_a_buyer_without_tax_pays_none_and_the_order_adds_up(proved):

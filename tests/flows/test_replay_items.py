@@ -1,6 +1,7 @@
 """Old counts, movements, products and prices read again: what was read wrongly is put right, and nothing since is undone."""
 
 import msgspec
+import pytest
 from msgspec.structs import replace
 
 from mainstay.flows import journey
@@ -113,6 +114,20 @@ def test_a_count_that_was_never_taken_does_not_bring_back_what_left_since(proved
     sell(proved)
     assert proved.level("A")["unbooked"] == 0
     assert unchanged(replayed(proved, late)) and proved.level("A")["on_hand"] == 8
+
+
+@pytest.mark.parametrize(("sold", "there"), [(True, 8), (False, 10)])
+def test_a_retry_of_an_old_count_does_not_bring_back_what_left_since(proved, sold, there):
+    """As a replay does: it is taken where nothing has left that it may still hold, and else the letter says why not."""
+    counts(proved, 10)
+    proved.shop.translate["erp"] = unreadable
+    counts(proved, 10)
+    proved.shop.translate["erp"] = translate
+    if sold:
+        sell(proved)
+    (letter,) = journey.letters(proved.state)
+    status, told = proved.ask("operator", "operator/retry", str(letter["id"]), {"by": "ann"})
+    assert (status, proved.level("A")["on_hand"]) == (200, there) and ("next count" in told["detail"]) is sold
 
 
 def test_a_count_that_nobody_could_place_is_taken_when_its_item_has_a_name(proved):

@@ -19,6 +19,7 @@ ZEROS = (
     ("orders", "shipped_unpaid", "orders shipped that nobody has paid"),
     ("orders", "phantom", "orders that nobody placed"),
     ("orders", "misaddressed", "orders sent to another address than they were placed with"),
+    ("orders", "owners_differ", "orders that are somebody else's here than at the shop"),
     ("orders", "cancelled_though_paid", "orders cancelled as not paid that their buyers had paid"),
     ("stock", "oversold_units_asked_first", "units oversold where we are asked first"),
     ("stock", "negative_commits", "commits with negative stock"),

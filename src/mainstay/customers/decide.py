@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 
 
-def subject_of(customer: int, order: int, erased: Collection[int]) -> int:
+def subject_of(customer: int, before: int, order: int, erased: Collection[int], *, same: bool) -> int:
     """All orders that carry the same customer id of one system share the customer's subject; a guest's order is a subject of its own.
 
-    `customer` is the subject of the customer id that came with the order, or 0. Who buys again after an erasure is somebody new.
+    `customer` is the subject of the customer whom the order names, or 0; `before` the one that it has so far, or 0. `same`: it has
+    named nobody else. Who buys again after an erasure is somebody new. 0: somebody of whom nothing is known, and whom the order's own
+    subject does not stand for.
     """
-    return customer if customer and customer not in erased else order
+    if customer and customer not in erased:
+        return customer
+    return (before or order) if same or not before else 0

@@ -241,10 +241,10 @@ class Dispatch:
         subject = getattr(command, "subject", None)
         if not subject or not hasattr(command, "recipient"):
             return command
-        found = [body for _, brought, body in self.state.load("load_people", [subject]) if brought == entity]
+        found = self.state.load("load_buyer", [entity])
         if not found:
             raise Reject(f"the personal data of subject {subject} was erased", "personal_data_erased")
-        return msgspec.structs.replace(command, recipient=msgspec.json.decode(unpack(found[0]), type=Person))
+        return msgspec.structs.replace(command, recipient=msgspec.json.decode(unpack(found[0][1]), type=Person))
 
     def standings(self, now: int) -> dict[str, Standing]:
         """Which flows are late, at this moment in microseconds."""

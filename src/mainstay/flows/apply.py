@@ -274,9 +274,9 @@ class Apply:
 
     # --- customers ---------------------------------------------------------------------------------------------------
     def to_customer(self, subject: int, event: AnyEvent, at: int) -> None:
-        """A customer has a subject from now on."""
-        assert isinstance(event, CustomerListed)
-        self.world.link(self.world.key(event.system, "customer", event.customer), subject)
+        """A customer has a subject from now on. That two are one person is asked of the log, when somebody is erased."""
+        if isinstance(event, CustomerListed):
+            self.world.link(self.world.key(event.system, "customer", event.customer), subject)
 
     # --- what waits or is only kept ----------------------------------------------------------------------------------
     def to_early(self, number: int, event: AnyEvent, at: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ from mainstay.customers.decide import subject_of
 from mainstay.customers.words import cleaned
 from mainstay.flows.apply import Apply
 from mainstay.flows.world import World
-from mainstay.model.events import CustomerListed
+from mainstay.model.events import AnyEvent, CustomerListed, Heard, SamePerson, decode
 from mainstay.model.objects import Person
 from mainstay.model.seen import CustomerSeen
 from mainstay.model.state import OrderState
@@ -23,20 +23,66 @@ _person = msgspec.json.Decoder(Person)
 
 
 def keys_of(world: World, system: str, said: Any, person: Person | None) -> list[Key]:
-    """The cross-reference of the customer whom a statement speaks of, or that came with it."""
-    customer = said.external if type(said) is CustomerSeen else person.id if person is not None else ""
-    return [world.key(system, "customer", customer)] if customer else []
+    """The cross-references of the customers whom a statement speaks of, or of the one that came with it."""
+    named = (said.external, said.merged_into) if type(said) is CustomerSeen else (person.id,) if person is not None else ()
+    return [world.key(system, "customer", customer) for customer in named if customer]
 
 
-def keep(world: World, system: str, person: Person | None, order: OrderState) -> int:
+def keep(apply: Apply, receipt: Receipt, person: Person | None, order: OrderState) -> int:
     """Keep the personal data that came with an order, for that order; the subject that stands for its buyer, or 0. Who was erased
-    stays erased."""
+    stays erased; an order that names no customer any more is still its buyer's."""
+    world = apply.world
     if person is None or order.subject in world.erased:
         return order.subject
-    customer = world.links.get(world.key(system, "customer", person.id), 0) if person.id else 0
-    subject = subject_of(customer, order.id, world.erased)
+    customer = world.links.get(world.key(receipt.system, "customer", person.id), 0) if person.id else order.subject
+    known = bool(customer) and customer not in world.erased
+    same = known or not order.subject or _named(world, receipt, order) in ("", person.id)
+    subject = subject_of(customer, order.subject, order.id, world.erased, same=same)
+    if not subject:
+        subject = world.number("entity") if customer else _listed(apply, receipt, person.id)
+    if order.subject not in (0, subject):
+        _hand_over(world, order, subject)
+    if customer in world.erased and subject != order.subject:
+        _are_one(world, receipt.at, customer, subject)
     world.batch.people.append((subject, order.id, pack(msgspec.json.encode(person))))
     return subject
+
+
+def _named(world: World, receipt: Receipt, order: OrderState) -> str:
+    """The customer whom the speaker named as the buyer of an order last, or ""."""
+    heard = [event for event in _logged(world, "order", [order.id]) if isinstance(event, Heard) and event.system == receipt.system]
+    return next((event.customer for event in reversed(heard) if event.customer), "")
+
+
+def _hand_over(world: World, order: OrderState, subject: int) -> None:
+    """An order is somebody else's now: what it brought stands once, under its buyer."""
+    batch = world.batch
+    batch.people = [row for row in batch.people if row[:2] != (order.subject, order.id)]
+    batch.people_gone = [row for row in batch.people_gone if row != (subject, order.id)] + [(order.subject, order.id)]
+
+
+def _are_one(world: World, at: int, one: int, other: int) -> None:
+    """Write down that two subjects are one person, where that is not known yet."""
+    if other not in whole(world, {one}):
+        for subject, same in ((one, other), (other, one)):
+            world.log(at, "customer", subject, [SamePerson(other=same)])
+
+
+def whole(world: World, subjects: Iterable[int]) -> set[int]:
+    """These subjects, and all that stand for the same people."""
+    found: set[int] = set()
+    new = set(subjects)
+    while new:
+        found |= new
+        new = {event.other for event in _logged(world, "customer", new) if isinstance(event, SamePerson)} - found
+    return found
+
+
+def _logged(world: World, kind: str, entities: Collection[int]) -> list[AnyEvent]:
+    """What the log says of these, with what this batch has yet to write."""
+    stored = [body for found, body in world.store.load("log_of", sorted(entities)) if found == kind]
+    fresh = [body for _, _, found, entity, body, _ in world.batch.events if found == kind and entity in entities]
+    return [event for body in (*stored, *fresh) for event in decode(unpack(body))]
 
 
 def same(world: World, person: Person | None, order: OrderState) -> bool:
@@ -60,7 +106,7 @@ def _brought(world: World, order: OrderState) -> Person | None:
     stored = world.people.get(order.subject)
     if stored is None:
         stored = world.store.load("load_people", [order.subject]) if order.subject else []
-    kept = [body for _, brought, body in (*stored, *world.batch.people) if brought == order.id]
+    kept = [body for _, brought, body in _held(world, stored) if brought == order.id]
     return _person.decode(unpack(kept[-1])) if kept else None
 
 
@@ -74,14 +120,23 @@ def _to(person: Person) -> list[str]:
 def meet(apply: Apply, receipt: Receipt, said: CustomerSeen, person: Person | None) -> int:
     """Keep a customer's own record; the subject, which is the one of their orders. The record never replaces an order's address."""
     world = apply.world
-    subject = world.links.get(world.key(receipt.system, "customer", said.external))
-    if subject is None:
-        subject = world.number("entity")
-        listed = CustomerListed(system=receipt.system, customer=said.external)
-        apply.to_customer(subject, listed, receipt.at)
-        world.log(receipt.at, "customer", subject, [listed])
+    subject = _listed(apply, receipt, said.external)
+    if said.merged_into:
+        _are_one(world, receipt.at, subject, _listed(apply, receipt, said.merged_into))
     if person is not None:
         world.batch.people.append((subject, 0, pack(msgspec.json.encode(person))))
+    return subject
+
+
+def _listed(apply: Apply, receipt: Receipt, customer: str) -> int:
+    """The subject of a customer, who gets one where they have none."""
+    world = apply.world
+    subject = world.links.get(world.key(receipt.system, "customer", customer))
+    if subject is None:
+        subject = world.number("entity")
+        listed = CustomerListed(system=receipt.system, customer=customer)
+        apply.to_customer(subject, listed, receipt.at)
+        world.log(receipt.at, "customer", subject, [listed])
     return subject
 
 
@@ -89,16 +144,28 @@ def known(world: World, subjects: Iterable[int]) -> list[Person]:
     """What the vault holds of these subjects, with what this batch has yet to write."""
     wanted = set(subjects) - {0}
     stored = world.store.load("load_people", sorted(wanted)) if wanted else []
-    return [_person.decode(unpack(body)) for subject, _, body in (*stored, *world.batch.people) if subject in wanted]
+    return [_person.decode(unpack(body)) for subject, _, body in _held(world, stored) if subject in wanted]
+
+
+def _held(world: World, stored: Iterable[Any]) -> list[Any]:
+    """Rows of the vault as they stand within the batch that changes them."""
+    batch = world.batch
+    rows = {(subject, brought): body for subject, brought, body in stored if (subject, brought) not in batch.people_gone}
+    rows |= {(subject, brought): body for subject, brought, body in batch.people}
+    return [(*row, body) for row, body in rows.items() if row[0] not in world.erased]
 
 
 def with_address(state: State, email: str) -> set[int]:
     """The subjects with this e-mail address. A scan: asked seldom, and an index would be personal data in yet another place."""
-    return at_address(state.rows("all_people"), email)
+    return _at_address(state.rows("all_people"), email)
 
 
-def at_address(people: Iterable[tuple[int, int, bytes]], email: str) -> set[int]:
-    """The subjects of those rows of the vault that hold this e-mail address."""
+def addressed(world: World, email: str) -> set[int]:
+    """The same, also within the batch that brings them."""
+    return _at_address(_held(world, world.store.rows("all_people")), email)
+
+
+def _at_address(people: Iterable[Any], email: str) -> set[int]:
     wanted = msgspec.json.encode({"email": email})[1:-1].lower()
     return {subject for subject, _, body in people if wanted in unpack(body).lower()}
 

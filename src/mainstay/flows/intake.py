@@ -224,8 +224,10 @@ class Intake:
             self.letters.park(receipt, found)
             return Again(f"parked again: {cleaned(found.why)}")
         self.load([(receipt, found)])
-        ended = self._statements(receipt, found)
+        ended = self._statements(receipt, [msgspec.structs.replace(one, again=True) for one in found])
         self.end()
+        if ended == "late":
+            return Again("units have left since that it may still hold: the next count says what is there")
         if ended == "early":
             return Again("what it speaks of has still not arrived, and it is taken by itself when it does", nothing=True)
         return Again("taken")
@@ -294,7 +296,7 @@ class Intake:
         if not (corrects or orders.newer(state, said)):
             return ("duplicate" if mark in state.marks else "stale"), state.subject
         moved = type(said) is OrderSeen and buyers.moved(world, one.person, state)
-        buyer = buyers.keep(world, receipt.system, one.person, state)
+        buyer = buyers.keep(self.apply, receipt, one.person, state)
         customer = one.person.id if one.person is not None else ""
         addressed = one.person is not None and one.person.addressed
         heard = Heard(

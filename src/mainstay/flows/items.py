@@ -13,9 +13,8 @@ from mainstay.flows.turns import Turns
 from mainstay.model.events import Heard
 from mainstay.model.failures import Reject
 from mainstay.model.seen import PriceSeen, ProductSeen, StockCounted, StockMoved
-from mainstay.stock.fold import stale
+from mainstay.stock.fold import late, stale
 from mainstay.storage.inbox import Receipt
-from mainstay.storage.state import Key
 
 ON_ITEMS = frozenset({StockCounted, StockMoved, ProductSeen, PriceSeen})
 
@@ -32,10 +31,10 @@ class Items:
             return self._product(one.receipt, one.said)
         if type(one.said) is PriceSeen:
             return self._price(one.receipt, one.said)
-        return self._stock(one.receipt, one.said, one.keys)
+        return self._stock(one)
 
-    def _stock(self, receipt: Receipt, said: Any, keys: list[Key]) -> str:
-        world = self.world
+    def _stock(self, one: Statement) -> str:
+        world, receipt, said, keys = self.world, one.receipt, one.said, one.keys
         if type(said) is StockMoved and keys[1] in world.links:
             return "duplicate"
         item = world.links.get(keys[0])
@@ -50,6 +49,9 @@ class Items:
         location = self.apply.location(said.location)
         if type(said) is StockCounted and stale(said, world.level(item, location)):
             return "stale"
+        behind = receipt.system in self.apply.settings.behind
+        if one.again and type(said) is StockCounted and late(said, world.level(item, location), behind=behind):
+            return "late"
         fields = self.claims.contested(said, location)
         beaten = self.claims.beaten(item, receipt.system, said, fields)
         if beaten:

@@ -119,10 +119,14 @@ class Operators:
             self.intake.answer(receipt, 404, {"code": "not_found", "detail": "no personal data is kept under this id or address"})
 
     def _subjects(self, who: str) -> set[int]:
+        """All subjects of the person whom an order, a customer's id or an e-mail address names."""
+        return buyers.whole(self.world, self._named(who))
+
+    def _named(self, who: str) -> set[int]:
         """The subjects of an order, a customer or an e-mail address."""
         world = self.world
         if "@" in who:
-            return buyers.with_address(world.store, who) | buyers.at_address(world.batch.people, who)
+            return buyers.addressed(world, who)
         ours = named(who)
         if ours is not None and ours[0] == "customer" and f"{ours[1]}/customer" in world.words:
             key = world.key(ours[1], "customer", ours[2])

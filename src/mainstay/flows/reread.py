@@ -33,7 +33,7 @@ def reread(intake: Intake, old: Receipt, at: int) -> Replayed:
         return Replayed("same", "")
     again = Receipt(old.seq, at, old.system, old.topic, old.key, old.body)
     intake.load([(again, found)])
-    said = intake.claims.current([Statement(again, one.said, one.person, one.keys) for one in found])
+    said = intake.claims.current([Statement(again, one.said, one.person, one.keys, again=True) for one in found])
     ended = [(how, one) for one in sorted(said, key=lambda one: type(one.said) not in ON_ORDERS) for how in _one(intake, one)]
     intake.end()
     told: How = next((how for how in TOLD if any(how == each.how for each, _ in ended)), "same")

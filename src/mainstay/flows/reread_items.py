@@ -61,8 +61,7 @@ class _Stock:
         if was == said:
             return SAME
         if was is None or (was.location, was.measure) != (said.location, said.measure):
-            behind = self.system in self.intake.apply.settings.behind
-            return SUPERSEDED if stock.late(said, level, behind=behind) else self._taken(said)
+            return self._taken(said)
         if was.at != said.at:
             return Replayed("refused", "it speaks of another moment than it did: the next count puts it right")
         again = any(other.at == was.at and _place(other) == _place(was) for other in then.later if type(other) is StockCounted)
@@ -108,7 +107,8 @@ class _Stock:
         """It was never heard: as if it came now."""
         if self.item is None and not said.sku:
             return self._unknown(said)
-        return TAKEN if self.intake.items.take(self.one) == "applied" else SAME
+        ended = self.intake.items.take(self.one)
+        return TAKEN if ended == "applied" else SUPERSEDED if ended == "late" else SAME
 
     def _unknown(self, said: Any) -> Replayed:
         return Replayed("refused", f"unknown_sku: item {said.item!r} of {self.system} belongs to no SKU that is known")

@@ -15,12 +15,14 @@ from mainstay.storage.state import Key
 
 
 class Statement(Struct):
-    """A statement on its way through a batch. `person` has been parted from it; `keys` say what it may be about, best first."""
+    """A statement on its way through a batch. `person` has been parted from it; `keys` say what it may be about, best first. `again`: it
+    was said long ago, and is taken only now."""
 
     receipt: Receipt
     said: Any
     person: Person | None
     keys: list[Key]
+    again: bool = False
 
 
 def statement(world: World, receipt: Receipt, said: Any, person: Person | None) -> Statement:

@@ -281,6 +281,15 @@ class CustomerListed(Event, frozen=True, tag="CustomerListed"):
     customer: str  # their id there
 
 
+class SamePerson(Event, frozen=True, tag="SamePerson"):
+    """Two subjects stand for one person: their system has merged the customers, or one who was erased ordered again.
+
+    It stands under each of the two, so that an erasure finds both from either.
+    """
+
+    other: int
+
+
 class SettingsChanged(Event, frozen=True, tag="SettingsChanged"):
     """What folding needs of the shop as declared, from here on: so that a log proves itself without it. Sets are sorted."""
 
@@ -323,6 +332,7 @@ AnyEvent = (
     | Early
     | EarlyEnded
     | CustomerListed
+    | SamePerson
     | SettingsChanged
     | Erased
 )

@@ -145,6 +145,11 @@ CODES: dict[str, Code] = {
         "theirs",
         "Give it back where it was taken, or lift the hold where it is to be kept.",
     ),
+    "over_refunded": Code(
+        "More was given back of an order than was taken for it.",
+        "theirs",
+        "Get it back from the buyer, or lift the hold where it is to be theirs; it is booked as it was told.",
+    ),
     "overpaid": Code(
         "More was taken for an order than is due, since units of it were taken off again.",
         "theirs",

@@ -163,6 +163,7 @@ class CustomerSeen(Seen, frozen=True, tag="CustomerSeen"):
     company: str = ""
     marketing: bool | None = None
     deleted: bool = False
+    merged_into: Word = ""  # the customer who took this one over: by the speaker's own word both are one person
 
 
 class InvoiceSeen(Seen, frozen=True, tag="InvoiceSeen"):

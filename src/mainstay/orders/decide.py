@@ -17,9 +17,9 @@ from mainstay.model.objects import Order, UnitsOf
 from mainstay.model.seen import DisputeSeen, FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
 from mainstay.model.state import EffectState, OrderState, ParcelState, PaymentState, RefundState
 from mainstay.orders.fold import DROPPED, ENDED, LEFT, MOVED_LATE
+from mainstay.orders.given_back import OVER_REFUNDED, PAID_WORDS, excess
 from mainstay.orders.moves import BEFORE_RELEASE
 
-PAID_WORDS = frozenset({"captured", "part_refunded", "refunded"})
 DEAD_PAYMENTS = frozenset({"voided", "failed", "expired"})
 AT_THE_WAREHOUSE = frozenset({"released", "part_shipped"})
 UNPAID = frozenset({"payment_lost", "payment_currency"})  # holds that a person lifts to go on without what is due
@@ -186,6 +186,7 @@ def settle(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     yield from _release(state, policy)
     yield from _after_shipping(state, policy)
     yield from _overpaid(state)
+    yield from _named(state, OVER_REFUNDED, excess(state, captured), "no more is given back than was taken")
 
 
 def _stock_moves(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
@@ -432,13 +433,16 @@ def _under_way(state: OrderState) -> list[str]:
     waiting = dict.fromkeys(_numbers(state), 0)
     for of in _units(state, [(share.line, share.released - share.shipped) for share in state.shares]):
         waiting[of.line] = of.quantity
+    former = sum(share.released - share.shipped for share in state.shares if share.line >= len(state.items))  # of what lines were
     for key, effect in reversed(list(state.effects.items())):
         if effect.command != "ReleaseOrder" or effect.outcome in DROPPED or f"{key}.withdraw" in state.effects:
             continue
         here = {units.line: min(units.quantity, waiting.get(units.line, units.quantity)) for units in effect.lines}
         for line, units in here.items():
             waiting[line] = waiting.get(line, units) - units
-        if any(here.values()):
+        rest = min(former, sum(units.quantity - here[units.line] for units in effect.lines))
+        former -= rest
+        if rest or any(here.values()):
             found.append(key)
     return found
 

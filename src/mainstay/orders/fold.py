@@ -24,6 +24,7 @@ from mainstay.model.identity import release
 from mainstay.model.objects import Order, UnitsOf
 from mainstay.model.seen import DisputeSeen, FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
 from mainstay.model.state import DisputeState, EffectState, OrderState, ParcelState, PaymentState, RefundState
+from mainstay.orders.given_back import OVER_REFUNDED
 from mainstay.orders.moves import move
 
 ItemOf = Callable[[str], int]
@@ -68,6 +69,8 @@ def _heard(state: OrderState, event: Heard, item_of: ItemOf) -> None:
             known.counted if known else False, known.unknown if known else [],
         )  # fmt: skip
     elif isinstance(said, RefundSeen):
+        if said.external not in state.refunds:  # a person has accepted what they saw, and not this one
+            state.waived = [reason for reason in state.waived if reason != OVER_REFUNDED]
         known_refund = state.refunds.setdefault(said.external, RefundState(event.system, said.status, said.amount))
         known_refund.status, known_refund.amount, known_refund.version = said.status, said.amount, said.version
         known_refund.at, known_refund.shipping, known_refund.gift_cards = said.at, said.shipping, said.gift_cards
@@ -125,7 +128,26 @@ def _moved_shares(state: OrderState, before: list[str], after: list[str]) -> lis
         at.quantity += share.quantity
         at.released += share.released
         at.shipped += share.shipped
-    return list(moved.values())
+    _found_again(state, moved, after)
+    return [share for share in moved.values() if share.quantity]
+
+
+def _found_again(state: OrderState, shares: dict[tuple[int, int, int], Share], lines: list[str]) -> None:
+    """A line that becomes again what it was when units of it left: they are its own, as the parcels say by the line's id."""
+    for share in [one for one in shares.values() if one.line == len(lines) and one.shipped]:
+        for number, line in enumerate(lines):
+            told: dict[str, int] = {}  # by who tells of it: a channel's parcels are the echo of the warehouse's
+            for parcel in state.parcels.values():
+                if parcel.status in LEFT:
+                    units = sum(of.quantity for of in parcel.units if of.line == line)
+                    told[parcel.system] = told.get(parcel.system, 0) + units
+            known = sum(one.shipped for one in shares.values() if one.line == number)
+            here = min(share.shipped, max(told.values(), default=0) - known) if state.items[number] == share.item else 0
+            if here > 0:
+                at = shares.setdefault((number, share.item, share.location), Share(number, share.item, share.location, 0))
+                for name in ("quantity", "released", "shipped"):
+                    setattr(at, name, getattr(at, name) + here)
+                    setattr(share, name, getattr(share, name) - here)
 
 
 def _allocated(state: OrderState, event: Allocated) -> None:

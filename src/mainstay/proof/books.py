@@ -16,7 +16,7 @@ from mainstay.flows.world import order_of
 from mainstay.model.money import minor
 from mainstay.model.state import OrderState
 from mainstay.orders.view import blocker
-from mainstay.proof import bills
+from mainstay.proof import bills, people
 from mainstay.proof.history import ASKS_FIRST, CURRENCY, Story
 from mainstay.proof.play import Cast, Counters
 from mainstay.storage.database import rows
@@ -176,7 +176,8 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
     _orders(found, orders, belief, left)
     _stock(found, orders, belief, left, story, cast, state)
     _phantoms(found, orders, belief, parcels, cast)
-    _addresses(found, belief, cast)
+    _addresses(found, belief, cast, state)
+    people.differ(found.add, cast, belief, state)
     _levels(found, cast, state, shown)
     _money(found, orders, belief, left, cast, state)
     _erp(found, orders, belief, left, cast)
@@ -205,7 +206,16 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
 
 
 MUST_BE_ZERO: dict[str, tuple[str, ...]] = {  # at every fault level
-    "orders": ("lost", "duplicated", "stuck_unnamed", "shipped_unpaid", "phantom", "misaddressed", "cancelled_though_paid"),
+    "orders": (
+        "lost",
+        "duplicated",
+        "stuck_unnamed",
+        "shipped_unpaid",
+        "phantom",
+        "misaddressed",
+        "cancelled_though_paid",
+        "owners_differ",
+    ),
     "stock": ("oversold_units_asked_first", "negative_commits", "levels_wrong", "prices_wrong", "on_hand_differs"),
     "money": (
         "captured_twice",
@@ -333,10 +343,12 @@ def _phantoms(
             found.add("phantom", 1, f"{intent}: {amount} captured for no order")
 
 
-def _addresses(found: Findings, belief: Mapping[str, OrderState], cast: Cast) -> None:
+def _addresses(found: Findings, belief: Mapping[str, OrderState], cast: Cast, state: State) -> None:
     """Each order of the shop goes to the address that it has there now, whatever else its buyer has ordered; what left before that was
-    known is named."""
+    known is named. Of who was erased no address is known any more."""
+    erased = people.erased(belief, state)
     now = {f"ord.shop.{number}": order["shipping_address"]["address1"] for number, order in cast.shop.orders.items()}
+    now = {uid: street for uid, street in now.items() if uid in belief and belief[uid].subject not in erased}
     waiting = [(key, one["shipTo"]) for key, one in cast.warehouse.released.items() if one["items"] and one["orderStatus"] in OPEN]
     left = [(one["orderKey"], one["shipTo"]) for one in cast.warehouse.shipments if not one["voided"]]
     for number, (key, to) in enumerate([*waiting, *left]):
@@ -422,7 +434,8 @@ def _money(
         due = rest if known.status == "settled" else 0 if known.status == "cancelled" else captured and rest
         if _waits_for(known, "payment_lost", "payment_currency", "money_kept", "rejected"):
             due = kept  # somebody else took it, or a part of it: that must have a name
-        over = kept - due if known.status in ("shipped", "invoiced", "settled", "cancelled") else max(0, kept - one.total + one.gift_cards)
+        held = min(kept, captured - returned)  # what was given back for any other reason is not kept either
+        over = held - due if known.status in ("shipped", "invoiced", "settled", "cancelled") else max(0, kept - one.total + one.gift_cards)
         if one.intent and (kept < due or (over > 0) != ("overpaid" in known.holds)):
             found.add("unexplained_minor_units", abs(kept - due), f"{one.uid}: {known.status}, {kept} of {due} kept at the provider")
         if one.intent and known.status == "cancelled" and cast.payments.intents[one.intent]["status"] == "requires_capture":
@@ -519,6 +532,9 @@ def _refunds(found: Findings, orders: Iterable[Placed], belief: Mapping[str, Ord
             back = sum(
                 cast.shop.given_back(refund) - bills.to_gift_card(refund) for refund in cast.shop.orders[int(one.external)]["refunds"]
             )
+            given = sum(cast.shop.given_back(refund) for refund in cast.shop.orders[int(one.external)]["refunds"])
+            if (given > one.total) != ("over_refunded" in known.holds):
+                found.add("refunds_differ", given, f"{one.uid}: {given} given back of {one.total}, its holds are {list(known.holds)}")
         have = posted.get(known.id, 0)
         if have != back:
             found.add("refunds_differ", abs(have - back), f"{one.uid}: {back} given back, {have} in the ledger")

@@ -44,6 +44,7 @@ class Batch:
         self.drifts: list[tuple[int, str, bytes]] = []
         self.pauses: list[tuple[str, str, int, bytes]] = []
         self.proposals: list[tuple[int, int, bytes]] = []
+        self.people_gone: list[tuple[int, int]] = []
         self.people: list[tuple[int, int, bytes]] = []
         self.erased: list[tuple[bytes, int]] = []
         self.answers: list[tuple[int, bytes]] = []
@@ -81,6 +82,7 @@ _WRITES: tuple[tuple[str, str], ...] = (  # (rows of the batch, statement), in t
     ("drifts", "save_drift"),
     ("pauses", "save_pause"),
     ("proposals", "add_proposal"),
+    ("people_gone", "drop_person"),
     ("people", "save_person"),
     ("erased", "blank_people"),
     ("erased", "erase_person"),

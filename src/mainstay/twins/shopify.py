@@ -74,6 +74,8 @@ class ShopifyTwin(Imitation):
         self.price_history: list[tuple[str, int, int]] = []  # SKU, minor units, when
         self.subscriptions: dict[str, str] = {}
         self.hooks: dict[str, dict[str, Any]] = {}  # what else is known of a subscription, by topic
+        self.customers: dict[int, dict[str, Any]] = {}  # those with an e-mail address, as their orders show them
+        self.merged: dict[int, int] = {}  # customers who are no more, with who took them over
         self._customers: dict[str, int] = {}  # by e-mail address
         self._answered: dict[str, tuple[bytes, Any]] = {}
         self._last_id = first_id
@@ -128,6 +130,8 @@ class ShopifyTwin(Imitation):
         for line, group in zip(order["line_items"], groups, strict=False):
             line["sales_line_item_group_id"] = group
         order |= shapes.buyer(customer, self._customer(customer.get("email", "")))
+        if customer.get("email"):
+            order["customer"] = self.customers.setdefault(order["customer"]["id"], order["customer"])
         if seen_in:
             self.rates[order["id"]] = rate
             shapes.seen_abroad(order, seen_in, rate)
@@ -209,6 +213,37 @@ class ShopifyTwin(Imitation):
         found = self.orders[order]
         found["shipping_address"] = found["shipping_address"] | {"address1": street}
         self._changed(found, "orders/updated", now)
+
+    def sign_up(self, customer: Mapping[str, str], now: int) -> int:
+        """Somebody makes an account, or has one; its number."""
+        number = self._customer(customer["email"])
+        if number not in self.customers:
+            made = shapes.buyer(customer, number)
+            self.customers[number] = made["customer"]
+            self._tell("customers/create", shapes.customer(made["customer"], made["shipping_address"], shapes.time(now)), now)
+        return number
+
+    def edit_customer(self, customer: int, street: str, now: int) -> None:
+        """A customer writes an address into their own record."""
+        home = shapes.buyer({"street": street, "name": "At home"}, customer)["shipping_address"]
+        self._tell("customers/update", shapes.customer(self.customers[customer], home, shapes.time(now)), now)
+
+    def hand_over(self, order: int, customer: int, now: int) -> None:
+        """Staff puts an order on the account of another customer."""
+        found, buyer = self.orders[order], self.customers[customer]
+        found |= {"customer": buyer, "email": buyer["email"], "contact_email": buyer["email"]}
+        self._changed(found, "orders/updated", now)
+
+    def merge(self, kept: int, gone: int, now: int) -> None:
+        """Staff says that two customers are one: the orders of the one who goes are the other's, and keep what they were placed with.
+        That each of them changes by it is unsourced."""
+        self.merged[gone] = kept
+        del self._customers[self.customers.pop(gone)["email"]]
+        for order in self.orders.values():
+            if order["customer"]["id"] == gone:
+                order["customer"] = self.customers[kept]
+                self._changed(order, "orders/updated", now)
+        self._tell("customers/merge", shapes.merge(kept, gone), now)
 
     def edit_order(self, order: int, off: Mapping[int, int], *, now: int, restock: bool) -> None:
         """Staff takes units off that have not left: line id -> units. What a line was, and the order's total, stay as they were

@@ -75,6 +75,17 @@ def buyer(customer: Mapping[str, str], number: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def customer(person: Mapping[str, Any], home: Mapping[str, Any], at: str) -> dict[str, Any]:
+    """A customer's own record."""
+    return {**person, "updated_at": at, "tax_exempt": False, "email_marketing_consent": None, "default_address": home}
+
+
+def merge(kept: int, gone: int) -> dict[str, Any]:
+    """What a webhook tells of customers who were merged (shopify.dev/docs/api/webhooks, customers/merge)."""
+    ids = {"admin_graphql_api_customer_kept_id": gid("Customer", kept), "admin_graphql_api_customer_deleted_id": gid("Customer", gone)}
+    return {**ids, "admin_graphql_api_job_id": None, "status": "completed", "errors": []}
+
+
 def order(
     number: int, items: list[dict[str, Any]], shipping_line: int, currency: str, amounts_minor: tuple[int, int, int, int], at: str
 ) -> dict[str, Any]:

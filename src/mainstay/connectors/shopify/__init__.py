@@ -41,7 +41,7 @@ ORDER_TOPICS = ("create", "updated", "paid", "cancelled", "fulfilled", "partiall
 SUBSCRIBED = (
     *(f"orders/{event}" for event in ORDER_TOPICS), "orders/edited", "refunds/create", "fulfillments/create", "fulfillments/update",
     "products/create", "products/update", "products/delete",
-    "customers/create", "customers/update", "customers/delete", "disputes/create", "disputes/update",
+    "customers/create", "customers/update", "customers/delete", "customers/merge", "disputes/create", "disputes/update",
 )  # fmt: skip
 CONVERSATION_COST = 100.0  # more than any conversation of ours but a page of a feed
 NOT_BUSINESS = {
@@ -114,6 +114,7 @@ MANIFEST = Manifest(
         Topic("inventory_levels/update", "What may be sold of an item at a location.", ("inventory",)),
         *(Topic(f"products/{event}", "A product with its variants.", ("product", "price")) for event in ("create", "update", "delete")),
         *(Topic(f"customers/{event}", "A customer.", ("customer",)) for event in ("create", "update", "delete")),
+        Topic("customers/merge", "Two customers are one; who of them stays.", ("customer",)),
         *(Topic(f"disputes/{event}", "A card holder contests a payment.", ("payment",), AMOUNT) for event in ("create", "update")),
         Topic(ORDER_NODE, "An order that was polled or fetched.", ("order", "fulfilment", "refund"), TOTAL_OF_NODE),
         Topic(LEVEL_NODE, "A level that was polled.", ("inventory",)),
@@ -181,6 +182,7 @@ class Shopify(Connector):
             "customers/create": records.from_customer,
             "customers/update": records.from_customer,
             "customers/delete": records.from_deleted_customer,
+            "customers/merge": records.from_merged_customers,
             "customers/redact": records.from_redacted_customer,
             "disputes/create": records.from_dispute,
             "disputes/update": records.from_dispute,

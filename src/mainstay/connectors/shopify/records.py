@@ -6,8 +6,9 @@ from typing import Any, cast
 
 from msgspec import Struct
 
+from mainstay.connectors.shopify.effects import tail
 from mainstay.connectors.shopify.orders import PostalAddress, address
-from mainstay.connectors.shopify.words import DISPUTE, DISPUTE_TYPE, PRODUCT, SUBSCRIBED, ours
+from mainstay.connectors.shopify.words import DISPUTE, DISPUTE_TYPE, MERGE, PRODUCT, SUBSCRIBED, ours
 from mainstay.contract.connector import read
 from mainstay.model.failures import Reject
 from mainstay.model.identity import sku
@@ -45,6 +46,12 @@ class _Gone(Struct, gc=False):
 
 class _Redacted(Struct, gc=False):
     customer: _Gone
+
+
+class _Merged(Struct, gc=False):
+    admin_graphql_api_customer_kept_id: str
+    admin_graphql_api_customer_deleted_id: str
+    status: str
 
 
 class _Level(Struct, gc=False):
@@ -169,6 +176,17 @@ def from_customer(body: bytes) -> list[Said]:
 
 def from_deleted_customer(body: bytes) -> list[Said]:
     return [Said(CustomerSeen(external=str(read(body, _Gone).id), deleted=True))]
+
+
+def from_merged_customers(body: bytes) -> list[Said]:
+    """Staff has merged two customers: the orders of one are the other's. A merge that is only asked for, or failed, says nothing."""
+    given = read(body, _Merged)
+    if not ours(MERGE, given.status, "status of a merge"):
+        raise Reject(f"a merge of customers that is {given.status}", "not_business")
+    gone, kept = (tail(one) for one in (given.admin_graphql_api_customer_deleted_id, given.admin_graphql_api_customer_kept_id))
+    if not gone or not kept or gone == kept:
+        raise Reject("a merge names two customers", "id_missing")
+    return [Said(CustomerSeen(external=gone, deleted=True, merged_into=kept))]
 
 
 def from_redacted_customer(body: bytes) -> list[Said]:

@@ -91,6 +91,8 @@ SUBSCRIBED: Mapping[str, bool] = {
     "invalid": False,
 }
 
+MERGE: Mapping[str, bool] = {"requested": False, "in_progress": False, "completed": True, "failed": False}  # has it been done?
+
 # Our reasons for cancelling an order, in Shopify's six words; whatever else a person typed is OTHER.
 CANCEL_REASON: Mapping[str, str] = {
     "customer": "CUSTOMER",

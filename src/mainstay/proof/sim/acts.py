@@ -20,7 +20,8 @@ KINDS: Mapping[str, float] = {  # how often each act is drawn, relative to the o
     "count": 2, "warehouse packs": 6, "operator retries": 1, "crash": 1, "outage": 1, "abandons": 1, "operator repairs": 1,
     "goods come back": 5, "goodwill": 3, "price changes": 2, "buyer is erased": 2, "operator holds back": 1, "operator replays": 1,
     "gift card pays": 2, "staff captures": 1, "authorisation expires": 1, "card holder contests": 1, "buys abroad": 2,
-    "product is renamed": 1, "units are moved": 2,
+    "product is renamed": 1, "units are moved": 2, "account is edited": 1, "accounts are merged": 2, "order changes hands": 1,
+    "too much back": 1, "refunded at once": 2, "mapping is wrong": 1,
     "one item in two lines": 2, "one of a kind": 1, "cart of before": 1, "part is cancelled": 2, "buyer moves": 2, "bundle": 1,
 }  # fmt: skip
 
@@ -53,6 +54,11 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
         "shop buys": 3, "gift card pays": 6, "warehouse packs": 5, "goods come back": 4, "buyer cancels": 2, "goodwill": 1, "crash": 1,
         "staff captures": 3, "authorisation expires": 2, "card holder contests": 3, "buys abroad": 4, "money back": 3,
     },
+    "refunds": {
+        "shop buys": 3, "gift card pays": 2, "buys abroad": 2, "warehouse packs": 4, "money back": 4, "too much back": 3,
+        "refunded at once": 12, "goods come back": 3, "goodwill": 2, "part is cancelled": 1, "buyer cancels": 1, "goods arrive": 5,
+        "crash": 1,
+    },
     "goods": {
         "shop buys": 3, "amazon buys": 2, "webshop buys": 2, "warehouse packs": 4, "goods come back": 2, "goods arrive": 2, "count": 1,
         "crash": 1, "one item in two lines": 4, "one of a kind": 2, "cart of before": 3, "part is cancelled": 4, "bundle": 4,
@@ -60,6 +66,10 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
     "edits": {
         "shop buys": 5, "amazon buys": 3, "one item in two lines": 3, "warehouse packs": 3, "part is cancelled": 8, "buyer cancels": 1,
         "goods come back": 1, "goods arrive": 1, "crash": 1,
+    },
+    "mappings": {
+        "shop buys": 8, "amazon buys": 2, "webshop buys": 2, "till sells": 1, "warehouse packs": 4, "goods arrive": 6, "count": 4,
+        "buyer cancels": 1, "crash": 1, "mapping is wrong": 6,
     },
     "moves": {
         "shop buys": 6, "warehouse packs": 4, "buyer moves": 8, "part is cancelled": 2, "buyer cancels": 1, "goods arrive": 2, "crash": 1,
@@ -75,6 +85,10 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
     "stores": {
         "shop buys": 4, "amazon buys": 2, "webshop buys": 3, "till sells": 4, "units are moved": 8, "warehouse packs": 4,
         "goods come back": 2, "buyer cancels": 1, "goods arrive": 2, "count": 1, "outage": 1, "crash": 1,
+    },
+    "accounts": {
+        "shop buys": 8, "warehouse packs": 5, "goods arrive": 4, "account is edited": 1, "accounts are merged": 3, "order changes hands": 3,
+        "buyer is erased": 5, "buyer cancels": 3, "buyer moves": 1, "goods come back": 1, "crash": 1,
     },
     "counts": {"shop buys": 4, "webshop buys": 4, "till sells": 3, "warehouse packs": 3, "goods arrive": 3, "count": 6},
 }  # fmt: skip

@@ -29,6 +29,7 @@ from mainstay.storage.state import State
 ASKED = ("api/", "operator/")
 NUMBERED = frozenset(f"operator/{action}" for action in ("retry", "suppress", "assign", "escalate", "repair", "job", "cancel", "replay"))
 HOW_IT_CAME = ("marks", "heard", "updated_at", "id", "items", "subject")  # of an order: what it is by when and in which words we were told
+DOUBLED = ("ReleaseOrder", "CapturePayment")  # what others may have made needless, or done themselves
 TIMERS = 64
 _SHELVES = "SELECT sku, stock.id % 256, on_hand, allocated, reserved, deficit FROM stock JOIN item ON item.id = stock.id / 256"
 _BALANCES = "SELECT name, currency, balance FROM account WHERE balance <> 0"
@@ -55,6 +56,8 @@ def rearranged(taken: Sequence[Taken], begin: Callable[[State], Intake], stores:
     found.compared = found.compared and not any(_contended(store) for store in stores) and not _undecided(stores)
     if found.compared:
         first, second = (essence(store) for store in stores)
+        found.compared = not any(_crossed(first[uid], second[uid]) for uid in first.keys() & second.keys())
+    if found.compared:
         differ = [what for what in first | second if first.get(what) != second.get(what)]
         found.difference = f"{differ[0]}: {first.get(differ[0])} and {second.get(differ[0])}" if differ else ""
     return found
@@ -77,6 +80,17 @@ def essence(state: State) -> dict[str, Any]:
         key = command["key"].rpartition(":")[0] if command["command"] == "Fetch" else command["key"]  # it ends in the number of a message
         effects[f"{command['command']} {key} to {system}"] += 1
     return found | effects
+
+
+def _crossed(one: Any, other: Any) -> bool:
+    """Did we ask for something in one order of arrival alone, as what others had done was not heard yet? Here nobody answers such a call:
+    the release of an order that was called off, the capture of a payment that somebody took."""
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return False
+    asked = [{key for key, effect in known["effects"].items() if effect["command"] in DOUBLED} for known in (one, other)]
+    called_off = one["cancel"] and other["cancel"]
+    taken = any(paid.get("captured") for known in (one, other) for paid in known.get("payments", {}).values())
+    return asked[0] != asked[1] and bool(called_off or taken)
 
 
 def _plain(order: OrderState, skus: Mapping[int, str]) -> dict[str, Any]:

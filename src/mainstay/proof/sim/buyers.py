@@ -11,13 +11,8 @@ from typing import Any
 
 from mainstay.proof.history import CURRENCY
 from mainstay.proof.play import Sale
-from mainstay.proof.sim import staff
+from mainstay.proof.sim import accounts, staff
 from mainstay.proof.sim.scene import RATES, Performance, Scene
-
-BUYER = {
-    "name": "Ada Lovelace", "email": "ada@buyers.example", "phone": "", "street": "Rua 1", "city": "sao paulo", "region": "SP",
-    "postcode": "01000", "country": "BR",
-}  # fmt: skip
 
 
 def _lines(scene: Scene, dice: random.Random) -> list[tuple[str, int]]:
@@ -45,7 +40,7 @@ def shop_buys(
     groups: Sequence[int] = (), gift_card: float = 0, abroad: str = "",
 ) -> bool:  # fmt: skip
     """`prices` are those of a cart that was filled before, or of a bundle's components, which `groups` name."""
-    lines, shipping, buyer = lines or _lines(scene, dice), dice.choice((0, 500)), BUYER | {"street": f"Rua {dice.randrange(99)}"}
+    lines, shipping, buyer = lines or _lines(scene, dice), dice.choice((0, 500)), accounts.buyer(dice)
     prices = prices or [scene.cast.shop.variants[sku].price_minor for sku, _ in lines]  # as the shop shows them
     if any(scene.cast.shop.available(sku) < units for sku, units in _summed(lines).items()):
         return False
@@ -70,7 +65,7 @@ def amazon_buys(scene: Scene, dice: random.Random, lines: list[tuple[str, int]] 
     lines = lines or _lines(scene, dice)
     tax = _total(scene, lines) // 20 if dice.random() < 0.7 else 0
     order = scene.cast.amazon.place_order(
-        lines, now=scene.clock(), buyer=BUYER, currency=CURRENCY, tax_minor=tax, prices=prices or ()
+        lines, now=scene.clock(), buyer=accounts.BUYER, currency=CURRENCY, tax_minor=tax, prices=prices or ()
     )  # fmt: skip
     return order is not None
 
@@ -208,17 +203,6 @@ def exchange(scene: Scene, dice: random.Random) -> bool:
     return staff.goods_come_back(scene, dice) and shop_buys(scene, dice)
 
 
-async def buyer_is_erased(scene: Scene, dice: random.Random) -> bool:
-    """The shop's one customer asks to be forgotten, when all that they ordered has ended: what is under way would be refused."""
-    orders = [f"ord.shop.{number}" for number in scene.cast.shop.orders]
-    for one in orders:
-        status, order = await scene.machine().ask("operator", "GET", f"/v1/orders/{one}", {})
-        if status != 200 or order["status"] not in ("settled", "cancelled"):
-            return False
-    status, _ = await scene.call("operator", "/v1/erase", {"who": dice.choice(orders), "by": "sim"}) if orders else (0, {})
-    return status == 200  # 404: they were forgotten before, and have not ordered since
-
-
 def _bill(goods: int, dice: random.Random) -> dict[str, Any]:
     """What is let off goods of so many minor units, and the tax on the rest; every other buyer pays none, some because they are exempt."""
     off = dice.randrange(1, goods // 3) if dice.random() < 0.4 else 0
@@ -238,5 +222,5 @@ ACTS: dict[str, Performance] = {
     "shop buys": shop_buys, "amazon buys": amazon_buys, "webshop buys": webshop_buys, "till sells": till_sells, "abandons": abandons,
     "all want one": all_want_one, "one of a kind": one_of_a_kind, "one item in two lines": one_item_in_two_lines,
     "bundle": bundle_is_bought, "cart of before": cart_of_before, "gift card pays": buys_with_gift_card, "buys abroad": buys_abroad,
-    "buyer cancels": buyer_cancels, "buyer moves": buyer_moves, "exchange": exchange, "buyer is erased": buyer_is_erased,
+    "buyer cancels": buyer_cancels, "buyer moves": buyer_moves, "exchange": exchange,
 }  # fmt: skip

@@ -21,7 +21,7 @@ from mainstay.delivery.levels import Levels
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.polls import Poll
 from mainstay.edge.record import Recorder
-from mainstay.flows import apply, claims, journey, queue, reread, reread_items, turns
+from mainstay.flows import apply, buyers, claims, journey, queue, reread, reread_items, turns
 from mainstay.flows.apply import Apply
 from mainstay.flows.ask import Desk
 from mainstay.flows.intake import Again, Intake
@@ -29,7 +29,7 @@ from mainstay.flows.turns import Turns
 from mainstay.flows.waiting import Waiting
 from mainstay.model.failures import Reject
 from mainstay.model.objects import Person
-from mainstay.model.seen import FulfilmentSeen, OrderSeen, StockCounted
+from mainstay.model.seen import FulfilmentSeen, OrderSeen, RefundSeen, StockCounted
 from mainstay.model.times import DAY
 from mainstay.money import post
 from mainstay.orders import decide
@@ -111,6 +111,21 @@ def _cursor_first(right: Any) -> Any:
         right(self, system, () if pages[0] % 7 == 0 else found, cursor)
 
     return documents
+
+
+def _one_refund(right: Any) -> Any:
+    return lambda state, said: not (isinstance(said, RefundSeen) and state.refunds) and right(state, said)
+
+
+def _early_refunds_dropped(right: Any) -> Any:
+    return lambda self, one: None if isinstance(one.said, RefundSeen) else right(self, one)
+
+
+def _added_whole(right: Any) -> Any:
+    def corrected(said: Any, was: Any, level: Any) -> None:
+        right(said, replace(was, quantity=0) if isinstance(was, StockCounted) else was, level)
+
+    return corrected
 
 
 def _taken_for_done(right: Any) -> Any:
@@ -605,6 +620,78 @@ MUTANTS: dict[str, Mutant] = {
         lambda _right: lambda levels, _locations: list(levels),
         "",
         scenario="stores",
+    ),
+    "read-nothing-again": Mutant(
+        "what was heard of an order with a wrong mapping stays as it was heard",
+        reread,
+        "_of_order",
+        lambda _right: lambda *_args: "same",
+        "",
+        scenario="mappings",
+    ),
+    "count-nothing-again": Mutant(
+        "what was counted with a wrong mapping stays as it was counted",
+        reread,
+        "reread_item",
+        lambda _right: lambda *_args: iter(()),
+        "on_hand_differs",
+        scenario="mappings",
+    ),
+    "add-the-right-count": Mutant(
+        "a count that was read wrongly is put right by its whole, and not by the difference",
+        stock_fold,
+        "corrected",
+        _added_whole,
+        "on_hand_differs",
+        scenario="mappings",
+    ),
+    "give-back-without-end": Mutant(
+        "that more was given back than was taken is booked, and nobody is told",
+        decide,
+        "excess",
+        lambda _right: lambda *_args: "",
+        "refunds_differ",
+        scenario="refunds",
+    ),
+    "one-refund": Mutant(
+        "a second refund of an order is taken for the first, told again",
+        decide,
+        "newer",
+        _one_refund,
+        "refunds_differ",
+        scenario="refunds",
+    ),
+    "drop-what-is-early": Mutant(
+        "a refund of an order that nobody has heard of yet is dropped",
+        Waiting,
+        "keep",
+        _early_refunds_dropped,
+        "",
+        scenario="refunds",
+    ),
+    "keep-accounts-apart": Mutant(
+        "that a shop has merged two customers is noted, and nothing follows from it",
+        buyers,
+        "_are_one",
+        _never,
+        "an erasure takes",
+        scenario="accounts",
+    ),
+    "leave-it-with-the-first": Mutant(
+        "what an order brought stays with its first buyer when it is another's",
+        buyers,
+        "_hand_over",
+        _never,
+        "owners_differ",
+        scenario="accounts",
+    ),
+    "whoever-buys-it-now": Mutant(
+        "an order's own subject stands for whoever it passes to, though it stands for its first buyer's other orders, too",
+        buyers,
+        "_named",
+        lambda _right: lambda *_args: "",
+        "",
+        scenario="accounts",
     ),
     "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", _half, "levels_wrong"),
 }

@@ -80,6 +80,8 @@ async def operator_holds_back(scene: Scene, dice: random.Random) -> bool:
 
 async def operator_replays(scene: Scene, dice: random.Random) -> bool:
     """All that ever was is replayed from a stage, with the same mapping, by systems that have lost nothing: nothing follows from it."""
+    if scene.misreading:
+        return False
     stage, topic = dice.choice((("receipt", ""), ("statement", ""), ("effect", ""), ("effect", "SetLevel"), ("effect", "SetPrice")))
     asked = {"span": {"since": "2020-01-01T00:00:00Z", "topic": topic}, "stage": stage, "by": "sim"}
     status, answer = await scene.call("operator", "/v1/replays", asked)

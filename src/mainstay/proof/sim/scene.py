@@ -30,7 +30,10 @@ class Scene:
         self.connect: Callable[[], None] | None = None  # the marketplace, while it is apart
         self.put_off: set[str] = set()  # releases of which the warehouse sends no more for now
         self.jobs: dict[int, str] = {}  # that were begun, by number: what they do
+        self.misreading = ""  # how Mainstay reads something wrongly just now
+        self.mended: set[int] = set()  # jobs that read again what was read wrongly
         self.misread: list[str] = []  # what operators were shown otherwise than it is
+        self.wronged: list[str] = []  # people who lost, or kept, what they should not have
         self._numbers = 0
         self.price = dict(zip(skus, PRICES, strict=False))
         self.opened: dict[str, int] = {}  # what is sold, with what was there of it when it began

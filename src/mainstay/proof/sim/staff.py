@@ -44,7 +44,7 @@ def _take_off(scene: Scene, order: dict[str, Any], line: dict[str, Any], dice: r
     if dice.random() < 0.6 or abroad:
         shop.edit_order(order["id"], {line["id"]: units}, now=now, restock=dice.random() < 0.5)
         return
-    amount, intent = shop.paid_for(line, units), _intent(order)
+    amount, intent = shop.paid_for(line, units), intent_of(order)
     if intent:
         amount = min(amount, payments.refundable(intent))
     elif order["financial_status"] == "pending":
@@ -52,16 +52,6 @@ def _take_off(scene: Scene, order: dict[str, Any], line: dict[str, Any], dice: r
     if intent and amount:
         payments.refund(intent, amount, now)
     shop.refund(order["id"], now=now, amount_minor=amount, lines=[(line["id"], units)], restock="cancel")
-
-
-def money_back(scene: Scene, dice: random.Random) -> bool:
-    """A goodwill refund at the shop, of part of what its own provider took."""
-    paid = [n for n, one in scene.cast.shop.orders.items() if one["financial_status"] == "paid" and not one["refunds"]]
-    if paid:
-        number, amount = dice.choice(paid), dice.randrange(1, 300)
-        rate = _todays_rate(scene.cast.shop.orders[number], dice)
-        scene.cast.shop.refund(number, now=scene.clock(), amount_minor=amount, restock="no_restock", rate=rate)
-    return bool(paid)
 
 
 def goods_come_back(scene: Scene, dice: random.Random) -> bool:
@@ -72,7 +62,7 @@ def goods_come_back(scene: Scene, dice: random.Random) -> bool:
         return False
     number, line, units = dice.choice(left)
     some = dice.randrange(1, units + 1)
-    intent, order = _intent(shop.orders[number]), shop.orders[number]
+    intent, order = intent_of(shop.orders[number]), shop.orders[number]
     freight = minor(order["shipping_lines"][0]["price"], CURRENCY) if dice.random() < 0.3 and not _freight_given(order) else 0
     amount = max(0, shop.paid_for(line, some) + freight - dice.choice((0, 0, 1, 250)))  # some keep a fee for their trouble
     card = min(amount, bills.by_gift_card(scene.cast, number) - sum(map(bills.to_gift_card, order["refunds"])))
@@ -86,7 +76,7 @@ def goods_come_back(scene: Scene, dice: random.Random) -> bool:
     back = [(line["id"], some)]
     shop.refund(
         number, now=scene.clock(), amount_minor=amount, lines=back, restock=restock, shipping_minor=min(freight, amount),
-        gift_card_minor=card, rate=_todays_rate(order, dice),
+        gift_card_minor=card, rate=todays_rate(order, dice),
     )  # fmt: skip
     return True
 
@@ -103,7 +93,7 @@ def goodwill(scene: Scene, dice: random.Random) -> bool:
 
 def _held(scene: Scene) -> list[str]:
     """Authorisations of the shop's orders that nobody has taken or let go yet."""
-    noted = (_intent(order) for order in scene.cast.shop.orders.values())
+    noted = (intent_of(order) for order in scene.cast.shop.orders.values())
     return [one for one in noted if one and scene.cast.payments.intents[one]["status"] == "requires_capture"]
 
 
@@ -129,7 +119,7 @@ def card_holder_contests(scene: Scene, dice: random.Random) -> bool:
     """A bank takes a payment of the shop back, or decides of one that it took."""
     payments = scene.cast.payments
     open_ = [name for name, one in payments.disputes.items() if one["status"] == "needs_response"]
-    noted = (_intent(order) for order in scene.cast.shop.orders.values())
+    noted = (intent_of(order) for order in scene.cast.shop.orders.values())
     taken = [one for one in noted if one and payments.refundable(one) and payments.refundable(one) == payments.intents[one]["amount"]]
     if open_ and (not taken or dice.random() < 0.6):
         payments.end_dispute(dice.choice(open_), dice.random() < 0.5, scene.clock())
@@ -241,7 +231,7 @@ def _somewhere(scene: Scene, dice: random.Random) -> str:
     return dice.choice(places) if len(places) > 1 else places[0]
 
 
-def _todays_rate(order: dict[str, Any], dice: random.Random) -> Decimal | None:
+def todays_rate(order: dict[str, Any], dice: random.Random) -> Decimal | None:
     """Rates move between a sale and its refund."""
     rate = RATES.get(order["presentment_currency"])
     return rate and rate * dice.randrange(80, 120) / 100
@@ -252,7 +242,7 @@ def _freight_given(order: dict[str, Any]) -> bool:
     return any(refund["refund_shipping_lines"] for refund in order["refunds"])
 
 
-def _intent(order: dict[str, Any]) -> str:
+def intent_of(order: dict[str, Any]) -> str:
     """The payment that a checkout noted on its order, or ""."""
     return next((str(note["value"]) for note in order["note_attributes"] if note["name"] == "payment_intent"), "")
 
@@ -278,7 +268,7 @@ def _with_the_buyer(order: dict[str, Any]) -> list[tuple[dict[str, Any], int]]:
 
 
 ACTS: dict[str, Performance] = {
-    "part is cancelled": part_is_cancelled, "money back": money_back, "goods come back": goods_come_back, "goodwill": goodwill,
+    "part is cancelled": part_is_cancelled, "goods come back": goods_come_back, "goodwill": goodwill,
     "staff captures": staff_captures, "authorisation expires": authorisation_expires, "card holder contests": card_holder_contests,
     "warehouse packs": warehouse_packs, "goods arrive": goods_arrive, "count": count, "price changes": price_changes,
     "product is renamed": product_is_renamed, "units are moved": units_are_moved,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping
 
-from mainstay.proof.sim import buyers, operators, staff
+from mainstay.proof.sim import accounts, buyers, mappings, operators, refunds, staff
 from mainstay.proof.sim.acts import Act
 from mainstay.proof.sim.scene import Performance, Scene
 from mainstay.twins.tryton import HOME
 
-ACTS: Mapping[str, Performance] = buyers.ACTS | staff.ACTS | operators.ACTS
+ACTS: Mapping[str, Performance] = buyers.ACTS | accounts.ACTS | staff.ACTS | refunds.ACTS | operators.ACTS | mappings.ACTS
 
 
 async def perform(scene: Scene, act: Act) -> None:

@@ -205,6 +205,19 @@ INSERT INTO proposal (id, at, body) VALUES (?, ?, ?);
 -- The personal data that an order (0: the customer's own record) brought of a subject, as last stated. Who was erased stays erased.
 INSERT INTO vault (subject, brought, body) VALUES (?, ?, ?) ON CONFLICT (subject, brought) DO UPDATE SET body = excluded.body;
 
+-- name: drop_person
+-- What an order brought of one who is not its buyer any more. Who was erased stays erased.
+DELETE FROM vault WHERE subject = ? AND brought = ? AND length(body) > 0;
+
+-- name: log_of
+-- Rows of the log of these entities, with their kind: some kinds are numbered by themselves.
+SELECT kind, body FROM event WHERE entity IN (SELECT value FROM numbers(?)) ORDER BY seq;
+
+-- name: load_buyer
+-- What orders brought of the buyers that they have now.
+SELECT orders.id, vault.body FROM orders JOIN vault ON vault.subject = orders.subject AND vault.brought = orders.id
+WHERE length(vault.body) > 0 AND orders.id IN (SELECT value FROM numbers(?));
+
 -- name: load_people
 -- Personal data by subject, with the order that brought it.
 SELECT subject, brought, body FROM vault WHERE length(body) > 0 AND subject IN (SELECT value FROM numbers(?));

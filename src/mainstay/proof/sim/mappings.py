@@ -1,0 +1,106 @@
+"""A mapping that is wrong for a while: an operator corrects it and reads the messages of that time again."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from mainstay.model.seen import FulfilmentSeen, OrderSeen, Said, StockCounted, StockMoved
+from mainstay.model.times import iso
+from mainstay.proof.sim.scene import Performance, Scene
+
+WRONG_S_MAX = 480  # shorter than an order waits for its payment
+RESTART_S_MAX = 5
+Misread = Callable[[Any], Any]  # what a statement is taken for
+Translate = Callable[[str, bytes], list[Said]]
+
+
+def _sku(said: Any) -> Any:
+    """SKUs of the shop are joined under a name that nobody else has."""
+    if not isinstance(said, OrderSeen):
+        return said
+    return replace(said, order=replace(said.order, lines=tuple(replace(line, sku=f"{line.sku}-OLD") for line in said.order.lines)))
+
+
+def _packs(said: Any) -> Any:
+    """Packs of two are taken for single units: what a buyer ordered does not add up."""
+    if not isinstance(said, OrderSeen):
+        return said
+    return replace(said, order=replace(said.order, lines=tuple(replace(line, quantity=2 * line.quantity) for line in said.order.lines)))
+
+
+def _provider(said: Any) -> Any:
+    """Payments are looked for at a provider that the shop does not have (the setting `payment_system`)."""
+    if not isinstance(said, OrderSeen):
+        return said
+    payments = tuple(replace(one, system="stripe") for one in said.order.payments)
+    return replace(said, order=replace(said.order, payments=payments), aliases=tuple(one for one in said.aliases if one.kind != "payment"))
+
+
+def _halved(said: Any) -> Any:
+    """Single units of the ERP are taken for halves of packs."""
+    if isinstance(said, StockCounted):
+        return replace(said, quantity=said.quantity // 2)
+    return replace(said, delta=said.delta // 2) if isinstance(said, StockMoved) and said.delta > 0 else said
+
+
+def _not_gone(said: Any) -> Any:
+    """The warehouse's word for a parcel that has left is read as one that waits."""
+    return replace(said, status="pending") if isinstance(said, FulfilmentSeen) and said.status == "shipped" else said
+
+
+MISREAD: Mapping[str, tuple[str, Misread]] = {  # a system, and what is wrong with how it is read
+    "sku": ("shop", _sku), "packs": ("shop", _packs), "provider": ("shop", _provider), "halves": ("erp", _halved),
+    "state": ("warehouse", _not_gone),
+}  # fmt: skip
+
+
+async def mapping_is_wrong(scene: Scene, dice: random.Random) -> bool:
+    """Somebody maps what a system says wrongly, notices after some minutes, puts it right, and has read again what came meanwhile. Where
+    people read everything again just then, all of it would be wrong: that is another story."""
+    status, jobs = await scene.shown("/v1/jobs")
+    if scene.machine().disk or scene.misreading or status != 200 or any(one["status"] == "running" for one in jobs):
+        return False
+    name = dice.choice(list(MISREAD))
+    system, misread = MISREAD[name]
+    scene.misreading = name
+    right, began = scene.machine().fittings.shop.translate[system], iso(scene.clock())
+    await _deploy(scene, system, _misreading(right, misread), dice)
+    await asyncio.sleep(dice.random() * WRONG_S_MAX)
+    await _deploy(scene, system, right, dice)
+    scene.wires.fired[f"misread {name}"] += 1
+    asked = {"span": {"since": began, "system": system}, "stage": "receipt", "by": "sim", "reason": "the mapping was wrong"}
+    while True:
+        status, answer = await scene.call("operator", "/v1/replays", asked)
+        if status == 202:
+            scene.jobs[answer["job"]] = answer["action"]
+            scene.mended.add(answer["job"])
+        if status:
+            scene.misreading = ""
+            return status == 202
+
+
+async def _deploy(scene: Scene, system: str, translate: Translate, dice: random.Random) -> None:
+    """Start Mainstay anew with another mapping."""
+    machine = scene.machine()
+    while not machine.up:
+        await asyncio.sleep(1)
+    machine.crash()
+    shop = machine.fittings.shop
+    machine.fittings = replace(machine.fittings, shop=replace(shop, translate={**shop.translate, system: translate}))
+    await asyncio.sleep(dice.random() * RESTART_S_MAX)
+    machine.start()
+
+
+def _misreading(right: Translate, misread: Misread) -> Translate:
+    def translate(topic: str, body: bytes) -> list[Said]:
+        return [replace(said, event=misread(said.event)) for said in right(topic, body)]
+
+    return translate
+
+
+ACTS: dict[str, Performance] = {"mapping is wrong": mapping_is_wrong}
