@@ -22,7 +22,7 @@ from mainstay.model.failures import Reject
 from mainstay.model.objects import Line, Order, Person, Reference, UnitsOf
 from mainstay.model.outcome import TOPIC, Outcome
 from mainstay.model.seen import FulfilmentSeen, OrderSeen, PaymentSeen, Said, SeenEvent, StockCounted
-from mainstay.orders.decide import Policy
+from mainstay.orders.policy import Policy
 from mainstay.storage.inbox import Receipt
 from mainstay.storage.packing import unpack
 from mainstay.storage.state import State

@@ -8,7 +8,7 @@ from mainstay.flows.journey import trace
 from mainstay.flows.rebuild import verify
 from mainstay.model.objects import Person, Reference, UnitsOf
 from mainstay.model.seen import DisputeSeen, InvoiceSeen, PaymentSeen, RefundSeen, SettlementLineSeen, StockCounted, StockMoved
-from mainstay.orders.decide import owed
+from mainstay.orders.payments import owed
 from mainstay.orders.view import blocker
 from mainstay.storage.packing import unpack
 from tests.flows.conftest import T0, a_parcel, a_payment, an_order

@@ -13,7 +13,7 @@ from mainstay.flows.world import World
 from mainstay.landscape import Admission, read
 from mainstay.model.objects import Reference
 from mainstay.model.seen import PriceSeen, StockCounted
-from mainstay.orders.decide import Policy
+from mainstay.orders.policy import Policy
 from mainstay.storage.inbox import Receipt
 from mainstay.storage.rehearsed import Rehearsed
 from tests.flows.conftest import LANDSCAPE, POLICY, Core, a_payment, an_order, replayed, span

@@ -8,8 +8,10 @@ from mainstay.model.events import Allocated, Answered, AnyEvent, Asked, Heard, S
 from mainstay.model.objects import Line, Order, Reference
 from mainstay.model.seen import FulfilmentSeen, OrderSeen, PaymentSeen, SeenEvent
 from mainstay.model.state import OrderState
-from mainstay.orders.decide import Policy, begin, settle, wants
+from mainstay.orders.decide import begin, settle
 from mainstay.orders.fold import fold
+from mainstay.orders.policy import Policy
+from mainstay.orders.units import wants
 
 T0 = 1_790_000_000_000_000
 CAN = {

@@ -8,6 +8,7 @@ from mainstay.model.objects import Reference, UnitsOf
 from mainstay.model.seen import FulfilmentSeen, InvoiceSeen, RefundSeen, SettlementLineSeen
 from mainstay.orders import decide
 from mainstay.orders.fold import MARKS_MAX, fold
+from mainstay.orders.payments import DEAD_PAYMENTS
 from mainstay.orders.view import blocker, command
 from tests.orders.conftest import ITEMS, T0, Case, a_payment, an_order
 
@@ -109,7 +110,7 @@ def test_capture_at_the_order_where_the_shop_wants_it():
     assert case.asked == ["ReleaseOrder", "CapturePayment"]
 
 
-@pytest.mark.parametrize("status", sorted(decide.DEAD_PAYMENTS))
+@pytest.mark.parametrize("status", sorted(DEAD_PAYMENTS))
 def test_a_dead_authorisation_pays_nothing(case, status):
     case.hear(an_order(payments=("pi_1",)))
     case.hear(a_payment(status=status))

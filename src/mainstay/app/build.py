@@ -44,7 +44,7 @@ from mainstay.model.failures import Halt
 from mainstay.model.secrets import Secret
 from mainstay.model.times import SECOND, micros
 from mainstay.model.timetable import Timetable
-from mainstay.orders.decide import Policy
+from mainstay.orders.policy import Policy
 from mainstay.stock.view import ChannelPolicy
 
 

@@ -57,8 +57,8 @@ from mainstay.model.seen import (
 from mainstay.model.state import LOCATIONS_MAX, JobState, LetterState, OrderState, ReservationState
 from mainstay.model.times import SECOND
 from mainstay.money.post import post
-from mainstay.orders.decide import captured, is_paid
 from mainstay.orders.fold import fold as fold_order
+from mainstay.orders.payments import captured, is_paid
 from mainstay.orders.view import command, left_from
 from mainstay.stock import fold as stock
 from mainstay.storage.packing import pack

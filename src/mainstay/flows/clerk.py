@@ -26,7 +26,7 @@ from mainstay.model.events import Answered, AnyEvent, Doubted, JobBegan, JobEnde
 from mainstay.model.failures import Reject
 from mainstay.model.outcome import TOPIC
 from mainstay.model.state import EffectState, JobState, OrderState
-from mainstay.orders import decide as orders
+from mainstay.orders import payments
 from mainstay.storage.inbox import UNCLAIMED, Receipt
 
 AT_ONCE = 16  # letters of a job that are handled in one step, so that messages wait no longer than for each other
@@ -153,7 +153,7 @@ class Clerk:
             past = (event for event in events_of(self.world.store, state.id) if isinstance(event, Doubted) and event.key == parked.key)
             done = resend(self.intake, next(past).intent, receipt)
             return Again(done.detail, nothing=done.how != "asked")
-        if state is None or effect is None or effect.outcome != "rejected" or (effect.amount and not orders.amount_again(state, effect)):
+        if state is None or effect is None or effect.outcome != "rejected" or (effect.amount and not payments.amount_again(state, effect)):
             return Again("nothing is left to ask: suppress it", nothing=True)
         self.intake.turns.ask_again(state, parked.key, receipt)
         return Again("asked again")

@@ -44,6 +44,7 @@ from mainstay.model.seen import (
 )
 from mainstay.model.state import OrderState
 from mainstay.orders import decide as orders
+from mainstay.orders import payments
 from mainstay.storage.database import STORE_FAILED
 from mainstay.storage.inbox import OUTCOMES_FROM, UNCLAIMED, Receipt
 from mainstay.storage.packing import Damaged
@@ -396,7 +397,7 @@ class Intake:
         if kind == "payment":
             state = self.world.orders[entity]
             unsure = state.cancel or "payment_currency" in state.holds  # a payment stands there: whether it is enough, a person says
-            if state.status in ("placed", "held") and not orders.is_paid(state) and not unsure:
+            if state.status in ("placed", "held") and not payments.is_paid(state) and not unsure:
                 self.turns.advance(state, receipt, [CancelAsked(by="mainstay", reason="not paid in time")])
         elif kind == "early":
             self.waiting.overdue(receipt, entity)

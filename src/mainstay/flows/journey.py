@@ -39,7 +39,7 @@ from mainstay.model.objects import Reference
 from mainstay.model.seen import StockCounted, StockMoved
 from mainstay.model.state import LOCATIONS_MAX, ItemState, OrderState, ReservationState
 from mainstay.model.times import iso
-from mainstay.orders.decide import owed
+from mainstay.orders.payments import owed
 from mainstay.orders.view import blocker
 from mainstay.stock.buffer import Kept
 from mainstay.stock.view import ChannelPolicy, explained

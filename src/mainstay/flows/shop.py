@@ -10,7 +10,7 @@ from mainstay.landscape import Admission
 from mainstay.model.events import SettingsChanged
 from mainstay.model.seen import Said
 from mainstay.model.times import DAY
-from mainstay.orders.decide import Policy
+from mainstay.orders.policy import Policy
 
 Translate = Callable[[str, bytes], list[Said]]
 

@@ -18,6 +18,8 @@ from mainstay.model.events import Allocated, Answered, AnyEvent, Asked, Dealloca
 from mainstay.model.seen import OrderSeen
 from mainstay.model.state import OrderState
 from mainstay.orders import decide as orders
+from mainstay.orders import units
+from mainstay.orders.payments import amount_again
 from mainstay.stock import decide as stock
 from mainstay.stock.fold import free
 from mainstay.stock.view import serving
@@ -93,7 +95,7 @@ class Turns:
         """Ask a rejected effect once more: the same command under a new key that names the old one."""
         old = state.effects[key]
         number = 2 + sum(one.startswith(f"{key}.again.") for one in state.effects)
-        amount = orders.amount_again(state, old)
+        amount = amount_again(state, old)
         asked = Asked(key=f"{key}.again.{number}", command=old.command, system=old.system, amount=amount, lines=old.lines, about=old.about)
         self.advance(state, receipt, [Answered(key=key, outcome="replaced", at=receipt.at, why=asked.key), asked])
 
@@ -116,7 +118,7 @@ class Turns:
 
     def _allocate(self, turn: Turn) -> None:
         state = turn.state
-        wants = orders.wants(state)
+        wants = units.wants(state)
         if not wants and not state.short:
             return
         shares, missing = stock.allocate(wants, self.shelves(state.system, wants, state.shares), self.shop.split)
@@ -157,7 +159,7 @@ class Turns:
             state = world.orders[number]
             if state.status not in ("cancelled", "settled") and state.short:
                 world.load_stock(state.items)
-                wants = orders.wants(state)
+                wants = units.wants(state)
                 shelves = self.shelves(state.system, wants, state.shares)
                 if any(free(level) for _, item, _ in wants for level in shelves.get(item, ())):
                     self.advance(state, receipt, [])

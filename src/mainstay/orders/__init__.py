@@ -2,11 +2,13 @@
 
 FACE = (
     "again.stands",
-    "decide.Policy", "decide.amount_again", "decide.begin", "decide.captured", "decide.is_paid", "decide.newer", "decide.owed",
-    "decide.settle", "decide.wants",
+    "decide.begin", "decide.newer", "decide.settle",
     "fold.fold",
     "history.ended",
     "moves.BEFORE_RELEASE", "moves.MOVES", "moves.OPEN", "moves.diagram",
     "parts.merged",
+    "payments.amount_again", "payments.captured", "payments.is_paid", "payments.owed",
+    "policy.Policy",
+    "units.wants",
     "view.blocker", "view.command", "view.left_from",
 )  # fmt: skip

@@ -24,7 +24,6 @@ from mainstay.model.identity import release
 from mainstay.model.objects import Order, UnitsOf
 from mainstay.model.seen import DisputeSeen, FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
 from mainstay.model.state import DisputeState, EffectState, OrderState, ParcelState, PaymentState, RefundState
-from mainstay.orders.given_back import OVER_REFUNDED
 from mainstay.orders.moves import move
 
 ItemOf = Callable[[str], int]
@@ -32,6 +31,7 @@ ENDED = frozenset({"done", "replaced", "waived"})  # outcomes of an effect after
 BOOKED = {"done": "posted", "waived": "by hand"}  # outcomes of a booking after which the ERP will hear no more of it
 DROPPED = frozenset({"rejected", "replaced", "waived"})  # outcomes of an effect that has not happened
 LEFT = frozenset({"shipped", "delivered"})
+OVER_REFUNDED = "over_refunded"
 MOVED_LATE = "address_changed_late"  # a hold for what has left: the rest goes on
 MARKS_MAX = 64  # fingerprints kept of one order; older ones are guarded by versions
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from mainstay.model.objects import Order
 from mainstay.model.seen import FulfilmentSeen
-from mainstay.orders.decide import PAID_WORDS
 from mainstay.orders.fold import LEFT
+from mainstay.orders.payments import PAID_WORDS
 
 
 def ended(order: Order, told: Iterable[object]) -> int | None:

@@ -20,6 +20,7 @@ MOVES: dict[str, dict[str, str]] = {
     "cancelled": {},
 }
 BEFORE_RELEASE = frozenset({"placed", "held", "paid", "backordered", "allocated"})
+AT_THE_WAREHOUSE = frozenset({"released", "part_shipped"})
 OPEN = frozenset(MOVES) - {"settled", "cancelled"}
 
 

@@ -26,7 +26,7 @@ from mainstay.model.identity import release
 from mainstay.model.money import major
 from mainstay.model.objects import Line, Order, UnitsOf
 from mainstay.model.state import OrderState
-from mainstay.orders.decide import is_captured, owed
+from mainstay.orders.payments import is_captured, owed
 
 
 def command(state: OrderState, asked: Asked, at: int) -> AnyCommand:

@@ -27,7 +27,7 @@ from mainstay.model.commands import SetLevel
 from mainstay.model.failures import Failure
 from mainstay.model.secrets import Secret
 from mainstay.model.times import SECOND
-from mainstay.orders.decide import Policy
+from mainstay.orders.policy import Policy
 from mainstay.proof.access import LOCATION, PAYMENTS, SECRETS
 from mainstay.proof.bench.running import domain
 from mainstay.proof.books import believed

@@ -14,7 +14,7 @@ from mainstay.flows.shop import Shop
 from mainstay.flows.world import World
 from mainstay.landscape import Admission, read
 from mainstay.model.seen import StockCounted
-from mainstay.orders.decide import Policy
+from mainstay.orders.policy import Policy
 from mainstay.proof.bench.payloads import SKUS, sku
 from mainstay.storage.inbox import Inbox, InboxReader, New
 from mainstay.storage.state import State

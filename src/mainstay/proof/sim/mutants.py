@@ -32,7 +32,7 @@ from mainstay.model.objects import Person
 from mainstay.model.seen import FulfilmentSeen, OrderSeen, RefundSeen, StockCounted
 from mainstay.model.times import DAY
 from mainstay.money import post
-from mainstay.orders import decide
+from mainstay.orders import decide, payments
 from mainstay.orders import fold as orders_fold
 from mainstay.proof.sim.acts import Swarm
 from mainstay.proof.sim.machine import Fittings
@@ -353,7 +353,7 @@ MUTANTS: dict[str, Mutant] = {
     "keep-the-money": Mutant(
         "a late authorisation of a cancelled order is not let go",
         decide,
-        "_give_back",
+        "give_back",
         lambda _right: lambda *_args: iter(()),
         "authorisations_left",
         scenario="second thoughts",
@@ -361,7 +361,7 @@ MUTANTS: dict[str, Mutant] = {
     "forget-returns": Mutant(
         "goods that came back are not booked",
         decide,
-        "_returns",
+        "returns",
         lambda _right: lambda *_args: iter(()),
         "missing_returns",
         scenario="returns",
@@ -499,7 +499,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "capture-the-gift": Mutant(
         "the provider is asked for the whole total, also for what a gift card paid",
-        decide,
+        payments,
         "due",
         lambda right: lambda state: right(state) + (state.order.gift_cards if state.order and not state.cancel else 0),
         "",
@@ -516,7 +516,7 @@ MUTANTS: dict[str, Mutant] = {
     "send-without-money": Mutant(
         "an order goes on when its authorisation has expired",
         decide,
-        "_lost_payment",
+        "lost_payment",
         lambda _right: lambda *_args: iter(()),
         "",
         scenario="money",
@@ -524,7 +524,7 @@ MUTANTS: dict[str, Mutant] = {
     "let-others-keep-it": Mutant(
         "what somebody else took of a cancelled order is nobody's business",
         decide,
-        "_kept",
+        "kept",
         lambda _right: lambda _state: "",
         "unexplained_minor_units",
         scenario="money",
@@ -539,7 +539,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "add-up-currencies": Mutant(
         "minor units of two currencies are added up",
-        decide,
+        payments,
         "_in_its_currency",
         lambda _right: lambda state: state.payments,
         "",
@@ -548,7 +548,7 @@ MUTANTS: dict[str, Mutant] = {
     "pack-all-the-same": Mutant(
         "what is taken off after its release is not asked back from the warehouse",
         decide,
-        "_recall",
+        "recall",
         lambda _right: lambda _state: iter(()),
         "on_hand_differs",
         scenario="edits",
@@ -556,7 +556,7 @@ MUTANTS: dict[str, Mutant] = {
     "keep-the-old-address": Mutant(
         "the warehouse is not told that a buyer has moved",
         decide,
-        "_redirect",
+        "redirect",
         lambda _right: lambda *_args: iter(()),
         "misaddressed",
         scenario="moves",
@@ -565,7 +565,7 @@ MUTANTS: dict[str, Mutant] = {
         "a parcel that left for the address of before is not named", orders_fold, "_moved_house", _unnamed, "misaddressed", scenario="moves"
     ),
     "charge-the-whole": Mutant(
-        "what was taken off is charged with the rest", decide, "due", _whole, "unexplained_minor_units", scenario="edits"
+        "what was taken off is charged with the rest", payments, "due", _whole, "unexplained_minor_units", scenario="edits"
     ),
     "forget-old-orders": Mutant(
         "what leaves more than a fortnight after its order was placed is no news",

@@ -1,0 +1,124 @@
+"""Parcels that left and goods that came back: counted once, whoever tells of them, and told to those who must know. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mainstay.model.events import WHEREVER, AnyEvent, Asked, Deallocated, Held, Moved, Share, Shipped
+from mainstay.model.objects import UnitsOf
+from mainstay.model.state import OrderState, ParcelState, RefundState
+from mainstay.orders.fold import LEFT
+from mainstay.orders.holds import named
+from mainstay.orders.policy import Policy
+from mainstay.orders.units import all_shipped, line_numbers, to_leave, units_of, unshipped
+
+
+def parcels(state: OrderState) -> Iterator[AnyEvent]:
+    """Take the units of new parcels off the shelf; what was never allocated, or is of no line of the order, is named."""
+    numbers, left = line_numbers(state), False
+    for external, parcel in list(state.parcels.items()):
+        if parcel.status not in LEFT or (parcel.counted and not any(units.line in numbers for units in parcel.unknown)):
+            continue
+        shares, beyond = _cover(state, parcel)
+        if _is_echo(state, external, parcel, bool(shares)):
+            yield Shipped(parcel=external, shares=())
+            continue
+        yield Shipped(parcel=external, shares=shares, beyond=beyond)
+        if beyond:
+            units = sum(share.quantity for share in beyond)
+            yield Held(reason="shipped_beyond_allocation", detail=f"parcel {external} held {units} units that were not allocated")
+        if state.status in ("cancelled", "shipped", "invoiced", "settled"):
+            if state.status == "cancelled":
+                yield Held(reason="shipped_after_cancel", detail=f"parcel {external} left although the order was cancelled")
+            continue
+        left = True
+        if not all_shipped(state) and state.status != "part_shipped" and (shares or beyond):
+            yield Moved(move="ship_part")
+    if left and all_shipped(state):  # when all parcels are counted: of several that are told at once each takes its own units
+        if rest := unshipped(state):
+            yield Deallocated(shares=rest, reason="not shipped")  # it was taken off the order after its release
+        yield Moved(move="ship")
+    yield from _unknown_lines(state)
+
+
+def _unknown_lines(state: OrderState) -> Iterator[AnyEvent]:
+    """Units that left under a line that the order does not have: named until an edit brings the line, or a person has looked."""
+    parts = [
+        f"parcel {external} held {units.quantity} units of line {units.line}"
+        for external, parcel in state.parcels.items() for units in parcel.unknown
+    ]  # fmt: skip
+    detail = f"{'; '.join(parts)}, which the order does not have" if parts else ""
+    yield from named(state, "unknown_parcel_line", detail, "the order has the line now")
+
+
+def _is_echo(state: OrderState, external: str, parcel: ParcelState, something_left: bool) -> bool:
+    """Is this parcel told of a second time, by its channel or by its warehouse? Its tracking says so; or the channel tells of one,
+    and nothing is left to ship."""
+    others = [one for key, one in state.parcels.items() if key != external and one.counted and one.system != parcel.system]
+    same = any(set(parcel.tracking) & set(one.tracking) for one in others)
+    return same or (parcel.system == state.system and bool(others) and not something_left)
+
+
+def _cover(state: OrderState, parcel: ParcelState) -> tuple[tuple[Share, ...], tuple[Share, ...]]:
+    """Which allocated units a parcel took; and those that it took beyond them, from wherever they were."""
+    if parcel.units:
+        said, numbers = parcel.unknown if parcel.counted else parcel.units, line_numbers(state)
+        todo = [(numbers[units.line], units.quantity) for units in said if units.line in numbers]
+    elif any(share.released for share in state.shares):  # it speaks of all that was released
+        todo = [(share.line, share.released - share.shipped) for share in state.shares]
+    else:  # it is told before we released anything, or after we gave up: of all that was to leave
+        todo = list(enumerate(to_leave(state)))
+    shares: list[Share] = []
+    beyond: list[Share] = []
+    taken = [share.shipped for share in state.shares]
+    for line, units in todo:
+        count = units
+        for index, share in enumerate(state.shares):
+            part = min(count, share.quantity - taken[index]) if share.line == line else 0
+            if part > 0:
+                shares.append(Share(line, share.item, share.location, part))
+                taken[index] += part
+                count -= part
+        if count > 0:
+            beyond.append(Share(line, state.items[line], WHEREVER, count))
+    return tuple(shares), tuple(beyond)
+
+
+def confirm(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
+    if not policy.takes(state.system, "ConfirmFulfilment"):
+        return
+    for external, parcel in list(state.parcels.items()):
+        key = f"{state.uid}:confirm.{external}"
+        if parcel.counted and parcel.system != state.system and key not in state.effects:
+            yield Asked(key=key, command="ConfirmFulfilment", system=state.system, lines=tuple(parcel.units), about=external)
+
+
+def returns(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
+    """Have what came back booked, once for each refund that says so, and after the sale that it undoes."""
+    erp = policy.books.get(state.system, "")
+    if not state.invoice or not policy.takes(erp, "PostReturn"):
+        return
+    for external, refund in list(state.refunds.items()):
+        key = f"{state.uid}:return.{external}"
+        if refund.back and refund.status in ("pending", "succeeded") and key not in state.effects:
+            lines = _came_back(state, refund)
+            if lines:
+                yield Asked(key=key, command="PostReturn", system=erp, lines=lines, about=external)
+
+
+def _came_back(state: OrderState, refund: RefundState) -> tuple[UnitsOf, ...]:
+    """Units of a refund that are on the shelf again: at most those that had left and have not come back by another one."""
+    numbers = line_numbers(state)
+    out = [sum(share.shipped for share in state.shares if share.line == line) for line in range(len(state.items))]
+    for effect in state.effects.values():
+        if effect.command == "PostReturn" and effect.outcome != "replaced":
+            for units in effect.lines:
+                if units.line in numbers:
+                    out[numbers[units.line]] -= units.quantity
+    back: list[tuple[int, int]] = []
+    for line in refund.back:
+        number = numbers.get(line.line)
+        if number is not None:
+            back.append((number, min(line.quantity, out[number])))
+            out[number] -= back[-1][1]
+    return units_of(state, back)
