@@ -24,6 +24,7 @@ HELD = (
 )  # what was held back when the backup was taken is held again, until somebody lets it go on
 # What is released and taken back in the lost time is held, not undone: docs/back-up-and-restore.md.
 CROSSING = ("buyer cancels", "part is cancelled", "buyer moves")
+TOLD_ONCE = ("accounts are merged",)  # no feed reads a merge again
 BACKED_UP_S, LOST_S = 300.0, 260.0  # after people begin to act, and after the backup
 
 
@@ -57,7 +58,7 @@ class Lost:
 
 def drawn(seed):
     """A history of shops that are read, not of those that ask first; nobody cancels."""
-    kinds = {kind: often for kind, often in SCENARIOS["power cuts"].items() if kind not in ASK_FIRST + CROSSING + HELD}
+    kinds = {kind: often for kind, often in SCENARIOS["power cuts"].items() if kind not in ASK_FIRST + CROSSING + HELD + TOLD_ONCE}
     return run.draw(seed, tuple(VARIANTS), run.TWINS, kinds)
 
 
