@@ -382,7 +382,7 @@ MUTANTS: dict[str, Mutant] = {
         "refunds_differ",
         scenario="returns",
     ),
-    "one-address": Mutant("orders of one buyer share an address", Dispatch, "_fill", _newest_address, "misaddressed", scenario="returns"),
+    "one-address": Mutant("orders of one buyer share an address", Dispatch, "_fill", _newest_address, "misaddressed", scenario="moves"),
     "find-no-parcel": Mutant(
         "an order is not found by its tracking number",
         journey,
@@ -455,6 +455,7 @@ MUTANTS: dict[str, Mutant] = {
         "_heard",
         _as_if_nothing_was_counted,
         "stock.on_hand_differs",
+        scenario="held back",
     ),
     "lost-or-not": Mutant(
         "what a system may have lost is sent again, although it is there",
@@ -465,7 +466,9 @@ MUTANTS: dict[str, Mutant] = {
         range(100, 160),
         scenario="held back",
     ),
-    "held-for-ever": Mutant("what was held back is not looked at again when it goes on", Lanes, "look_again", _never, "come to rest"),
+    "held-for-ever": Mutant(
+        "what was held back is not looked at again when it goes on", Lanes, "look_again", _never, "come to rest", scenario="held back"
+    ),
     "forget-what-is-undone": Mutant(
         "a channel is not told its number when an order comes that is cancelled already",
         Apply,
@@ -693,7 +696,7 @@ MUTANTS: dict[str, Mutant] = {
         "",
         scenario="accounts",
     ),
-    "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", _half, "levels_wrong"),
+    "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", _half, "levels"),
 }
 
 
