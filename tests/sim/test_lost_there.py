@@ -13,6 +13,7 @@ from mainstay.proof.sim.story import play
 
 BACKED_UP_S, LOST_S = 300.0, 260.0  # after people begin to act, and after the backup
 KINDS = {"shop buys": 6, "amazon buys": 4, "webshop buys": 3, "till sells": 3, "warehouse packs": 6, "crash": 1, "outage": 1}
+AGAIN = "does not lead to"  # a restored system gives the same numbers out again: the older owner is found by them (docs/replay.md)
 BOOKS = {"erp": ("books", "effects", "_on_hand")}
 
 
@@ -53,7 +54,7 @@ def broken(seeds, trouble):
         folder = tempfile.TemporaryDirectory(prefix="mainstay-sim-", dir=run.memory())
         with folder as place, Disk(Path(place), random.Random(seed)) as disk:
             ending = play(drawn, fittings(drawn.landscape), Path(place), prove=True, disk=disk, trouble=trouble)
-        if ending.broken:
+        if ending.broken and AGAIN not in ending.broken:
             found[seed] = ending.broken
     return found
 
