@@ -243,8 +243,7 @@ class Intake:
         """Take what a receipt says, first all that it says of an order: nothing is decided in between. How each statement ended, and
         why what does not count of it does not."""
         current = self.claims.current(said)
-        counts = set(map(id, current))
-        heard = [(one, "noted", "") for one in said if id(one) not in counts]
+        heard = [(one, "noted", "") for one in said if one not in current] if len(current) < len(said) else []
         about = 0
         for one in sorted(current, key=lambda one: type(one.said) not in ON_ORDERS):
             sifted, reason = self.claims.sift(one)
