@@ -32,6 +32,9 @@ from mainstay.storage.inbox import InboxReader
 from mainstay.twins.imitation import Imitation
 
 ROLES = ("edge", "core", "dispatch")
+ORDERS, KILLS, RATE = 140, 100, 600.0  # at the most so many orders a minute: they come as long as somebody is killed
+HISTORIES = 2  # of the same orders
+FEW = (120, 60)  # orders and kills with a planted bug
 ALL = 0.2  # part of the moments in which the supervisor is killed, with its group; else some of its processes are
 MANY = 0.7  # of those that live, part that dies in the others
 STARTING = 0.3  # part of the moments in which those die who have only begun to start; in the others somebody has worked
@@ -276,3 +279,17 @@ def _names(cast: Cast, play: Play) -> dict[str, str]:
         names[notes["payment_intent"]] = f"payment of {names[str(number)]}"
     names |= {sale.intent: f"payment of {sale.id}" for sale in play.counters.sales.values() if sale.intent}
     return names
+
+
+def played(folder: Path, orders: int, kills: int, luck: int = 1, bug: str = "") -> History:
+    """One performance in a new folder."""
+
+    async def perform() -> History:
+        folder.mkdir()
+        stage = Killed(folder, orders, kills, 1, luck, bug)
+        try:
+            return await stage.history(RATE if kills else 10 * RATE)
+        finally:
+            await stage.strike()
+
+    return asyncio.run(perform())
