@@ -25,7 +25,7 @@ def due(state: OrderState) -> int:
     order = state.order
     if order is None or (state.cancel and not any(state.left())):
         return 0
-    less = state.cancel or any([line.cancelled for line in order.lines])
+    less = state.cancel or any(line.cancelled for line in order.lines)
     part = order.of(state.sold()) if less and not order.difference() else order
     return max(0, part.total - order.gift_cards)
 
