@@ -436,7 +436,8 @@ def _money(
             due = kept  # somebody else took it, or a part of it: that must have a name
         held = min(kept, captured - returned)  # what was given back for any other reason is not kept either
         over = held - due if known.status in ("shipped", "invoiced", "settled", "cancelled") else max(0, kept - one.total + one.gift_cards)
-        if one.intent and (kept < due or (over > 0) != ("overpaid" in known.holds)):
+        unnamed = (over > 0) != ("overpaid" in known.holds) and not _waits_for(known, "cancelled_after_shipment")
+        if one.intent and (kept < due or unnamed):
             found.add("unexplained_minor_units", abs(kept - due), f"{one.uid}: {known.status}, {kept} of {due} kept at the provider")
         if one.intent and known.status == "cancelled" and cast.payments.intents[one.intent]["status"] == "requires_capture":
             found.add("authorisations_left", 1, f"{one.uid}: cancelled, and {one.intent} still holds the buyer's money")

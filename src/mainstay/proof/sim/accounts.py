@@ -108,7 +108,8 @@ async def everybody_is_erased(scene: Scene, merges: Collection[tuple[int, int]],
         orders = {one.id: uid for uid, one in believed(scene.machine().state).items()}
         handles = [orders[brought] for _, brought in theirs if brought] + [f"cus.shop.{one}" for one in sorted(same)]
         everywhere = all((gone, kept) in merges for gone, kept in shop.merged.items())
-        handles += [shop.customers[customer]["email"]] if everywhere and any(before[row].id == str(customer) for row in theirs) else []
+        address = shop.customers[customer]["email"]
+        handles += [address] if everywhere and any(before[row].email == address for row in theirs) else []  # else nobody has told of it
         if not theirs:
             continue
         who = dice.choice(sorted(handles))
