@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from mainstay.delivery.polls import Pace
 from mainstay.flows import queue
-from mainstay.flows.propagate import served, shelves_of
+from mainstay.flows.propagate import Propagate, served, shelves_of
 from mainstay.flows.rebuild import CONSERVED, verify
 from mainstay.model.outcome import TOPIC
 from mainstay.model.state import LOCATIONS_MAX
@@ -240,8 +240,11 @@ class Stage:
         }
 
     def _hidden(self, sku: str) -> bool:
-        """Does a channel not list an item yet? What it has called it is learned from its word, or when its whole book is read."""
-        return any(self.machine.propagate.shown(channel, sku) is None for channel in ("shop", "amazon"))
+        """Does a channel not list an item yet? What it has called it is learned from its word, or when its whole book is read. Who only
+        looks has no part in what is measured: what dispatch works out counts as told."""
+        shop = self.fittings
+        onlooker = Propagate(self.machine.state, shop.policies, shop.by_sku, shop.pricing)
+        return any(onlooker.shown(channel, sku) is None for channel in ("shop", "amazon"))
 
     def _shelves_are_known(self) -> None:
         for sku, units in self.swarm.stock.items():
