@@ -71,7 +71,7 @@ def test_operations_that_fail_here_and_there_break_nothing():
 
 
 @pytest.mark.slow
-def test_every_operation_may_fail(kills_under_way, figure):
+def test_every_operation_may_fail(figure):
     """Each in one of the ways to fail, by turns; on two processes."""
     points = [(n, list(KINDS)[n % len(KINDS)]) for n in range(1, operations())]
     chunks = [points[start::16] for start in range(16)]
