@@ -11,7 +11,7 @@ FACE = (
     "journey.find", "journey.item_of", "journey.letter", "journey.letters", "journey.open_letters", "journey.order", "journey.proposals",
     "journey.pauses", "journey.raw_message", "journey.status", "journey.stock", "journey.trace",
     "operate.EraseRequest", "operate.Operators", "operate.PauseRequest",
-    "propagate.Propagate", "propagate.served", "propagate.shelves_of",
+    "propagate.Propagate", "propagate.places", "propagate.served", "propagate.shelves_of",
     "queue.Wanted", "queue.causes", "queue.job", "queue.jobs", "queue.one", "queue.wanted",
     "rebuild.CONSERVED", "rebuild.COUNTED", "rebuild.compare", "rebuild.verify",
     "clerk.ReplayOrder", "replay.replay", "resend.NUMBERS", "resend.tell_anew",

@@ -13,7 +13,7 @@ from mainstay.catalog.view import item as item_view
 from mainstay.flows import queue
 from mainstay.flows.apply import names_of
 from mainstay.flows.buyers import with_address
-from mainstay.flows.propagate import served, shelves_of
+from mainstay.flows.propagate import places, served, shelves_of
 from mainstay.flows.queue import Wanted
 from mainstay.flows.world import order_of
 from mainstay.model.events import (
@@ -191,7 +191,7 @@ class Units:
         items = {share.item for event in events for name in _SHARES for share in getattr(event, name, ())}
         items |= {row[0] for event in events for name in _MISSING for row in getattr(event, name, ())}
         self._skus = {number: _items.decode(body).sku for number, body in state.load("load_items", sorted(items))}
-        self._places = _places(state)
+        self._places = places(state)
 
     def shares(self, shares: Sequence[Share]) -> list[str]:
         return [f"{share.quantity} {self._skus.get(share.item)} at {self._places.get(share.location)}" for share in shares]
@@ -239,7 +239,7 @@ def stock(
     if not found:
         return None
     item = found[0][1]
-    shelves, places = shelves_of(state, [item]), _places(state)
+    shelves, named_places = shelves_of(state, [item]), places(state)
     body = state.load("load_items", [item])
     names = _items.decode(body[0][1])
     moves, units = [], Units(state, ())
@@ -251,7 +251,7 @@ def stock(
         "sku": sku,
         **item_view(names),
         "levels": [
-            {"location": places.get(level.id % LOCATIONS_MAX, "")}
+            {"location": named_places.get(level.id % LOCATIONS_MAX, "")}
             | {
                 name: getattr(level, name)
                 for name in ("on_hand", "allocated", "reserved", "damaged", "safety", "in_transit", "deficit", "unbooked")
@@ -268,11 +268,6 @@ def stock(
         },
         "moves": moves,
     }
-
-
-def _places(state: State) -> dict[int, str]:
-    """The stock locations' names, by number."""
-    return {number: text.removeprefix("location/") for text, number in state.words().items() if text.startswith("location/")}
 
 
 def item_of(state: State, sku: str) -> int | None:

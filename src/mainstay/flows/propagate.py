@@ -112,3 +112,8 @@ def served(state: State, policy: ChannelPolicy, shelves: Mapping[int, list[Level
     words = state.words()
     numbers = {words.get(f"location/{name}") for name in policy.locations}
     return {item: serving(levels, numbers) for item, levels in shelves.items()}
+
+
+def places(state: State) -> dict[int, str]:
+    """The names of the stock locations, by number."""
+    return {number: text.removeprefix("location/") for text, number in state.words().items() if text.startswith("location/")}

@@ -37,7 +37,8 @@ def begun(survey: Survey) -> Findings:
     """The form is declared; this is the calendar."""
     for name, system in survey.shop.systems.items():
         try:
-            micros(system.since or "2026-03-02T09:00:00Z")
+            if system.since:
+                micros(system.since)
         except Reject as wrong:
             yield survey.finding("value-wrong", ("systems", name, "since"), f"{wrong.why}.", '`since = "2026-03-02T09:00:00Z"`')
 

@@ -23,6 +23,7 @@ Currency = Annotated[str, Meta(min_length=3, max_length=3)]
 Word = Annotated[str, Meta(max_length=250)]
 
 PaymentStatus = Literal["pending", "authorised", "captured", "part_refunded", "refunded", "voided", "failed", "expired"]
+PAID_WORDS = frozenset({"captured", "part_refunded", "refunded"})  # of a payment that was taken, whatever went back since
 RefundStatus = Literal["pending", "succeeded", "failed", "cancelled"]
 FulfilmentStatus = Literal["pending", "shipped", "delivered", "failed", "cancelled"]
 ReturnStatus = Literal["requested", "open", "received", "closed", "declined", "cancelled"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from mainstay.model.events import Parked, Share
-from mainstay.model.objects import Order, RefundLine, UnitsOf
+from mainstay.model.objects import PAID_WORDS, Order, RefundLine, UnitsOf
 
 
 class PaymentState(Struct, gc=False, omit_defaults=True):
@@ -114,6 +114,11 @@ class OrderState(Struct, gc=False, omit_defaults=True, kw_only=True):
     agreed: int | None = None  # the total when the order had left as a whole
     booked: dict[str, int] = field(default_factory=dict)  # what of each amount stands in the ledger
     updated_at: int = 0
+
+    def paid_at_source(self) -> bool:
+        """Did the channel take the money itself? Where a provider is named, or has spoken, that one holds it."""
+        order = self.order
+        return order is not None and not order.payments and not self.payments and order.payment in PAID_WORDS
 
     def left(self) -> list[int]:
         """Units of each line that left; of lines that are not shipped, or that others ship, all that are not cancelled."""

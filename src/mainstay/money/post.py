@@ -58,7 +58,6 @@ POSTINGS: dict[str, Posting] = {
     "dispute_lost": Posting("losses:{channel}", "disputes:{channel}", "of that, what the bank gave to the card holder for good"),
     "fee": Posting("fees:{provider}", "psp:{provider}", "what the provider kept"),
 }
-PAID_AT_SOURCE = frozenset({"captured", "part_refunded", "refunded"})
 
 
 def targets(state: OrderState, captured: dict[str, int]) -> dict[str, int]:
@@ -99,7 +98,7 @@ def targets(state: OrderState, captured: dict[str, int]) -> dict[str, int]:
 def _held_by_the_channel(state: OrderState, order: Order) -> bool:
     """Did the channel take the money itself? A cancellation reverses the sale, and not this: it is owed to the buyer until it is given
     back. A channel may say that all of it was, and tell of no refund."""
-    if state.status == "new" or order.payments or state.payments or order.payment not in PAID_AT_SOURCE:
+    if state.status == "new" or not state.paid_at_source():
         return False
     return not (state.status == "cancelled" and order.payment == "refunded" and not state.refunds)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from mainstay.model.objects import Order
+from mainstay.model.objects import PAID_WORDS, Order
 from mainstay.model.seen import FulfilmentSeen
 from mainstay.orders.fold import LEFT
-from mainstay.orders.payments import PAID_WORDS
 
 
 def ended(order: Order, told: Iterable[object]) -> int | None:

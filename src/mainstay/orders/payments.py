@@ -8,13 +8,12 @@ from collections.abc import Iterator
 
 from mainstay.model.events import AnyEvent, Asked
 from mainstay.model.money import major
-from mainstay.model.objects import Order
+from mainstay.model.objects import PAID_WORDS, Order
 from mainstay.model.state import EffectState, OrderState, PaymentState
 from mainstay.orders.fold import DROPPED
 from mainstay.orders.holds import named
 from mainstay.orders.policy import Policy
 
-PAID_WORDS = frozenset({"captured", "part_refunded", "refunded"})
 DEAD_PAYMENTS = frozenset({"voided", "failed", "expired"})
 UNPAID = frozenset({"payment_lost", "payment_currency"})  # holds that a person lifts to go on without what is due
 
@@ -153,10 +152,10 @@ def kept(state: OrderState) -> str:
     told = [f"{major(one.captured - one.refunded, one.currency)} {one.currency} of {external}" for external, one in left.items()]
     if order.payment != "refunded" or state.refunds:
         back = [one for one in state.refunds.values() if one.status == "succeeded" and one.system == state.system]
-        at_the_channel = order.payment in PAID_WORDS and not order.payments and not state.payments
-        taken = order.total - order.gift_cards - order.facilitator_tax if at_the_channel else 0
-        parts = {f"by {state.system}": taken - sum(one.amount - one.gift_cards for one in back) if at_the_channel else 0}
-        parts["of gift cards"] = order.gift_cards - sum(one.gift_cards for one in back)
+        parts = {"of gift cards": order.gift_cards - sum(one.gift_cards for one in back)}
+        if state.paid_at_source():
+            taken = order.total - order.gift_cards - order.facilitator_tax
+            parts = {f"by {state.system}": taken - sum(one.amount - one.gift_cards for one in back)} | parts
         told += [f"{major(amount, order.currency)} {order.currency} {whose}" for whose, amount in parts.items() if amount > 0]
     return f"{', '.join(told)} was taken and not given back" if told else ""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from mainstay.flows.propagate import places
 from mainstay.flows.rebuild import CONSERVED
 from mainstay.flows.world import order_of
 from mainstay.model.money import minor
@@ -377,8 +378,8 @@ def _levels(found: Findings, cast: Cast, state: State, shown: Shown) -> None:
                 found.add("prices_wrong", 1, f"{channel} sells {sku} for {listed.price_minor}, its price is {cost}")
     standing = "CASE WHEN on_hand > 0 THEN on_hand ELSE allocated + reserved - deficit END"  # below zero where more left than had come
     sql = f"SELECT item.sku, stock.id % 256, {standing}, unbooked FROM stock JOIN item ON item.id = stock.id / 256"
-    places = {number: text.removeprefix("location/") for text, number in state.words().items() if text.startswith("location/")}
-    ours = {(sku, places.get(place, "")): (units, unbooked) for sku, place, units, unbooked in rows(state.connection, sql)}
+    names = places(state)
+    ours = {(sku, names.get(place, "")): (units, unbooked) for sku, place, units, unbooked in rows(state.connection, sql)}
     theirs = {(sku, place): cast.erp.on_hand(sku, place) for sku in cast.shop.variants for place in cast.erp.warehouses}
     for sku, place in sorted(ours.keys() | theirs.keys()):
         units, unbooked = ours.get((sku, place), (0, 0))
@@ -442,7 +443,7 @@ def _money(
         if one.intent and known.status == "cancelled" and cast.payments.intents[one.intent]["status"] == "requires_capture":
             found.add("authorisations_left", 1, f"{one.uid}: cancelled, and {one.intent} still holds the buyer's money")
     _uncovered(found, orders, belief, cast)
-    _kept_at_the_shop(found, belief, cast)
+    _kept_at_the_shop(found, orders, belief, cast)
     _disputes(found, orders, belief, cast, state)
     for rule, name in CONSERVED.items():
         for row in state.rows(name):
@@ -461,16 +462,15 @@ def _uncovered(found: Findings, orders: Iterable[Placed], belief: Mapping[str, O
             found.add("uncovered_unnamed", 1, f"{one.uid}: {_cause(known)}; and {one.intent} is {intent['status']}")
 
 
-def _kept_at_the_shop(found: Findings, belief: Mapping[str, OrderState], cast: Cast) -> None:
+def _kept_at_the_shop(found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], cast: Cast) -> None:
     """What the shop's own provider or gift cards paid of a cancelled order is its buyer's: it has a name until it is given back."""
-    for number, order in cast.shop.orders.items():
-        known = belief.get(f"ord.shop.{number}")
-        if known is None or known.status != "cancelled":
+    for one in orders:
+        known = belief.get(one.uid)
+        if one.channel != "shop" or known is None or known.status != "cancelled":
             continue
-        kept = bills.held_at_the_shop(cast, number)
-        named, at_a_provider = "money_kept" in known.holds, any(note["name"] == "payment_intent" for note in order["note_attributes"])
-        if (kept > 0) != named and not (named and at_a_provider):
-            found.add("kept_unnamed", 1, f"ord.shop.{number}: cancelled, {kept} are kept at the shop; {known.holds}")
+        kept, named = bills.held_at_the_shop(cast, int(one.external)), "money_kept" in known.holds
+        if (kept > 0) != named and not (named and one.intent):  # a provider may hold some, too
+            found.add("kept_unnamed", 1, f"{one.uid}: cancelled, {kept} are kept at the shop; {known.holds}")
 
 
 def _disputes(found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], cast: Cast, state: State) -> None:

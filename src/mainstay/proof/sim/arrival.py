@@ -16,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mainstay.flows.intake import Intake
+from mainstay.flows.propagate import places
 from mainstay.flows.world import World
 from mainstay.landscape import MAINSTAY
 from mainstay.model.outcome import TOPIC, Outcome
@@ -69,8 +70,8 @@ def essence(state: State) -> dict[str, Any]:
     skus = dict(rows(state.connection, "SELECT id, sku FROM item"))
     world.load_orders(number for (number,) in rows(state.connection, "SELECT id FROM orders"))
     found: dict[str, Any] = {order.uid: _plain(order, skus) for order in world.orders.values()}
-    places = _places(state)
-    found |= {f"shelf of {sku} at {places[place]}": units for sku, place, *units in rows(state.connection, _SHELVES)}
+    names = places(state)
+    found |= {f"shelf of {sku} at {names[place]}": units for sku, place, *units in rows(state.connection, _SHELVES)}
     found |= {f"account {name} in {currency}": units for name, currency, units in rows(state.connection, _BALANCES)}
     effects: Counter[str] = Counter()
     for _, _, system, _, body in state.each("intents_from", (0, 1 << 40)):
@@ -108,14 +109,10 @@ def _names_numbers(one: Taken) -> bool:
     return bool(one.source) and one.what[0].topic in NUMBERED
 
 
-def _places(state: State) -> dict[int, str]:
-    return {number: text for text, number in state.words().items() if text.startswith("location/")}
-
-
 def _undecided(stores: tuple[State, State]) -> bool:
     """Were stores heard of in another order, and somebody wanted units? Of two stores that can serve an order the one does that was heard
     of first."""
-    return _places(stores[0]) != _places(stores[1]) and bool(rows(stores[0].connection, "SELECT 1 FROM orders LIMIT 1"))
+    return places(stores[0]) != places(stores[1]) and bool(rows(stores[0].connection, "SELECT 1 FROM orders LIMIT 1"))
 
 
 def _contended(state: State) -> bool:

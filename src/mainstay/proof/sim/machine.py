@@ -144,6 +144,8 @@ class Machine:
         ).application()
         self.exposure = Exposure(fittings.policies, self.outcomes, self.clock)
         self.propagate = Propagate(self.state, fittings.policies, fittings.by_sku, fittings.pricing, self.exposure)
+        # Who only looks has no part in what is measured: what dispatch works out counts as told.
+        self.onlooker = Propagate(self.state, fittings.policies, fittings.by_sku, fittings.pricing)
         self.dispatch = Dispatch(self.state, self.outcomes, fittings.plan, self.wires, self.propagate, self.clock, self.dice, self.exposure)
         self._step = self._alarm = None
         self.up = self._working = True

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from mainstay.model.objects import Line
 from mainstay.model.seen import FulfilmentSeen, OrderSeen, Said, StockCounted, StockMoved
 from mainstay.model.times import iso
 from mainstay.proof.sim.scene import Performance, Scene
@@ -19,18 +20,13 @@ Misread = Callable[[Any], Any]  # what a statement is taken for
 Translate = Callable[[str, bytes], list[Said]]
 
 
-def _sku(said: Any) -> Any:
-    """SKUs of the shop are joined under a name that nobody else has."""
-    if not isinstance(said, OrderSeen):
-        return said
-    return replace(said, order=replace(said.order, lines=tuple(replace(line, sku=f"{line.sku}-OLD") for line in said.order.lines)))
+def _lines(wrong: Callable[[Line], Line]) -> Misread:
+    """Each line of an order is taken for another one."""
 
+    def misread(said: Any) -> Any:
+        return replace(said, order=replace(said.order, lines=tuple(map(wrong, said.order.lines)))) if isinstance(said, OrderSeen) else said
 
-def _packs(said: Any) -> Any:
-    """Packs of two are taken for single units: what a buyer ordered does not add up."""
-    if not isinstance(said, OrderSeen):
-        return said
-    return replace(said, order=replace(said.order, lines=tuple(replace(line, quantity=2 * line.quantity) for line in said.order.lines)))
+    return misread
 
 
 def _provider(said: Any) -> Any:
@@ -54,7 +50,9 @@ def _not_gone(said: Any) -> Any:
 
 
 MISREAD: Mapping[str, tuple[str, Misread]] = {  # a system, and what is wrong with how it is read
-    "sku": ("shop", _sku), "packs": ("shop", _packs), "provider": ("shop", _provider), "halves": ("erp", _halved),
+    "sku": ("shop", _lines(lambda line: replace(line, sku=f"{line.sku}-OLD"))),  # SKUs are joined under a name that nobody else has
+    "packs": ("shop", _lines(lambda line: replace(line, quantity=2 * line.quantity))),  # single units are taken for packs of two
+    "provider": ("shop", _provider), "halves": ("erp", _halved),
     "state": ("warehouse", _not_gone),
 }  # fmt: skip
 

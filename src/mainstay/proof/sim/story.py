@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from mainstay.delivery.polls import Pace
 from mainstay.flows import queue
-from mainstay.flows.propagate import Propagate, served, shelves_of
+from mainstay.flows.propagate import places, served, shelves_of
 from mainstay.flows.rebuild import CONSERVED, verify
 from mainstay.model.outcome import TOPIC
 from mainstay.model.state import LOCATIONS_MAX
@@ -240,11 +240,8 @@ class Stage:
         }
 
     def _hidden(self, sku: str) -> bool:
-        """Does a channel not list an item yet? What it has called it is learned from its word, or when its whole book is read. Who only
-        looks has no part in what is measured: what dispatch works out counts as told."""
-        shop = self.fittings
-        onlooker = Propagate(self.machine.state, shop.policies, shop.by_sku, shop.pricing)
-        return any(onlooker.shown(channel, sku) is None for channel in ("shop", "amazon"))
+        """Does a channel not list an item yet? What it has called it is learned from its word, or when its whole book is read."""
+        return any(self.machine.onlooker.shown(channel, sku) is None for channel in ("shop", "amazon"))
 
     def _shelves_are_known(self) -> None:
         for sku, units in self.swarm.stock.items():
@@ -267,9 +264,9 @@ class Stage:
 
     def _leaves_from_its_stores(self) -> None:
         """Each order is served from stores that its channel is sold from, and from one of them where nothing is split."""
-        words = {number: text.removeprefix("location/") for text, number in self.machine.state.words().items()}
+        names = places(self.machine.state)
         for one in believed(self.machine.state).values():
-            here, policy = {words[share.location] for share in one.shares}, self.fittings.policies[one.system]
+            here, policy = {names[share.location] for share in one.shares}, self.fittings.policies[one.system]
             apart = len(here) > 1 and not self.fittings.shop.split and "shipped_beyond_allocation" not in one.holds
             if apart or (policy.locations and here - set(policy.locations)):
                 raise Broken(f"an order leaves from its stores: {one.uid} is served from {sorted(here)}, {policy.locations} are its own")
