@@ -83,8 +83,17 @@ class Running:
     def role(self, name: str) -> int | None:
         """The process id of one of our three processes."""
         assert self.up is not None
-        found = subprocess.run(["pgrep", "-P", str(self.up.pid), "-f", f"role {name}"], capture_output=True, text=True, check=False)
+        found = subprocess.run(["pgrep", "-P", str(self.up.pid), "-f", f"mainstay {name}"], capture_output=True, text=True, check=False)
         return int(found.stdout.split()[0]) if found.stdout else None
+
+    def held(self, process: int, *, writable: bool = False) -> list[str]:
+        """What a process has open, on Linux: files, pipes, sockets; or only what it can write to."""
+        folder, found = Path(f"/proc/{process}"), []
+        for one in (folder / "fd").iterdir():
+            flags = int((folder / "fdinfo" / one.name).read_text().split()[3], 8)
+            if not writable or flags & os.O_ACCMODE != os.O_RDONLY:
+                found.append(str(one.readlink()))
+        return found
 
     def kill(self, name: str) -> None:
         """kill -9 of one of them, as a crash would; returns when another has taken its place."""

@@ -45,7 +45,7 @@ ABOUT_NO_SHOP = {"contracts", "connector"}
 ELSEWHERE = {  # verbs that are no questions, and where they are tried
     "bench": "they take minutes: the figures of a release", "demo": "the proof of a release",
     "sim": "tests/sim", "up": "tests/app/test_processes.py",
-    "alerts test": "tests/app/test_alerts.py", "role": "tests/app/test_processes.py", "count": "tests/app/test_processes.py",
+    "alerts test": "tests/app/test_alerts.py", "count": "tests/app/test_processes.py",
     "free": "tests/app/test_processes.py", "erase": "tests/app/test_processes.py",
     "deadletters retry": "tests/app/test_processes.py", "deadletters suppress": "tests/app/test_processes.py",
     "deadletters assign": "tests/app/test_letters.py", "replay": "tests/app/test_letters.py",

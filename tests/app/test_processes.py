@@ -8,12 +8,16 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from mainstay.app.up import Cannot, Role, Watch
+from mainstay.app.up import Watch
+from mainstay.model.failures import Halt
 from mainstay.storage.database import connect, rows
+from mainstay.storage.inbox import Inbox
 from mainstay.storage.packing import unpack
+from mainstay.storage.state import State
 from tests.running import Running, an_order
 
 
@@ -23,6 +27,10 @@ def shop(tmp_path):
     yield shop
     if shop.up is not None and shop.up.poll() is None:
         shop.stop()
+
+
+FILES = {"state.db", "inbox.db", "outcomes.db"}
+LOCKS = {"mainstay-data.lock", *(f"{name}.lock" for name in FILES)}
 
 
 def known(shop) -> set[str]:
@@ -129,10 +137,26 @@ def test_when_the_supervisor_is_killed_its_processes_stop_by_themselves(shop):
     assert set(talker.acknowledged) <= known(shop) and identical(shop)[0]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_process_has_nothing_open_that_is_another_s(shop):
+    """They are forked: what the supervisor holds would be theirs, too, and its lock would outlive it."""
+    assert {Path(name).name for name in shop.held(shop.up.pid)} & LOCKS == {"mainstay-data.lock"}
+    listened_at = []
+    for name, own in (("core", "state.db"), ("edge", "inbox.db"), ("dispatch", "outcomes.db")):
+        shop.kill(name)
+        process = shop.role(name)
+        shop.until(lambda: own in {Path(one).name for one in shop.held(process)}, f"{name} does not open {own}")  # noqa: B023
+        held = shop.held(process, writable=True)
+        assert {Path(one).name for one in held} & {*LOCKS, *FILES} == {own, f"{own}.lock"}, name
+        listened_at.append({one for one in shop.held(process) if one.startswith("pipe:")} - {*held})
+    assert len(set.intersection(*listened_at)) == 1, "their common lifeline, of which the supervisor alone has the other end"
+
+
 def test_a_second_process_on_the_same_file_is_refused(shop):
     """And the first one goes on."""
-    code, _, wrong = shop.cli("role", "core", "--config", str(shop.config))
-    assert code == 2 and "is being written by another process" in wrong
+    for name, writer in (("state", State), ("inbox", Inbox), ("outcomes", Inbox)):
+        with pytest.raises(Halt, match="is being written by another process"):
+            writer(shop.data / f"{name}.db")
     assert shop.hook(an_order(7), "e7")[0] == 200
     shop.settled()
     assert known(shop) == {"7"}
@@ -171,11 +195,27 @@ def test_a_store_of_a_newer_version_is_neither_written_nor_read(shop):
 
 
 def test_a_process_that_cannot_start_is_not_started_again(tmp_path):
-    role = Role("core", tmp_path / "nowhere.toml", subprocess.DEVNULL)
-    with pytest.raises(Cannot):
-        for _ in range(300):
-            role.watch()
-            time.sleep(0.1)
+    """It has said why; whoever looks after it hears how it ended."""
+    shop = Running(tmp_path)
+    shop.data.mkdir()
+    script = f"""
+import os, time
+from pathlib import Path
+from mainstay.app.build import open_house
+from mainstay.app.up import Cannot, Role
+from mainstay.storage.state import State
+
+state = State(Path({str(shop.data / "state.db")!r}))
+role = Role("core", open_house(Path({str(shop.config)!r})), os.pipe()[0], lambda: None)
+try:
+    for _ in range(300):
+        role.watch()
+        time.sleep(0.1)
+except Cannot:
+    print("cannot")
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert done.stdout == "cannot\n" and done.stderr.count("is being written by another process") == 1 and "Traceback" not in done.stderr
 
 
 def test_it_says_where_it_is_ready_and_which_system_has_gone(shop):
@@ -256,10 +296,9 @@ def test_people_count_the_shelf_where_nobody_else_does(shop):
         assert code != 0 and not told and why in wrong, (content, words, wrong)
 
 
-@pytest.mark.parametrize("role", ["role_edge", "role_dispatch", "roles"])
-def test_a_process_loads_only_what_it_needs(role):
-    """How soon it is back after a crash hangs on that; rich alone would take a third of it."""
-    script = f"import mainstay.app.cli, mainstay.app.{role}, sys; print({{'rich', 'mainstay.proof', 'mainstay.twins'}} & set(sys.modules))"
+def test_what_runs_loads_only_what_it_needs():
+    """How soon it is back after a power cut hangs on that; rich alone would take a third of it."""
+    script = "import mainstay.app.cli, mainstay.app.up, sys; print({'rich', 'mainstay.proof', 'mainstay.twins'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout == "set()\n"
 
 

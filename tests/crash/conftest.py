@@ -1,4 +1,4 @@
-"""Performances in which processes are killed."""
+"""Performances in which processes are killed: they mostly wait, so other proofs run beside them."""
 
 from concurrent.futures import ProcessPoolExecutor
 
@@ -9,10 +9,17 @@ from tests.crash.killing import FEW, HISTORIES, KILLS, ORDERS, TOLD_FIRST, playe
 
 @pytest.fixture(scope="session")
 def performances(tmp_path_factory):
-    """Side by side, as each of them mostly waits: one in which nobody is killed, those with kills, and one with a broken door."""
+    """Side by side: one in which nobody is killed, those with kills, and one with a broken door."""
     folder = tmp_path_factory.mktemp("kills")
     with ProcessPoolExecutor(HISTORIES + 2) as pool:
         broken = pool.submit(played, folder / "broken", *FEW, bug=TOLD_FIRST)
         calm = pool.submit(played, folder / "calm", ORDERS, 0)
         killed = [pool.submit(played, folder / f"killed-{luck}", ORDERS, KILLS, luck) for luck in range(HISTORIES)]
         yield calm, killed, broken
+
+
+@pytest.fixture
+def kills_under_way(request):
+    """Begins them already, where they are wanted later."""
+    if any("performances" in getattr(one, "fixturenames", ()) for one in request.session.items):
+        request.getfixturevalue("performances")

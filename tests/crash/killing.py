@@ -47,7 +47,7 @@ REGRETTED = 12  # of so many orders of the shop one is taken back
 TOLD_FIRST = """
 import asyncio, sys
 
-if "edge" in sys.orig_argv:
+if "up" in sys.orig_argv:
     from mainstay.edge.record import Recorder
 
     right = Recorder.flush
@@ -153,8 +153,7 @@ class Killed(Stage):
             )
 
     def planted(self) -> Path:
-        """A folder from which Python takes a bug into the edge (https://docs.python.org/3/library/site.html). It loads no more than the
-        edge does: one that starts more slowly dies before it has worked."""
+        """A folder from which Python takes a bug into the edge (https://docs.python.org/3/library/site.html)."""
         folder = self.folder / "bug"
         folder.mkdir(exist_ok=True)
         (folder / "sitecustomize.py").write_text(self.bug)
@@ -174,9 +173,7 @@ class Killed(Stage):
         working = asyncio.create_task(self.play.work_in_the_warehouse())
         try:
             await self.open_doors(base)
-            killing = asyncio.create_task(self.kill())
-            await self.play.perform(rate_per_min)
-            await killing
+            await asyncio.gather(self.kill(), self.play.perform(rate_per_min))
             settled = await self.settle()
             assert not working.done(), working.exception()
         finally:
@@ -220,7 +217,7 @@ class Killed(Stage):
         assert self.up is not None
         found = subprocess.run(["pgrep", "-a", "-P", str(self.up.pid)], capture_output=True, text=True, check=False).stdout
         words = [line.split() for line in found.splitlines()]
-        return {role: int(line[0]) for line in words for role in ROLES if role in line}
+        return {role: int(line[0]) for line in words for role in ROLES if line[1:3] == ["mainstay", role]}
 
     def said(self) -> str:
         return (self.folder / "mainstay.log").read_text(errors="replace")[-3_000:]

@@ -63,7 +63,7 @@ def drawn(seed, kinds=None):
 def ended(seed, kinds=None):
     swarm = drawn(seed, kinds)
     with tempfile.TemporaryDirectory(prefix="mainstay-sim-", dir=run.memory()) as folder, Disk(Path(folder), random.Random(seed)) as disk:
-        return play(swarm, fittings(swarm.landscape), Path(folder), prove=True, disk=disk, trouble=Lost)
+        return play(swarm, fittings(swarm.landscape), Path(folder), prove=True, read=True, disk=disk, trouble=Lost)
 
 
 def broken(seeds):

@@ -93,7 +93,7 @@ def proved(seed, place):
     """A drawn history that is told once more in another order of arrival, as every 50th is."""
     place.mkdir()
     drawn = run.swarm(seed, tuple(VARIANTS))
-    return play(drawn, fittings(drawn.landscape), place, prove=True)
+    return play(drawn, fittings(drawn.landscape), place, prove=True, read=True)
 
 
 def test_messages_do_come_elsewhere_in_drawn_histories(tmp_path):

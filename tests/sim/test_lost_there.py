@@ -53,7 +53,7 @@ def broken(seeds, trouble):
         drawn = run.draw(seed, tuple(VARIANTS), run.TWINS, KINDS)
         folder = tempfile.TemporaryDirectory(prefix="mainstay-sim-", dir=run.memory())
         with folder as place, Disk(Path(place), random.Random(seed)) as disk:
-            ending = play(drawn, fittings(drawn.landscape), Path(place), prove=True, disk=disk, trouble=trouble)
+            ending = play(drawn, fittings(drawn.landscape), Path(place), prove=True, read=True, disk=disk, trouble=trouble)
         if ending.broken and AGAIN not in ending.broken:
             found[seed] = ending.broken
     return found

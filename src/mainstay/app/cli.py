@@ -19,7 +19,7 @@ from mainstay.app.cli_alerts import alerts
 from mainstay.app.cli_drift import drift
 from mainstay.app.cli_letters import deadletters, jobs, replay
 from mainstay.app.cli_pauses import pause, pauses, resume
-from mainstay.app.options import BY, CONFIG, JSON, pairs, show, state_of, there
+from mainstay.app.options import BY, CONFIG, JSON, complaining, pairs, plain_finding, show, state_of, there
 
 
 def _id_of_an_order(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
@@ -62,44 +62,11 @@ class Cli(click.Group):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        from mainstay.landscape import Misdeclared
-        from mainstay.model.failures import Failure
-        from mainstay.storage.database import DAMAGED, STORE_FAILED
-
-        as_json = ctx.meta[WANTS_JSON]
-        try:
+        with complaining(as_json=ctx.meta[WANTS_JSON]):
             return super().invoke(ctx)
-        except Misdeclared as wrong:
-            complain("misdeclared", str(wrong), as_json, findings=[_plain(one) for one in wrong.findings])
-        except Failure as failure:
-            complain(failure.code, failure.why, as_json)
-        except DAMAGED as why:
-            told = f"the store is damaged: {why}; `mainstay doctor` names the file, a backup has it whole"
-            complain("store_damaged", told, as_json)
-        except click.UsageError as misused:
-            if not as_json:
-                raise
-            complain("usage", misused.format_message(), as_json)
-        except OSError as failed:
-            if failed.filename is None:  # not a file that somebody named: a bug
-                raise
-            complain("file", f"{failed.filename}: {failed.strerror}", as_json)
-        except STORE_FAILED as failed:
-            told = f"the store cannot be used: {failed}; look whether its disk is full, `mainstay doctor` looks at the rest"
-            complain("store_failed", told, as_json)
-        sys.exit(2)
 
 
 WANTS_JSON = "mainstay.json"  # in click's own notes on an invocation
-
-
-def complain(code: str, detail: str, as_json: bool, **more: Any) -> None:
-    """Say on standard error why it could not be done."""
-    click.echo(json.dumps({"code": code, "detail": detail, **more}, ensure_ascii=False) if as_json else f"mainstay: {detail}", err=True)
-
-
-def _plain(finding: Any) -> dict[str, Any]:
-    return {"code": finding.code, "severity": finding.severity, "file": finding.file, "line": finding.line, "text": str(finding)}
 
 
 @click.group(cls=Cli)
@@ -116,23 +83,6 @@ def main() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-
-
-@main.command(hidden=True)
-@click.argument("name", type=click.Choice(["edge", "core", "dispatch"]))
-@click.option("--supervised", is_flag=True, help="Stop when standard input ends.")
-@CONFIG
-def role(name: str, supervised: bool, config: Path) -> None:
-    """Run one process; `up` starts them."""
-    from mainstay.app.build import open_house
-    from mainstay.app.roles import run
-    from mainstay.app.up import stop_with_supervisor
-
-    if supervised:
-        stop_with_supervisor()
-    house = open_house(config)
-    house.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    run(name, house, lambda: click.echo("ready"))
 
 
 @main.command()
@@ -313,7 +263,7 @@ def check(config: Path, as_json: bool) -> None:
     found = findings(config)
     errors = [one for one in found if one.severity == "error"]
     text = "\n".join(str(one) for one in found) or f"{config}: nothing to complain about"
-    show([_plain(one) for one in found], as_json, text)
+    show([plain_finding(one) for one in found], as_json, text)
     sys.exit(1 if errors else 0)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,3 +47,43 @@ def there(data: Path) -> None:
 
     if not (data / "state.db").exists():
         raise Halt(f"there is no store in {data} yet; `mainstay up` makes it", "not_ready")
+
+
+@contextlib.contextmanager
+def complaining(*, as_json: bool) -> Iterator[None]:
+    """Turns failures that people can act on into one clear sentence and exit code 2."""
+    from mainstay.landscape import Misdeclared
+    from mainstay.model.failures import Failure
+    from mainstay.storage.database import DAMAGED, STORE_FAILED
+
+    try:
+        yield
+        return
+    except Misdeclared as wrong:
+        complain("misdeclared", str(wrong), as_json, findings=[plain_finding(one) for one in wrong.findings])
+    except Failure as failure:
+        complain(failure.code, failure.why, as_json)
+    except DAMAGED as why:
+        told = f"the store is damaged: {why}; `mainstay doctor` names the file, a backup has it whole"
+        complain("store_damaged", told, as_json)
+    except click.UsageError as misused:
+        if not as_json:
+            raise
+        complain("usage", misused.format_message(), as_json)
+    except OSError as failed:
+        if failed.filename is None:  # not a file that somebody named: a bug
+            raise
+        complain("file", f"{failed.filename}: {failed.strerror}", as_json)
+    except STORE_FAILED as failed:
+        told = f"the store cannot be used: {failed}; look whether its disk is full, `mainstay doctor` looks at the rest"
+        complain("store_failed", told, as_json)
+    sys.exit(2)
+
+
+def complain(code: str, detail: str, as_json: bool, **more: Any) -> None:
+    """Say on standard error why it could not be done."""
+    click.echo(json.dumps({"code": code, "detail": detail, **more}, ensure_ascii=False) if as_json else f"mainstay: {detail}", err=True)
+
+
+def plain_finding(finding: Any) -> dict[str, Any]:
+    return {"code": finding.code, "severity": finding.severity, "file": finding.file, "line": finding.line, "text": str(finding)}

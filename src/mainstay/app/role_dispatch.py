@@ -27,7 +27,7 @@ from mainstay.storage.state import State
 log = structlog.get_logger("roles")
 
 
-async def run_dispatch(house: House, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+async def run_dispatch(house: House, stop: asyncio.Event, ready: Callable[[], object]) -> None:
     """The dispatch process."""
     core = Ringer(house.data, "core")
     transport = Http()

@@ -37,7 +37,7 @@ class Front:
             await self.api(scope, receive, send)
 
 
-async def run_edge(house: House, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+async def run_edge(house: House, stop: asyncio.Event, ready: Callable[[], object]) -> None:
     """The edge process."""
     core = Ringer(house.data, "core")
     inbox = Inbox(house.data / "inbox.db")

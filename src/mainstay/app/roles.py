@@ -1,175 +1,59 @@
-"""The three processes of one machine, each the only writer of its file: edge, core, dispatch. Here is the core, and how each is run.
-
-A process loads only what it needs: how soon it is back after a crash hangs on that."""
+"""The three processes of one machine, each the only writer of its file: how each is loaded, and run until it is asked to stop."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import select
 import signal
-import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any
 
-import structlog
+import uvloop
 
-from mainstay.app import build
-from mainstay.app.build import House, clock
-from mainstay.app.snapshots import write_snapshot
-from mainstay.flows.ask import Desk
-from mainstay.flows.clerk import Clerk
-from mainstay.flows.drift import Watch
-from mainstay.flows.heap import look_seldom
-from mainstay.flows.intake import Intake
-from mainstay.flows.operate import Operators
-from mainstay.flows.tell import Tell
-from mainstay.flows.world import World
-from mainstay.storage.archive import raw_of, unclaimed
-from mainstay.storage.bell import POLL_S, Bell, Ringer
-from mainstay.storage.database import scrub
-from mainstay.storage.failing import Failing
-from mainstay.storage.inbox import InboxReader
-from mainstay.storage.state import State
+from mainstay.app.build import House
 
-BATCH_MAX = 64
-TIMERS_MAX = 64
-SNAPSHOT_S = 0.5
-PRUNE_S = 5.0
-ANSWERS_KEPT = 10_000  # receipts: whoever still waits for an older answer has long been told to ask again
-IDLE_MERGE = 2_000  # unmerged cross-references that an idle moment is used for
-
-log = structlog.get_logger("roles")
+STOPS = (signal.SIGTERM, signal.SIGINT)
+Ready = Callable[[], object]
+Work = Callable[[House, Ready], None]
 
 
-class Core:
-    """The core: takes receipts from both inboxes, in batches, and timers; everything in one thread, one writer."""
+def core() -> Work:
+    from mainstay.app.role_core import run_core
 
-    def __init__(self, house: House) -> None:
-        data = house.data
-        self.state = State(data / "state.db")
-        self.world = World(self.state)
-        self.inboxes = {"inbox": InboxReader(data / "inbox.db"), "outcomes": InboxReader(data / "outcomes.db")}
-        self.intake = Intake(self.world, build.shop(house))
-        Desk(self.intake)
-        Tell(self.intake)
-        raw = partial(raw_of, data, self.inboxes)
-        Clerk(self.intake, raw)
-        Operators(self.intake, raw, lambda: unclaimed(data))
-        self.watch = Watch(self.intake, self.inboxes, partial(build.learned, house))
-        self.batches = 0
-        self._pruned = time.monotonic()
-        self._scrubbed = 0
-
-    def step(self, now: int) -> int:
-        """Take one batch of each inbox and the timers that are due; returns how many there were."""
-        done = 0
-        for source, inbox in self.inboxes.items():
-            receipts = inbox.after(self.world.counters.get(f"position/{source}", 0), BATCH_MAX)
-            if receipts:
-                self.intake.take(source, receipts, now)
-                done += len(receipts)
-                self.batches += 1
-        timers = self.state.rows("due_timers", (now, TIMERS_MAX))
-        if timers:
-            self.intake.expire(timers, now)
-            done += len(timers)
-        return done
-
-    def idle(self) -> None:
-        """Upkeep in a quiet moment."""
-        if self.state.unmerged >= IDLE_MERGE:
-            self.state.merge_xrefs()
-        if self.state.claims:
-            self.tell_claims()
-        self.watch.step()
-        erased = self.world.counters.get("erased", 0)
-        if erased > self._scrubbed and scrub(self.state.connection):
-            self._scrubbed = erased
-        now = time.monotonic()
-        if now - self._pruned > PRUNE_S:
-            self._pruned = now
-            self.prune()
-
-    def tell_claims(self) -> None:
-        """Say which ids two entities claim: the first keeps it, and `mainstay trace` of the id leads to the first alone."""
-        words = {number: text for text, number in self.state.words().items()}
-        for claim in self.state.claims:
-            space = words[claim.space]
-            known = "" if space.endswith("/customer") else claim.ext  # what a system calls a person may be their address
-            log.warning("an id is claimed twice", space=space, id=known, kept_by=claim.kept, claimed_by=claim.refused)
-        self.state.claims.clear()
-
-    def prune(self) -> None:
-        """Drop what the other processes have taken over: archived batches, levels that every channel knows, answers long given."""
-        for source, inbox in self.inboxes.items():
-            if archived := int(inbox.mark("archived") or 0):
-                self.state.run("drop_handled", (archived, source))
-        for what in ("level", "price"):
-            if told := [int(value) for _, value in self.inboxes["outcomes"].marks(f"{what}s/") if value]:
-                self.state.run(f"drop_{what}_changes", (min(told),))
-        self.state.run("drop_answers", (self.world.counters.get("position/inbox", 0) - ANSWERS_KEPT,))
-
-    def close(self) -> None:
-        self.state.close()
-        for inbox in self.inboxes.values():
-            inbox.close()
-
-
-def run_core(house: House, stop: Callable[[], bool], ready: Callable[[], None]) -> None:
-    """The core process. On stop it finishes what has arrived."""
-    core = Core(house)
-    bell, edge, dispatch = Bell(house.data, "core"), Ringer(house.data, "edge"), Ringer(house.data, "dispatch")
-    snapped, failing = 0.0, Failing("tell how it stands")
-    ready()
-    try:
-        while True:
-            bell.drain()
-            done = core.step(clock())
-            if done:
-                edge.ring()
-                dispatch.ring()
-            elif stop():
-                break
-            else:
-                core.idle()
-                with contextlib.suppress(InterruptedError):
-                    select.select([bell], [], [], POLL_S)
-            if time.monotonic() - snapped > SNAPSHOT_S:
-                snapped = time.monotonic()
-                try:
-                    write_snapshot(house.data, "core", {"batches": core.batches, "rows": dict(core.state.rows_written)})
-                    failing.worked()
-                except OSError as failed:
-                    failing.failed(failed)
-    finally:
-        core.close()
-        bell.close()
-
-
-def run(role: str, house: House, ready: Callable[[], None]) -> None:
-    """Run one role until SIGTERM or SIGINT, then drain."""
-    look_seldom()
-    if role == "core":
+    def in_turns(house: House, ready: Ready) -> None:
         stopped: list[int] = []
-        for name in (signal.SIGTERM, signal.SIGINT):
+        for name in STOPS:
             signal.signal(name, lambda *_: stopped.append(1))
-        run_core(house, lambda: bool(stopped), ready)
-        return
-    import uvloop
+        run_core(house, lambda: stopped, ready)
 
-    if role == "edge":
-        from mainstay.app.role_edge import run_edge as work
-    else:
-        from mainstay.app.role_dispatch import run_dispatch as work
-    uvloop.run(_until_signal(work, house, ready))
+    return in_turns
 
 
-async def _until_signal(role: Any, house: House, ready: Callable[[], None]) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
-    with contextlib.suppress(asyncio.CancelledError):
-        await role(house, stop, ready)
+def edge() -> Work:
+    from mainstay.app.role_edge import run_edge
+
+    return partial(_on_a_loop, run_edge)
+
+
+def dispatch() -> Work:
+    from mainstay.app.role_dispatch import run_dispatch
+
+    return partial(_on_a_loop, run_dispatch)
+
+
+def _on_a_loop(work: Callable[[House, asyncio.Event, Ready], Awaitable[None]], house: House, ready: Ready) -> None:
+    """Until SIGTERM or SIGINT; then it drains."""
+
+    async def until_signal() -> None:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        for name in STOPS:
+            loop.add_signal_handler(name, stop.set)
+        with contextlib.suppress(asyncio.CancelledError):
+            await work(house, stop, ready)
+
+    uvloop.run(until_signal())
+
+
+# In the order in which they start. Each is loaded just before, by the process that is forked: the first works while the last is loaded.
+ROLES: Mapping[str, Callable[[], Work]] = {"core": core, "edge": edge, "dispatch": dispatch}
+STOPPED = ("edge", "dispatch", "core")  # and in which they stop: nothing more comes in, goes out, is left to be done

@@ -1,56 +1,79 @@
 """The supervisor: starts the three processes of one machine, restarts what dies, stops all of them by signal, in order.
 
-The processes hold the end of a pipe that only the supervisor keeps open: when it is gone, however it died, they stop too.
+It loads everything once and opens nothing; its processes are forked from it, and are back as soon as they have opened their files
+(decision 20). They hold the end of a pipe that only the supervisor keeps open: when it is gone, however it died, they stop too.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any
 
 import structlog
+from setproctitle import setproctitle
 
 from mainstay.app.build import House, check_ready, hooks, open_house
 from mainstay.app.declaration import refuse_errors
 from mainstay.app.listening import listening
+from mainstay.app.options import complaining
+from mainstay.app.roles import ROLES, STOPPED, STOPS, Work
 from mainstay.app.snapshots import STALE_S, read_snapshot, write_snapshot
+from mainstay.flows.heap import look_seldom
 from mainstay.storage.database import Lock, connect
 
-ROLES = ("core", "dispatch", "edge")  # the order in which they start; they stop in reverse
 RESTART_S_MIN, RESTART_S_MAX = 0.2, 10.0
 STOP_S_MAX = 20.0
 LOOK_S = 1.0  # how often it looks whether a system has gone or come back
 CANNOT = 2  # how a process ends that has said what a person must do first: starting it again changes nothing
+FORKING = multiprocessing.get_context("fork")
 
 log = structlog.get_logger("up")
 Say = Callable[[str, dict[str, Any]], None]  # in words for people, and the same as plain data for programs
 
 
 class Role:
-    """One child process. `lifeline` is the end of the pipe that it listens at; it says on its standard output when it is ready."""
+    """One child process. It lives as long as its lifeline, and lets go of what is the supervisor's; it says in a pipe when it is ready."""
 
-    def __init__(self, name: str, config: Path, lifeline: int) -> None:
-        self.name, self.config, self.lifeline = name, config, lifeline
+    def __init__(self, name: str, house: House, lifeline: int, let_go: Callable[[], None]) -> None:
+        self.name, self.house, self.lifeline, self.let_go = name, house, lifeline, let_go
         self.failures = 0
         self.next_at = 0.0
         self.started_at = 0.0
         self.ready = False  # it has worked once
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: ForkProcess | None = None
+        self._heard = -1
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "mainstay.app.cli", "role", self.name, "--supervised", "--config", str(self.config)]
-        self.process = subprocess.Popen(command, stdin=self.lifeline, stdout=subprocess.PIPE)
-        assert self.process.stdout is not None
-        os.set_blocking(self.process.stdout.fileno(), False)
+        work = ROLES[self.name]()
+        self._heard, says = os.pipe()
+        gc.freeze()  # what is loaded stays as it is, and is in memory once: https://docs.python.org/3/library/gc.html#gc.freeze
+        self.process = FORKING.Process(target=self._live, args=(work, says))
+        self.process.start()
+        os.close(says)
+        os.set_blocking(self._heard, False)
         self.started_at = time.monotonic()
+
+    def _live(self, work: Work, says: int) -> None:
+        """In the child, from its birth on."""
+        for number in STOPS:
+            signal.signal(number, signal.SIG_DFL)
+        self.let_go()
+        os.close(self._heard)
+        os.dup2(2, 1)  # what the supervisor says to programs is its own
+        setproctitle(f"mainstay {self.name} in {self.house.folder}")
+        stop_with_supervisor(self.lifeline)
+        look_seldom()
+        with complaining(as_json=False):
+            work(self.house, lambda: os.write(says, b"."))
 
     def watch(self) -> None:
         """Start it again when it died, more slowly the more often it does."""
@@ -59,9 +82,9 @@ class Role:
             if now >= self.next_at:
                 self.start()
             return
-        assert self.process.stdout is not None
-        self.ready = bool(self.process.stdout.read()) or self.ready
-        code = self.process.poll()
+        with contextlib.suppress(BlockingIOError):
+            self.ready = bool(os.read(self._heard, 16)) or self.ready
+        code = self.process.exitcode
         if code is None:
             if self.failures and now - self.started_at > STALE_S:
                 self.failures = 0
@@ -70,20 +93,19 @@ class Role:
             raise Cannot
         log.error("process_died", role=self.name, code=code)
         self.failures += 1
-        self.process.stdout.close()
+        os.close(self._heard)
         self.process = None
         self.next_at = now + min(RESTART_S_MAX, RESTART_S_MIN * 2**self.failures)
 
     def stop(self) -> None:
         if self.process is None:
             return
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(STOP_S_MAX)
-        except subprocess.TimeoutExpired:
+        self.process.terminate()
+        self.process.join(STOP_S_MAX)
+        if self.process.exitcode is None:
             log.error("process_killed", role=self.name)
             self.process.kill()
-            self.process.wait()
+            self.process.join()
 
 
 class Cannot(Exception):
@@ -124,21 +146,21 @@ class Pulse:
         self.data = data
         self._beat_at = 0.0
 
-    def beat(self, roles: Sequence[Role]) -> None:
+    def beat(self, children: Mapping[str, Role]) -> None:
         now = time.monotonic()
         if now - self._beat_at >= LOOK_S:
             self._beat_at = now
-            fare = {role.name: {"running": role.process is not None, "failures": role.failures} for role in roles}
+            fare = {name: {"running": role.process is not None, "failures": role.failures} for name, role in children.items()}
             with contextlib.suppress(OSError):  # a full disk ends no supervisor
                 write_snapshot(self.data, "up", {"roles": fare})
 
 
-def stop_with_supervisor() -> None:
-    """In a child: when the pipe at our standard input ends, ask ourselves to stop, as the supervisor would have. A thread that waits
-    for one read costs nothing, and is the same on Linux and macOS."""
+def stop_with_supervisor(lifeline: int) -> None:
+    """In a child: when the pipe ends, ask ourselves to stop, as the supervisor would have. A thread that waits for one read costs
+    nothing, and is the same on Linux and macOS."""
 
     def wait() -> None:
-        os.read(0, 1)  # not sys.stdin: its lock would be held when the interpreter ends
+        os.read(lifeline, 1)
         log.error("supervisor_gone", doing="finish what is under way, then stop")
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -154,28 +176,33 @@ def up(config: Path, say: Say) -> int:
     lock = Lock(house.data)
     check_free(house)
     stopped: list[int] = []
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stopped.append(1))
+    for number in STOPS:
+        signal.signal(number, lambda *_: stopped.append(1))
     lifeline, held = os.pipe()
-    roles = [Role(name, config, lifeline) for name in ROLES]
+
+    def let_go() -> None:
+        lock.release()
+        os.close(held)
+
+    children = {name: Role(name, house, lifeline, let_go) for name in ROLES}
     watch, pulse = Watch(house.data, say), Pulse(house.data)
     greeted = False
     try:
         while not stopped:
-            for role in roles:
+            for role in children.values():
                 role.watch()
-            pulse.beat(roles)
-            if not greeted and all(role.ready for role in roles):
+            pulse.beat(children)
+            if not greeted and all(role.ready for role in children.values()):
                 greeted = True
-                say(greeting(house), ready(house, roles))
+                say(greeting(house), ready(house, children))
             if greeted:
                 watch.look()
             time.sleep(0.1)
     except Cannot:
         return CANNOT
     finally:
-        for role in reversed(roles):
-            role.stop()
+        for name in STOPPED:
+            children[name].stop()
         os.close(held)
         os.close(lifeline)
         lock.release()
@@ -199,14 +226,14 @@ def greeting(house: House) -> str:
     return f"ready on {address(house)}, between {systems}"
 
 
-def ready(house: House, roles: Sequence[Role]) -> dict[str, Any]:
+def ready(house: House, children: Mapping[str, Role]) -> dict[str, Any]:
     """The same for programs, with what they would look for next: where to call, where events go, which processes these are."""
     return {
         "event": "ready",
         "url": address(house),
         "hooks": hooks(house),
         "systems": {name: one.connector for name, one in house.landscape.systems.items()},
-        "pids": {"up": os.getpid(), **{role.name: role.process.pid for role in roles if role.process is not None}},
+        "pids": {"up": os.getpid(), **{name: role.process.pid for name, role in children.items() if role.process is not None}},
     }
 
 

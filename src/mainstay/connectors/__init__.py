@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from mainstay.contract.connector import Connector
 from mainstay.model.failures import Reject
@@ -28,14 +29,19 @@ OURS = {
 
 def names() -> list[str]:
     """All connectors: ours, and those that installed packages announce under the entry point group `mainstay.connectors`."""
-    return sorted(OURS.keys() | {point.name for point in entry_points(group="mainstay.connectors")})
+    return sorted(OURS.keys() | _announced().keys())
+
+
+@cache
+def _announced() -> dict[str, EntryPoint]:
+    """What installed packages announce, by name: all of their metadata is gone through for it, once."""
+    return {point.name: point for point in entry_points(group="mainstay.connectors")}
 
 
 def find(name: str) -> type[Connector]:
     """The connector class of a name; Reject `not_capable` when there is none."""
-    for point in entry_points(group="mainstay.connectors"):
-        if point.name == name:
-            return point.load()  # type: ignore[no-any-return]
+    if name in _announced():
+        return _announced()[name].load()  # type: ignore[no-any-return]
     if name not in OURS:
         raise Reject(f"no connector is called {name!r}; there are: {', '.join(names())}", "not_capable")
     module, _, attribute = OURS[name].partition(":")

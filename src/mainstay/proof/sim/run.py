@@ -26,6 +26,7 @@ from mainstay.proof.sim.story import Ending, play
 
 TWINS = Cast.__struct_fields__
 CHUNK = 25  # seeds that a worker takes at a time
+READ_EVERY = 4  # seeds whose answers to people are compared, too
 PROVE_EVERY = 50  # seeds whose state is also rebuilt from the log, and made once more in other batches
 SHRINKS_MAX = 200
 Furnish = Callable[[str], Fittings]  # the name of a landscape -> what is built from it
@@ -41,10 +42,11 @@ def swarm(seed: int, landscapes: Sequence[str], scenario: str = "") -> Swarm:
 def one(drawn: Swarm, furnish: Furnish, *, power: bool = False) -> Ending:
     """Play one swarm in a folder of its own. `power`: it is cut again and again, and the state is rebuilt from the log at the end."""
     with tempfile.TemporaryDirectory(prefix="mainstay-sim-", dir=memory()) as place:
+        prove, read = power or drawn.seed % PROVE_EVERY == 0, drawn.seed % READ_EVERY == 0
         if not power:
-            return play(drawn, furnish(drawn.landscape), Path(place), prove=drawn.seed % PROVE_EVERY == 0)
+            return play(drawn, furnish(drawn.landscape), Path(place), prove=prove, read=prove or read)
         with Disk(Path(place), random.Random(drawn.seed + 5)) as disk:
-            return play(drawn, furnish(drawn.landscape), Path(place), prove=True, disk=disk)
+            return play(drawn, furnish(drawn.landscape), Path(place), prove=prove, read=read, disk=disk)
 
 
 def many(seeds: Iterable[int], landscapes: Sequence[str], furnish: Furnish, scenario: str = "", *, power: bool = False) -> Iterator[Ending]:

@@ -48,7 +48,6 @@ from mainstay.twins.stripe import StripeTwin
 from mainstay.twins.tryton import HOME, TrytonTwin
 
 T0 = 1_772_442_000_000_000  # 2026-03-02T09:00:00Z
-READ_EVERY = 4  # seeds whose answers to people are compared, too
 CALM_S = 130.0  # between two looks at whether everything has come to rest
 CALM_S_MAX = 6 * 3600.0
 SELDOM_S = DAY / SECOND / 2  # between two readings of a feed, in a history of weeks
@@ -84,14 +83,22 @@ class Ending(Struct):
 
 
 def play(
-    swarm: Swarm, fittings: Fittings, place: Path, *, prove: bool = False, disk: Disk | None = None, trouble: Make = Blackouts
+    swarm: Swarm,
+    fittings: Fittings,
+    place: Path,
+    *,
+    prove: bool = False,
+    read: bool = False,
+    disk: Disk | None = None,
+    trouble: Make = Blackouts,
 ) -> Ending:
-    """Play a seed in an empty folder. `prove` also rebuilds the state from the log. On a `disk` there is trouble while people act."""
+    """Play a seed in an empty folder. `prove` also rebuilds the state from the log, `read` compares what people are shown. On a `disk`
+    there is trouble while people act."""
     ending = Ending(swarm.seed)
     with own_time() as loop:
         stage = Stage(swarm, fittings, place, loop, disk, trouble)
         try:
-            loop.run_until_complete(stage.main(prove))
+            loop.run_until_complete(stage.main(prove, read))
         except (Broken, Lost) as broken:
             ending.broken = str(broken)
         finally:
@@ -142,7 +149,7 @@ class Stage:
     def clock(self) -> int:
         return T0 + int(self.loop.time() * 1e6)
 
-    async def main(self, prove: bool) -> None:
+    async def main(self, prove: bool, read: bool) -> None:
         """All of it; what breaks in a callback or a task of the machine ends it too."""
         running = asyncio.current_task()
         assert running is not None
@@ -155,13 +162,13 @@ class Stage:
 
         self.loop.set_exception_handler(wrong)
         try:
-            await self.run(prove)
+            await self.run(prove, read)
         except asyncio.CancelledError:
             if not isinstance(self.wrong, Broken | Lost):
                 raise Broken(f"{type(self.wrong).__name__}: {self.wrong}") from self.wrong
             raise self.wrong from None
 
-    async def run(self, prove: bool) -> None:
+    async def run(self, prove: bool, read: bool) -> None:
         open_shop(self.scene, self.swarm.stock, _stores(self.fittings))
         self.machine.start()
         await asyncio.sleep(30)  # the channels learn their opening levels in good weather
@@ -185,7 +192,7 @@ class Stage:
         if self.scene.played["clock is set"]:
             await channels_look(self.scene)
         self._agree(prove)
-        if prove or self.swarm.seed % READ_EVERY == 0:
+        if read:
             await self._read()
         await everybody_is_erased(self.scene, heard_merges(self.scene), random.Random(self.swarm.seed + 6))
         if self.scene.wronged:
