@@ -44,6 +44,10 @@ class Place(Struct):
         return self.code or str(self.id)
 
 
+class _Moved(Modified):
+    product: int
+
+
 class _SaleLine(Struct):
     id: int
     sale: Named = msgspec.field(name="sale.")
@@ -62,24 +66,30 @@ def products(rpc: Rpc, cursor: str, hidden: list[str]) -> Talk[Page]:
 def levels(rpc: Rpc, cursor: str) -> Talk[Page]:
     """All products, by id, page by page; the cursor is the last id of the page before. A pass over, the next one begins.
 
-    A count speaks of the moment before it was read: the server's second, or the last move that it had seen in that second.
+    A count speaks of the moment before it was read: the server's second, or the last move that it had seen in that second. What moved while
+    it was read is left out: its count may hold the move or not, and the move is told by itself.
     """
     raws, reply = yield from rpc.rows("stock.location", [["type", "=", "warehouse"]], _PLACE_FIELDS)
     warehouses = [msgspec.json.decode(raw, type=Place) for raw in raws]
     second = _server_second(reply)
     just_now = [["state", "=", "done"], ["last_modified_at", ">=", words.moment(second)]]
-    moves = yield from rpc.search("stock.move", just_now, ["last_modified_at"], Modified)
+    moves = yield from rpc.search("stock.move", just_now, ("product", "last_modified_at"), _Moved)
     at = max([second, *(move.last_modified_at.micros() for move in moves)])
     domain = [["id", ">", int(cursor or "0")], ["type", "=", "goods"], ["code", "!=", None]]
-    rows: list[Row] = []
-    last, more = 0, False
+    found: list[tuple[Place, int, msgspec.Raw]] = []
+    more = False
     for place in warehouses:
         raws, _ = yield from rpc.rows("product.product", domain, ("code", "quantity"), ROWS_MAX, locations=[place.id])
-        for raw in raws:
-            last = max(last, product := msgspec.json.decode(raw, type=OnHand).id)
-            rows.append(Row("level", f"{product}/{place.name()}@{at}", _wrapped(raw, "level", at=at, warehouse=place.name())))
+        found += [(place, msgspec.json.decode(raw, type=OnHand).id, raw) for raw in raws]
         more = more or len(raws) == ROWS_MAX
-    return Page(tuple(rows), str(last) if more else "", more)
+    now = yield from rpc.search("stock.move", just_now, ("product", "last_modified_at"), _Moved)
+    moving = {move.product for move in now if move not in moves}
+    rows = [
+        Row("level", f"{product}/{place.name()}@{at}", _wrapped(raw, "level", at=at, warehouse=place.name()))
+        for place, product, raw in found
+        if product not in moving
+    ]
+    return Page(tuple(rows), str(max(product for _, product, _ in found)) if more else "", more)
 
 
 def moves(rpc: Rpc, cursor: str) -> Talk[Page]:
