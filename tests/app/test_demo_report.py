@@ -7,7 +7,8 @@ from rich.console import Console
 
 from mainstay.app.page import page
 from mainstay.app.show_demo import ZEROS, summary
-from mainstay.proof.books import MUST_BE_ZERO, Findings, itemised
+from mainstay.proof.books import MUST_BE_ZERO
+from mainstay.proof.truth import Findings, itemised
 
 
 @pytest.fixture

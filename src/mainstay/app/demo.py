@@ -33,11 +33,12 @@ from mainstay.model.failures import Halt
 from mainstay.model.times import SECOND
 from mainstay.proof import plants
 from mainstay.proof.access import keep
-from mainstay.proof.books import MUST_BE_ZERO, believed, compare, is_named, itemised
+from mainstay.proof.books import MUST_BE_ZERO, compare
 from mainstay.proof.history import CURRENCY, Story, tell
 from mainstay.proof.pace import reached
 from mainstay.proof.play import Cast, Play
 from mainstay.proof.town import Town, free_port
+from mainstay.proof.truth import believed, is_named, itemised
 from mainstay.storage.state import State
 from mainstay.twins.amazon import AmazonTwin
 from mainstay.twins.imitation import Weather

@@ -3,7 +3,7 @@
 FACE = (
     "access.LOCATION", "access.PAYMENTS", "access.keep", "access.settings",
     "bench.run",
-    "books.MUST_BE_ZERO", "books.believed", "books.compare", "books.is_named", "books.itemised",
+    "books.MUST_BE_ZERO", "books.compare",
     "drivers.SUBJECTS", "drivers.subject",
     "history.CURRENCY", "history.Story", "history.tell",
     "plants.PLANTS", "plants.plant", "plants.spoil",
@@ -13,4 +13,5 @@ FACE = (
     "sim.run.many", "sim.run.one", "sim.run.report", "sim.run.shrink", "sim.run.silence", "sim.run.swarm", "sim.run.told",
     "sim.wires.url",
     "town.Town", "town.free_port",
+    "truth.believed", "truth.is_named", "truth.itemised",
 )  # fmt: skip

@@ -30,12 +30,12 @@ from mainstay.model.times import SECOND
 from mainstay.orders.policy import Policy
 from mainstay.proof.access import LOCATION, PAYMENTS, SECRETS
 from mainstay.proof.bench.running import domain
-from mainstay.proof.books import believed
 from mainstay.proof.history import CURRENCY
 from mainstay.proof.sim.clockwork import Clockwork
 from mainstay.proof.sim.machine import Fittings, Machine, own_time
 from mainstay.proof.sim.story import T0
 from mainstay.proof.sim.wires import Wires, url
+from mainstay.proof.truth import believed
 from mainstay.stock.view import ChannelPolicy
 from mainstay.storage.database import rows
 from mainstay.twins.imitation import Imitation, Weather

@@ -8,8 +8,8 @@ from collections.abc import Collection
 import msgspec
 
 from mainstay.proof import people
-from mainstay.proof.books import believed
 from mainstay.proof.sim.scene import Performance, Scene
+from mainstay.proof.truth import believed
 from mainstay.twins.shopify import ShopifyTwin
 
 BUYER = {

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -24,280 +22,22 @@ from mainstay.edge.record import Recorder
 from mainstay.flows import apply, buyers, claims, journey, queue, reread, reread_items, turns
 from mainstay.flows.apply import Apply
 from mainstay.flows.ask import Desk
-from mainstay.flows.intake import Again, Intake
+from mainstay.flows.intake import Intake
 from mainstay.flows.turns import Turns
 from mainstay.flows.waiting import Waiting
 from mainstay.model.failures import Reject
-from mainstay.model.objects import Person
-from mainstay.model.seen import FulfilmentSeen, OrderSeen, RefundSeen, StockCounted
-from mainstay.model.times import DAY
+from mainstay.model.seen import OrderSeen
 from mainstay.money import post
 from mainstay.orders import decide, payments
 from mainstay.orders import fold as orders_fold
+from mainstay.proof.sim import harm
 from mainstay.proof.sim.acts import Swarm
 from mainstay.proof.sim.machine import Fittings
 from mainstay.proof.sim.run import one
 from mainstay.stock import decide as stock
 from mainstay.stock import fold as stock_fold
-from mainstay.storage.database import SQL
 from mainstay.storage.inbox import Inbox
-from mainstay.storage.packing import unpack
-from mainstay.storage.state import Batch, State
-
-MOMENT_S = 0.05
-
-
-def _never(_right: Any) -> Any:
-    return lambda *_args, **_more: None
-
-
-def _oversold(right: Any) -> Any:
-    return lambda level: right(level) + 1
-
-
-def _tenth_lost(right: Any) -> Any:
-    """Every tenth group at the door is acknowledged and not kept."""
-    groups = [0]
-
-    def add(self: Inbox, new: Any, *more: Any) -> int:
-        if self.path.name != "inbox.db":
-            return int(right(self, new, *more))
-        groups[0] += 1
-        return self.last + len(new) if groups[0] % 10 == 0 else int(right(self, new, *more))
-
-    return add
-
-
-def _twice(right: Any) -> Any:
-    """Units come back twice when a reservation ends."""
-
-    def end(self: Apply, number: int, event: Any, at: int) -> None:
-        right(self, number, event, at)
-        if type(event).__name__ == "ReservationEnded":
-            for share in event.shares:
-                self.world.level(share.item, share.location).reserved -= min(
-                    share.quantity, self.world.level(share.item, share.location).reserved
-                )
-
-    return end
-
-
-def _half(right: Any) -> Any:
-    """Every other level is taken for told, and is not."""
-    told = [0]
-
-    def pick(self: Levels, now: int) -> list[int]:
-        batch: list[int] = right(self, now)
-        told[0] += 1
-        if batch and told[0] % 2:
-            for item in batch:
-                del self.busy[item]
-            return []
-        return batch
-
-    return pick
-
-
-def _unpaid(right: Any) -> Any:
-    return lambda _state: True
-
-
-def _cursor_first(right: Any) -> Any:
-    """The cursor of a page is kept, its rows are not."""
-    pages = [0]
-
-    def documents(self: Outcomes, system: str, found: Any, cursor: Any = None) -> None:
-        pages[0] += 1
-        right(self, system, () if pages[0] % 7 == 0 else found, cursor)
-
-    return documents
-
-
-def _one_refund(right: Any) -> Any:
-    return lambda state, said: not (isinstance(said, RefundSeen) and state.refunds) and right(state, said)
-
-
-def _early_refunds_dropped(right: Any) -> Any:
-    return lambda self, one: None if isinstance(one.said, RefundSeen) else right(self, one)
-
-
-def _added_whole(right: Any) -> Any:
-    def corrected(said: Any, was: Any, level: Any) -> None:
-        right(said, replace(was, quantity=0) if isinstance(was, StockCounted) else was, level)
-
-    return corrected
-
-
-def _taken_for_done(right: Any) -> Any:
-    """An answer that never came is taken for success."""
-    from mainstay.contract.connector import Done
-    from mainstay.model.failures import Unknown
-
-    def settle(self: Lanes, task: Any, outcome: Any) -> None:
-        right(self, task, Done() if isinstance(outcome, Unknown) else outcome)
-
-    return settle
-
-
-def _taken_for_over(right: Any) -> Any:
-    """A call that was given up is taken for one that is not carried out any more."""
-
-    def later(self: Lanes, task: Any, failure: Any) -> None:
-        failure.lingers_s = 0.0
-        right(self, task, failure)
-
-    return later
-
-
-def _unnamed(right: Any) -> Any:
-    def move(state: Any) -> None:
-        right(state)
-        state.strayed = []
-
-    return move
-
-
-def _whole(_right: Any) -> Any:
-    return lambda state: state.order.total - state.order.gift_cards if state.order is not None and not state.cancel else 0
-
-
-def _never_sent(right: Any) -> Any:
-    """What an earlier process may have sent is taken for never sent."""
-
-    def add(self: Lanes, *intent: Any, restarted: bool) -> None:
-        right(self, *intent, restarted=False)
-
-    return add
-
-
-def _as_if_nothing_was_counted(right: Any) -> Any:
-    """What was heard of a count then is taken for a count of nothing."""
-
-    def heard(intake: Intake, item: int, one: Any) -> Any:
-        then = right(intake, item, one)
-        return then._replace(ours=[replace(one.said, quantity=0)], later=[]) if isinstance(one.said, StockCounted) else then
-
-    return heard
-
-
-def _taken_for_lost(right: Any) -> Any:
-    """What a system was asked for before is sent again, and nobody looks whether it is there."""
-
-    async def look_up(self: Lanes, task: Any) -> None:
-        if task.command.again:
-            self._not_there(task)
-        else:
-            await right(self, task)
-
-    return look_up
-
-
-def _books_once(right: Any) -> Any:
-    """What changes after the first posting is not posted."""
-
-    def close(self: Apply, state: Any, events: Any, seq: int) -> None:
-        if not state.booked:
-            right(self, state, events, seq)
-
-    return close
-
-
-def _all_on_the_shelf(right: Any) -> Any:
-    """Units that are not fit for sale are taken for such that are."""
-    return {**right, "no_restock": "restock"}
-
-
-def _within_a_fortnight(right: Any) -> Any:
-    """An order that is old is over."""
-
-    def newer(state: Any, said: Any) -> bool:
-        over = isinstance(said, FulfilmentSeen) and state.order is not None and said.at > state.order.placed_at + 14 * DAY
-        return not over and bool(right(state, said))
-
-    return newer
-
-
-def _newest_address(_right: Any) -> Any:
-    """A buyer has one address: the one that came last."""
-
-    def fill(self: Dispatch, command: Any, _entity: int) -> Any:
-        if not getattr(command, "subject", None):
-            return command
-        body = self.state.load("load_people", [command.subject])[-1][-1]
-        return replace(command, recipient=msgspec.json.decode(unpack(body), type=Person))
-
-    return fill
-
-
-def _without_payments(right: Any) -> Any:
-    """The answer to a person lacks what the store has."""
-
-    def order(*asked: Any) -> Any:
-        found = right(*asked)
-        return found and {**found, "payments": {}}
-
-    return order
-
-
-def _all_at_once(right: Any) -> Any:
-    """A batch has one time."""
-
-    def take(self: Intake, source: str, receipts: Any, now: int) -> None:
-        right(self, source, [replace(one, at=receipts[-1].at) for one in receipts], now)
-
-    return take
-
-
-def _synced(how: str) -> Callable[[Any], Any]:
-    """The inbox of the door is opened with less care."""
-
-    def spoil(right: Any) -> Any:
-        def begin(self: Inbox, path: Any) -> None:
-            right(self, path)
-            if path.name == "inbox.db":
-                self.connection.pragma("synchronous", how)
-
-        return begin
-
-    return spoil
-
-
-def _told_first(right: Any) -> Any:
-    """Senders are told at once, and what they sent is kept in a moment."""
-
-    def flush(self: Recorder) -> None:
-        for number, future in enumerate(self._told, self.inbox.last + 1):
-            if not future.done():
-                future.set_result(number)
-        asyncio.get_running_loop().call_later(MOMENT_S, right, self)
-
-    return flush
-
-
-def _position_first(right: Any) -> Any:
-    """The position in the inbox is kept, and then, in a commit of its own, what the receipts said."""
-
-    def take(self: Intake, source: str, receipts: Any, now: int) -> None:
-        self.world.store.run("set_counter", (f"position/{source}", receipts[-1].seq))
-        right(self, source, receipts, now)
-
-    return take
-
-
-def _in_two(right: Any) -> Any:
-    """A batch's intents are kept, and then, in a commit of its own, the rest."""
-
-    def write(self: State, batch: Batch) -> None:
-        intents, batch.intents = batch.intents, []
-        with self.connection:
-            self.connection.executemany(SQL["add_intent"], intents)
-        right(self, batch)
-
-    return write
-
-
-def _only_closed(right: Any) -> Any:
-    return lambda self, receipt, *, park=True: right(self, receipt) if park else Again("taken")
+from mainstay.storage.state import State
 
 
 class Mutant(Struct, frozen=True):
@@ -314,29 +54,29 @@ class Mutant(Struct, frozen=True):
 
 
 MUTANTS: dict[str, Mutant] = {
-    "lose-acknowledged": Mutant("a receipt is acknowledged and not kept", Inbox, "add", _tenth_lost, ""),
-    "lose-polled": Mutant("a page's cursor is kept and its rows are not", Outcomes, "documents", _cursor_first, ""),
-    "promise-one-more": Mutant("one unit more is promised than there is", stock, "free", _oversold, "nothing in us breaks"),
-    "release-twice": Mutant("a reservation's units come back twice", Apply, "to_reservation", _twice, "sum of the reservations"),
-    "never-expire": Mutant("a reservation that nobody confirms stands for ever", Desk, "_expire", _never, "come to rest"),
-    "ship-unpaid": Mutant("an order goes to the warehouse before it is paid", decide, "is_paid", _unpaid, ""),
+    "lose-acknowledged": Mutant("a receipt is acknowledged and not kept", Inbox, "add", harm.tenth_lost, ""),
+    "lose-polled": Mutant("a page's cursor is kept and its rows are not", Outcomes, "documents", harm.cursor_first, ""),
+    "promise-one-more": Mutant("one unit more is promised than there is", stock, "free", harm.oversold, "nothing in us breaks"),
+    "release-twice": Mutant("a reservation's units come back twice", Apply, "to_reservation", harm.twice, "sum of the reservations"),
+    "never-expire": Mutant("a reservation that nobody confirms stands for ever", Desk, "_expire", harm.never, "come to rest"),
+    "ship-unpaid": Mutant("an order goes to the warehouse before it is paid", decide, "is_paid", harm.unpaid, ""),
     "forget-early": Mutant("what came before its order is forgotten", Waiting, "come", lambda _right: lambda *_args: iter(()), ""),
     "never-wake": Mutant(
-        "orders in backlog are not looked at when units come free", Turns, "wake", _never, "nobody waits", scenario="the last one"
+        "orders in backlog are not looked at when units come free", Turns, "wake", harm.never, "nobody waits", scenario="the last one"
     ),
-    "unknown-is-done": Mutant("an answer that never came is taken for success", Lanes, "_settle", _taken_for_done, ""),
+    "unknown-is-done": Mutant("an answer that never came is taken for success", Lanes, "_settle", harm.taken_for_done, ""),
     "believe-at-once": Mutant(
         "what is looked up in vain is done again, although the call may still be carried out",
         Lanes,
         "_later",
-        _taken_for_over,
+        harm.taken_for_over,
         "",
     ),
     "forget-the-crash": Mutant(
         "after a crash an effect is made that may have been made, and nobody looks",
         Lanes,
         "add",
-        _never_sent,
+        harm.never_sent,
         "",
         scenario="crashes",
     ),
@@ -344,12 +84,12 @@ MUTANTS: dict[str, Mutant] = {
         "the ledger is not corrected when an order changes",
         Apply,
         "close",
-        _books_once,
+        harm.books_once,
         "money.",
         scenario="second thoughts",
     ),
-    "never-poll": Mutant("feeds are not read", Poll, "once", lambda _right: _asleep, ""),
-    "leave-the-silence": Mutant("what was silent is not read", Hooks, "_read", lambda _right: _not_read, "", scenario="silence"),
+    "never-poll": Mutant("feeds are not read", Poll, "once", lambda _right: harm.asleep, ""),
+    "leave-the-silence": Mutant("what was silent is not read", Hooks, "_read", lambda _right: harm.not_read, "", scenario="silence"),
     "keep-the-money": Mutant(
         "a late authorisation of a cancelled order is not let go",
         decide,
@@ -370,7 +110,7 @@ MUTANTS: dict[str, Mutant] = {
         "units that came back broken are booked as fit for sale",
         shopify,
         "RESTOCK",
-        _all_on_the_shelf,
+        harm.all_on_the_shelf,
         "return_mismatches",
         scenario="returns",
     ),
@@ -382,7 +122,7 @@ MUTANTS: dict[str, Mutant] = {
         "refunds_differ",
         scenario="returns",
     ),
-    "one-address": Mutant("orders of one buyer share an address", Dispatch, "_fill", _newest_address, "misaddressed", scenario="moves"),
+    "one-address": Mutant("orders of one buyer share an address", Dispatch, "_fill", harm.newest_address, "misaddressed", scenario="moves"),
     "find-no-parcel": Mutant(
         "an order is not found by its tracking number",
         journey,
@@ -401,11 +141,11 @@ MUTANTS: dict[str, Mutant] = {
         "an order is shown without what was captured",
         journey,
         "order",
-        _without_payments,
+        harm.without_payments,
         "what is shown is wrong: order",
     ),
     "repair-nothing": Mutant(
-        "a repaired message closes its letter and is not taken", Intake, "again", _only_closed, "", scenario="silence", seeds=range(300)
+        "a repaired message closes its letter and is not taken", Intake, "again", harm.only_closed, "", scenario="silence", seeds=range(300)
     ),
     "forget-a-cause": Mutant(
         "the cause of the fewest letters is not listed",
@@ -423,17 +163,24 @@ MUTANTS: dict[str, Mutant] = {
         scenario="held back",
     ),
     "time-of-the-batch": Mutant(
-        "what is heard bears the time of its batch, not of its receipt", Intake, "take", _all_at_once, "other batches", range(0, 1_000, 50)
+        "what is heard bears the time of its batch, not of its receipt",
+        Intake,
+        "take",
+        harm.all_at_once,
+        "other batches",
+        range(0, 1_000, 50),
     ),
-    "sync-seldom": Mutant("the inbox is not synced at a commit", Inbox, "__init__", _synced("normal"), "what is acknowledged", power=True),
-    "sync-never": Mutant("the inbox is never synced", Inbox, "__init__", _synced("off"), "a power cut", power=True),
+    "sync-seldom": Mutant(
+        "the inbox is not synced at a commit", Inbox, "__init__", harm.synced("normal"), "what is acknowledged", power=True
+    ),
+    "sync-never": Mutant("the inbox is never synced", Inbox, "__init__", harm.synced("off"), "a power cut", power=True),
     "acknowledge-first": Mutant(
-        "a receipt is acknowledged a moment before it is kept", Recorder, "flush", _told_first, "what is acknowledged", power=True
+        "a receipt is acknowledged a moment before it is kept", Recorder, "flush", harm.told_first, "what is acknowledged", power=True
     ),
     "position-first": Mutant(
-        "a position is kept before what was read up to it", Intake, "_take", _position_first, "ended once", power=True
+        "a position is kept before what was read up to it", Intake, "_take", harm.position_first, "ended once", power=True
     ),
-    "commit-in-two": Mutant("intents are kept in a commit of their own", State, "write", _in_two, "nothing in us breaks", power=True),
+    "commit-in-two": Mutant("intents are kept in a commit of their own", State, "write", harm.in_two, "nothing in us breaks", power=True),
     "forget-the-last-process": Mutant(
         "after a restart nobody thinks of older numbers that may be on their way",
         Levels,
@@ -453,7 +200,7 @@ MUTANTS: dict[str, Mutant] = {
         "a count that is read again is added to what is there",
         reread_items,
         "_heard",
-        _as_if_nothing_was_counted,
+        harm.as_if_nothing_was_counted,
         "stock.on_hand_differs",
         scenario="held back",
     ),
@@ -461,13 +208,13 @@ MUTANTS: dict[str, Mutant] = {
         "what a system may have lost is sent again, although it is there",
         Lanes,
         "_look_up",
-        _taken_for_lost,
+        harm.taken_for_lost,
         "effects.repeated_at_receiver",
         range(100, 160),
         scenario="held back",
     ),
     "held-for-ever": Mutant(
-        "what was held back is not looked at again when it goes on", Lanes, "look_again", _never, "come to rest", scenario="held back"
+        "what was held back is not looked at again when it goes on", Lanes, "look_again", harm.never, "come to rest", scenario="held back"
     ),
     "forget-what-is-undone": Mutant(
         "a channel is not told its number when an order comes that is cancelled already",
@@ -565,16 +312,21 @@ MUTANTS: dict[str, Mutant] = {
         scenario="moves",
     ),
     "forget-what-strayed": Mutant(
-        "a parcel that left for the address of before is not named", orders_fold, "_moved_house", _unnamed, "misaddressed", scenario="moves"
+        "a parcel that left for the address of before is not named",
+        orders_fold,
+        "_moved_house",
+        harm.unnamed,
+        "misaddressed",
+        scenario="moves",
     ),
     "charge-the-whole": Mutant(
-        "what was taken off is charged with the rest", payments, "due", _whole, "unexplained_minor_units", scenario="edits"
+        "what was taken off is charged with the rest", payments, "due", harm.whole, "unexplained_minor_units", scenario="edits"
     ),
     "forget-old-orders": Mutant(
         "what leaves more than a fortnight after its order was placed is no news",
         decide,
         "newer",
-        _within_a_fortnight,
+        harm.within_a_fortnight,
         "",
         scenario="weeks",
     ),
@@ -595,7 +347,7 @@ MUTANTS: dict[str, Mutant] = {
         scenario="late",
     ),
     "tell-changes-only": Mutant(
-        "a channel that is new is told of what changes, and not what there is", Changes, "begin", _never, "", scenario="late"
+        "a channel that is new is told of what changes, and not what there is", Changes, "begin", harm.never, "", scenario="late"
     ),
     "know-one-warehouse": Mutant(
         "whatever comes to a warehouse, or leaves one, is taken for the first one's",
@@ -644,7 +396,7 @@ MUTANTS: dict[str, Mutant] = {
         "a count that was read wrongly is put right by its whole, and not by the difference",
         stock_fold,
         "corrected",
-        _added_whole,
+        harm.added_whole,
         "on_hand_differs",
         scenario="mappings",
     ),
@@ -660,7 +412,7 @@ MUTANTS: dict[str, Mutant] = {
         "a second refund of an order is taken for the first, told again",
         decide,
         "newer",
-        _one_refund,
+        harm.one_refund,
         "refunds_differ",
         scenario="refunds",
     ),
@@ -668,7 +420,7 @@ MUTANTS: dict[str, Mutant] = {
         "a refund of an order that nobody has heard of yet is dropped",
         Waiting,
         "keep",
-        _early_refunds_dropped,
+        harm.early_refunds_dropped,
         "",
         scenario="refunds",
     ),
@@ -676,7 +428,7 @@ MUTANTS: dict[str, Mutant] = {
         "that a shop has merged two customers is noted, and nothing follows from it",
         buyers,
         "_are_one",
-        _never,
+        harm.never,
         "an erasure takes",
         scenario="accounts",
     ),
@@ -684,7 +436,7 @@ MUTANTS: dict[str, Mutant] = {
         "what an order brought stays with its first buyer when it is another's",
         buyers,
         "_hand_over",
-        _never,
+        harm.never,
         "owners_differ",
         scenario="accounts",
     ),
@@ -696,16 +448,8 @@ MUTANTS: dict[str, Mutant] = {
         "",
         scenario="accounts",
     ),
-    "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", _half, "levels"),
+    "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", harm.half, "levels"),
 }
-
-
-async def _not_read(_hooks: Hooks, _feed: str) -> bool:
-    return True
-
-
-async def _asleep(_poll: Poll) -> float:
-    return 3600.0
 
 
 @contextmanager

@@ -6,9 +6,9 @@ import asyncio
 import random
 
 from mainstay.model.times import DAY, HOUR
-from mainstay.proof.books import placed
 from mainstay.proof.sim.scene import Performance, Scene
 from mainstay.proof.sim.views import unlike_letters, unlike_pauses
+from mainstay.proof.truth import placed
 
 RETRIES_MAX = 4
 OUTAGE_S_MAX = 400

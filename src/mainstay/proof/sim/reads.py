@@ -10,9 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 from mainstay.model.money import major
-from mainstay.proof.books import Placed, placed, shipped
 from mainstay.proof.history import CURRENCY
 from mainstay.proof.play import Cast, Counters
+from mainstay.proof.truth import Placed, placed, shipped
 from mainstay.stock.view import ChannelPolicy
 
 Ask = Callable[[str], Awaitable[tuple[int, Any]]]  # path -> (status, answer), asked as an operator

@@ -19,7 +19,7 @@ from mainstay.flows.rebuild import CONSERVED, verify
 from mainstay.model.outcome import TOPIC
 from mainstay.model.state import LOCATIONS_MAX
 from mainstay.model.times import DAY, SECOND
-from mainstay.proof.books import MUST_BE_ZERO, believed, compare, is_named
+from mainstay.proof.books import MUST_BE_ZERO, compare
 from mainstay.proof.disk import Disk
 from mainstay.proof.history import CURRENCY, Product, Story
 from mainstay.proof.play import Cast
@@ -37,6 +37,7 @@ from mainstay.proof.sim.trouble import Blackouts, Lost, Make
 from mainstay.proof.sim.troupe import channels_look, open_shop, perform
 from mainstay.proof.sim.views import unlike_jobs, unlike_receipts
 from mainstay.proof.sim.wires import Wires, url
+from mainstay.proof.truth import believed, is_named
 from mainstay.stock.fold import free
 from mainstay.storage.database import SQL, STORE_FAILED, rows
 from mainstay.storage.state import State
