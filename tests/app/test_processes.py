@@ -1,5 +1,6 @@
 """The three processes of one machine: stopped, killed and started again while a shop talks to them. What was acknowledged is there."""
 
+import errno
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mainstay.app.up import Watch
+from mainstay.app.up import RESTART_S_MAX, Role, Watch
 from mainstay.model.failures import Halt
 from mainstay.storage.database import connect, rows
 from mainstay.storage.inbox import Inbox
@@ -216,6 +217,19 @@ except Cannot:
 """
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert done.stdout == "cannot\n" and done.stderr.count("is being written by another process") == 1 and "Traceback" not in done.stderr
+
+
+def test_a_process_for_which_there_is_no_room_is_started_later(tmp_path, monkeypatch):
+    """And however often it failed, the supervisor goes on: 2 to the power of 1,024 is no number of seconds."""
+    role = Role("core", None, -1, lambda: None)
+    monkeypatch.setattr(os, "fork", lambda: (_ for _ in ()).throw(BlockingIOError(errno.EAGAIN, "no more processes")))
+    open_before = len(os.listdir("/dev/fd"))
+    for role.failures in (0, 5_000):
+        began, role.next_at = time.monotonic(), 0.0
+        role.watch()
+        assert role.process is None and began < role.next_at <= began + RESTART_S_MAX + 1
+    role.stop()
+    assert role.failures == 5_001 and len(os.listdir("/dev/fd")) == open_before
 
 
 def test_it_says_where_it_is_ready_and_which_system_has_gone(shop):

@@ -24,7 +24,7 @@ from mainstay.storage.archive import Archive
 from mainstay.storage.bell import Bell, Ringer
 from mainstay.storage.state import State
 
-log = structlog.get_logger("roles")
+log = structlog.get_logger("dispatch")
 
 
 async def run_dispatch(house: House, stop: asyncio.Event, ready: Callable[[], object]) -> None:

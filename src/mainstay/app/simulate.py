@@ -79,25 +79,25 @@ def many_seeds(count: int, scenario: str, *, quiet: bool, power: bool = False) -
     text += [f"faults: {', '.join(f'{name} {times}' for name, times in found['faults'].items())}"]
     failed = list(found["failed"].items())[:SHOWN_MAX]
     text += [f"replay: mainstay sim --seed {seed}{_named(scenario, power)}   {broken}" for seed, broken in failed]
-    if found["failed"]:
-        text += ["", "the shortest history that fails in the same way:", *_shortest(min(found["failed"]), scenario, power)]
-    return found, "\n".join(text)
+    return found, "\n".join(text + _shortest(found, scenario, power))
 
 
 def one_seed(seed: int, scenario: str, *, power: bool = False) -> tuple[dict[str, Any], str]:
     """Replay a seed and tell what happened in it. (figures, text)"""
     run.silence()
     drawn = run.swarm(seed, tuple(VARIANTS), scenario)
-    ending = run.one(drawn, fittings, power=power)
-    found = run.report([ending], lambda _ending: None)
-    text = run.told(drawn, ending.broken or "nothing")
-    if ending.broken:
-        text += ["", "the shortest history that fails in the same way:", *_shortest(seed, scenario, power)]
-    return found, "\n".join(text)
+    endings: list[Any] = []
+    found = run.report((run.one(one, fittings, power=power) for one in (drawn,)), endings.append)
+    text = run.told(drawn, endings[0].broken or "nothing")
+    return found, "\n".join(text + _shortest(found, scenario, power))
 
 
-def _shortest(seed: int, scenario: str, power: bool) -> list[str]:
-    return run.told(*run.shrink(run.swarm(seed, tuple(VARIANTS), scenario), fittings, power=power))
+def _shortest(found: dict[str, Any], scenario: str, power: bool) -> list[str]:
+    """The shortest history that fails as the first of those that failed, put beside the figures; as a person reads it."""
+    if not found["failed"]:
+        return []
+    found["shortest"] = run.told(*run.shrink(run.swarm(min(found["failed"]), tuple(VARIANTS), scenario), fittings, power=power))
+    return ["", "the shortest history that fails in the same way:", *found["shortest"]]
 
 
 def _named(scenario: str, power: bool) -> str:

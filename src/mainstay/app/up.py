@@ -31,6 +31,7 @@ from mainstay.flows.heap import look_seldom
 from mainstay.storage.database import Lock, connect
 
 RESTART_S_MIN, RESTART_S_MAX = 0.2, 10.0
+DOUBLINGS_MAX = 10
 STOP_S_MAX = 20.0
 LOOK_S = 1.0  # how often it looks whether a system has gone or come back
 CANNOT = 2  # how a process ends that has said what a person must do first: starting it again changes nothing
@@ -53,21 +54,31 @@ class Role:
         self._heard = -1
 
     def start(self) -> None:
-        work = ROLES[self.name]()
-        self._heard, says = os.pipe()
+        """Raises OSError where the machine has no room for another process."""
+        work, before = ROLES[self.name](), _open_files()
+        heard, says = os.pipe()
         gc.freeze()  # what is loaded stays as it is, and is in memory once: https://docs.python.org/3/library/gc.html#gc.freeze
-        self.process = FORKING.Process(target=self._live, args=(work, says))
-        self.process.start()
-        os.close(says)
-        os.set_blocking(self._heard, False)
-        self.started_at = time.monotonic()
+        process = FORKING.Process(target=self._live, args=(work, heard, says))
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # a child that is told to stop before it listens would run on
+        try:
+            process.start()
+        except OSError:
+            for left in _open_files() - before - {says}:  # multiprocessing leaves its own pipes open then, too
+                os.close(left)
+            raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+            os.close(says)
+        os.set_blocking(heard, False)
+        self.process, self._heard, self.started_at = process, heard, time.monotonic()
 
-    def _live(self, work: Work, says: int) -> None:
+    def _live(self, work: Work, heard: int, says: int) -> None:
         """In the child, from its birth on."""
         for number in STOPS:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         self.let_go()
-        os.close(self._heard)
+        os.close(heard)
         os.dup2(2, 1)  # what the supervisor says to programs is its own
         setproctitle(f"mainstay {self.name} in {self.house.folder}")
         stop_with_supervisor(self.lifeline)
@@ -80,7 +91,11 @@ class Role:
         now = time.monotonic()
         if self.process is None:
             if now >= self.next_at:
-                self.start()
+                try:
+                    self.start()
+                except OSError as failed:
+                    log.error("process_not_started", role=self.name, why=str(failed))
+                    self._put_off(now)
             return
         with contextlib.suppress(BlockingIOError):
             self.ready = bool(os.read(self._heard, 16)) or self.ready
@@ -92,10 +107,13 @@ class Role:
         if code == CANNOT and not self.ready:
             raise Cannot
         log.error("process_died", role=self.name, code=code)
-        self.failures += 1
         os.close(self._heard)
         self.process = None
-        self.next_at = now + min(RESTART_S_MAX, RESTART_S_MIN * 2**self.failures)
+        self._put_off(now)
+
+    def _put_off(self, now: float) -> None:
+        self.failures += 1
+        self.next_at = now + min(RESTART_S_MAX, RESTART_S_MIN * 2 ** min(self.failures, DOUBLINGS_MAX))
 
     def stop(self) -> None:
         if self.process is None:
@@ -106,6 +124,15 @@ class Role:
             log.error("process_killed", role=self.name)
             self.process.kill()
             self.process.join()
+
+
+def _open_files() -> set[int]:
+    found = set()
+    for number in map(int, os.listdir("/dev/fd")):
+        with contextlib.suppress(OSError):  # the folder itself was open, too
+            os.fstat(number)
+            found.add(number)
+    return found
 
 
 class Cannot(Exception):

@@ -15,7 +15,7 @@ from mainstay.storage.state import State
 
 UPKEEP_S = 0.5
 
-log = structlog.get_logger("roles")
+log = structlog.get_logger("upkeep")
 
 
 async def wait_for_state(data: Path, stop: asyncio.Event) -> State:

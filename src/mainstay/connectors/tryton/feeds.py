@@ -72,7 +72,7 @@ def levels(rpc: Rpc, cursor: str) -> Talk[Page]:
     raws, reply = yield from rpc.rows("stock.location", [["type", "=", "warehouse"]], _PLACE_FIELDS)
     warehouses = [msgspec.json.decode(raw, type=Place) for raw in raws]
     second = _server_second(reply)
-    just_now = [["state", "=", "done"], ["last_modified_at", ">=", words.moment(second)]]
+    just_now = [["state", "=", "done"], ["last_modified_at", ">=", words.moment(second - OVERLAP)]]
     moves = yield from rpc.search("stock.move", just_now, ("product", "last_modified_at"), _Moved)
     at = max([second, *(move.last_modified_at.micros() for move in moves)])
     domain = [["id", ">", int(cursor or "0")], ["type", "=", "goods"], ["code", "!=", None]]
