@@ -24,7 +24,7 @@ bench: .venv/ready-bench  ## every budget, as ratios measured in one run; writes
 	$(BIN)/python -m mainstay.proof.figures docs/performance.md $(ARGS)
 
 proof: .venv/ready-dev  ## the slower proofs; writes docs/proofs.md
-	PROOFS=docs/proofs.md $(BIN)/pytest -m slow $(ARGS)
+	PROOFS=docs/proofs.md $(BIN)/pytest -m "slow or proof" $(ARGS)
 
 docs: .venv/ready-dev  ## the generated reference
 	$(BIN)/python -m mainstay.app.reference docs/reference

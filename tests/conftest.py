@@ -25,8 +25,11 @@ def shared() -> Path:
 # --- what the proofs measured ------------------------------------------------------------------------------------------
 GROUPS = {  # of the proofs: what it is called, its budget in minutes on two cores (DESIGN 7), the tests
     "drawn histories": (3, ("tests/sim/test_sim.py::test_a_thousand",)),
+    "planted bugs, bad inputs": (
+        4,
+        ("tests/sim/test_sim.py::test_every_planted", "tests/crash/test_power.py::test_every", "tests/badinput"),
+    ),
     "power cuts, I/O errors, kills": (3, tuple(f"tests/crash/test_{name}.py" for name in ("power", "io_errors", "kills"))),
-    "planted bugs, bad inputs": (4, ("tests/sim/test_sim.py::test_every_planted", "tests/badinput")),
     "other systems' own programs and documents": (None, ("tests/real", "tests/connectors", "tests/contract")),
     "everything else": (None, ("tests",)),
 }

@@ -16,6 +16,7 @@ from mainstay.edge.openapi import document
 from mainstay.proof.badinput import ABSENT, CASES, DOORS
 from tests.badinput import doors, senders
 
+pytestmark = pytest.mark.proof
 ROOT = Path(mainstay.__file__).parent
 
 SLOW_S = 3.0  # that nothing but a body that does not come takes

@@ -16,6 +16,8 @@ from mainstay.proof.sim import run
 from mainstay.proof.sim.acts import Act, Swarm
 from mainstay.proof.sim.story import play
 from mainstay.proof.sim.trouble import Failing
+from mainstay.storage.database import STORE_FAILED
+from mainstay.storage.inbox import Inbox
 from mainstay.storage.state import Batch, State
 
 READ_EVERY = 8  # operations after whose failure what people are shown is compared, too
@@ -72,6 +74,20 @@ def test_operations_that_fail_here_and_there_break_nothing():
     points = [(n, list(KINDS)[number % len(KINDS)]) for number, n in enumerate(range(1, every, 23))]
     found, failed = broken(points)
     assert found == [] and failed == len(points)
+
+
+def test_a_door_that_answers_though_the_disk_failed_is_noticed(monkeypatch):
+    right = Inbox.add
+
+    def add(self, new, *more):
+        try:
+            return right(self, new, *more)
+        except STORE_FAILED:
+            return self.last + len(new)
+
+    monkeypatch.setattr(Inbox, "add", add)
+    found, failed = broken((n, next(iter(KINDS))) for n in range(1, operations(), 23))
+    assert found and failed
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from mainstay.app.simulate import VARIANTS, fittings
 from mainstay.proof.disk import Disk
 from mainstay.proof.sim import run
 from mainstay.proof.sim.mutants import MUTANTS, caught, planted
+from mainstay.proof.sim.run import rule
 from mainstay.storage.database import STORE_FAILED
 from mainstay.storage.inbox import Inbox
 from mainstay.storage.state import Batch, State
@@ -37,11 +38,17 @@ def test_a_thousand_cuts_lose_nothing(figure):
     figure("power cuts", told, 'mainstay sim --seeds 80 --power --scenario "power cuts"')
 
 
+def noticed(name):
+    return caught(name, swarms(MUTANTS[name].seeds), fittings)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, bug in MUTANTS.items() if bug.power])
-def test_every_planted_bug_is_caught(name):
-    seeds, why = caught(name, swarms(MUTANTS[name].seeds), fittings)
+def test_every_planted_bug_is_caught(name, request, beside, figure):
+    (seeds, why), seconds = beside(request.node, noticed)
     assert seeds, f"{MUTANTS[name].what}: nobody noticed"
     assert MUTANTS[name].by in why
+    figure(f"planted bug `{name}`", f"noticed after {seeds} histories: {rule(why)}", f"pytest tests/crash -m slow -k {name}", seconds)
 
 
 def test_a_failing_seed_is_the_same_when_it_is_played_again():

@@ -70,10 +70,6 @@ def test_the_reference_holds_what_is_declared(page, words):
     assert words in made()[page]
 
 
-def test_a_hidden_command_is_not_documented():
-    assert "mainstay role" not in made()["cli.md"]
-
-
 # --- examples ----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_of_a_page_exists(page):

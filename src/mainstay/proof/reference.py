@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -24,6 +25,7 @@ from mainstay.model.failures import CODES
 from mainstay.model.seen import SeenEvent
 from mainstay.money.post import POSTINGS
 from mainstay.orders.moves import BEFORE_RELEASE, MOVES, diagram
+from mainstay.proof import catalogue
 from mainstay.proof.badinput.page import cases, counts
 from mainstay.proof.described import fields, parts, summary, table, word
 from mainstay.proof.rooms import faces
@@ -53,6 +55,7 @@ def pages(cli: click.Group, endpoints: Sequence[Endpoint]) -> dict[str, str]:
         "rooms.md": _rooms,
         "bad-inputs.md": _bad_inputs,
         "planted-bugs.md": _planted,
+        "catalogue.md": _catalogue,
     }
     made = {name: "\n".join([MARK, "", *make()]) + "\n" for name, make in makers.items()}
     return {"README.md": "\n".join([MARK, "", *_index(made)]) + "\n", **made}
@@ -388,6 +391,24 @@ def _planted() -> Iterator[str]:
     )
     rows = [(f"`{name}`", bug.what, bug.by or "any", _seeds(bug)) for name, bug in MUTANTS.items()]
     yield from table(rows, "bug", "what is wrong", "noticed by the rule that says", "in")
+
+
+def _catalogue() -> Iterator[str]:
+    yield from _head(
+        "What the catalogue asks for",
+        "Each invariant, fault and planted bug that a backbone should be tried with, and where it is here.",
+        "*not yet* waits for a door that Mainstay does not have. The catalogue's inputs are on [a page of their own](bad-inputs.md).",
+    )
+    chapters = (("Invariants", catalogue.INVARIANTS), ("Faults", catalogue.FAULTS), ("Planted bugs to begin with", catalogue.BUGS))
+    for number, (title, asked) in enumerate(chapters):
+        yield from ([""] if number else [])
+        yield from (f"## {title}", "")
+        yield from table([(one.id, one.what, ", ".join(map(_place, one.shown)), one.but) for one in asked], "id", "what", "shown by", "but")
+
+
+def _place(shown: str) -> str:
+    path, _, name = shown.partition("::")
+    return f"[{name or Path(path).stem}](../../{path})" if path.startswith("tests/") else f"`{shown}`"
 
 
 def _seeds(bug: Mutant) -> str:

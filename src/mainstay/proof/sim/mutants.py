@@ -64,13 +64,17 @@ MUTANTS: dict[str, Mutant] = {
     "never-wake": Mutant(
         "orders in backlog are not looked at when units come free", Turns, "wake", harm.never, "nobody waits", scenario="the last one"
     ),
-    "unknown-is-done": Mutant("an answer that never came is taken for success", Lanes, "_settle", harm.taken_for_done, ""),
+    "unknown-is-done": Mutant(
+        "an answer that never came is taken for success", Lanes, "_settle", harm.taken_for_done, "", scenario="outages"
+    ),
     "believe-at-once": Mutant(
         "what is looked up in vain is done again, although the call may still be carried out",
         Lanes,
         "_later",
         harm.taken_for_over,
         "",
+        range(320),
+        "outages",
     ),
     "forget-the-crash": Mutant(
         "after a crash an effect is made that may have been made, and nobody looks",

@@ -68,21 +68,22 @@ def _chunk(seeds: list[int], landscapes: Sequence[str], furnish: Furnish, scenar
 
 def shrink(drawn: Swarm, furnish: Furnish, *, power: bool = False) -> tuple[Swarm, str]:
     """The shortest history found that breaks the same rule: acts go, weather clears, while it still fails."""
-    rule = _rule(one(drawn, furnish, power=power).broken)
-    best, broken, tries = drawn, rule, 0
+    same = rule(one(drawn, furnish, power=power).broken)
+    best, broken, tries = drawn, same, 0
     again = True
     while again and tries < SHRINKS_MAX:
         again = False
         for shorter in _shorter(best):
             tries += 1
             ending = one(shorter, furnish, power=power)
-            if ending.broken and _rule(ending.broken) == rule:
+            if ending.broken and rule(ending.broken) == same:
                 best, broken, again = shorter, ending.broken, True
                 break
     return best, broken
 
 
-def _rule(broken: str) -> str:
+def rule(broken: str) -> str:
+    """What of it any history could have broken."""
     return broken.split(" is ", maxsplit=1)[0].split(":", maxsplit=1)[0]
 
 
