@@ -63,9 +63,9 @@ def beside() -> Iterator[Callable[..., tuple]]:
     with ProcessPoolExecutor(2) as pool:
 
         def result(test: pytest.Function, function: Callable) -> tuple:
-            name = test.originalname
+            name = test.nodeid.partition("[")[0]
             if name not in begun:
-                chosen = [one for one in test.session.items if getattr(one, "originalname", "") == name]
+                chosen = [one for one in test.session.items if one.nodeid.startswith(f"{name}[")]
                 begun[name] = {one.callspec.id: pool.submit(_timed, function, *one.callspec.params.values()) for one in chosen}
             return begun[name][test.callspec.id].result()
 
