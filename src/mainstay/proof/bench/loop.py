@@ -48,7 +48,7 @@ def run(quick: bool) -> dict[str, Any]:
     worst, with_stall, with_faults = (statistics.median(_worst(one, healthy) for one in found) for found in runs.values())
     calm, stalled = runs[""][-1], runs["shop_b"][-1]
     rates = [one["orders_per_min"] for found in runs.values() for one in found]
-    correct = all(one["correct"] for found in runs.values() for one in found)
+    wrong = [f"{how or 'calm'}: {one}" for how, found in runs.items() for each in found for one in each.pop("wrong")]
     return {
         "rate": round(statistics.median(rates)), "spread": [round(min(rates)), round(max(rates))],
         "ratio": None, "ratios": {}, "propagation_p99_ms": round(worst, 1), "propagation_p99_ms_one_channel_stalled": round(with_stall, 1),
@@ -60,7 +60,7 @@ def run(quick: bool) -> dict[str, Any]:
             "propagation_p99_ms": round(with_faults, 1), "orders_per_min": round(runs[FAULTY][-1]["orders_per_min"]),
             "faults_that_fired": sum(one["fired"] for one in runs[FAULTY]),
         },
-        "correct": correct,
+        "correct": not wrong, "wrong": wrong,
         "reps": reps,
     }  # fmt: skip
 
@@ -100,11 +100,12 @@ async def _in(place: Path, how: str) -> dict[str, Any]:
         channels = running.snapshot()["channels"]
         town.delays = {}
         _set_weather(twins, Weather())
-        settled = await _until(lambda: _quiet(running) and not town.undelivered, 90)
-        correct = settled and _last_values(place, twins)
+        settled = await _until(lambda: _quiet(running, town), 90)
+        wrong = [] if settled else [f"not quiet after 90 s: {_unfinished(running, town)}"]
+        wrong += _wrong_levels(place, twins)
         fired = sum(twin.fired[fault] for twin in twins.values() for fault in FAULTS)
         pace = placed / took * 60
-        return {"orders": placed, "orders_per_min": pace, "channels": channels, "settled": settled, "correct": correct, "fired": fired}
+        return {"orders": placed, "orders_per_min": pace, "channels": channels, "wrong": wrong[:5], "fired": fired}
     finally:
         await asyncio.to_thread(running.stop)
         await town.stop()
@@ -156,9 +157,14 @@ def _told(twins: dict[str, Imitation]) -> bool:
     return all(twins[name].available(f"SKU-{n:04d}") == 100_000 for name in (*SHOPS, *MARKETS) for n in range(SKUS))
 
 
-def _quiet(running: Running) -> bool:
+def _quiet(running: Running, town: Town) -> bool:
+    return not any(_unfinished(running, town).values())
+
+
+def _unfinished(running: Running, town: Town) -> dict[str, int]:
     now = running.snapshot()
-    return not running.behind() and not now["waiting"] and not sum(one["waiting"] for one in now["channels"].values())
+    levels = sum(one["waiting"] for one in now["channels"].values())
+    return {"receipts": running.behind(), "calls": now["waiting"], "levels": levels, "deliveries": town.undelivered}
 
 
 async def _until(so: Any, seconds: float) -> bool:
@@ -172,12 +178,13 @@ async def _until(so: Any, seconds: float) -> bool:
     return True
 
 
-def _last_values(place: Path, twins: dict[str, Imitation]) -> bool:
-    """Every channel shows what may be promised now."""
+def _wrong_levels(place: Path, twins: dict[str, Imitation]) -> list[str]:
+    """Where a channel does not show what may be promised now."""
     state = State(place / "data" / "state.db", write=False)
     skus = [f"SKU-{n:04d}" for n in range(SKUS)]
     items = dict(state.load("find_items", skus))
     shelves = shelves_of(state, list(items.values()))
     state.close()
     wanted = {sku: sum(free(level) for level in shelves[item]) for sku, item in items.items()}
-    return all(twins[name].available(sku) == wanted[sku] for name in (*SHOPS, *MARKETS) for sku in skus)
+    shown = {(name, sku): twins[name].available(sku) for name in (*SHOPS, *MARKETS) for sku in skus}
+    return [f"{name} shows {units} of {sku}, not {wanted[sku]}" for (name, sku), units in shown.items() if units != wanted[sku]]
