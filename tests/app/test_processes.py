@@ -15,6 +15,8 @@ import pytest
 
 from mainstay.app.up import RESTART_S_MAX, Role, Watch
 from mainstay.model.failures import Halt
+from mainstay.storage import database
+from mainstay.storage.backup import FILES
 from mainstay.storage.database import connect, rows
 from mainstay.storage.inbox import Inbox
 from mainstay.storage.packing import unpack
@@ -30,7 +32,6 @@ def shop(tmp_path):
         shop.stop()
 
 
-FILES = {"state.db", "inbox.db", "outcomes.db"}
 LOCKS = {"mainstay-data.lock", *(f"{name}.lock" for name in FILES)}
 
 
@@ -193,6 +194,25 @@ def test_a_store_of_a_newer_version_is_neither_written_nor_read(shop):
     code, told, _ = shop.cli("doctor", "--json")
     bad = {one["what"]: one["detail"] for one in json.loads(told) if not one["fine"]}
     assert code == 1 and set(bad) == {"state.db"} and "newer Mainstay" in bad["state.db"]
+
+
+def test_a_store_of_an_earlier_version_is_brought_up_to_date(tmp_path, monkeypatch):
+    """By all that `up` starts: nobody meets the older file."""
+    shop = Running(tmp_path)
+    shop.data.mkdir(mode=0o700)
+    with monkeypatch.context() as before:
+        before.setattr(database, "_make_room", lambda connection: None)
+        before.setattr(database, "SCHEMA_VERSION", 4)
+        for name, schema in FILES.items():
+            connect(shop.data / name, write=True, schema=schema).close()
+    shop.start()
+    assert shop.hook(an_order(7), "e7")[0] == 200
+    shop.settled()
+    assert known(shop) == {"7"}
+    assert shop.stop() == 0
+    for name in FILES:
+        whole = connect(shop.data / name, write=False, schema="")
+        assert whole.pragma("user_version") == database.SCHEMA_VERSION and whole.reserve_bytes() == database.SUM_BYTES, name
 
 
 def test_a_process_that_cannot_start_is_not_started_again(tmp_path):

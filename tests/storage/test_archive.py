@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from mainstay.flows import queue
 from mainstay.flows.ask import OrderRequest
 from mainstay.flows.rebuild import verify
 from mainstay.model.failures import Reject
@@ -16,7 +17,7 @@ from mainstay.storage import archive as archives
 from mainstay.storage.archive import vocabulary
 from mainstay.storage.database import scrub
 from mainstay.storage.inbox import OUTCOMES_FROM, Receipt
-from mainstay.storage.packing import unpack
+from mainstay.storage.packing import Damaged, unpack
 from tests.flows.conftest import a_parcel, a_payment, an_order
 
 CANARIES = ("Zebedia Quillfeather", "zebedia.quill@canary.example", "Nightjar Lane 4711", "+99-555-canary")
@@ -138,7 +139,13 @@ def test_a_changed_byte_is_not_taken_for_the_message(store):
     store.archive()
     (path,) = (store.data / "archive").glob("inbox-*")
     path.write_bytes(path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1]))
-    assert store.raw(seq) is None
+    with pytest.raises(Damaged, match=f"number {seq}, is not what was archived"):
+        store.raw(seq)
+    (letter,) = queue.wanted(store.core.state, queue.Wanted())
+    asked = store.record("operator", "operator/retry", str(letter.id), msgspec.json.encode({"by": "ann"}))
+    store.handle()
+    status, told = store.core.told(asked)
+    assert status == 409 and "is not what was archived" in told["detail"], told
 
 
 # --- erasure -----------------------------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from hashlib import sha256
 from importlib import resources
 
@@ -124,6 +126,7 @@ def test_a_store_of_another_mainstay_is_refused(state, version, age):
 
 
 NEXT = database.SCHEMA_VERSION + 1
+PAGE = database.PAGE_BYTES["inbox"]
 STEP = f"state_{NEXT}.sql"
 
 
@@ -163,6 +166,57 @@ def test_a_store_from_before_there_were_jobs_gets_its_tables(with_an_order):
     assert (
         state.rows("newest_jobs", (9,)) == state.rows("drifts") == [] and state.connection.pragma("user_version") == database.SCHEMA_VERSION
     )
+
+
+@pytest.fixture
+def without_checksums(tmp_path, monkeypatch):
+    """An inbox as it was before its pages bore checksums."""
+    with monkeypatch.context() as before:
+        before.setattr(database, "_make_room", lambda connection: None)
+        before.setattr(database, "SCHEMA_VERSION", 4)
+        inbox = Inbox(tmp_path / "inbox.db")
+        inbox.add([(1, "s", "t", f"k{n}", b"x" * 3_000) for n in range(100)])
+        inbox.close()
+    return inbox.path
+
+
+def test_the_pages_of_an_older_store_get_checksums(without_checksums):
+    Inbox(without_checksums).close()
+    whole = without_checksums.read_bytes()
+    assert [one.key for one in InboxReader(without_checksums).after(0, 200)] == [f"k{n}" for n in range(100)]
+    with_one = connect(without_checksums, write=False, schema="inbox")
+    pages = [whole[at : at + PAGE] for at in range(0, len(whole), PAGE)]
+    assert len(pages) > 20 and all(rows(with_one, "SELECT verify_checksum(?)", (page,)) == [(1,)] for page in pages)
+
+
+def test_whoever_opens_a_file_while_it_is_made_can_read_it(tmp_path):
+    """Its pages are read in the length in which they are written, from the first one on: in another, their checksum would be wrong."""
+    for n in range(60):
+        path = tmp_path / f"inbox-{n}.db"
+        maker = threading.Thread(target=lambda path=path: Inbox(path).add([(1, "s", "t", "k", b"x")]))
+        maker.start()
+        reader, ends = InboxReader(path), time.monotonic() + 10
+        while not (found := reader.after(0, 1)) and time.monotonic() < ends:
+            pass
+        maker.join()
+        assert [one.key for one in found] == ["k"]
+
+
+def test_an_older_store_that_is_open_elsewhere_waits(without_checksums):
+    other = apsw.Connection(str(without_checksums))
+    other.execute("BEGIN")
+    other.execute("SELECT count(*) FROM receipt").fetchall()
+    with pytest.raises((Halt, apsw.BusyError)):
+        Inbox(without_checksums)
+    other.close()
+    assert Inbox(without_checksums).last == 100
+
+
+def test_an_apsw_without_its_extras_is_refused(tmp_path, monkeypatch):
+    database.check_pages.cache_clear()
+    monkeypatch.setattr(apsw.sqlite_extra, "has", lambda name: None)
+    with pytest.raises(Halt, match="built without its extras"):
+        connect(tmp_path / "state.db", write=True, schema="state")
 
 
 def test_a_step_that_fails_leaves_the_store_as_it_was(with_an_order, next_version):

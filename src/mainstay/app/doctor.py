@@ -17,7 +17,8 @@ from mainstay.app.declaration import errors
 from mainstay.delivery.files import REFUSED
 from mainstay.landscape import Finding, counted
 from mainstay.model.failures import Halt
-from mainstay.storage.database import DAMAGED, SQLITE_MIN, connect, force
+from mainstay.storage.archive import wrong_with_archive
+from mainstay.storage.database import DAMAGED, SQLITE_MIN, connect, damage, force, wrong_with
 
 FREE_BYTES_MIN = 1_000_000_000
 SYNCS = 20  # how often a page is written and forced out, to learn what a commit costs here
@@ -52,6 +53,7 @@ def examine(config: Path) -> list[Inspection]:
     found += [_disk(house.data), _private(house.data), _sync(sync_us(house.data), house.data)]
     found += [_inflow(one.path) for one in inflows(house)]
     found += [_store(house.data / f"{name}.db") for name in ("inbox", "state", "outcomes") if (house.data / f"{name}.db").exists()]
+    found += [_archive(house.data)] if (house.data / "archive").exists() else []
     server = house.landscape.server
     public = server.listen not in ("127.0.0.1", "::1", "localhost")
     found.append(Inspection("listening", not public or server.url.startswith("https://"), f"on {server.listen}; public only behind https"))
@@ -125,13 +127,23 @@ def _store(path: Path) -> Inspection:
     except Halt as refused:
         return Inspection(path.name, False, refused.why)
     except DAMAGED as why:
-        return Inspection(path.name, False, f"it cannot be read: {why}; {RESTORE}")
+        return Inspection(path.name, False, f"it cannot be read: {damage(why) or why}; {RESTORE}")
     try:
-        mode, result = connection.pragma("journal_mode"), connection.pragma("integrity_check")
-    except DAMAGED as why:
-        return Inspection(path.name, False, f"it is damaged: {why}; {RESTORE}")
+        if wrong := wrong_with(connection):
+            return Inspection(path.name, False, f"it is damaged: {wrong}; {RESTORE}")
+        mode = connection.pragma("journal_mode")
     finally:
         connection.close(True)
-    if result != "ok":
-        return Inspection(path.name, False, f"it is damaged: {result}; {RESTORE}")
-    return Inspection(path.name, mode == "wal" and result == "ok", f"journal {mode}, check {result}")
+    return Inspection(path.name, mode == "wal", f"journal {mode}, every page as it was written")
+
+
+def _archive(data: Path) -> Inspection:
+    try:
+        good, wrong = wrong_with_archive(data)
+    except DAMAGED as why:
+        return Inspection("archive", False, f"where its messages lie cannot be read: {damage(why) or why}; {RESTORE}")
+    if wrong:
+        return Inspection(
+            "archive", False, f"{len(wrong)} messages cannot be read, the first: {wrong[0]}; a backup with --archive has them"
+        )
+    return Inspection("archive", True, f"{good} messages, each as it was archived")

@@ -54,7 +54,7 @@ def complaining(*, as_json: bool) -> Iterator[None]:
     """Turns failures that people can act on into one clear sentence and exit code 2."""
     from mainstay.landscape import Misdeclared
     from mainstay.model.failures import Failure
-    from mainstay.storage.database import DAMAGED, STORE_FAILED
+    from mainstay.storage.database import DAMAGED, STORE_FAILED, damage
 
     try:
         yield
@@ -63,9 +63,6 @@ def complaining(*, as_json: bool) -> Iterator[None]:
         complain("misdeclared", str(wrong), as_json, findings=[plain_finding(one) for one in wrong.findings])
     except Failure as failure:
         complain(failure.code, failure.why, as_json)
-    except DAMAGED as why:
-        told = f"the store is damaged: {why}; `mainstay doctor` names the file, a backup has it whole"
-        complain("store_damaged", told, as_json)
     except click.UsageError as misused:
         if not as_json:
             raise
@@ -74,9 +71,14 @@ def complaining(*, as_json: bool) -> Iterator[None]:
         if failed.filename is None:  # not a file that somebody named: a bug
             raise
         complain("file", f"{failed.filename}: {failed.strerror}", as_json)
-    except STORE_FAILED as failed:
-        told = f"the store cannot be used: {failed}; look whether its disk is full, `mainstay doctor` looks at the rest"
-        complain("store_failed", told, as_json)
+    except (*DAMAGED, *STORE_FAILED) as failed:
+        if found := damage(failed):
+            complain(
+                "store_damaged", f"the store is damaged: {found}; `mainstay doctor` looks at each file, a backup has it whole", as_json
+            )
+        else:
+            told = f"the store cannot be used: {failed}; look whether its disk is full, `mainstay doctor` looks at the rest"
+            complain("store_failed", told, as_json)
     sys.exit(2)
 
 

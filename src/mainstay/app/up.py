@@ -28,7 +28,8 @@ from mainstay.app.options import complaining
 from mainstay.app.roles import ROLES, STOPPED, STOPS, Work
 from mainstay.app.snapshots import STALE_S, read_snapshot, write_snapshot
 from mainstay.flows.heap import look_seldom
-from mainstay.storage.database import Lock, connect
+from mainstay.storage.backup import FILES
+from mainstay.storage.database import Lock, Older, connect
 
 RESTART_S_MIN, RESTART_S_MAX = 0.2, 10.0
 DOUBLINGS_MAX = 10
@@ -238,12 +239,18 @@ def up(config: Path, say: Say) -> int:
 
 
 def check_free(house: House) -> None:
-    """Refuse to start where another Mainstay runs, or on a store that this one cannot read. Raises Halt."""
-    for name in ("state", "outcomes", "inbox"):
-        path = house.data / f"{name}.db"
-        Lock(path).release()
-        if path.exists():
-            connect(path, write=False, schema=name).close()
+    """Refuse to start where another Mainstay runs, or on a store that this one cannot read. Raises Halt. A store of an earlier version is
+    brought up to date here, once, before several open it."""
+    for name, schema in FILES.items():
+        path = house.data / name
+        lock = Lock(path)
+        try:
+            if path.exists():
+                connect(path, write=False, schema=schema).close()
+        except Older:
+            connect(path, write=True, schema=schema).close(True)
+        finally:
+            lock.release()
     listening(house.landscape.server.listen, house.landscape.server.port).close()
 
 

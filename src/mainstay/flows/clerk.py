@@ -28,6 +28,7 @@ from mainstay.model.outcome import TOPIC
 from mainstay.model.state import EffectState, JobState, OrderState
 from mainstay.orders import payments
 from mainstay.storage.inbox import UNCLAIMED, Receipt
+from mainstay.storage.packing import Damaged
 
 AT_ONCE = 16  # letters of a job that are handled in one step, so that messages wait no longer than for each other
 Action = Literal["retry", "suppress", "assign", "escalate"]
@@ -139,7 +140,10 @@ class Clerk:
 
     def _take_again(self, receipt: Receipt, parked: Parked) -> Again:
         """An inbound message: translate its kept bytes once more, with the mapping of today."""
-        old = self.raw(parked.system, parked.receipt)
+        try:
+            old = self.raw(parked.system, parked.receipt)
+        except Damaged as why:
+            return Again(why.why, nothing=True)
         if old is None:
             return Again("its raw bytes are gone, as when its person was erased: suppress it", nothing=True)
         again = Receipt(old.seq, receipt.at, old.system, old.topic, old.key, old.body)

@@ -10,6 +10,7 @@ from mainstay.flows.reread import reread
 from mainstay.flows.resend import resend
 from mainstay.flows.span import Replayed
 from mainstay.storage.inbox import Receipt
+from mainstay.storage.packing import Damaged
 
 Raw = Callable[[str, int], Receipt | None]  # (source, number) -> the receipt's bytes, from inbox or archive
 
@@ -21,8 +22,15 @@ def replay(intake: Intake, stage: str, number: int, receipt: Receipt, raw: Raw) 
     elif stage == "statement":
         done = rehear(intake, number, receipt)
     else:
-        old = raw("", number)
-        done = reread(intake, old, receipt.at) if old is not None else Replayed("refused", "its bytes are gone")
+        done = _read(intake, number, receipt.at, raw)
     if intake.turns.woken:
         intake.turns.wake(receipt)
     return done
+
+
+def _read(intake: Intake, number: int, at: int, raw: Raw) -> Replayed:
+    try:
+        old = raw("", number)
+    except Damaged as why:
+        return Replayed("refused", why.why)
+    return reread(intake, old, at) if old is not None else Replayed("refused", "its bytes are gone")

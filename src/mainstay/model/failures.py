@@ -185,9 +185,9 @@ CODES: dict[str, Code] = {
         "Delete it at its source, then suppress the letter.",
     ),
     "store_damaged": Code(
-        "A row of our own store cannot be read: its bytes were changed on the disk.",
+        "A page or row of our own store cannot be read: its bytes were changed on the disk.",
         "ours",
-        "Run `mainstay verify`, which names what is damaged; take the row back from a backup, then retry.",
+        "Run `mainstay doctor` and `mainstay verify`: they name what is damaged. Stop Mainstay, look at the disk, restore the last backup.",
     ),
     "store_failed": Code(
         "Our own store cannot be used: its disk is full or fails.",

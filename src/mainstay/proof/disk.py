@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 import apsw
 from msgspec import Struct, field
 
+from mainstay.storage.database import check_pages
+
 SECTOR_BYTES = 512
 SURVIVES = ("nothing", "all", "the first", "some", "some")  # of what no sync has made safe, at a cut; each file draws its own
 
@@ -90,6 +92,7 @@ class Disk(apsw.VFS):
         self.fault: Fault | None = None
         self.is_dark = False
         self.files: dict[str, Kept] = {}
+        check_pages()  # below this disk, so that what is written here bears its checksum there
         self._before = apsw.vfs_names()[0]
         self._name = f"mainstay-disk-{id(self)}"
         super().__init__(self._name, self._before)
@@ -201,17 +204,21 @@ class Sheet(apsw.VFSFile):
     def xWrite(self, data: bytes, offset: int) -> None:
         disk = self.disk
         disk.lit()
-        self.kept.loose.append(Written(offset, bytes(data)))
         try:
             disk.operation()
         except apsw.Error:
-            whole = self.kept.loose.pop() if not disk.is_dark else None
-            if whole and disk.fault and disk.fault.torn and whole.data:
-                half = whole.data[: len(whole.data) // 2]
-                self.kept.loose.append(Written(offset, half))
-                super().xWrite(half, offset)
+            if disk.is_dark:  # it may have reached the disk all the same
+                self._write(data, offset)
+            elif disk.fault and disk.fault.torn:
+                self._write(data[: len(data) // 2], offset)
             raise
-        super().xWrite(data, offset)
+        self._write(data, offset)
+
+    def _write(self, data: bytes, offset: int) -> None:
+        """Write, and keep what then stands there: a page gets its checksum on the way down."""
+        written = bytearray(data)
+        super().xWrite(written, offset)
+        self.kept.loose.append(Written(offset, bytes(written)))
 
     def xTruncate(self, size: int) -> None:
         self.disk.lit()
@@ -242,6 +249,7 @@ class Slow(apsw.VFS):
 
     def __init__(self, pause_s: float, sleep: Callable[[float], None]) -> None:
         self.pause_s, self.sleep = pause_s, sleep
+        check_pages()
         self._before = apsw.vfs_names()[0]
         super().__init__(f"mainstay-slow-{id(self)}", self._before, makedefault=True)
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import apsw
-
 from mainstay.contract.talk import Reply
 from mainstay.contract.twin import Request
 from mainstay.model.failures import Reject
 from mainstay.proof.play import Cast
+from mainstay.storage.database import connect
 
 PLANTS = {
     "lose-one": "the shop forgets to tell of one order, and leaves it out of every list",
@@ -88,7 +87,7 @@ def _nothing(cast: Cast) -> None:
 def spoil(name: str, state: Path) -> None:
     """Plant a bug into a finished store."""
     if name == "unbalance":
-        connection = apsw.Connection(str(state))
+        connection = connect(state, write=True, schema="state")
         connection.execute("UPDATE account SET balance = balance + 1 WHERE id = 1")
         connection.close()
 

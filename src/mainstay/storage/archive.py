@@ -12,9 +12,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mainstay.model.events import Erased, decode
-from mainstay.storage.database import ask, connect, force, scrub
+from mainstay.storage.database import SQL, ask, connect, force, scrub
 from mainstay.storage.inbox import OUTCOMES_FROM, UNCLAIMED, Inbox, InboxReader, Receipt
-from mainstay.storage.packing import unpack
+from mainstay.storage.packing import Damaged, damaged, unpack
 from mainstay.storage.state import State
 
 WAIT_ROWS = 512  # handled receipts that gather before they move together
@@ -77,7 +77,7 @@ class Archive:
         if not path.exists():
             words = vocabulary(receipts)
             path.write_bytes(len(words).to_bytes(4, "big") + words)
-        pack = zstandard.ZstdCompressor(dict_data=vocabulary_of(path)).compress
+        pack = zstandard.ZstdCompressor(dict_data=vocabulary_of(path), write_checksum=True).compress
         seals = []
         with path.open("ab") as file:
             place = file.tell()
@@ -143,7 +143,8 @@ def unclaimed(data: Path) -> list[int]:
 
 
 def archived(data: Path, source: str, seq: int) -> Receipt | None:
-    """Open one sealed receipt; None where its key was destroyed, or its segment is not there, as after a restore without the archive."""
+    """Open one sealed receipt; None where its key was destroyed, or its segment is not there, as after a restore without the archive.
+    Raises Damaged."""
     connection = connect(data / f"{source}.db", write=False, schema="inbox")
     try:
         found = ask(connection, "one_seal", (seq,))
@@ -153,7 +154,7 @@ def archived(data: Path, source: str, seq: int) -> Receipt | None:
 
 
 def opened(data: Path, source: str, seq: int, place: int, length: int, segment: int, key: bytes) -> Receipt | None:
-    """A sealed receipt, from its place in a segment."""
+    """A sealed receipt, from its place in a segment. Raises Damaged."""
     if not key:
         return None
     path = segment_path(data / "archive", source, segment)
@@ -164,8 +165,22 @@ def opened(data: Path, source: str, seq: int, place: int, length: int, segment: 
         sealed = file.read(length)
     try:
         packed = AESGCM(key).decrypt(NONCE, sealed, str(seq).encode())
-    except InvalidTag:
-        return None
-    plain = zstandard.ZstdDecompressor(dict_data=vocabulary_of(path)).decompress(packed)
+        plain = zstandard.ZstdDecompressor(dict_data=vocabulary_of(path)).decompress(packed)
+    except (InvalidTag, zstandard.ZstdError) as why:
+        raise damaged(f"{path}: the message at byte {place}, number {seq}, is not what was archived") from why
     at, name, topic, event, body = msgspec.msgpack.decode(plain, type=tuple[int, str, str, str, bytes])
     return Receipt(seq, at, name, topic, event, body)
+
+
+def wrong_with_archive(data: Path) -> tuple[int, list[str]]:
+    """How many archived receipts can be read, and which cannot, in words."""
+    good, wrong = 0, []
+    for source in ("inbox", "outcomes"):
+        connection = connect(data / f"{source}.db", write=False, schema="inbox")
+        for row in connection.execute(SQL["seals_from"], (0, -1)):
+            try:
+                good += opened(data, source, *row) is not None
+            except Damaged as why:
+                wrong.append(why.why)
+        connection.close()
+    return good, wrong

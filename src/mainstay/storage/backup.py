@@ -20,7 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mainstay.model.failures import Halt
-from mainstay.storage.database import BUSY_MS, STORE_FAILED, ask, connect, force
+from mainstay.storage.database import BUSY_MS, STORE_FAILED, SUM_BYTES, ask, connect, damage, force, wrong_with
 from mainstay.storage.inbox import Inbox, last
 
 FILES = {"inbox.db": "inbox", "state.db": "state", "outcomes.db": "inbox"}  # -> its schema
@@ -101,14 +101,17 @@ def one_moment(data: Path) -> Iterator[dict[str, apsw.Connection]]:
 def _copy(source: apsw.Connection, path: Path) -> None:
     copy = apsw.Connection(str(path))
     try:
+        copy.pragma("page_size", source.pragma("page_size"))
+        copy.reserve_bytes(reserve=SUM_BYTES)
+        copy.pragma("user_version", 1)  # a first page, which says that all pages bear checksums; the source's takes its place
         with copy.backup("main", source, "main") as running:
             running.step(-1)
-        said = copy.pragma("integrity_check")
+        said = wrong_with(copy)
     except STORE_FAILED as failed:
-        said = str(failed)
+        said = damage(failed) or str(failed)
     finally:
         copy.close(True)
-    if said != "ok":
+    if said:
         raise Halt(f"{source.filename} is damaged, and so would be its copy: {said}; keep your last backup")
 
 

@@ -1,4 +1,4 @@
-"""Opens a store file safely: through apsw only, one writer, WAL, synchronous FULL; and reads the named SQL."""
+"""Opens a store file safely: through apsw only, one writer, WAL, synchronous FULL, a checksum in each page; and reads the named SQL."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import fcntl
 import os
 import re
 import sys
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import apsw
+import apsw.sqlite_extra
+import structlog
 
 from mainstay.model.failures import Halt
 
@@ -20,17 +23,23 @@ PAGE_BYTES = {"state": 4096, "inbox": 16384}  # three deliveries of 5 KB to a pa
 CACHE_KIB = 65_536
 BUSY_MS = 10_000
 CHECKPOINT_PAGES = 4_000
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 OLDEST_VERSION = 3  # from which steps lead to the present one
+SUM_BYTES = 8  # at the end of each page: its checksum
+
+log = structlog.get_logger("storage")
 
 
 def connect(path: Path, *, write: bool, schema: str) -> apsw.Connection:
     """A connection to a store file. The writer creates it; readers wait for no one and change nothing."""
     if tuple(int(part) for part in apsw.sqlite_lib_version().split(".")) < SQLITE_MIN:
         raise Halt(f"SQLite {apsw.sqlite_lib_version()} can corrupt its WAL; install apsw 3.51.3 or newer")
+    check_pages()
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE if write else apsw.SQLITE_OPEN_READONLY
     connection = apsw.Connection(str(path), flags=flags)
     connection.set_busy_timeout(BUSY_MS)
+    if schema:  # where the file is being made just now: a page that is read in another length than it was written has another checksum
+        connection.pragma("page_size", PAGE_BYTES[schema])
     try:
         refuse_other(connection, write=write)
         if write:
@@ -45,7 +54,8 @@ def connect(path: Path, *, write: bool, schema: str) -> apsw.Connection:
 
 
 def _prepare(connection: apsw.Connection, schema: str) -> None:
-    connection.pragma("page_size", PAGE_BYTES[schema])
+    if connection.reserve_bytes() != SUM_BYTES:
+        _make_room(connection)
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "full")
     connection.pragma("secure_delete", "on")  # what is deleted is overwritten: erasure is meant
@@ -57,6 +67,15 @@ def _prepare(connection: apsw.Connection, schema: str) -> None:
     _renew(connection)
 
 
+def _make_room(connection: apsw.Connection) -> None:
+    """Have each page end in its checksum; a file of an earlier version is written anew, all of it or nothing."""
+    if connection.pragma("journal_mode", "delete") != "delete":
+        raise Halt(f"{connection.filename} is of an earlier version and open elsewhere, and is to be written anew; stop that first")
+    connection.reserve_bytes(reserve=SUM_BYTES)
+    if connection.pragma("user_version"):
+        connection.execute("VACUUM")
+
+
 def _renew(connection: apsw.Connection) -> None:
     """Bring what the log holds into stable storage, and begin a new one. A commit whose sync failed can be found again when the file is
     opened, and is in no stable storage: Linux forgets pages that it could not write. Moved into the file, it is; but the old log, which
@@ -64,6 +83,54 @@ def _renew(connection: apsw.Connection) -> None:
     with contextlib.suppress(apsw.BusyError):
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
     connection.pragma("user_version", connection.pragma("user_version"))
+
+
+@cache
+def check_pages() -> None:
+    """From now on SQLite looks at the checksum of each page that it reads, and reads none that is not what was written.
+
+    Source: https://sqlite.org/cksumvfs.html; what lies in the write-ahead log has checksums of SQLite's own.
+    """
+    if not apsw.sqlite_extra.has("cksumvfs"):
+        raise Halt("this apsw was built without its extras, which hold the checksums of pages; install its wheel from PyPI")
+    passing = apsw.Connection(":memory:")
+    apsw.sqlite_extra.load(passing, "cksumvfs")
+    passing.close()
+
+
+_FAULT = re.compile(r'checksum fault offset (\d+) of "(.*)"')
+_faults: list[str] = []  # the last page that was not what had been written, in words
+
+
+def _hear(code: int, said: str) -> None:
+    """SQLite's own log: the only place that names the page."""
+    if code == apsw.SQLITE_IOERR_DATA and (fault := _FAULT.fullmatch(said)):
+        words = f"{fault[2]}: the page at byte {fault[1]} is not what was written"
+        if words not in _faults:
+            log.error("store_damaged", why=words)
+        _faults[:] = [words]
+
+
+with contextlib.suppress(apsw.MisuseError):  # SQLite has been used in this process already: pages are checked, and not named
+    apsw.config(apsw.SQLITE_CONFIG_LOG, _hear)
+
+
+def damage(why: BaseException) -> str:
+    """What of the store is damaged, in words; empty where a failure is another one."""
+    if isinstance(why, apsw.IOError):
+        seen = getattr(why, "extendedresult", 0) == apsw.SQLITE_IOERR_DATA
+        return next(iter(_faults), "a page is not what was written") if seen else ""
+    return str(why) if isinstance(why, DAMAGED) else ""
+
+
+def wrong_with(connection: apsw.Connection) -> str:
+    """What is wrong with the pages of a file, each of which is read; empty where nothing is."""
+    _faults.clear()
+    try:
+        said = connection.pragma("integrity_check")
+    except DAMAGED as why:
+        return damage(why) or str(why)
+    return "" if said == "ok" else next(iter(_faults), said)
 
 
 def force(file: int) -> None:
@@ -94,10 +161,14 @@ def refuse_other(connection: apsw.Connection, *, write: bool) -> None:
     name = connection.filename
     connection.close()
     age = "a newer" if version > SCHEMA_VERSION else "an older"
-    next_ = "install that version again, or begin with an empty data folder"
+    told = f"{name} was written by {age} Mainstay (schema {version}, this one knows {SCHEMA_VERSION})"
     if OLDEST_VERSION <= version < SCHEMA_VERSION:
-        next_ = "start `mainstay up` once, which brings it up to date"
-    raise Halt(f"{name} was written by {age} Mainstay (schema {version}, this one knows {SCHEMA_VERSION}); {next_}")
+        raise Older(f"{told}; start `mainstay up` once, which brings it up to date")
+    raise Halt(f"{told}; install that version again, or begin with an empty data folder")
+
+
+class Older(Halt):
+    """A store file that its writer will bring up to date."""
 
 
 def migrate(connection: apsw.Connection, schema: str) -> None:
@@ -118,7 +189,7 @@ STORE_FAILED = (
     apsw.PermissionsError, apsw.ReadOnlyError,
 )  # fmt: skip
 
-DAMAGED = (apsw.CorruptError, apsw.NotADBError, apsw.SQLError)  # how reading a file ends whose pages or tables are not what they were
+DAMAGED = (apsw.CorruptError, apsw.IOError, apsw.NotADBError, apsw.SQLError)  # how reading a file ends that is not what was written
 
 
 class Lock:

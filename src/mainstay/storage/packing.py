@@ -59,4 +59,4 @@ def unpack(body: bytes) -> bytes:
 
 def damaged(which: str) -> Damaged:
     """The failure that names a row, and what to do."""
-    return Damaged(f"the store is damaged ({which}); `mainstay verify` names what is, and a backup has it whole")
+    return Damaged(f"the store is damaged ({which}); `mainstay verify` and `mainstay doctor` name what is, and a backup has it whole")

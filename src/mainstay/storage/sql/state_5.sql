@@ -1,0 +1,1 @@
+-- Each page ends in its checksum: database.py writes the file anew.
