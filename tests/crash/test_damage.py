@@ -4,6 +4,7 @@ import random
 import shutil
 from collections import Counter
 from hashlib import blake2b
+from types import SimpleNamespace
 
 import pytest
 
@@ -132,8 +133,10 @@ def test_without_checksums_a_flipped_bit_of_a_message_would_not_be_noticed(tmp_p
     assert flips(tmp_path / "store", tmp_path / "copy", "inbox.db", 20)["not noticed"]
 
 
-def test_a_damaged_page_is_not_read_and_is_said_by_name(store, tmp_path, capsys):
+def test_a_damaged_page_is_not_read_and_is_said_by_name(store, tmp_path, monkeypatch):
     """By the page of its file, wherever it is read; and what can still be read goes on."""
+    heard: list[str] = []
+    monkeypatch.setattr(database, "log", SimpleNamespace(error=lambda _event, why: heard.append(why)))
     shutil.copytree(store, tmp_path, dirs_exist_ok=True)
     path = tmp_path / "inbox.db"
     reader, damaged = InboxReader(path), bytearray(path.read_bytes())
@@ -145,8 +148,7 @@ def test_a_damaged_page_is_not_read_and_is_said_by_name(store, tmp_path, capsys)
     reader = InboxReader(path)
     with pytest.raises(STORE_FAILED) as failed:
         reader.after(0, 1_000_000)
-    assert damage(failed.value) == f"{path}: the page at byte {page} is not what was written"
-    assert "store_damaged" in capsys.readouterr().out
+    assert damage(failed.value) == f"{path}: the page at byte {page} is not what was written" == heard[0]
     assert reader.mark("no such") == ""
     with pytest.raises((Halt, *STORE_FAILED)):
         take(tmp_path, tmp_path / "backup", "1", 1)
