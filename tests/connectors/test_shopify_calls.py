@@ -17,11 +17,12 @@ from mainstay.contract.twin import Request
 from mainstay.model.commands import CancelOrder, ConfirmFulfilment, SetLevel, SetPrice
 from mainstay.model.failures import Failure, Halt, Reject, Retry, Unknown
 from mainstay.model.objects import Order, UnitsOf
-from mainstay.model.seen import FulfilmentSeen, OrderSeen, RefundSeen
+from mainstay.model.seen import FulfilmentSeen, OrderSeen, ProductSeen, RefundSeen
 from mainstay.model.times import HOUR, SECOND
 from mainstay.twins import graphql
 from mainstay.twins.imitation import Weather
 from mainstay.twins.shopify import PATH, ShopifyTwin
+from mainstay.twins.shopify_shapes import Variant, product_node
 
 HOOK = "https://mainstay.example/in"
 BUYER = {"name": "Ada Lovelace", "email": "ada@buyer.example", "street": "Seestr. 1", "city": "Zürich", "postcode": "8001", "country": "CH"}
@@ -106,7 +107,7 @@ def test_the_twin_s_answers_fit_the_vendor_s_schema(schema: Any) -> None:
     wire, connector, twin = rig()
     order = placed(wire, twin)
     twin.refund(order["id"], now=wire.now, amount_minor=100, lines=[("SKU-0", 1)])
-    for feed in ("orders", "inventory"):
+    for feed in ("orders", "products", "inventory"):
         wire.run(connector.pull(feed, ""))
     wire.run(connector.push([level(twin, "SKU-0", 5), level(twin, "SKU-0", -1)]))
     wire.run(connector.push([shipment(order)]))
@@ -114,7 +115,7 @@ def test_the_twin_s_answers_fit_the_vendor_s_schema(schema: Any) -> None:
     wire.run(connector.push([SetPrice(key="p", sku="SKU-0", item=str(twin.variants["SKU-0"].item), currency="EUR", price=1, revision=1)]))
     resubscribed(wire, connector, twin)
     answered = [(call, json.loads(reply.body)["data"]) for call, reply in wire.answered if reply.status == 200]
-    assert {call.operation for call, _ in answered} >= {"Orders", "Inventory", "SetLevels"} and len(
+    assert {call.operation for call, _ in answered} >= {"Orders", "Products", "Inventory", "SetLevels"} and len(
         {call.operation for call, _ in answered}
     ) >= 10
     assert [wrong for call, data in answered for wrong in unfit(schema, call, data)] == []
@@ -369,6 +370,33 @@ def test_polled_orders_say_the_same_as_webhooks() -> None:
     assert isinstance(last[2].event, RefundSeen) and (last[2].event.amount, last[2].event.lines[0].restock) == (1001, "cancel")
     assert all(statements[0].event.order.difference() == 0 for statements in polled)  # type: ignore[union-attr]
     assert [row.key for row in all_rows(wire, connector, "orders", cursor)[0]] == [rows[-1].key]
+
+
+def test_polled_products_say_the_same_as_webhooks_and_only_what_changed_is_polled_again() -> None:
+    wire, connector, twin = rig(products=25)
+    for number, variant in enumerate(twin.variants.values()):
+        variant.updated_at = wire.now + number * 60 * SECOND
+    resubscribed(wire, connector, twin)
+    polled, cursor = all_rows(wire, connector, "products")
+    assert len(polled) == 25
+    wire.now += HOUR
+    twin.reprice("SKU-7", 4_711, wire.now)
+    twin.retitle("SKU-9", "Tasse „Größe“", wire.now)
+    again, _ = all_rows(wire, connector, "products", cursor)
+    said = [one.event for row in again[1:] for one in connector.translate(row.topic, row.body)]  # the last one is read once more
+    told = [one.event for _, statements in wire.deliveries() for one in statements]
+    assert len(said) == 2 and sorted(said, key=str) == sorted(told, key=str)
+    assert {variant.price for one in said if isinstance(one, ProductSeen) for variant in one.variants} == {4_711, 1_009}
+
+
+def test_a_polled_product_s_weight_is_in_grams() -> None:
+    node = product_node(Variant(1, 2, 3, "MUG", "Mug", 990, 5, 0), "EUR")
+    node["variants"] = node["variants"](1)
+    weight = node["variants"]["nodes"][0]["inventoryItem"]["measurement"]["weight"]
+    for unit, value, grams in (("KILOGRAMS", 0.35, 350), ("GRAMS", 12, 12), ("OUNCES", 2, 57), ("POUNDS", 1, 454)):
+        weight |= {"unit": unit, "value": value}
+        (said,) = rig()[1].translate("graphql/product", json.dumps(node).encode())
+        assert isinstance(said.event, ProductSeen) and said.event.variants[0].grams == grams
 
 
 def test_a_fetched_order_is_the_polled_one() -> None:

@@ -36,6 +36,10 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {  # what of the demo's landsca
     "measured buffers": {"channels.shop": {"buffer": "measured"}, "channels.amazon": {"buffer": "measured", "oversell_chance": 0.01}},
     "a share for each": {"channels.shop": {"share": 0.5}, "channels.amazon": {"share": 0.5}},
     "few locations": {"orders": {"split": False}},
+    "the shop sets prices": {
+        "ownership.price.all": {"create": ["shop"], "consume": ["amazon"]},
+        "flows.price-from-shop": {"source": "shop", "targets": ["amazon"], "pattern": "event"},
+    },
     "two stores": {  # the second one is the till's own, and sends for the web shop, too
         "channels.shop": {"locations": ["WH"]},
         "channels.amazon": {"locations": ["WH"]},

@@ -17,8 +17,10 @@ from mainstay.proof.truth import Findings, Placed, believed, is_named, itemised,
 from mainstay.storage.state import State
 
 
-def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: Shown) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    """The figures of the report, and the cases behind each that is not zero."""
+def compare(
+    cast: Cast, counters: Counters, story: Story, state: State, shown: Shown, priced_by: str
+) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """The figures of the report, and the cases behind each that is not zero. `priced_by`: whose prices are right."""
     found = Findings()
     orders, belief, parcels = placed(cast, counters), believed(state), shipped(cast)
     left = {one.uid: left_of(one, parcels) for one in orders}
@@ -28,6 +30,7 @@ def compare(cast: Cast, counters: Counters, story: Story, state: State, shown: S
     goods.misaddressed(found, belief, cast, state)
     people.differ(found.add, cast, belief, state)
     goods.levels_differ(found, cast, state, shown)
+    goods.prices_differ(found, cast, priced_by)
     payments.differ(found, orders, belief, left, cast, state)
     _erp(found, orders, belief, left, cast)
     payments.refunds_differ(found, orders, belief, cast, state)

@@ -88,10 +88,6 @@ def levels_differ(found: Findings, cast: Cast, state: State, shown: Shown) -> No
     for sku in cast.shop.variants:
         if known[sku] != 1:
             found.add("on_hand_differs", 1, f"{sku}: {known[sku]} items are known by it")
-    for channel, prices in (("shop", cast.shop.variants), ("amazon", cast.amazon.listings)):
-        for sku, listed in prices.items():
-            if (cost := cast.erp.price_minor(sku)) != listed.price_minor:
-                found.add("prices_wrong", 1, f"{channel} sells {sku} for {listed.price_minor}, its price is {cost}")
     standing = "CASE WHEN on_hand > 0 THEN on_hand ELSE allocated + reserved - deficit END"  # below zero where more left than had come
     sql = f"SELECT item.sku, stock.id % 256, {standing}, unbooked FROM stock JOIN item ON item.id = stock.id / 256"
     names = places(state)
@@ -102,6 +98,15 @@ def levels_differ(found: Findings, cast: Cast, state: State, shown: Shown) -> No
         if units + unbooked != (there := theirs.get((sku, place), 0)):
             told = f"{units} on our shelf and {unbooked} not booked yet, {there} in the ERP"
             found.add("on_hand_differs", 1, f"{sku} at {place}: {told}")
+
+
+def prices_differ(found: Findings, cast: Cast, priced_by: str) -> None:
+    """What channels ask for an item against its price, in the books of whoever sets it."""
+    for channel, prices in (("shop", cast.shop.variants), ("amazon", cast.amazon.listings)):
+        for sku, listed in prices.items():
+            cost = cast.shop.variants[sku].price_minor if priced_by == "shop" else cast.erp.price_minor(sku)
+            if cost != listed.price_minor:
+                found.add("prices_wrong", 1, f"{channel} sells {sku} for {listed.price_minor}, its price is {cost}")
 
 
 def unconfirmed(

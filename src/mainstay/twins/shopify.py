@@ -92,6 +92,12 @@ class ShopifyTwin(Imitation):
         variant.title, variant.updated_at = title, now
         self._tell("products/update", shapes.product(variant, self.currency, shapes.time(now)), now)
 
+    def reprice(self, sku: str, price_minor: int, now: int) -> None:
+        """Somebody changes a price, of an item no oftener than once in a second; the shop tells of the whole product."""
+        variant = self.variants[sku]
+        variant.price_minor, variant.updated_at = price_minor, max(now, variant.updated_at + SECOND)
+        self._tell("products/update", shapes.product(variant, self.currency, shapes.time(variant.updated_at)), now)
+
     def launch(self, sku: str, title: str, price_minor: int, now: int) -> Variant:
         """A product is added while the shop is open, without stock; those who listen are told."""
         made = self.add_product(sku, title, price_minor, 0, now)
@@ -395,7 +401,7 @@ class ShopifyTwin(Imitation):
 
     def _root(self, root: Field, now: int) -> Any:
         answers: Mapping[str, Callable[..., Any]] = {
-            "order": self._order, "orders": self._orders, "location": self._location, "nodes": self._nodes,
+            "order": self._order, "orders": self._orders, "products": self._products, "location": self._location, "nodes": self._nodes,
             "webhookSubscriptions": self._webhooks, "webhookSubscriptionCreate": self._subscribe,
             "webhookSubscriptionDelete": self._unsubscribe,
             "inventorySetQuantities": self._set_quantities, "fulfillmentCreate": self._create_fulfilment,
@@ -558,19 +564,17 @@ class ShopifyTwin(Imitation):
     def _orders(
         self, now: int, first: int, after: str | None = None, query: str | None = None, sortKey: str = "PROCESSED_AT"
     ) -> dict[str, Any]:  # fmt: skip
-        """A cursor names the last order by id and sort value, as the recorded ones do: what changes meanwhile moves behind it."""
-        since = re.fullmatch(r"updated_at:>='([^']+)'", query).group(1) if query else ""  # type: ignore[union-attr]
-        last = tuple(msgspec.json.decode(base64.b64decode(after))) if after else ("", 0)
         field = {"UPDATED_AT": "updated_at", "PROCESSED_AT": "processed_at"}[sortKey]
-        since_at = micros(since) if since else 0
-        found = [one for one in self.orders.values() if micros(one["updated_at"]) >= since_at and (one[field], one["id"]) > last]
-        found.sort(key=lambda one: (one[field], one["id"]))
-        page = found[:first]
-        cursor = base64.b64encode(msgspec.json.encode([page[-1][field], page[-1]["id"]])).decode() if page else None
-        return {
-            "nodes": [self._node(one) for one in page],
-            "pageInfo": {"hasNextPage": len(found) > first, "endCursor": cursor},
-        }
+        found = [(one[field], one["id"], one) for one in self.orders.values() if micros(one["updated_at"]) >= _since(query)]
+        return _listed(found, self._node, first, after)
+
+    def _products(
+        self, now: int, first: int, after: str | None = None, query: str | None = None, sortKey: str = "ID"
+    ) -> dict[str, Any]:  # fmt: skip
+        """Each has one variant."""
+        assert sortKey == "UPDATED_AT"
+        found = [(shapes.time(one.updated_at), one.product, one) for one in self.variants.values() if one.updated_at >= _since(query)]
+        return _listed(found, lambda one: shapes.product_node(one, self.currency), first, after)
 
     def _location(self, now: int, id: str) -> dict[str, Any] | None:
         if _number(id) != self.location:
@@ -590,6 +594,20 @@ class ShopifyTwin(Imitation):
     def _nodes(self, now: int, ids: Sequence[str]) -> list[dict[str, Any] | None]:
         known = {shapes.gid("InventoryItem", one.item): one for one in self.variants.values()}
         return [shapes.item_node(known[one]) if one in known else None for one in ids]
+
+
+def _since(query: str | None) -> int:
+    return micros(re.fullmatch(r"updated_at:>='([^']+)'", query).group(1)) if query else 0  # type: ignore[union-attr]
+
+
+def _listed(rows: list[tuple[str, int, Any]], node: Callable[[Any], Any], first: int, after: str | None) -> dict[str, Any]:
+    """A connection of (sort value, id, what). A cursor names the last one by both, as the recorded ones do: what changes meanwhile moves
+    behind it."""
+    last = tuple(msgspec.json.decode(base64.b64decode(after))) if after else ("", 0)
+    found = sorted((row for row in rows if row[:2] > last), key=lambda row: row[:2])
+    page = found[:first]
+    cursor = base64.b64encode(msgspec.json.encode(page[-1][:2])).decode() if page else None
+    return {"nodes": [node(one) for _, _, one in page], "pageInfo": {"hasNextPage": len(found) > first, "endCursor": cursor}}
 
 
 def _number(gid: str) -> int:

@@ -39,6 +39,20 @@ def product(variant: Variant, currency: str, at: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def product_node(variant: Variant, currency: str) -> dict[str, Any]:
+    """The same as GraphQL shows it."""
+    weight = {"unit": "KILOGRAMS", "value": 0.0}
+    sold = {
+        "id": gid("ProductVariant", variant.id), "sku": variant.sku, "title": "Default Title", "barcode": None,
+        "price": major(variant.price_minor, currency), "compareAtPrice": None,
+        "inventoryItem": {"id": gid("InventoryItem", variant.item), "measurement": {"weight": weight}},
+    }  # fmt: skip
+    return {
+        "id": gid("Product", variant.product), "title": variant.title, "status": "ACTIVE", "productType": "",
+        "updatedAt": time(variant.updated_at), "variants": lambda first, after=None: page([sold], first, after),
+    }  # fmt: skip
+
+
 def gid(kind: str, number: int) -> str:
     return f"gid://shopify/{kind}/{number}"
 

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from mainstay.connectors.shopify import effects, feeds, nodes, orders, records
-from mainstay.connectors.shopify.feeds import LEVEL_NODE, ORDER_NODE
+from mainstay.connectors.shopify.feeds import LEVEL_NODE, ORDER_NODE, PRODUCT_NODE
 from mainstay.contract import connector as contract
 from mainstay.contract.connector import (
     Budget,
@@ -118,10 +118,12 @@ MANIFEST = Manifest(
         *(Topic(f"disputes/{event}", "A card holder contests a payment.", ("payment",), AMOUNT) for event in ("create", "update")),
         Topic(ORDER_NODE, "An order that was polled or fetched.", ("order", "fulfilment", "refund"), TOTAL_OF_NODE),
         Topic(LEVEL_NODE, "A level that was polled.", ("inventory",)),
+        Topic(PRODUCT_NODE, "A product that was polled.", ("product", "price")),
         *(Topic(name, summary) for name, summary in NOT_BUSINESS.items()),
     ),
     feeds=(
         Feed("orders", "Orders by the time of their last change.", (ORDER_NODE,), every_s=300.0, objects=("order", "fulfilment", "refund")),
+        Feed("products", "Products by the time of their last change.", (PRODUCT_NODE,), every_s=900.0, objects=("product", "price")),
         Feed("inventory", "All levels of the location.", (LEVEL_NODE,), every_s=3600.0, objects=("inventory",), whole=True),
     ),
     sinks=(
@@ -188,11 +190,14 @@ class Shopify(Connector):
             "disputes/update": records.from_dispute,
             ORDER_NODE: lambda body: nodes.from_order(body, system),
             LEVEL_NODE: nodes.from_level,
+            PRODUCT_NODE: lambda body: nodes.from_product(body, currency),
         }
 
     def pull(self, feed: str, cursor: str) -> Talk[Page]:
         if feed == "orders":
             return feeds.orders(self.settings.page_rows, cursor)
+        if feed == "products":
+            return feeds.products(cursor)
         if feed == "inventory":
             return feeds.inventory(self.settings.location, cursor)
         raise Reject(f"Shopify has no feed {feed!r}", "not_capable")

@@ -71,6 +71,20 @@ query Inventory($location: ID!, $first: Int!, $after: String) {
 }
 """
 
+PRODUCTS = """
+query Products($first: Int!, $after: String, $query: String) {
+  products(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {
+    nodes {
+      id title status productType updatedAt
+      variants(first: 100) {
+        nodes { id sku title barcode price compareAtPrice inventoryItem { id measurement { weight { unit value } } } }
+      }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+
 SET_LEVELS = """
 mutation SetLevels($input: InventorySetQuantitiesInput!, $key: String!) {
   inventorySetQuantities(input: $input) @idempotent(key: $key) {

@@ -1,4 +1,4 @@
-"""What we read from Shopify by ourselves: pages of orders and levels, one order, and the webhook subscriptions."""
+"""What we read from Shopify by ourselves: pages of orders, products and levels, one order, and the webhook subscriptions."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from mainstay.contract.talk import Reply, Talk
 from mainstay.model.failures import Reject
 from mainstay.model.times import SECOND, iso, micros
 
-ORDER_NODE, LEVEL_NODE = "graphql/order", "graphql/inventory_level"
+ORDER_NODE, LEVEL_NODE, PRODUCT_NODE = "graphql/order", "graphql/inventory_level", "graphql/product"
 LAG_S = 30  # a search may lag behind the write that it should find, so each poll reads this much again
 PAGE_COST = 400.0
 LEVELS_PER_PAGE = 50
+PRODUCTS_PER_PAGE = 10  # each with up to 100 variants
 NULL = b"null"
 
 
@@ -73,12 +74,22 @@ _WORSE: tuple[Wrong, ...] = ("", "outdated", "narrowed", "elsewhere", "missing")
 
 
 def orders(rows_max: int, cursor: str) -> Talk[Page]:
-    """Orders by their last change. The cursor is the time to read from and, within a poll, the vendor's: "2026-03-02T12:00:00Z eyJs…"."""
+    """Orders by their last change."""
+    return _changed("Orders", documents.ORDERS, "orders", ORDER_NODE, rows_max, cursor)
+
+
+def products(cursor: str) -> Talk[Page]:
+    """Products with their variants, by their last change. One that was deleted is in no list any more: only a webhook tells of it."""
+    return _changed("Products", documents.PRODUCTS, "products", PRODUCT_NODE, PRODUCTS_PER_PAGE, cursor)
+
+
+def _changed(operation: str, document: str, root: str, topic: str, rows_max: int, cursor: str) -> Talk[Page]:
+    """What changed. The cursor is the time to read from and, within a poll, the vendor's: "2026-03-02T12:00:00Z eyJs…"."""
     since, _, after = cursor.partition(" ")
     search = f"updated_at:>='{since}'" if since else None
-    reply = yield ask("Orders", documents.ORDERS, {"first": rows_max, "after": after or None, "query": search}, cost=PAGE_COST)
-    page = read(_root(reply, "orders"), _Nodes)
-    rows, latest = _rows(ORDER_NODE, page.nodes)
+    reply = yield ask(operation, document, {"first": rows_max, "after": after or None, "query": search}, cost=PAGE_COST)
+    page = read(_root(reply, root), _Nodes)
+    rows, latest = _rows(topic, page.nodes)
     if page.page_info.has_next_page:
         return Page(rows, f"{since} {page.page_info.end_cursor}", more=True)
     return Page(rows, iso(latest - LAG_S * SECOND) if latest else since)

@@ -1,14 +1,14 @@
-"""Orders and stock levels as GraphQL nodes: brought into the shape of the webhook payload, so that one set of rules reads both."""
+"""Orders, products and stock levels as GraphQL nodes: brought into the shape of webhook payloads, so that one set of rules reads both."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
 from mainstay.connectors.shopify import orders
-from mainstay.connectors.shopify.records import level
+from mainstay.connectors.shopify.records import Product, SoldAs, level, product
 from mainstay.contract.connector import read
 from mainstay.model.failures import Reject
 from mainstay.model.objects import Units
@@ -218,6 +218,46 @@ class _Level(Node):
     quantities: list[_Quantity]
 
 
+class _Weight(Node):
+    unit: Literal["GRAMS", "KILOGRAMS", "OUNCES", "POUNDS"]
+    value: float
+
+
+class _Measured(Node):
+    weight: _Weight | None
+
+
+class _Stocked(Node):
+    id: str
+    measurement: _Measured
+
+
+class _SoldAs(Node):
+    id: str
+    sku: str | None
+    title: str
+    barcode: str | None
+    price: str
+    compare_at_price: str | None
+    inventory_item: _Stocked
+
+
+class _Variants(Node):
+    nodes: list[_SoldAs]
+
+
+class _Product(Node):
+    id: str
+    title: str
+    status: str
+    product_type: str
+    updated_at: str
+    variants: _Variants
+
+
+_GRAMS = {"GRAMS": 1.0, "KILOGRAMS": 1_000.0, "OUNCES": 28.349523125, "POUNDS": 453.59237}
+
+
 def number(gid: str) -> int:
     """The number at the end of a global id: gid://shopify/Order/42 gives 42, as webhooks call it."""
     text = gid.rpartition("/")[2].partition("?")[0]
@@ -237,6 +277,22 @@ def from_level(body: bytes) -> list[Said]:
         raise Reject(f"the level of {given.item.id} states no `available`; it states: {', '.join(stated) or 'nothing'}", "schema")
     available = stated["available"] if given.item.tracked else None  # of what nobody counts it says 0, where a webhook says null
     return [level(number(given.item.id), number(given.location.id), available, given.updated_at, given.item.sku or "")]
+
+
+def from_product(body: bytes, currency: str) -> list[Said]:
+    given = read(body, _Product)
+    sold = [_sold_as(one) for one in given.variants.nodes]
+    return product(
+        Product(number(given.id), given.updated_at, given.status.lower(), given.title, given.product_type, sold), currency
+    )  # fmt: skip
+
+
+def _sold_as(given: _SoldAs) -> SoldAs:
+    stocked, weight = given.inventory_item, given.inventory_item.measurement.weight
+    return SoldAs(
+        id=number(given.id), price=given.price, sku=given.sku, title=given.title, inventory_item_id=number(stocked.id),
+        barcode=given.barcode, compare_at_price=given.compare_at_price, grams=round(weight.value * _GRAMS[weight.unit]) if weight else 0,
+    )  # fmt: skip
 
 
 def _payload(node: _Order) -> orders.Payload:

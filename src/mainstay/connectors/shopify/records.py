@@ -20,7 +20,7 @@ from mainstay.model.times import micros
 TITLE_CHARS_MAX = 250
 
 
-class _Variant(Struct, gc=False):
+class SoldAs(Struct, gc=False):
     id: int
     price: str
     sku: str | None = None
@@ -31,13 +31,13 @@ class _Variant(Struct, gc=False):
     grams: int = 0
 
 
-class _Product(Struct, gc=False):
+class Product(Struct, gc=False):
     id: int
     updated_at: str
     status: str
     title: str = ""
     product_type: str | None = None
-    variants: list[_Variant] = []
+    variants: list[SoldAs] = []
 
 
 class _Gone(Struct, gc=False):
@@ -102,7 +102,11 @@ class _Edited(Struct, gc=False):
 
 def from_product(body: bytes, currency: str) -> list[Said]:
     """Prices come without a currency: it is the shop's own, from the settings. Variants without a SKU cannot be joined to anything."""
-    given = read(body, _Product)
+    return product(read(body, Product), currency)
+
+
+def product(given: Product, currency: str) -> list[Said]:
+    """A product in the shape of the webhook's payload."""
     if not currency:
         raise Reject("product prices come without a currency: set the shop's `currency` in the connector's settings", "currency")
     at = micros(given.updated_at)
@@ -122,7 +126,7 @@ def from_product(body: bytes, currency: str) -> list[Said]:
     ]
 
 
-def _variant(given: _Variant, currency: str) -> Variant:
+def _variant(given: SoldAs, currency: str) -> Variant:
     return Variant(
         id=str(given.id),
         sku=sku(given.sku),

@@ -139,7 +139,8 @@ def draw(seed: int, landscapes: tuple[str, ...], twins: tuple[str, ...], kinds: 
             weather[twin].pop("lost", None)
         if silent and twin in EVENTS:
             weather[twin]["unsubscribed"] = dice.choice((0.1, 0.3))
-    stock = {f"SKU-{n}": dice.choice((0, 1, 1, 2, 3, 5, 9)) for n in range(dice.randrange(2, 5))}
+    plenty = dice.choice((1, 1, 4))
+    stock = {f"SKU-{n}": plenty * dice.choice((0, 1, 1, 2, 3, 5, 9)) for n in range(dice.randrange(2, 5))}
     weights = {kind: weight * dice.choice((0, 0.5, 1, 1, 3)) for kind, weight in kinds.items()}
     weights["shop buys"] = weights["shop buys"] or 1
     drawn = dice.choices(list(weights), list(weights.values()), k=dice.randrange(4, 20))

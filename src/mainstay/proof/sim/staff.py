@@ -204,10 +204,11 @@ async def units_are_moved(scene: Scene, dice: random.Random) -> bool:
 
 
 def price_changes(scene: Scene, dice: random.Random, sku: str = "") -> None:
-    """Somebody changes a list price in the ERP, and at the counters of the shop's own; the channels are told."""
+    """Somebody changes a price where it is set, in the ERP or at the shop, and at the counters of the shop's own; the others are told."""
     sku = sku or dice.choice(scene.skus)
     scene.price[sku] = dice.randrange(500, 6_000)
-    scene.cast.erp.reprice(sku, scene.price[sku], scene.clock())
+    setting = scene.cast.shop if scene.machine().fittings.pricing[0] == "shop" else scene.cast.erp
+    setting.reprice(sku, scene.price[sku], scene.clock())
 
 
 def product_is_renamed(scene: Scene, dice: random.Random) -> None:

@@ -24,7 +24,7 @@ from mainstay.proof.disk import Disk
 from mainstay.proof.history import CURRENCY, Product, Story
 from mainstay.proof.play import Cast
 from mainstay.proof.sim.accounts import everybody_is_erased, heard_merges
-from mainstay.proof.sim.acts import EVENTS, LATE, SILENCE, WEEKS, Swarm
+from mainstay.proof.sim.acts import EVENTS, LATE, SILENCE, STORIES_S, STORY_S, WEEKS, Swarm
 from mainstay.proof.sim.again import differs
 from mainstay.proof.sim.arrival import rearranged
 from mainstay.proof.sim.clockwork import Clockwork
@@ -49,6 +49,7 @@ from mainstay.twins.stripe import StripeTwin
 from mainstay.twins.tryton import HOME, TrytonTwin
 
 T0 = 1_772_442_000_000_000  # 2026-03-02T09:00:00Z
+TRIES = 15  # of an act that cannot happen yet, from the opening to the closing of the doors
 CALM_S = 130.0  # between two looks at whether everything has come to rest
 CALM_S_MAX = 6 * 3600.0
 SELDOM_S = DAY / SECOND / 2  # between two readings of a feed, in a history of weeks
@@ -179,9 +180,10 @@ class Stage:
         if self.trouble:
             self.trouble.begin()
         started, acting = self.loop.time(), []
+        lasts = STORIES_S.get(self.swarm.scenario, STORY_S)
         for act in self.swarm.acts:
             await asyncio.sleep(max(0.0, started + act.at - self.loop.time()))
-            acting.append(self.loop.create_task(perform(self.scene, act)))
+            acting.append(self.loop.create_task(perform(self.scene, act, int(TRIES * (1 - act.at / lasts)), lasts / TRIES)))
         await asyncio.gather(*acting)
         if self.scene.connect:
             self.scene.connect()
@@ -291,7 +293,9 @@ class Stage:
         self.log = told.hexdigest()
         products = [Product(sku, sku, self.scene.price[sku], units) for sku, units in self.scene.opened.items()]
         story = Story([], products, "sim", Counter(), [])
-        self.figures, cases = compare(self.cast, self.scene.counters, story, self.machine.state, self.machine.propagate.shown)
+        self.figures, cases = compare(
+            self.cast, self.scene.counters, story, self.machine.state, self.machine.propagate.shown, self.fittings.pricing[0]
+        )
         for room, name in ((room, name) for room, names in MUST_BE_ZERO.items() for name in names):
             if self.figures[room][name] and not self.scene.played[EXCUSES.get(name, "")]:
                 raise Broken(f"{room}.{name} is {self.figures[room][name]}: {cases.get(name, [])[:3]}")

@@ -13,15 +13,22 @@ from mainstay.twins.tryton import HOME
 ACTS: Mapping[str, Performance] = buyers.ACTS | accounts.ACTS | staff.ACTS | refunds.ACTS | operators.ACTS | mappings.ACTS
 
 
-async def perform(scene: Scene, act: Act) -> None:
-    """One act; what cannot happen now (nothing to cancel, nothing to pack) does not happen."""
+async def perform(scene: Scene, act: Act, patience: int, wait_s: float) -> None:
+    """One act. What cannot happen yet (nothing to cancel, nothing to pack) is tried again, so often and so much later."""
+    while not await _happens(scene, act) and patience:
+        patience -= 1
+        await asyncio.sleep(wait_s)
+
+
+async def _happens(scene: Scene, act: Act) -> bool:
     done = ACTS[act.kind](scene, act.dice())
     if asyncio.iscoroutine(done):
         done = await done
-    if done is not False:
-        scene.played[act.kind] += 1
     for name in scene.wires.twins:
         scene.wires.pump(name)
+    if done is not False:
+        scene.played[act.kind] += 1
+    return done is not False
 
 
 def open_shop(scene: Scene, stock: dict[str, int], stores: Collection[str]) -> None:
