@@ -20,7 +20,7 @@ from mainstay.proof.sim.wires import url
 LISTEN_S = 60.0  # in a simulation every ring is heard
 SHOWN_MAX = 10  # failed seeds that are listed
 # Feeds that are read oftener than the others, or as seldom as they are: whole books, of which each reading would mend what is wrong.
-POLLS_S = {"notifications": 60.0, "levels": 3600.0, "inventory": 3600.0}
+POLLS_S = {"notifications": 60.0, "products": 600.0, "levels": 3600.0, "inventory": 3600.0}
 POLL_S = 240.0
 BASE: dict[str, dict[str, Any]] = {  # what every landscape here declares otherwise than the demo
     "orders": {"payment_timeout_s": 900},  # a history lasts a quarter of an hour
