@@ -8,6 +8,7 @@ or more memory than the limit, ends the run as a crash does.
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
 import time
@@ -33,6 +34,20 @@ ODD: tuple[Any, ...] = (
     "\ud83d\ude00", "e\u0301", "x" * 300, "2026-02-30", "2026-06-30T23:59:60Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00",
     "2026-03-02T12:00:00", "gid://shopify/Order/", "gid://", "/", "EUR", "JPY", "XXX", [], {}, [[]], [None], {"": None},
 )  # fmt: skip
+
+
+PLANTED = "MAINSTAY_PLANTED"  # in the environment: with a bug, which must be found
+
+
+def plant(targets: Any) -> None:
+    """Somebody takes what others write for ASCII."""
+    right = targets.refuse_senseless
+
+    def breaks(event: Any) -> None:
+        right(event)
+        str(event).encode("ascii")
+
+    targets.refuse_senseless = breaks
 
 
 def slots(value: Any) -> Iterator[tuple[Any, Any]]:
@@ -80,6 +95,8 @@ def main() -> None:
     target, folder, *flags = sys.argv[1:]
     with atheris.instrument_imports(include=["mainstay"]):
         from tests.badinput import targets
+    if PLANTED in os.environ:
+        plant(targets)
     corpus = Path(folder) / "corpus"
     corpus.mkdir()
     for number, seed in enumerate(targets.seeds(target)):

@@ -37,13 +37,13 @@ def test_what_was_found_belongs_to_a_target():
     assert {path.name for path in FOUND.iterdir()} <= set(TARGETS)
 
 
-def fuzz(target: str, folder: Path, flag: str) -> tuple[int, str]:
+def fuzz(target: str, folder: Path, flag: str, **environment: str) -> tuple[int, str]:
     """(inputs tried, what was said); fails with the input that ended the run."""
     pytest.importorskip("atheris", reason="atheris is made for Linux on x86-64 alone")
     words = [sys.executable, "-m", "tests.badinput.fuzzing", target, str(folder), flag, "-seed=1"]
     paths = os.pathsep.join((str(ROOT / "src"), str(ROOT)))
     done = subprocess.run(
-        words, capture_output=True, text=True, check=False, cwd=ROOT, env={**os.environ, "PYTHONPATH": paths}, timeout=300
+        words, capture_output=True, text=True, check=False, cwd=ROOT, env={**os.environ, "PYTHONPATH": paths, **environment}, timeout=300
     )
     ended = [path.read_bytes()[:2000] for path in folder.iterdir() if path.is_file()]
     assert done.returncode == 0 and not ended, f"{ended}\n{done.stderr[-3000:]}"
@@ -54,6 +54,15 @@ def test_a_few_that_nobody_thought_of(tmp_path):
     """Quick, and that it works at all; `make proof` goes on for longer, with every target."""
     tried, told = fuzz("stripe", tmp_path, f"-runs={FEW}")
     assert tried >= FEW and int(re.search(r"new_units_added: +(\d+)", told)[1]) > 0, "coverage leads it to inputs that are new"
+
+
+def test_a_translation_that_takes_everything_for_ascii_is_found(tmp_path):
+    """The planted bug: no payload to begin with says anything else."""
+    pytest.importorskip("atheris", reason="atheris is made for Linux on x86-64 alone")
+    with pytest.raises(AssertionError):
+        fuzz("stripe", tmp_path, "-runs=30000", MAINSTAY_PLANTED="1")
+    (found,) = tmp_path.glob("crash-*")
+    assert not found.read_bytes().isascii() or b"\\u" in found.read_bytes()
 
 
 def fuzz_longer(target):

@@ -96,7 +96,7 @@ def megabytes():
     return most / (1_000_000 if sys.platform == "darwin" else 1_000)
 
 
-def test_a_hundred_times_too_much_is_shed_before_it_is_acknowledged(crowd):
+def too_much(crowd):
     """What is refused is not kept, what is acknowledged is, and who is let in waits no longer than for what was there before."""
     can_per_s = GROUP_MAX / SYNC_S
     before = megabytes()
@@ -104,9 +104,28 @@ def test_a_hundred_times_too_much_is_shed_before_it_is_acknowledged(crowd):
     shed, taken = crowd.said(503), crowd.said(200)
     assert len(shed) + len(taken) == 20_000 and len(taken) < 20_000 / 5 and crowd.door.refused == {("shop", "overloaded"): len(shed)}
     kept = crowd.kept()
-    assert set(kept) == taken and set(kept.values()) == {1}
-    assert max(wait for status, wait in crowd.answers.values() if status == 200) <= 2 * UNDER_WAY_MAX / can_per_s + 1
+    assert set(kept) == taken and set(kept.values()) == {1}, "what is acknowledged is kept"
+    longest = max(wait for status, wait in crowd.answers.values() if status == 200)
+    assert longest <= 2 * UNDER_WAY_MAX / can_per_s + 1, "nobody waits for long"
     assert megabytes() - before < GROWS_MB_MAX
+
+
+def test_a_door_that_lets_everybody_in_is_noticed(crowd, monkeypatch):
+    monkeypatch.setattr("mainstay.edge.receive.UNDER_WAY_MAX", 1 << 40)
+    monkeypatch.setattr("mainstay.edge.record.PENDING_MAX", 1 << 40)
+    with pytest.raises(AssertionError):
+        too_much(crowd)
+
+
+def test_a_door_that_sheds_what_it_has_acknowledged_is_noticed(crowd, monkeypatch):
+    add = crowd.inbox.add
+    monkeypatch.setattr(crowd.inbox, "add", lambda new: add(new if crowd.door.under_way < UNDER_WAY_MAX else new[1:]) + 1)
+    with pytest.raises(AssertionError, match="what is acknowledged is kept"):
+        too_much(crowd)
+
+
+def test_a_hundred_times_too_much_is_shed_before_it_is_acknowledged(crowd):
+    too_much(crowd)
     crowd.loop.run_until_complete(crowd.knock(20_001))
     assert crowd.answers[20_001][0] == 200 and crowd.door.under_way == crowd.door.bytes_held == 0
 
