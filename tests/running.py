@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import hashlib
 import hmac
@@ -71,6 +72,7 @@ class Running:
         command = [sys.executable, "-m", "mainstay.app.cli", "up", "--config", str(self.config)]
         with (self.folder / "mainstay.log").open("ab") as output:
             self.up = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        atexit.register(self.up.kill)  # whatever becomes of the test: its children stop with it
         self.until(lambda: self.call("GET", "/ready")[0] == 200, "it never became ready")
         return self
 
