@@ -82,24 +82,12 @@ def placed(cast: Cast, counters: Counters) -> list[Placed]:
             off[line["sku"]] += gone
             less += bills.cost(line, line["quantity"]) - bills.cost(line, line["quantity"] - gone)
         total = minor(order["total_price"], CURRENCY)
-        found.append(
-            Placed(
-                "shop",
-                str(number),
-                total,
-                dict(units),
-                order["cancelled_at"] is not None,
-                dict(+off),
-                less,
-                _given_for_off(cast, order),
-                intent=notes.get("payment_intent", ""),
-                unpaid=order["financial_status"] == "pending",
-                gift_cards=bills.by_gift_card(cast, number),
-                lapsed=_lapsed(cast, notes.get("payment_intent", "")),
-            )  # fmt: skip
-        )
-    for name in (name for name in cast.amazon.orders if name not in counters.over):
-        found.append(_at_amazon(name, cast))
+        given, intent, cancelled = _given_for_off(cast, order), notes.get("payment_intent", ""), order["cancelled_at"] is not None
+        found.append(Placed(
+            "shop", str(number), total, dict(units), cancelled, dict(+off), less, given, intent=intent,
+            unpaid=order["financial_status"] == "pending", gift_cards=bills.by_gift_card(cast, number), lapsed=_lapsed(cast, intent),
+        ))  # fmt: skip
+    found += [_at_amazon(name, cast) for name in cast.amazon.orders if name not in counters.over]
     for sale in counters.sales.values():
         sold: Counter[str] = Counter()
         for sku, quantity in sale.lines:
