@@ -191,6 +191,7 @@ MUTANTS: dict[str, Mutant] = {
         "changed",
         lambda right: lambda self, items, seq, at, **_restarted: right(self, items, seq, at),
         "levels_wrong",
+        range(340, 380),
         power=True,
     ),
     "replay-blindly": Mutant(
@@ -199,6 +200,7 @@ MUTANTS: dict[str, Mutant] = {
         "_heard",
         lambda _right: lambda *_args: False,
         "a job is",
+        scenario="held back",
     ),
     "recount-blindly": Mutant(
         "a count that is read again is added to what is there",
@@ -214,7 +216,7 @@ MUTANTS: dict[str, Mutant] = {
         "_look_up",
         harm.taken_for_lost,
         "effects.repeated_at_receiver",
-        range(100, 160),
+        range(190, 440),
         scenario="held back",
     ),
     "held-for-ever": Mutant(
@@ -280,7 +282,7 @@ MUTANTS: dict[str, Mutant] = {
         decide,
         "kept",
         lambda _right: lambda _state: "",
-        "unexplained_minor_units",
+        "kept_unnamed",
         scenario="money",
     ),
     "one-currency": Mutant(
