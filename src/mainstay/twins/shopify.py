@@ -196,7 +196,8 @@ class ShopifyTwin(Imitation):
             shapes.given_abroad(back, found["presentment_currency"], rate or self.rates[order])
         found["refunds"].append(back)
         total = sum(self.given_back(refund) for refund in found["refunds"])
-        found["financial_status"] = "refunded" if total >= minor(found["total_price"], currency) else "partially_refunded"
+        if total:  # units that are taken off an order that nobody has paid leave it unpaid
+            found["financial_status"] = "refunded" if total >= minor(found["total_price"], currency) else "partially_refunded"
         self._tell("refunds/create", back, now)
         self._changed(found, "orders/updated", now)
         return back
