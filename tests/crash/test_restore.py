@@ -87,6 +87,5 @@ def test_if_the_shelf_were_counted_before_the_parcels_are_read_again_it_would_be
 
 @pytest.mark.slow
 def test_after_many_restores_the_books_of_all_agree_again():
-    found = broken(range(16, 120))
-    twice = [seed for seed, why in found.items() if why.startswith("stock.oversold_units_asked_first is 1: ")]
-    assert sorted(found) == twice and len(twice) <= 1, "a unit may be promised twice: docs/back-up-and-restore.md says so"
+    known = {62: "stock.oversold_units_asked_first is 1: ['SKU-0: 1 more units left than ever arrived']"}
+    assert broken(range(16, 120)) == known, "a unit may be promised twice: docs/back-up-and-restore.md says so"

@@ -16,7 +16,7 @@ from mainstay.model.cards import redacted
 from mainstay.model.failures import CODES
 from mainstay.model.outcome import TOPIC
 from mainstay.model.times import DAY, SECOND, micros
-from mainstay.storage.database import damage
+from mainstay.storage.database import in_words
 from mainstay.storage.state import State
 
 CAUSES_MAX = 200  # of dead letters, that are told apart: those that are there longest
@@ -45,7 +45,7 @@ class Alarms:
 
     def unreadable(self, why: Exception) -> Alarm:
         """The store itself cannot be read."""
-        return self._ours("store", "the store cannot be read", "critical", code="store_damaged", why=damage(why) or str(why))
+        return self._ours("store", "the store cannot be read", "critical", code="store_damaged", why=in_words(why))
 
     # --- what the store holds ----------------------------------------------------------------------------------------
     def _letters(self, state: State) -> Iterator[Alarm]:

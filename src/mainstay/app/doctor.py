@@ -18,7 +18,7 @@ from mainstay.delivery.files import REFUSED
 from mainstay.landscape import Finding, counted
 from mainstay.model.failures import Halt
 from mainstay.storage.archive import wrong_with_archive
-from mainstay.storage.database import DAMAGED, SQLITE_MIN, connect, damage, force, wrong_with
+from mainstay.storage.database import DAMAGED, SQLITE_MIN, connect, force, in_words, wrong_with
 
 FREE_BYTES_MIN = 1_000_000_000
 SYNCS = 20  # how often a page is written and forced out, to learn what a commit costs here
@@ -127,21 +127,21 @@ def _store(path: Path) -> Inspection:
     except Halt as refused:
         return Inspection(path.name, False, refused.why)
     except DAMAGED as why:
-        return Inspection(path.name, False, f"it cannot be read: {damage(why) or why}; {RESTORE}")
+        return Inspection(path.name, False, f"it cannot be read: {in_words(why)}; {RESTORE}")
     try:
         if wrong := wrong_with(connection):
             return Inspection(path.name, False, f"it is damaged: {wrong}; {RESTORE}")
         mode = connection.pragma("journal_mode")
     finally:
         connection.close(True)
-    return Inspection(path.name, mode == "wal", f"journal {mode}, every page as it was written")
+    return Inspection(path.name, mode == "wal", f"journal {mode}, every page in use as it was written")
 
 
 def _archive(data: Path) -> Inspection:
     try:
         good, wrong = wrong_with_archive(data)
     except DAMAGED as why:
-        return Inspection("archive", False, f"where its messages lie cannot be read: {damage(why) or why}; {RESTORE}")
+        return Inspection("archive", False, f"where its messages lie cannot be read: {in_words(why)}; {RESTORE}")
     if wrong:
         return Inspection(
             "archive", False, f"{len(wrong)} messages cannot be read, the first: {wrong[0]}; a backup with --archive has them"

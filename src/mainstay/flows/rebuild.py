@@ -15,7 +15,7 @@ from mainstay.flows.shop import Shop
 from mainstay.flows.world import World
 from mainstay.model.events import AnyEvent, Erased, Heard, Refused, ReservationEnded, Reserved, decode
 from mainstay.model.seen import OrderSeen
-from mainstay.storage.database import DAMAGED, damage, wrong_with
+from mainstay.storage.database import DAMAGED, in_words, wrong_with
 from mainstay.storage.packing import Damaged, head_of, unpack
 from mainstay.storage.state import State
 
@@ -57,7 +57,7 @@ def verify(path: Path, scratch: Path, shop: Shop) -> Verdict:
     try:
         return _verify(path, scratch, shop)
     except DAMAGED as why:
-        return Verdict(False, 0, {}, [f"{path.name}: it is damaged: {damage(why) or why}"])
+        return Verdict(False, 0, {}, [f"{path.name}: it is damaged: {in_words(why)}"])
 
 
 def _verify(path: Path, scratch: Path, shop: Shop) -> Verdict:

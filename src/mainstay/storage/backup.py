@@ -20,7 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mainstay.model.failures import Halt
-from mainstay.storage.database import BUSY_MS, STORE_FAILED, SUM_BYTES, ask, connect, damage, force, wrong_with
+from mainstay.storage.database import BUSY_MS, STORE_FAILED, SUM_BYTES, ask, connect, force, in_words, wrong_with
 from mainstay.storage.inbox import Inbox, last
 
 FILES = {"inbox.db": "inbox", "state.db": "state", "outcomes.db": "inbox"}  # -> its schema
@@ -108,7 +108,7 @@ def _copy(source: apsw.Connection, path: Path) -> None:
             running.step(-1)
         said = wrong_with(copy)
     except STORE_FAILED as failed:
-        said = damage(failed) or str(failed)
+        said = in_words(failed)
     finally:
         copy.close(True)
     if said:

@@ -123,13 +123,18 @@ def damage(why: BaseException) -> str:
     return str(why) if isinstance(why, DAMAGED) else ""
 
 
+def in_words(why: BaseException) -> str:
+    """A failure to read the store: by what is damaged, where that is known."""
+    return damage(why) or str(why)
+
+
 def wrong_with(connection: apsw.Connection) -> str:
     """What is wrong with the pages of a file, each of which is read; empty where nothing is."""
     _faults.clear()
     try:
         said = connection.pragma("integrity_check")
     except DAMAGED as why:
-        return damage(why) or str(why)
+        return in_words(why)
     return "" if said == "ok" else next(iter(_faults), said)
 
 

@@ -282,9 +282,8 @@ def from_level(body: bytes) -> list[Said]:
 def from_product(body: bytes, currency: str) -> list[Said]:
     given = read(body, _Product)
     sold = [_sold_as(one) for one in given.variants.nodes]
-    return product(
-        Product(number(given.id), given.updated_at, given.status.lower(), given.title, given.product_type, sold), currency
-    )  # fmt: skip
+    told = Product(number(given.id), given.updated_at, given.status.lower(), given.title, given.product_type, sold)
+    return product(told, currency)
 
 
 def _sold_as(given: _SoldAs) -> SoldAs:
