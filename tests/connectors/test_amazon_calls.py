@@ -55,7 +55,7 @@ def rig(
     return Wire(connector, twin, step=SECOND // 10), connector, twin
 
 
-MANY = listings.PATCHES_MAX + 1  # the fewest that go as a feed
+MANY = listings.BULK_FROM  # the fewest that go as a feed
 
 
 def level(sku: str, quantity: int, revision: int = 1) -> SetLevel:
@@ -352,6 +352,22 @@ def test_a_feed_that_does_not_end_well(answer: bytes, kind: type[Failure]) -> No
     wire.now += MINUTE
     assert wire.run(connector.look_up(level("SKU-3", 5))) == Done()
     assert wire.run(connector.look_up(level("SKU-3", 6))) is None
+
+
+@pytest.mark.parametrize(("status", "lingers_s"), [(500, listings.FEED_LINGERS_S), (502, listings.FEED_LINGERS_S), (429, 0.0), (400, 0.0)])
+def test_an_error_does_not_take_back_a_feed(status: int, lingers_s: float) -> None:
+    """Amazon may have taken the feed before it broke: it brings its numbers later, over newer ones that were told meanwhile."""
+    wire, connector, twin = rig(MANY)
+    real = twin.handle
+
+    def handle(request: Request, now: int) -> Reply:
+        reply = real(request, now)
+        return Reply(status, {}, b"{}") if request.path.endswith("/feeds") else reply
+
+    twin.handle = handle  # type: ignore[method-assign]
+    with pytest.raises(Failure) as failed:
+        wire.run(connector.push([level(f"SKU-{n}", 5) for n in range(MANY)]))
+    assert failed.value.lingers_s == lingers_s
 
 
 def test_an_address_that_ran_out_is_asked_for_again() -> None:

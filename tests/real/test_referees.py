@@ -15,7 +15,7 @@ import pytest
 from referee import RefereedWire, Specification, Violation, hosted, refereed, unpacked
 
 from mainstay.connectors.amazon import Amazon
-from mainstay.connectors.amazon.listings import PATCHES_MAX
+from mainstay.connectors.amazon.listings import BULK_FROM
 from mainstay.connectors.stripe import Stripe
 from mainstay.contract.connector import Done, Page, Session, settings_of
 from mainstay.contract.talk import Call, Reply, Talk, converse
@@ -59,7 +59,7 @@ class Rig:
 def rig(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """A seller account behind HTTP, a proxy before it for each specification, and the connector before those."""
     twin = AmazonTwin(random.Random(1), time_factor=1000.0)  # limits do not matter here
-    for number in range(PATCHES_MAX + 1):
+    for number in range(BULK_FROM):
         twin.add_listing(f"SKU-{number}", 1000 + number, 1000)
     specs = {prefix: shared / f"vendor/amazon/specs/{name}.swagger.json" for prefix, name in SPECS.items()}
     wires: list[RefereedWire] = []
@@ -124,9 +124,9 @@ def _listings(rig: Rig) -> None:
 
 
 def _feed(rig: Rig) -> None:
-    levels = [level(f"SKU-{number}", 900) for number in range(PATCHES_MAX)] + [level("GONE", 1)]
+    levels = [level(f"SKU-{number}", 900) for number in range(BULK_FROM - 1)] + [level("GONE", 1)]
     outcomes = rig.wire.run(rig.connector.push(levels))
-    assert [isinstance(one, Failure) for one in outcomes] == [False] * PATCHES_MAX + [True]
+    assert [isinstance(one, Failure) for one in outcomes] == [False] * (BULK_FROM - 1) + [True]
 
 
 def _refusals(rig: Rig) -> None:
@@ -179,7 +179,7 @@ def _asked(rig: Rig, operation: str) -> None:
         "confirmShipment": lambda: rig.connector.push([shipment(order, 1, "ful-9")]),
         "patchListingsItem": lambda: rig.connector.push([level("SKU-4", 4)]),
         "getListingsItem": lambda: rig.connector.look_up(level("SKU-4", 4)),
-        "createFeed": lambda: rig.connector.push([level(f"SKU-{number}", 500) for number in range(PATCHES_MAX + 1)]),
+        "createFeed": lambda: rig.connector.push([level(f"SKU-{number}", 500) for number in range(BULK_FROM)]),
     }
     with contextlib.suppress(Failure):  # the connector may well stumble over it too
         rig.wire.run(talks[operation]())

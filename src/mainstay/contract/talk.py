@@ -45,6 +45,7 @@ class Call(Struct, frozen=True, kw_only=True):
     cost: float = 1.0  # what it takes from a cost budget
     timeout_s: float = TIMEOUT_S
     after_s: float = 0.0  # how long to wait before it, where a vendor works on something
+    lasts_s: float = 0.0  # for so long the vendor works on what it hands in: an answer that says nothing of that does not end it
 
 
 class Reply(Struct, frozen=True):
@@ -81,7 +82,7 @@ def lost(call: Call, why: str) -> Failure:
     nobody waits any more: it may still carry the call out."""
     unknown = call.repeat is Repeat.LOOKUP
     failure = Unknown(f"{call.operation}: {why}; it may have been applied") if unknown else Retry(f"{call.operation}: {why}")
-    failure.lingers_s = LINGERS_S
+    failure.lingers_s = max(LINGERS_S, call.lasts_s)
     return failure
 
 
@@ -99,12 +100,12 @@ def judge(call: Call, reply: Reply) -> Reply:
     if status in (408, 425) or status >= 500:
         after = retry_after_s(reply)
         if status in (503, 425) and after is not None:
-            raise Retry(why, after)
+            raise Retry(why, after)  # it said when it will take calls again: it took none
         failure = lost(call, f"HTTP {status} {excerpt(reply.body)}")
         if isinstance(failure, Retry):
             failure.after_s = after
         if status not in GATEWAYS:
-            failure.lingers_s = 0.0  # the server itself answered: it is not at it any more
+            failure.lingers_s = call.lasts_s  # the server itself answered: it is not at it any more
         raise failure
     if status in (401, 403):
         raise Halt(why)

@@ -27,7 +27,7 @@ from mainstay.model.times import MINUTE, SECOND, iso, micros
 from mainstay.twins.imitation import LATE_S_MAX, Dice, Imitation, Weather, json_reply
 
 TOKEN_S = 3600
-FEED_S = 30  # how long a feed is processed; a real one takes minutes
+FEED_S = 30  # how long a feed is processed, unless it is told otherwise; a real one takes minutes
 URL_S = 300  # how long a pre-signed address is valid
 PLANS = {
     "searchOrders": (0.0056, 20), "getOrder": (0.5, 30), "confirmShipment": (2, 10), "patchListingsItem": (5, 5),
@@ -80,6 +80,7 @@ class AmazonTwin(Imitation):
         self.seller, self.marketplace, self.currency, self.url = seller, marketplace, currency, url
         self.refresh_token, self.client_secret = refresh_token, client_secret
         self.access_key, self.secret_key, self.region = access_key, secret_key, region
+        self.feed_s = FEED_S
         self.listings: dict[str, Listing] = {}
         self.orders: dict[str, dict[str, Any]] = {}
         self.effects: Counter[str] = Counter()
@@ -410,7 +411,7 @@ class AmazonTwin(Imitation):
         content, _ = self.documents.get(asked["inputFeedDocumentId"], (b"", 0))
         if asked["feedType"] != "JSON_LISTINGS_FEED" or not content:
             return _error(400, "InvalidInput", "Invalid input")
-        feed = Feed(f"{50_000_000_000 + self._number()}", content, now + int(FEED_S / self.time_factor * SECOND))
+        feed = Feed(f"{50_000_000_000 + self._number()}", content, now + int(self.feed_s / self.time_factor * SECOND))
         self.feeds[feed.id] = feed
         self._waiting_feeds.append(feed)
         return json_reply(202, {"feedId": feed.id})

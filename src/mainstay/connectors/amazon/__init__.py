@@ -118,7 +118,7 @@ MANIFEST = Manifest(
             Repeat.SAFE,
             batch_max=5000,
             objects=("inventory",),
-            bulk_from=listings.PATCHES_MAX + 1,
+            bulk_from=listings.BULK_FROM,
             lingers_s=listings.FEED_LINGERS_S,
         ),
         Sink(
@@ -143,6 +143,7 @@ class Amazon(Connector):
     manifest: ClassVar[Manifest] = MANIFEST
     Settings: ClassVar[type[contract.Settings]] = AmazonSettings
     settings: AmazonSettings
+    bulk_from: ClassVar[int] = listings.BULK_FROM
 
     def __init__(self, settings: Any) -> None:
         super().__init__(settings)
@@ -188,7 +189,8 @@ class Amazon(Connector):
     # --- out -----------------------------------------------------------------------------------------------------------
     def push(self, commands: Sequence[Command]) -> Talk[list[Outcome]]:
         if isinstance(commands[0], SetLevel | SetPrice):
-            return listings.publish(self._account, [one for one in commands if isinstance(one, SetLevel | SetPrice)])
+            wishes = [one for one in commands if isinstance(one, SetLevel | SetPrice)]
+            return listings.publish(self._account, wishes, self.bulk_from)
         return self._confirm(commands)
 
     def _confirm(self, commands: Sequence[Command]) -> Talk[list[Outcome]]:

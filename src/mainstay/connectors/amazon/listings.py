@@ -20,7 +20,7 @@ from mainstay.model.commands import SetLevel, SetPrice
 from mainstay.model.failures import Failure, Reject, Retry, Unknown
 from mainstay.model.money import major
 
-PATCHES_MAX = 50  # more commands than this go as one feed: createFeed allows one in two minutes, and holds thousands
+BULK_FROM = 51  # so many commands go as one feed: createFeed allows one in two minutes, and holds thousands
 POLL_S = 20.0  # between two looks at a feed: it takes minutes
 POLLS_MAX = 30  # of one feed, before its outcome is left to the look-up
 FEED_LINGERS_S = 900.0  # a feed that was taken is processed within minutes, whether or not we heard of it
@@ -92,14 +92,14 @@ class _Listing(Struct, rename="camel"):
     offers: list[_Offer] = []
 
 
-def publish(account: Account, commands: Sequence[Wish]) -> Talk[list[Outcome]]:
-    """One outcome for each command. Of two for one listing only the newest goes out."""
+def publish(account: Account, commands: Sequence[Wish], bulk_from: int = BULK_FROM) -> Talk[list[Outcome]]:
+    """One outcome for each command. Of two for one listing only the newest goes out; from `bulk_from` listings on they go as a feed."""
     newest: dict[str, Wish] = {}
     for command in commands:
         listing = command.item or command.sku
         if listing not in newest or command.revision > newest[listing].revision:
             newest[listing] = command
-    outcomes = yield from (_patch_all(account, newest) if len(newest) <= PATCHES_MAX else _feed(account, newest))
+    outcomes = yield from (_feed if len(newest) >= bulk_from else _patch_all)(account, newest)
     return [outcomes[command.item or command.sku] for command in commands]
 
 
@@ -171,11 +171,7 @@ def _feed(account: Account, wishes: Mapping[str, Wish]) -> Talk[dict[str, Outcom
     document = (yield _call("createFeedDocument", "POST", "/documents", {"contentType": CONTENT_TYPE})).read(_Document)
     yield Call(operation="upload", method="PUT", path=document.url, headers={"content-type": CONTENT_TYPE}, body=_content(account, wishes))
     content = {"feedType": "JSON_LISTINGS_FEED", "marketplaceIds": [account.marketplace], "inputFeedDocumentId": document.feed_document_id}
-    try:
-        feed = (yield _call("createFeed", "POST", "/feeds", content)).read(_Created).feed_id
-    except Failure as failure:
-        failure.lingers_s = FEED_LINGERS_S if failure.lingers_s else 0.0
-        raise
+    feed = (yield _call("createFeed", "POST", "/feeds", content, lasts_s=FEED_LINGERS_S)).read(_Created).feed_id
     try:
         outcomes = yield from _result(feed, wishes)
     except Failure as failure:
@@ -232,6 +228,8 @@ def _report(reply: Reply, compression: str) -> _Report:
     return msgspec.structs.replace(reply, body=plain).read(_Report)
 
 
-def _call(operation: str, method: str, path: str, content: Mapping[str, Any] | None = None, after_s: float = 0.0) -> Call:
+def _call(
+    operation: str, method: str, path: str, content: Mapping[str, Any] | None = None, *, after_s: float = 0.0, lasts_s: float = 0.0
+) -> Call:
     body = as_json(content) if content is not None else b""
-    return Call(operation=operation, method=method, path=FEEDS + path, body=body, after_s=after_s)
+    return Call(operation=operation, method=method, path=FEEDS + path, body=body, after_s=after_s, lasts_s=lasts_s)

@@ -90,11 +90,16 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
         "shop buys": 8, "warehouse packs": 5, "goods arrive": 4, "account is edited": 1, "accounts are merged": 3, "order changes hands": 3,
         "buyer is erased": 5, "buyer cancels": 3, "buyer moves": 1, "goods come back": 1, "crash": 1,
     },
+    "in bulk": {
+        "shop buys": 6, "amazon buys": 6, "webshop buys": 6, "warehouse packs": 3, "buyer cancels": 2, "a lorry arrives": 8,
+        "price changes": 2, "count": 1, "outage": 1, "crash": 1,
+    },
     "counts": {"shop buys": 4, "webshop buys": 4, "till sells": 3, "warehouse packs": 3, "goods arrive": 3, "count": 6},
 }  # fmt: skip
 WEEKS = "weeks"  # the scenario that lasts for weeks, in which what can be told is hardly asked for
 STORIES_S = {WEEKS: 10 * 86_400}  # how long a history lasts, where it is not STORY_S
 LATE = "late"  # the scenario in which the marketplace has sold by itself, and is connected in the middle of it
+IN_BULK = "in bulk"  # the scenario in which what is told to the marketplace goes as feeds
 HOMES = {"stores": ("two stores",)}  # scenarios that need a landscape of their own
 
 
@@ -126,7 +131,7 @@ class Swarm(Struct, frozen=True):
 
 def draw(seed: int, landscapes: tuple[str, ...], twins: tuple[str, ...], kinds: Mapping[str, float], scenario: str = "") -> Swarm:
     """The swarm of a seed: which faults there are at all differs, and how often. In silence subscriptions go, often, and nothing else is
-    lost on the way, for nobody would read it."""
+    lost on the way, for nobody would read it. In bulk, answers are lost more often."""
     dice, silent = random.Random(seed), scenario == SILENCE
     weather: dict[str, dict[str, float]] = {}
     calm = dice.random() < 0.15
@@ -139,6 +144,8 @@ def draw(seed: int, landscapes: tuple[str, ...], twins: tuple[str, ...], kinds: 
             weather[twin].pop("lost", None)
         if silent and twin in EVENTS:
             weather[twin]["unsubscribed"] = dice.choice((0.1, 0.3))
+    if scenario == IN_BULK:
+        weather["amazon"] |= {fault: dice.choice((0.1, 0.3)) for fault in ("error_after", "cut_after")}
     plenty = dice.choice((1, 1, 4))
     stock = {f"SKU-{n}": plenty * dice.choice((0, 1, 1, 2, 3, 5, 9)) for n in range(dice.randrange(2, 5))}
     weights = {kind: weight * dice.choice((0, 0.5, 1, 1, 3)) for kind, weight in kinds.items()}

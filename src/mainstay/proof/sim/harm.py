@@ -282,6 +282,10 @@ def only_closed(right: Any) -> Any:
     return lambda self, receipt, *, park=True: right(self, receipt) if park else Again("taken")
 
 
+def over_at_once(right: Any) -> Any:
+    return lambda *call, **how: right(*call, **{**how, "lasts_s": 0.0})
+
+
 async def not_read(_hooks: Hooks, _feed: str) -> bool:
     return True
 

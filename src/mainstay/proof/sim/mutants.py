@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mainstay.connectors.amazon import listings
 from mainstay.connectors.shopify import orders as shopify
 from mainstay.connectors.tryton import feeds as tryton
 from mainstay.delivery.changes import Changes
@@ -453,6 +454,15 @@ MUTANTS: dict[str, Mutant] = {
         lambda _right: lambda *_args: "",
         "",
         scenario="accounts",
+    ),
+    "an-error-ends-the-feed": Mutant(
+        "a feed whose answer was an error, or none, is taken for one that was never handed in",
+        listings,
+        "_call",
+        harm.over_at_once,
+        "levels_wrong",
+        range(320),
+        "in bulk",
     ),
     "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", harm.half, "levels"),
 }

@@ -184,6 +184,13 @@ def goods_arrive(scene: Scene, dice: random.Random) -> None:
     scene.cast.erp.move(dice.choice(scene.skus), dice.randrange(1, 4), "supplier", scene.clock(), _somewhere(scene, dice))
 
 
+def lorry_arrives(scene: Scene, dice: random.Random) -> None:
+    """Goods of nearly every item arrive at once."""
+    place = _somewhere(scene, dice)
+    for sku in dice.sample(scene.skus, max(2, len(scene.skus) - 1)):
+        scene.cast.erp.move(sku, dice.randrange(1, 4), "supplier", scene.clock(), place)
+
+
 async def units_are_moved(scene: Scene, dice: random.Random) -> bool:
     """A store sends units to another one. They stand on no shelf until they arrive there, all of them or not quite; what is missing is
     written off at times."""
@@ -273,5 +280,6 @@ ACTS: dict[str, Performance] = {
     "staff captures": staff_captures, "authorisation expires": authorisation_expires, "card holder contests": card_holder_contests,
     "warehouse packs": warehouse_packs, "goods arrive": goods_arrive, "count": count, "price changes": price_changes,
     "product is renamed": product_is_renamed, "units are moved": units_are_moved,
+    "a lorry arrives": lorry_arrives,
     "rest leaves late": rest_leaves_late, "sent by hand": sent_by_hand,
 }  # fmt: skip

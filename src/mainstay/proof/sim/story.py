@@ -12,6 +12,8 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from mainstay.connectors.amazon import Amazon
+from mainstay.contract.connector import Connector
 from mainstay.delivery.polls import Pace
 from mainstay.flows import queue
 from mainstay.flows.propagate import places, served, shelves_of
@@ -24,7 +26,7 @@ from mainstay.proof.disk import Disk
 from mainstay.proof.history import CURRENCY, Product, Story
 from mainstay.proof.play import Cast
 from mainstay.proof.sim.accounts import everybody_is_erased, heard_merges
-from mainstay.proof.sim.acts import EVENTS, LATE, SILENCE, STORIES_S, STORY_S, WEEKS, Swarm
+from mainstay.proof.sim.acts import EVENTS, IN_BULK, LATE, SILENCE, STORIES_S, STORY_S, WEEKS, Swarm
 from mainstay.proof.sim.again import differs
 from mainstay.proof.sim.arrival import rearranged
 from mainstay.proof.sim.clockwork import Clockwork
@@ -52,6 +54,7 @@ T0 = 1_772_442_000_000_000  # 2026-03-02T09:00:00Z
 TRIES = 15  # of an act that cannot happen yet, from the opening to the closing of the doors
 CALM_S = 130.0  # between two looks at whether everything has come to rest
 CALM_S_MAX = 6 * 3600.0
+FEED_S = 240  # how long the marketplace works on a feed, where numbers go in bulk
 SELDOM_S = DAY / SECOND / 2  # between two readings of a feed, in a history of weeks
 EXCUSES = {"cancelled_though_paid": "clock is set"}  # what an act makes right: a day's jump makes a payment late that was on its way
 INVARIANTS: dict[str, str] = {  # at every commit: a query that must find nothing
@@ -132,6 +135,8 @@ class Stage:
         self.log = ""
         self.wrong: BaseException | None = None
         self.wires.deliver = self.machine.hook
+        if swarm.scenario == IN_BULK:
+            self.cast.amazon.feed_s = FEED_S
         if swarm.scenario == LATE:
             self.machine.fittings, self.scene.connect = _apart(fittings, "amazon"), self._connect
 
@@ -377,7 +382,23 @@ def _seldom_read(fittings: Fittings) -> Fittings:
     return replace(fittings, shop=shop, plan=replace(plan, polls=pace, hooks=hooks, listen_s=SELDOM_S))
 
 
-_LOOKED_AT = {SILENCE: _hardly_read, WEEKS: _seldom_read}  # scenarios in which the shop is looked at otherwise
+class _Feeding(Amazon):
+    """Where two numbers or more are told at once, they go as a feed."""
+
+    bulk_from = 2
+    manifest = replace(
+        Amazon.manifest, sinks=tuple(replace(one, bulk_from=2) if one.command == "SetLevel" else one for one in Amazon.manifest.sinks)
+    )
+
+
+def _in_bulk(fittings: Fittings) -> Fittings:
+    """The same shop, of whose few items many are told at once."""
+    amazon: dict[str, Connector] = {"amazon": _Feeding(fittings.connectors["amazon"].settings)}
+    plan = replace(fittings.plan, connectors={**fittings.plan.connectors, **amazon})
+    return replace(fittings, plan=plan, connectors={**fittings.connectors, **amazon})
+
+
+_LOOKED_AT = {SILENCE: _hardly_read, WEEKS: _seldom_read, IN_BULK: _in_bulk}  # scenarios in which the shop is looked at otherwise
 
 
 def _stores(fittings: Fittings) -> list[str]:
