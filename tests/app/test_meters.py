@@ -70,6 +70,7 @@ def test_what_waits_for_a_system_is_said_with_its_end(tmp_path):
         "proposals": 0,
         "pauses": [],
         "drift": 0,
+        "restored": "",
         "accounts": {},
         "lag": {},
     }

@@ -18,6 +18,7 @@ from mainstay.flows.clerk import Clerk
 from mainstay.flows.drift import Watch
 from mainstay.flows.intake import Intake
 from mainstay.flows.operate import Operators
+from mainstay.flows.restored import Restored
 from mainstay.flows.tell import Tell
 from mainstay.flows.world import World
 from mainstay.storage.archive import raw_of, unclaimed
@@ -48,6 +49,7 @@ class Core:
         self.intake = Intake(self.world, build.shop(house))
         Desk(self.intake)
         Tell(self.intake)
+        Restored(self.intake)
         raw = partial(raw_of, data, self.inboxes)
         Clerk(self.intake, raw)
         Operators(self.intake, raw, lambda: unclaimed(data))

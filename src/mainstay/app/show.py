@@ -58,6 +58,10 @@ def status_text(found: dict[str, Any]) -> str:
         f"dead letters  {_counts(found['dead_letters'])}",
         f"waiting       {_counts(behind)}",
     ]
+    if found["restored"]:
+        lines.append(
+            f"restored      a backup at {found['restored']}; orders are released when what happened since it was taken has been read"
+        )
     if found["drift"]:
         lines.append(f"schema drift  {found['drift']} changes of shape; `mainstay drift list` shows them")
     for name, one in dispatch.get("systems", {}).items():

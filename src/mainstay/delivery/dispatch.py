@@ -11,7 +11,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from mainstay.contract.connector import Connector
+from mainstay.contract.connector import Connector, Row
 from mainstay.delivery.backlog import Backlog, backlog
 from mainstay.delivery.changes import TAKE_MAX, Changes
 from mainstay.delivery.connection import Connection, Transport
@@ -27,8 +27,8 @@ from mainstay.delivery.retry import Dice
 from mainstay.model.commands import Command, SetLevel, SetPrice
 from mainstay.model.failures import Reject
 from mainstay.model.objects import Person
+from mainstay.model.restored import READ_AGAIN, RESTORED
 from mainstay.model.times import DAY, SECOND
-from mainstay.storage.backup import RESTORED
 from mainstay.storage.bell import POLL_S
 from mainstay.storage.database import STORE_FAILED
 from mainstay.storage.inbox import OUTCOMES_FROM
@@ -37,7 +37,7 @@ from mainstay.storage.state import State
 
 PRUNE_EVERY = 5_000  # ended intents between two prunings
 JUMP_US = 60 * SECOND  # by which the clock parts from the time that passed; what waits is not much too early or late by less
-CATCH_UP_US = 15 * 60 * SECOND  # so long after a restore whole counts wait for the rest
+CATCH_UP_US = 15 * 60 * SECOND  # so long after a restore releases and whole counts wait for the rest
 DOUBT_US = DAY  # after a restore: what is asked then may have been done in the time that the backup does not know
 
 log = structlog.get_logger("delivery")
@@ -100,8 +100,8 @@ class Dispatch:
     ) -> None:
         self.state, self.outcomes, self.plan, self._clock = state, outcomes, plan, clock
         self.pauses = Pauses(partial(state.rows, "pauses"), plan.promises)
-        restored, self._began = outcomes.mark(RESTORED), clock()
-        self._doubtful_until = int(restored) + DOUBT_US if restored else 0
+        self._restored, self._began = outcomes.mark(RESTORED), clock()
+        self._doubtful_until = int(self._restored) + DOUBT_US if self._restored else 0
         self.connections = {
             name: Connection(name, connector, transport, outcomes, clock, plan.scale.get(name, 1.0))
             for name, connector in plan.connectors.items()
@@ -172,6 +172,7 @@ class Dispatch:
             self.news.clear()
             while self._take(restarted=False):
                 await asyncio.sleep(0)
+            self._say_when_read_again()
             try:
                 async with asyncio.timeout(self.plan.listen_s):
                     await self.news.wait()
@@ -223,11 +224,20 @@ class Dispatch:
         """How many of our receipts the core has not taken yet."""
         return self.outcomes.inbox.last - max(OUTCOMES_FROM, self.state.counters().get("position/outcomes", 0))
 
-    def _caught_up(self) -> bool:
-        """After a restore: what the backup does not know was read again, with the orders that parcels wait for (some vendors show them
-        minutes later), and what may have been done was looked up. What somebody counted whole before that has parcels in it that come
-        once more."""
+    def _say_when_read_again(self) -> None:
+        """After a restore: when what the backup does not know was read again, with the orders that parcels wait for (some vendors show them
+        minutes later), the core may release orders."""
+        if self._restored in ("", self.outcomes.mark(READ_AGAIN)):
+            return
         read = all(poll.read_through for poll in self.polls if not poll.feed.whole) and not self.state.rows("count_early")[0][0]
+        if (read and not self._behind()) or self._clock() > self._began + CATCH_UP_US:
+            said = Row(READ_AGAIN, f"{READ_AGAIN}/{self._restored}", b"{}")
+            self.outcomes.documents("mainstay", (said,), (READ_AGAIN, self._restored))
+
+    def _caught_up(self) -> bool:
+        """After a restore: what the backup does not know was read again, and what may have been done was looked up. What somebody counted
+        whole before that has parcels in it that come once more."""
+        read = self.outcomes.mark(READ_AGAIN) == self._restored
         under_way = self._behind() or self._open or self.state.rows("intents_from", (self._taken, 1))
         return (read and not under_way) or self._clock() > self._began + CATCH_UP_US
 

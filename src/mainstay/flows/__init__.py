@@ -18,6 +18,7 @@ FACE = (
     "span.HOWS", "span.ReplayRequest", "span.Span", "span.Stage", "span.UNCHANGED", "span.meant", "span.numbers",
     "rehearse.consequences", "rehearse.edited", "rehearse.repair",
     "shop.Shop",
+    "restored.Restored",
     "tell.FILED", "tell.STATEMENTS_MAX", "tell.Tell", "tell.TellAnswer", "tell.TellRequest", "tell.refuse_unfit", "tell.statements_of",
     "tell.told",
     "turns.Turns",

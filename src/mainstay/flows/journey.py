@@ -36,6 +36,7 @@ from mainstay.model.events import (
 from mainstay.model.identity import named
 from mainstay.model.money import major
 from mainstay.model.objects import Reference
+from mainstay.model.restored import RESTORED
 from mainstay.model.seen import StockCounted, StockMoved
 from mainstay.model.state import LOCATIONS_MAX, ItemState, OrderState, ReservationState
 from mainstay.model.times import iso
@@ -287,6 +288,7 @@ def status(state: State) -> dict[str, Any]:
         "early": state.rows("count_early")[0][0],
         "drift": state.rows("count_drifts")[0][0],
         "pauses": pauses(state),
+        "restored": iso(counters[RESTORED]) if counters.get(RESTORED) else "",
         "receipts": [{"system": system, "topic": topic, "outcome": outcome, "n": n} for system, topic, outcome, n in state.rows("tally")],
         "accounts": {f"{name} {currency}": major(balance, currency) for _, name, currency, balance in state.rows("accounts")},
         "positions": {name.partition("/")[2]: value for name, value in counters.items() if name.startswith("position/")},

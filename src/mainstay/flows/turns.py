@@ -15,11 +15,13 @@ from msgspec.structs import replace
 from mainstay.flows.apply import Apply
 from mainstay.flows.shop import Shop
 from mainstay.model.events import Allocated, Answered, AnyEvent, Asked, Deallocated, Doubted, Heard, Share, Shipped, Short
+from mainstay.model.restored import RESTORED
 from mainstay.model.seen import OrderSeen
 from mainstay.model.state import OrderState
 from mainstay.orders import decide as orders
 from mainstay.orders import units
 from mainstay.orders.payments import amount_again
+from mainstay.orders.policy import Policy
 from mainstay.stock import decide as stock
 from mainstay.stock.fold import free
 from mainstay.stock.view import serving
@@ -45,10 +47,13 @@ class Turns:
         self.consume: Callable[[str, int, int], None] = lambda _reservation, _order, _at: None  # set by flows.ask
         self.woken: set[int] = set()  # items that have come free
         self.turn: Turn | None = None
+        self._waiting = replace(shop.policy, waits=True)
+        self.dealing = True  # what an order wants is set aside for it at once
 
     def forget(self) -> None:
         """Nothing of a batch that failed stays in memory."""
         self.turn = None
+        self.dealing = True
         self.woken.clear()
 
     def hear(self, state: OrderState, receipt: Receipt, event: AnyEvent) -> None:
@@ -68,10 +73,11 @@ class Turns:
         turn, self.turn = self.turn, None
         if turn is None:
             return []
-        world, state, policy = self.world, turn.state, self.shop.policy
+        world, state, policy = self.world, turn.state, self.policy
         for event in orders.begin(state, policy):
             self._fold(turn, event)
-        self._allocate(turn)
+        if self.dealing:
+            self._allocate(turn)
         for event in orders.settle(state, policy):
             self._fold(turn, self._located(state, event) if type(event) is Shipped and event.beyond else event)
         if not turn.log:
@@ -81,6 +87,11 @@ class Turns:
         written = world.log(turn.at, "order", state.id, turn.log)
         assert written == turn.seq, "the postings of a row carry its number"
         return turn.log
+
+    @property
+    def policy(self) -> Policy:
+        """How orders are handled now."""
+        return self._waiting if self.world.counters.get(RESTORED) else self.shop.policy
 
     def advance(self, state: OrderState, receipt: Receipt, events: Sequence[AnyEvent]) -> list[AnyEvent]:
         """Give an order its turn with these events, or only with what has changed around it; these, and what followed."""

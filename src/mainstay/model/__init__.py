@@ -1,6 +1,6 @@
 """The vocabulary that every system and room agrees on: money, identity, nouns, events, commands and failures."""
 
 FACE = (
-    "cards", "commands", "events", "failures", "identity", "money", "objects", "outcome", "secrets", "seen", "shape", "state",
+    "cards", "commands", "events", "failures", "identity", "money", "objects", "outcome", "restored", "secrets", "seen", "shape", "state",
     "times", "timetable",
 )  # fmt: skip

@@ -9,6 +9,7 @@ FACE = (
     "parts.merged",
     "payments.amount_again", "payments.captured", "payments.is_paid", "payments.owed",
     "policy.Policy",
+    "releases.call_off", "releases.following", "releases.releasable",
     "units.wants",
     "view.blocker", "view.command", "view.left_from",
 )  # fmt: skip

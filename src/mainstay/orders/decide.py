@@ -16,7 +16,7 @@ from mainstay.model.seen import DisputeSeen, FulfilmentSeen, InvoiceSeen, OrderS
 from mainstay.model.state import OrderState
 from mainstay.orders.fold import ENDED, OVER_REFUNDED
 from mainstay.orders.holds import is_told, named
-from mainstay.orders.moves import BEFORE_RELEASE
+from mainstay.orders.moves import AT_THE_WAREHOUSE, BEFORE_RELEASE
 from mainstay.orders.parcels import confirm, parcels, returns
 from mainstay.orders.payments import (
     DEAD_PAYMENTS,
@@ -134,7 +134,7 @@ def _stock_moves(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
         yield Moved(move="allocate")
     elif missing and state.status != "backordered":
         yield Moved(move="fall_short")
-    if missing and policy.shortage == "cancel" and not state.cancel:
+    if missing and policy.shortage == "cancel" and not (policy.waits or state.cancel):
         yield CancelAsked(by="mainstay", reason="sold but not in stock")
         yield from _undo(state, policy)
 
@@ -167,7 +167,7 @@ def _undo(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
         return
     yield from withdraw(state)
     if not withdrawn(state):
-        if state.status != "cancelling":
+        if state.status in AT_THE_WAREHOUSE:
             yield Moved(move="withdraw")
         return
     shares = unshipped(state)

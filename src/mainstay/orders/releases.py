@@ -8,7 +8,7 @@ from mainstay.model.events import AnyEvent, Asked, Held, Moved
 from mainstay.model.state import EffectState, OrderState
 from mainstay.orders.fold import DROPPED, ENDED, LEFT, MOVED_LATE
 from mainstay.orders.holds import is_told, named
-from mainstay.orders.moves import AT_THE_WAREHOUSE
+from mainstay.orders.moves import AT_THE_WAREHOUSE, BEFORE_RELEASE
 from mainstay.orders.policy import Policy
 from mainstay.orders.units import all_shipped, line_numbers, units_of, unshipped, unwanted, wanted
 
@@ -17,17 +17,37 @@ def release(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     ready = state.status == "allocated" or (state.status == "backordered" and policy.partial_shipment)
     later = state.status in AT_THE_WAREHOUSE and not state.cancel
     warehouse = policy.warehouses.get(state.system)
-    if not (ready or later) or not warehouse or state.holds.keys() - {MOVED_LATE} or not withdrawn(state):
+    if policy.waits or not (ready or later) or not warehouse or state.holds.keys() - {MOVED_LATE} or not withdrawn(state):
         return
     lines = units_of(state, [(share.line, share.quantity - share.released) for share in state.shares])
     if not lines:
         if state.status == "allocated" and not any(wanted(state)):
             yield Moved(move="ship")  # nothing to send: downloads, gift cards, or others ship it
         return
-    number = 1 + sum(effect.command == "ReleaseOrder" for effect in state.effects.values())
+    number = following(state)
     yield Asked(key=f"{state.uid}:release.{number}", command="ReleaseOrder", system=warehouse, lines=lines, about=str(number))
     if ready:
         yield Moved(move="release")
+
+
+def releasable(state: OrderState) -> bool:
+    """May anything of it be released still, now or when units come?"""
+    return state.status in BEFORE_RELEASE | AT_THE_WAREHOUSE
+
+
+def following(state: OrderState) -> int:
+    """The number of the order's next release: one that neither went out nor was called off."""
+    return 1 + len({effect.about for effect in state.effects.values() if effect.command in ("ReleaseOrder", "CancelRelease")})
+
+
+def call_off(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
+    """Call off a release that we do not know of, and that may stand at the warehouse: one of after the backup that was restored. All that
+    we know of are asked back with it, as when they have been answered nothing stands there."""
+    warehouse = policy.warehouses.get(state.system, "")
+    if policy.takes(warehouse, "CancelRelease"):
+        yield from withdraw(state)
+        number = str(following(state))
+        yield Asked(key=f"{state.uid}:release.{number}.withdraw", command="CancelRelease", system=warehouse, about=number)
 
 
 def recall(state: OrderState) -> Iterator[AnyEvent]:

@@ -2,7 +2,7 @@
 
 FACE = (
     "archive.Archive", "archive.raw_of", "archive.unclaimed", "archive.wrong_with_archive",
-    "backup.FILES", "backup.RESTORED", "backup.restore", "backup.take",
+    "backup.FILES", "backup.restore", "backup.take",
     "bell.Bell", "bell.POLL_S", "bell.Ringer",
     "database.DAMAGED", "database.Lock", "database.Older", "database.SQL", "database.SQLITE_MIN", "database.STORE_FAILED",
     "database.ask", "database.check_pages", "database.connect", "database.damage", "database.force", "database.in_words",

@@ -20,15 +20,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mainstay.model.failures import Halt
+from mainstay.model.restored import RESTORED
 from mainstay.storage.database import BUSY_MS, STORE_FAILED, SUM_BYTES, ask, connect, force, in_words, wrong_with
 from mainstay.storage.inbox import Inbox, last
+from mainstay.storage.state import State
 
 FILES = {"inbox.db": "inbox", "state.db": "state", "outcomes.db": "inbox"}  # -> its schema
 MANIFEST = "manifest.json"
 ARCHIVE = "archive"
 FORMAT = 1
 CHUNK_BYTES = 1 << 20
-RESTORED = "restored"  # the mark of outcomes.db that says when, in UTC microseconds
 
 
 class Piece(Struct, frozen=True, forbid_unknown_fields=True):
@@ -159,8 +160,11 @@ def restore(folder: Path, data: Path, at: int) -> Manifest:
 
 def _come_back(path: Path, at: int, *, whole: bool) -> None:
     """Prepare a file for a world that has gone on: channels are told everything anew, effects are looked up before they are made, and a
-    new segment of the archive begins where the old ones are not there."""
-    if FILES[path.name] != "inbox":
+    new segment of the archive begins where the old ones are not there. Orders wait until what happened since is known (flows.restored)."""
+    if path.name == "state.db":
+        state = State(path)
+        state.run("set_counter", (RESTORED, at))
+        state.close()
         return
     inbox = Inbox(path)
     marks = [] if whole else [("segment", str(int(inbox.mark("segment") or 1) + 1))]

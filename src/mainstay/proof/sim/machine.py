@@ -26,6 +26,7 @@ from mainstay.flows.exposure import Exposure
 from mainstay.flows.intake import Intake
 from mainstay.flows.operate import Operators
 from mainstay.flows.propagate import Propagate
+from mainstay.flows.restored import Restored
 from mainstay.flows.shop import Shop
 from mainstay.flows.tell import Tell
 from mainstay.flows.world import World
@@ -165,6 +166,7 @@ class Machine:
         intake = Intake(World(state), self.fittings.shop)
         Desk(intake)
         Tell(intake)
+        Restored(intake)
         raw = partial(raw_of, self.place, self.readers)
         Clerk(intake, raw)
         Operators(intake, raw, lambda: unclaimed(self.place))

@@ -167,6 +167,14 @@ DELETE FROM timer WHERE due = ? AND kind = ? AND entity = ?;
 -- Orders that wait for an item, oldest first.
 SELECT item, entity FROM backlog WHERE item IN (SELECT value FROM numbers(?)) ORDER BY entity LIMIT ?;
 
+-- name: contested_items
+-- Items of which more is wanted than there is.
+SELECT DISTINCT id / 256 FROM stock WHERE deficit > 0 UNION SELECT item FROM backlog;
+
+-- name: open_orders
+-- Orders that are not over, by number.
+SELECT id FROM orders WHERE open ORDER BY id;
+
 -- name: add_backlog
 -- An order that waits for an item.
 INSERT INTO backlog (item, entity) VALUES (?, ?) ON CONFLICT (item, entity) DO NOTHING;

@@ -1,0 +1,75 @@
+"""After a restore: nothing leaves before what left in the lost time has been read again, and then units are dealt out anew.
+
+The restored books know nothing of the orders and parcels since the backup. They are read again in whatever order the systems are read,
+so that a unit could be promised to another order than the one that it has long left for, or that a warehouse has it for. Until all was
+read no order is released, and none is cancelled for want of units (flows.turns). What several orders want is then given to those of
+which a part has left, and to who ordered first. Of who gets none, what a warehouse may have been told in the lost time is called off.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from mainstay.flows.ask import Ask, reader
+from mainstay.flows.intake import Intake
+from mainstay.model.events import Deallocated, Share
+from mainstay.model.restored import READ_AGAIN, RESTORED
+from mainstay.model.state import OrderState
+from mainstay.orders import releases
+from mainstay.storage.inbox import Receipt
+
+
+class _Nothing(Struct, frozen=True):
+    """What delivery says beside the topic."""
+
+
+class Restored:
+    """Handles what delivery says when it has read again what a backup could not know."""
+
+    def __init__(self, intake: Intake) -> None:
+        self.intake, self.world = intake, intake.world
+        intake.readers[READ_AGAIN] = reader(_Nothing)
+        intake.handlers[READ_AGAIN] = self._read_again
+
+    def _read_again(self, receipt: Receipt, _: Ask) -> None:
+        """Deal out what is wanted by several, and let everybody go on."""
+        world, turns = self.world, self.intake.turns
+        if not world.counters.get(RESTORED):
+            self.intake.count(receipt, "duplicate")
+            return
+        waiting = self._waiting()
+        world.load_stock({item for state in waiting for item in state.items})
+        contested = {item for (item,) in world.store.rows("contested_items")}
+        turns.dealing = False
+        for state in waiting:
+            if back := _not_released(state, contested):
+                turns.advance(state, receipt, [Deallocated(shares=back, reason="dealt out anew after a restore")])
+        turns.dealing = True
+        world.counters[RESTORED] = 0
+        for state in waiting:
+            cancelled, number = state.cancel, releases.following(state)
+            turns.advance(state, receipt, [])
+            if (state.short or state.cancel != cancelled) and releases.following(state) == number:
+                turns.advance(state, receipt, list(releases.call_off(state, self.intake.shop.policy)))
+        self.intake.count(receipt, "applied")
+
+    def _waiting(self) -> list[OrderState]:
+        """Orders of which something may still be released: first those of which a part has left, as the warehouse may have the rest;
+        then those of who asks first, as they were promised their units; then by age."""
+        world, asks_first = self.world, self.intake.shop.policy.asks_first
+        numbers = [number for (number,) in world.store.rows("open_orders")]
+        world.load_orders(numbers)
+        found = [world.orders[number] for number in numbers if releases.releasable(world.orders[number])]
+        return sorted(
+            found, key=lambda one: (not one.parcels, one.system not in asks_first, one.order.placed_at if one.order else 0, one.id)
+        )
+
+
+def _not_released(state: OrderState, items: set[int]) -> tuple[Share, ...]:
+    """Units of these items that are set aside, and that no warehouse has been told of."""
+    shares = [
+        Share(share.line, share.item, share.location, share.quantity - max(share.released, share.shipped))
+        for share in state.shares
+        if share.item in items
+    ]
+    return tuple(share for share in shares if share.quantity > 0)
