@@ -271,6 +271,22 @@ def test_an_order_in_its_books_by_hand():
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("known", [False, True], ids=["before the payment is heard of", "after it"])
+def test_a_fee_is_its_provider_s_whenever_the_settlement_is_read(known):
+    """The order names its payment; the provider's settlement may be read before the payment's own message comes."""
+    books = Books()
+    books.state.order = Order(
+        number="#1", currency="EUR", placed_at=0, lines=(), total=0, payments=(Reference("payment", "pi_1", "psp"),)
+    )  # fmt: skip
+    if known:
+        books.state.payments["pi_1"] = PaymentState("psp")
+    books.state.fees["txn_1"] = 80
+    books.post()
+    books.state.payments["pi_1"] = PaymentState("psp")
+    books.post()
+    assert books.standing() == {"fees:psp": 80, "psp:psp": -80}
+
+
 @pytest.mark.parametrize("included", [False, True])
 def test_tax_within_the_prices_is_taken_out_of_sales(included):
     books = Books()

@@ -119,6 +119,12 @@ def _providers(state: OrderState) -> set[str]:
     return {payment.system for payment in state.payments.values()} | {payment.system or state.system for payment in named}
 
 
+def _fee_taker(state: OrderState) -> str:
+    """Who kept a fee: the provider, also where its settlement is read before the payment itself is heard of."""
+    named = state.order.payments if state.order is not None else ()
+    return next((one.system for one in (*state.payments.values(), *named) if one.system), state.system)
+
+
 def post(state: OrderState, captured: dict[str, int]) -> list[Transfer]:
     """The transfers that bring the books to what the order's state says; notes in `state.booked` what then stands there."""
     want, have = targets(state, captured), state.booked
@@ -150,8 +156,8 @@ def _transfer(state: OrderState, part: str, amount: int) -> Transfer:
         provider = state.refunds[external].system
     elif what == "disputed":
         provider = state.disputes[external].system
-    elif what == "fee" and state.payments:
-        provider = next(iter(state.payments.values())).system
+    elif what == "fee":
+        provider = _fee_taker(state)
     debit, credit = accounts(what, state.system, provider)
     currency = _currency(state, what, external)
     return Transfer(what, debit, credit, amount, currency) if amount > 0 else Transfer(what, credit, debit, -amount, currency)
