@@ -126,6 +126,23 @@ def test_units_taken_off_after_they_were_paid_are_named_until_their_money_went_b
     assert proved.order().holds == {} and proved.order().status == "shipped"
 
 
+@pytest.mark.parametrize("last", ["the cancellation", "the refund"])
+def test_what_was_taken_is_named_in_the_words_of_now_when_the_order_is_called_off_too(proved, last):
+    """All units are taken off, then the order is cancelled, and a part is given back: the hold says how much of it is missing."""
+    proved.count("A", 5)
+    order = paid(proved, captured=True)
+    said = an_order(version=2, payments=("pi_1",))
+    off = replace(said.order, lines=(replace(said.order.lines[0], cancelled=2),))
+    proved.say("shop", replace(said, order=off))
+    proved.answer(f"{order.uid}:release.1.withdraw", order.id)
+    assert proved.order().holds == {"overpaid": "10.00 EUR was taken for units that were taken off again"}
+    called_off = replace(said, version=3, order=replace(off, cancelled_at=T0))
+    heard = [("shop", called_off), ("psp", refund(400))]
+    for system, what in heard if last == "the refund" else reversed(heard):
+        proved.say(system, what)
+    assert proved.order().holds["overpaid"] == "6.00 EUR was taken for units that were taken off again"
+
+
 # --- money -------------------------------------------------------------------------------------------------------------
 def shipped(core):
     core.count("A", 5)

@@ -108,9 +108,10 @@ def capture(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
 
 def overpaid(state: OrderState) -> Iterator[AnyEvent]:
     """Units that were taken off after they had been paid: once the rest has left, what was taken for them and not given back is named.
-    Who takes units off mostly gives their money back, too, and nobody is to get it twice."""
+    Who takes units off mostly gives their money back, too, and nobody is to get it twice. Of an order that is called off afterwards it is
+    said in the words of now, too: in whatever order that was heard."""
     order = state.order
-    if order is None or state.cancel or state.status not in ("shipped", "invoiced", "settled"):
+    if order is None or state.status not in ("shipped", "invoiced", "settled"):
         return
     over = 0
     if any(line.cancelled for line in order.lines):
