@@ -13,17 +13,22 @@ import pytest
 
 from mainstay.app.simulate import VARIANTS, fittings
 from mainstay.flows import ask
+from mainstay.flows.clerk import ReplayOrder
 from mainstay.flows.intake import Intake
 from mainstay.flows.rebuild import verify
+from mainstay.flows.waiting import Waiting
 from mainstay.flows.world import World
 from mainstay.model.outcome import TOPIC
 from mainstay.orders import decide
-from mainstay.proof.sim import run
+from mainstay.proof.sim import numbers, run, story
 from mainstay.proof.sim.acts import Act, Swarm
-from mainstay.proof.sim.arrival import essence
+from mainstay.proof.sim.arrival import Arrivals, compare, rearranged
+from mainstay.proof.sim.known import Known, essence, known
 from mainstay.proof.sim.story import play
+from mainstay.stock import fold
 from mainstay.storage.database import rows
-from mainstay.storage.inbox import InboxReader
+from mainstay.storage.inbox import InboxReader, Receipt
+from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
 STORIES = {
@@ -33,6 +38,7 @@ STORIES = {
 }
 LANDSCAPE = "as in the demo"
 SHUFFLES = 40
+INTENTS = "SELECT id, body FROM intent"
 
 
 def told(place, acts):
@@ -88,20 +94,107 @@ def test_what_systems_said_ends_in_one_state_in_any_legal_order(tmp_path, story)
     assert verify(tmp_path / "1.db", tmp_path / "rebuilt.db", fittings(LANDSCAPE).shop).identical
 
 
+# --- what is compared --------------------------------------------------------------------------------------------------
+def know(**instead):
+    """Two orders wanted A, one of them B, too; a third one wanted C alone."""
+    found = Known(links=[{"o1", "A"}, {"o2", "A", "B"}, {"o3", "C"}, {"o3"}])
+    for thing in ("o1", "o2", "o3", "A", "B", "C"):
+        found.put(thing, thing, instead.get(thing, 1))
+    found.put("account of o2", "o2", instead.get("account", 1))
+    return found
+
+
+@pytest.mark.parametrize("doubtful", [{"A"}, {"o1"}, {"B"}])
+def test_what_hangs_on_a_doubtful_thing_is_left_out_and_the_rest_is_compared(doubtful):
+    found = Arrivals()
+    compare(found, know(), know(o1=2, o2=2, A=2, B=2, account=2), doubtful)
+    assert (found.difference, found.compared, found.left_out) == ("", 2, 5)
+    for thing in ("o3", "C"):
+        compare(found, know(), know(**{thing: 2}), doubtful)
+        assert found.difference == f"{thing}: 1 and 2"
+
+
+def test_where_nothing_is_in_doubt_every_key_is_compared():
+    for thing in ("o1", "A", "B", "account"):
+        found = Arrivals()
+        compare(found, know(), know(**{thing: 2}), set())
+        assert found.difference and (found.compared, found.left_out) == (7, 0)
+
+
 # --- in drawn histories ------------------------------------------------------------------------------------------------
-def proved(seed, place):
+def proved(seed, place, scenario=""):
     """A drawn history that is told once more in another order of arrival, as every 50th is."""
     place.mkdir()
-    drawn = run.swarm(seed, tuple(VARIANTS))
+    drawn = run.swarm(seed, tuple(VARIANTS), scenario)
     return play(drawn, fittings(drawn.landscape), place, prove=True, read=True)
 
 
-def test_messages_do_come_elsewhere_in_drawn_histories(tmp_path):
+def test_messages_do_come_elsewhere_in_drawn_histories_and_most_keys_are_compared(tmp_path):
     endings = [proved(seed, tmp_path / str(seed)) for seed in range(13)]
-    assert not any(one.broken for one in endings) and sum(one.moved for one in endings) > 20
+    found = [one.arrivals for one in endings]
+    assert not any(one.broken for one in endings) and sum(one.moved for one in found) > 500
+    assert sum(one.compared for one in found) > sum(one.left_out for one in found) > 0
+
+
+def planted(monkeypatch, *bugs):
+    """Plant bugs for the comparison alone, so that nothing else can notice them. What each history told: a difference, and SKUs that were
+    short in it, as it came."""
+    told = []
+
+    def spoiled(taken, begin, stores, dice):
+        with monkeypatch.context() as patch:
+            for bug in bugs:
+                patch.setattr(*bug)
+            found = rearranged(taken, begin, stores, dice)
+        told.append((found.difference, known(stores[0]).short))
+        return found
+
+    monkeypatch.setattr(story, "rearranged", spoiled)
+    return told
 
 
 def test_it_is_noticed_where_an_older_word_counts(tmp_path, monkeypatch):
-    for room in (decide, ask):
-        monkeypatch.setattr(room, "newer", lambda *_: True)
+    planted(monkeypatch, *((room, "newer", lambda *_: True) for room in (decide, ask)))
     assert any(proved(seed, tmp_path / str(seed)).broken.startswith("another order of arrival") for seed in range(40))
+
+
+PLANTED = {  # what is right as the messages came, and wrong in another order
+    "a movement counts though a later count holds it": (
+        fold, "moved", lambda said, level: fold._stand(level, fold._standing(level) + said.delta),
+    ),
+    "what comes before its order is forgotten": (Waiting, "come", lambda *_: iter(())),
+    "an older word counts": (decide, "newer", lambda *_: True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("bug", PLANTED)
+def test_a_bug_is_noticed_where_something_else_is_contended(tmp_path, monkeypatch, bug):
+    """Somebody wanted units that were not there, and another SKU or order hangs on what came first."""
+    told = planted(monkeypatch, PLANTED[bug])
+    endings = (proved(seed, tmp_path / str(seed), "goods") for seed in range(20))
+    assert any(one.broken and all(told[-1]) and one.arrivals.left_out for one in endings)
+
+
+def test_people_name_the_same_letters_in_another_order(tmp_path, monkeypatch):
+    """Letters are numbered as they come: by the numbers of before other ones were retried."""
+    assert not proved(46, tmp_path / "named").broken
+    monkeypatch.setattr(numbers, "OF_A_LETTER", ())
+    assert proved(46, tmp_path / "not").broken.startswith("another order of arrival")
+
+
+def test_a_replay_is_of_the_same_effects_in_another_order(tmp_path, monkeypatch):
+    seen = []
+
+    def look(taken, begin, stores, dice):
+        found = rearranged(taken, begin, stores, dice)
+        keys = [{number: msgspec.json.decode(unpack(body))["key"] for number, body in rows(one.connection, INTENTS)} for one in stores]
+        asked = ReplayOrder(receipts=tuple(keys[0]), stage="effect")
+        receipt = Receipt(1, 0, "mainstay", "operator/replay", "", msgspec.json.encode(asked))
+        there = numbers.Numbers(World(stores[0]), World(stores[1]), {}).named(receipt)
+        told = msgspec.json.decode(there.body, type=ReplayOrder).receipts
+        assert {keys[1][number] for number in told} == set(keys[0].values()) & set(keys[1].values())
+        seen.append(told != asked.receipts)
+        return found
+
+    monkeypatch.setattr(story, "rearranged", look)
+    assert not any(proved(seed, tmp_path / str(seed)).broken for seed in (0, 1, 3)) and any(seen)

@@ -122,7 +122,8 @@ def _providers(state: OrderState) -> set[str]:
 def _fee_taker(state: OrderState) -> str:
     """Who kept a fee: the provider, also where its settlement is read before the payment itself is heard of."""
     named = state.order.payments if state.order is not None else ()
-    return next((one.system for one in (*state.payments.values(), *named) if one.system), state.system)
+    systems = [payment.system for payment in state.payments.values()] + [payment.system for payment in named]
+    return next(filter(None, systems), state.system)
 
 
 def post(state: OrderState, captured: dict[str, int]) -> list[Transfer]:

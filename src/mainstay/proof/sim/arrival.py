@@ -1,139 +1,131 @@
-"""The same messages in another legal order of arrival: the same is known in the end of every key, and nothing that must hold breaks.
+"""The same messages in another legal order of arrival: the same is known in the end by every key whose end does not hang on the order,
+and nothing that must hold breaks.
 
 Legal: nothing comes before what caused it. A message can have been caused by whatever the core had asked of anybody before it came; so
-those between two such moments are put in any order, and what people, askers and our own calls said stays where it is.
+those between two such moments are put in any order, and what people, askers and our own calls said stays where it is. What they name by a
+number has another one in another order, and is named by that.
+
+Left out are three kinds of things, and all that hangs on them: whoever wanted or had units of such a SKU, all other SKUs of which that one
+wanted or had units, and so on. They are told apart by what either order says:
+
+- SKUs of which somebody wanted units that were not there: who got them hangs on who came first.
+- SKUs that lie in several stores which may serve somebody who wanted them, where stores were heard of in another order: the one serves
+  that was heard of first.
+- Orders of which something was asked in one order alone, as what others had done was not heard yet.
 """
 
 from __future__ import annotations
 
 import random
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from mainstay.flows.intake import Intake
 from mainstay.flows.propagate import places
-from mainstay.flows.world import World
+from mainstay.flows.replay import Raw
+from mainstay.flows.shop import Shop
 from mainstay.landscape import MAINSTAY
-from mainstay.model.outcome import TOPIC, Outcome
-from mainstay.model.state import OrderState
+from mainstay.model.outcome import TOPIC
 from mainstay.proof.sim.again import Taken
-from mainstay.storage.database import rows
+from mainstay.proof.sim.known import Known, hanging, known
+from mainstay.proof.sim.numbers import Numbers
 from mainstay.storage.inbox import Receipt
-from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
 ASKED = ("api/", "operator/")
-NUMBERED = frozenset(f"operator/{action}" for action in ("retry", "suppress", "assign", "escalate", "repair", "job", "cancel", "replay"))
-HOW_IT_CAME = ("marks", "heard", "updated_at", "id", "items", "subject")  # of an order: what it is by when and in which words we were told
-DOUBLED = ("ReleaseOrder", "CapturePayment")  # what others may have made needless, or done themselves
+DOUBLED = ("ReleaseOrder", "CapturePayment", "VoidPayment")  # what others may have made needless, or done themselves
 TIMERS = 64
-_SHELVES = "SELECT sku, stock.id % 256, on_hand, allocated, reserved, deficit FROM stock JOIN item ON item.id = stock.id / 256"
-_BALANCES = "SELECT name, currency, balance FROM account WHERE balance <> 0"
-_outcome = msgspec.json.Decoder(Outcome).decode
 
 
 class Arrivals(Struct):
-    """What came of it. `difference` is empty where there is none, or where what is known may well hang on the order."""
+    """What came of it. `difference` is empty where all that is compared is the same."""
 
     difference: str = ""
     moved: int = 0  # messages that came elsewhere
-    compared: bool = False
+    compared: int = 0  # keys
+    left_out: int = 0  # keys whose end may well hang on the order
 
 
-def rearranged(taken: Sequence[Taken], begin: Callable[[State], Intake], stores: tuple[State, State], dice: random.Random) -> Arrivals:
+class Core(Struct):
+    """A core, and the messages that it took, by the numbers that they had there."""
+
+    intake: Intake
+    taken: dict[int, Receipt]
+
+
+def rearranged(taken: Sequence[Taken], begin: Callable[[State, Raw], Intake], stores: tuple[State, State], dice: random.Random) -> Arrivals:
     """Take all of it over two empty stores, one by one: as it came, and in another order."""
-    intake, other = (begin(store) for store in stores)
-    found = Arrivals(compared=not any(_names_numbers(one) for one in _singles(taken)))
-    for run in _runs(intake, taken):
+    first, other = (_core(begin, store) for store in stores)
+    numbers, found = Numbers(first.intake.world, other.intake.world, {}), Arrivals()
+    for run in _runs(first, taken):
         order = dice.sample(run, len(run))
         found.moved += sum(1 for one, there in zip(run, order, strict=True) if one is not there)
-        for one in _placed(run, order):
-            _feed(other, one, intake)
-    found.compared = found.compared and not any(_contended(store) for store in stores) and not _undecided(stores)
-    if found.compared:
-        first, second = (essence(store) for store in stores)
-        found.compared = not any(_crossed(first[uid], second[uid]) for uid in first.keys() & second.keys())
-    if found.compared:
-        differ = [what for what in first | second if first.get(what) != second.get(what)]
-        found.difference = f"{differ[0]}: {first.get(differ[0])} and {second.get(differ[0])}" if differ else ""
+        for one in _placed(run, order, numbers.receipts):
+            _feed(other, one, numbers)
+    here, there = (known(store) for store in stores)
+    doubtful = here.short | there.short | _crossed_orders(here, there)
+    if places(stores[0]) != places(stores[1]):
+        doubtful |= _in_several_stores(here, there, first.intake.shop)
+    compare(found, here, there, doubtful)
     return found
 
 
-def essence(state: State) -> dict[str, Any]:
-    """What is known in the end, by key, without when and in which words we were told; effects as a multiset."""
-    world = World(state)
-    skus = dict(rows(state.connection, "SELECT id, sku FROM item"))
-    world.load_orders(number for (number,) in rows(state.connection, "SELECT id FROM orders"))
-    found: dict[str, Any] = {order.uid: _plain(order, skus) for order in world.orders.values()}
-    names = places(state)
-    found |= {f"shelf of {sku} at {names[place]}": units for sku, place, *units in rows(state.connection, _SHELVES)}
-    found |= {f"account {name} in {currency}": units for name, currency, units in rows(state.connection, _BALANCES)}
-    effects: Counter[str] = Counter()
-    for _, _, system, _, body in state.each("intents_from", (0, 1 << 40)):
-        command = msgspec.json.decode(unpack(body))
-        if command["command"] == "CancelOrder":
-            continue  # it is asked of a channel that has not said so itself yet
-        key = command["key"].rpartition(":")[0] if command["command"] == "Fetch" else command["key"]  # it ends in the number of a message
-        effects[f"{command['command']} {key} to {system}"] += 1
-    return found | effects
+def compare(found: Arrivals, one: Known, other: Known, doubtful: set[str]) -> None:
+    """Compare key by key, but for these things and all that hangs on them."""
+    out = hanging(doubtful, one.links + other.links)
+    keys = one.by_key.keys() | other.by_key.keys()
+    left = {key for key in keys if out & {one.of.get(key), other.of.get(key)}}
+    found.compared, found.left_out = len(keys - left), len(left)
+    differ = [key for key in sorted(keys - left) if one.by_key.get(key) != other.by_key.get(key)]
+    found.difference = f"{differ[0]}: {one.by_key.get(differ[0])} and {other.by_key.get(differ[0])}" if differ else ""
 
 
-def _crossed(one: Any, other: Any) -> bool:
-    """Did we ask for something in one order of arrival alone, as what others had done was not heard yet? Here nobody answers such a call:
-    the release of an order that was called off, the capture of a payment that somebody took."""
-    if not isinstance(one, dict) or not isinstance(other, dict):
-        return False
-    asked = [{key for key, effect in known["effects"].items() if effect["command"] in DOUBLED} for known in (one, other)]
+def _core(begin: Callable[[State, Raw], Intake], store: State) -> Core:
+    taken: dict[int, Receipt] = {}
+    return Core(begin(store, lambda _, number: taken.get(number)), taken)
+
+
+def _in_several_stores(one: Known, other: Known, shop: Shop) -> set[str]:
+    """SKUs of which somebody wanted units, and of whose stores more than one may serve them."""
+    found = set()
+    for sku in one.wanted.keys() | other.wanted.keys():
+        lies = one.places.get(sku, set()) | other.places.get(sku, set())
+        wanted = one.wanted.get(sku, set()) | other.wanted.get(sku, set())
+        if any(len(lies.intersection(shop.locations.get(system, lies))) > 1 for system in wanted):
+            found.add(sku)
+    return found
+
+
+def _crossed_orders(one: Known, other: Known) -> set[str]:
+    """Orders of which we asked for something in one order of arrival alone, as what others had done was not heard yet. Here nobody answers
+    such a call: the release of an order that was called off, the capture or the void of a payment that somebody took."""
+    orders = {key for key in one.by_key.keys() & other.by_key.keys() if one.of.get(key) == key}
+    return {uid for uid in orders if _crossed(one.by_key[uid], other.by_key[uid])}
+
+
+def _crossed(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    asked = [{key for key, effect in order["effects"].items() if effect["command"] in DOUBLED} for order in (one, other)]
     called_off = one["cancel"] and other["cancel"]
-    taken = any(paid.get("captured") for known in (one, other) for paid in known.get("payments", {}).values())
+    taken = any(paid.get("captured") for order in (one, other) for paid in order.get("payments", {}).values())
     return asked[0] != asked[1] and bool(called_off or taken)
 
 
-def _plain(order: OrderState, skus: Mapping[int, str]) -> dict[str, Any]:
-    """An order in words: numbers of items are given out as they are first heard of."""
-    plain: dict[str, Any] = {name: value for name, value in msgspec.to_builtins(order).items() if name not in HOW_IT_CAME}
-    plain["cancel"] = bool(plain.get("cancel"))  # who was the first to say so is in no book
-    plain["effects"] = {key: one for key, one in plain.get("effects", {}).items() if one["command"] != "CancelOrder"}
-    plain["shares"] = sorted([line, skus[item], *rest] for line, item, *rest in plain.get("shares", ()))
-    plain["short"] = {skus[int(item)]: units for item, units in plain.get("short", {}).items()}
-    return plain
-
-
-def _names_numbers(one: Taken) -> bool:
-    """Did a person name a dead letter or a job by its number? Those are given out as things come."""
-    return bool(one.source) and one.what[0].topic in NUMBERED
-
-
-def _undecided(stores: tuple[State, State]) -> bool:
-    """Were stores heard of in another order, and somebody wanted units? Of two stores that can serve an order the one does that was heard
-    of first."""
-    return places(stores[0]) != places(stores[1]) and bool(rows(stores[0].connection, "SELECT 1 FROM orders LIMIT 1"))
-
-
-def _contended(state: State) -> bool:
-    """Did somebody want units that were not there? Then who got them hangs on who came first."""
-    bodies = (unpack(body) for (body,) in rows(state.connection, "SELECT body FROM event"))
-    return any(b'"Short"' in body or b'"Refused"' in body for body in bodies)
-
-
-def _runs(intake: Intake, taken: Sequence[Taken]) -> Iterator[list[Taken]]:
+def _runs(core: Core, taken: Sequence[Taken]) -> Iterator[list[Taken]]:
     """Messages that may change places: those between two moments at which something was asked of anybody."""
     run: list[Taken] = []
     for one in _singles(taken):
-        asked = intake.world.counters.get("intent", 0)
-        _feed(intake, one)
+        asked = core.intake.world.counters.get("intent", 0)
+        _feed(core, one)
         if not _moves(one):
             yield from ([run] if run else [])
             yield [one]
             run = []
             continue
         run.append(one)
-        if intake.world.counters.get("intent", 0) > asked:
+        if core.intake.world.counters.get("intent", 0) > asked:
             yield run
             run = []
     if run:
@@ -153,35 +145,26 @@ def _moves(one: Taken) -> bool:
     return receipt.system != MAINSTAY and receipt.topic != TOPIC and not receipt.topic.startswith(ASKED)
 
 
-def _placed(run: Sequence[Taken], order: Sequence[Taken]) -> Iterator[Taken]:
-    """A run in another order. Places in the inboxes and times of arrival stay where they are: they belong to the order."""
+def _placed(run: Sequence[Taken], order: Sequence[Taken], receipts: dict[int, int]) -> Iterator[Taken]:
+    """A run in another order. Places in the inboxes and times of arrival stay where they are: they belong to the order. `receipts` learns
+    which number a message has now."""
     if not _moves(run[0]):
         yield from run
         return
     places = {source: iter([one.what[0].seq for one in run if one.source == source]) for source in {one.source for one in run}}
     for place, one in zip(run, order, strict=True):
         receipt = replace(one.what[0], seq=next(places[one.source]), at=place.what[0].at)
+        receipts[one.what[0].seq] = receipt.seq
         yield Taken(one.source, [receipt], place.now)
 
 
-def _feed(intake: Intake, one: Taken, like: Intake | None = None) -> None:
-    """Take one message, or look at the timers that are due. `like`: the core that numbered the things that an outcome is of."""
+def _feed(core: Core, one: Taken, numbers: Numbers | None = None) -> None:
+    """Take one message, or look at the timers that are due. `numbers`: it was taken by another core, and names things as they are there."""
     if one.source:
         receipt: Receipt = one.what[0]
-        if like is not None and receipt.topic == TOPIC:
-            receipt = replace(receipt, body=_renumbered(receipt.body, like, intake))
-        intake.take(one.source, [receipt], one.now)
+        receipt = numbers.named(receipt) if numbers else receipt
+        core.taken[receipt.seq] = receipt
+        core.intake.take(one.source, [receipt], one.now)
         return
-    while due := intake.world.store.rows("due_timers", (one.now, TIMERS)):
-        intake.expire(due, one.now)
-
-
-def _renumbered(body: bytes, like: Intake, intake: Intake) -> bytes:
-    """An outcome under the number that its order has here."""
-    outcome = _outcome(body)
-    like.world.load_orders([outcome.entity])
-    order = like.world.orders.get(outcome.entity)
-    if order is None:
-        return body
-    key = intake.world.key(order.system, "order", order.external)
-    return msgspec.json.encode(replace(outcome, entity=intake.world.store.find([key]).get(key, 0)))
+    while due := core.intake.world.store.rows("due_timers", (one.now, TIMERS)):
+        core.intake.expire(due, one.now)

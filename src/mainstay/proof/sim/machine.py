@@ -26,6 +26,7 @@ from mainstay.flows.exposure import Exposure
 from mainstay.flows.intake import Intake
 from mainstay.flows.operate import Operators
 from mainstay.flows.propagate import Propagate
+from mainstay.flows.replay import Raw
 from mainstay.flows.restored import Restored
 from mainstay.flows.shop import Shop
 from mainstay.flows.tell import Tell
@@ -161,13 +162,13 @@ class Machine:
     def clock(self) -> int:
         return self._true() + self.set_by
 
-    def core(self, state: State) -> Intake:
-        """The core over a store."""
+    def core(self, state: State, raw: Raw | None = None) -> Intake:
+        """The core over a store. `raw`: where it finds the bytes of earlier receipts, if not in this machine's files."""
         intake = Intake(World(state), self.fittings.shop)
         Desk(intake)
         Tell(intake)
         Restored(intake)
-        raw = partial(raw_of, self.place, self.readers)
+        raw = raw or partial(raw_of, self.place, self.readers)
         Clerk(intake, raw)
         Operators(intake, raw, lambda: unclaimed(self.place))
         return intake

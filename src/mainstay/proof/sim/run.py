@@ -114,11 +114,13 @@ def told(drawn: Swarm, broken: str) -> list[str]:
 def report(endings: Iterable[Ending], progress: Callable[[Ending], None]) -> dict[str, Any]:
     """What the run showed: how many seeds, which failed, how often each fault and each act really happened."""
     started, failed = time.monotonic(), {}
-    seeds = commits = cuts = moved = 0
+    seeds = commits = cuts = moved = compared = left_out = 0
     fired: Counter[str] = Counter()
     played: Counter[str] = Counter()
     for ending in endings:
-        seeds, commits, cuts, moved = seeds + 1, commits + ending.commits, cuts + ending.cuts, moved + ending.moved
+        seeds, commits, cuts = seeds + 1, commits + ending.commits, cuts + ending.cuts
+        moved, compared = moved + ending.arrivals.moved, compared + ending.arrivals.compared
+        left_out += ending.arrivals.left_out
         fired += ending.fired
         played += ending.played
         if ending.broken:
@@ -128,7 +130,8 @@ def report(endings: Iterable[Ending], progress: Callable[[Ending], None]) -> dic
     return {
         "seeds": seeds, "failed": failed, "seconds": round(seconds, 1), "seeds_per_s": round(seeds / seconds, 1) if seconds else 0.0,
         "commits_checked": commits, "power_cuts": cuts, "faults": dict(sorted(fired.items())), "acts": dict(sorted(played.items())),
-        "never_fired": sorted(set(FAULTS) - set(fired)), "came_in_another_order": moved,
+        "never_fired": sorted(set(FAULTS) - set(fired)),
+        "came_in_another_order": moved, "keys_compared": compared, "keys_left_out": left_out,
     }  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from mainstay.proof.play import Cast
 from mainstay.proof.sim.accounts import everybody_is_erased, heard_merges
 from mainstay.proof.sim.acts import EVENTS, IN_BULK, LATE, SILENCE, STORIES_S, STORY_S, WEEKS, Swarm
 from mainstay.proof.sim.again import differs
-from mainstay.proof.sim.arrival import rearranged
+from mainstay.proof.sim.arrival import Arrivals, rearranged
 from mainstay.proof.sim.clockwork import Clockwork
 from mainstay.proof.sim.machine import Fittings, Machine, own_time
 from mainstay.proof.sim.operators import operator_repairs, operator_retries
@@ -83,7 +83,7 @@ class Ending(Struct):
     played: Counter[str] = field(default_factory=Counter)
     figures: dict[str, Any] = field(default_factory=dict)
     cuts: int = 0  # of the power
-    moved: int = 0  # messages that came elsewhere in another order of arrival, without making a difference
+    arrivals: Arrivals = field(default_factory=Arrivals)  # what came of another order of arrival
     log: str = ""  # a digest of every event, in order: the same seed gives the same one
 
 
@@ -113,7 +113,7 @@ def play(
                 stage.machine.crash()
     ending.commits, ending.played = stage.machine.commits, stage.scene.played
     ending.fired = sum((twin.fired for twin in stage.wires.twins.values()), stage.wires.fired)
-    ending.figures, ending.log, ending.moved, ending.cuts = stage.figures, stage.log, stage.moved, disk.cuts if disk else 0
+    ending.figures, ending.log, ending.arrivals, ending.cuts = stage.figures, stage.log, stage.arrivals, disk.cuts if disk else 0
     return ending
 
 
@@ -131,7 +131,7 @@ class Stage:
         self.trouble = trouble(self.machine, disk, random.Random(swarm.seed + 4)) if disk else None
         self.scene = Scene(self.cast, self.wires, self.clock, tuple(swarm.stock), lambda: self.machine)
         self.figures: dict[str, Any] = {}
-        self.moved = 0
+        self.arrivals = Arrivals()
         self.log = ""
         self.wrong: BaseException | None = None
         self.wires.deliver = self.machine.hook
@@ -348,13 +348,12 @@ class Stage:
         stores = State(self.place / "came.db"), State(self.place / "otherwise.db")
         for store in stores:
             store.connection.pragma("synchronous", "off")
-        found = rearranged(self.machine.taken, self.machine.core, stores, random.Random(self.swarm.seed + 5))
+        self.arrivals = rearranged(self.machine.taken, self.machine.core, stores, random.Random(self.swarm.seed + 5))
         wrong = [rule for rule, sql in INVARIANTS.items() if rows(stores[1].connection, sql)]
         for store in stores:
             store.close()
-        if wrong or found.difference:
-            raise Broken(f"another order of arrival is not the same: {wrong[0] if wrong else found.difference}")
-        self.moved = found.moved if found.compared else 0
+        if wrong or self.arrivals.difference:
+            raise Broken(f"another order of arrival is not the same: {wrong[0] if wrong else self.arrivals.difference}")
 
 
 def _hardly_read(fittings: Fittings) -> Fittings:
