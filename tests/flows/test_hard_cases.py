@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from mainstay.flows.propagate import places
 from mainstay.flows.statements import statement
 from mainstay.model.objects import Person, Reference, RefundLine, ReturnLine, Variant
 from mainstay.model.seen import CustomerSeen, PaymentSeen, PriceSeen, ProductSeen, RefundSeen, ReturnSeen, StockCounted, StockMoved
@@ -74,6 +75,17 @@ def test_where_nothing_is_split_no_channel_is_promised_a_sum(proved):
     status, told = proved.ask("till", "api/reserve", "k1", {"lines": [{"sku": "A", "quantity": 2}]})
     assert (status, told["short"][0]["available"]) == (409, 1)
     assert proved.ask("till", "api/reserve", "k2", {"lines": [{"sku": "A", "quantity": 1}]})[0] == 201
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_the_store_that_serves_is_the_same_after_a_restart(proved, restarted):
+    """North was heard of before south, but of this item south was: what is asked first does not hang on what is still in memory."""
+    for sku, location in (("B", "north"), ("A", "south"), ("A", "north")):
+        proved.say("erp", counted(sku, 1, location, proved.now))
+    if restarted:
+        proved.intake.world.reset()
+    (share,) = paid(proved, lines=(("A", 1, 500),), amount=500).shares
+    assert places(proved.state)[share.location] == "north"
 
 
 def test_a_partial_shipment_then_a_late_one(proved):

@@ -267,6 +267,7 @@ class World:
             if level is None:
                 level = Level(number)
                 self._hold(level)
+                self.shelves[item] = tuple(sorted(self.shelves[item], key=lambda one: one.id))  # as they are loaded after a restart
         self.changed_levels.add(number)
         return level
 
