@@ -14,7 +14,7 @@ FACE = (
     "propagate.Propagate", "propagate.places", "propagate.served", "propagate.shelves_of",
     "queue.Wanted", "queue.causes", "queue.job", "queue.jobs", "queue.one", "queue.wanted",
     "rebuild.CONSERVED", "rebuild.COUNTED", "rebuild.compare", "rebuild.verify",
-    "clerk.ReplayOrder", "replay.replay", "resend.NUMBERS", "resend.tell_anew",
+    "clerk.ReplayOrder", "replay.Raw", "replay.replay", "resend.NUMBERS", "resend.tell_anew",
     "span.HOWS", "span.ReplayRequest", "span.Span", "span.Stage", "span.UNCHANGED", "span.meant", "span.numbers",
     "rehearse.consequences", "rehearse.edited", "rehearse.repair",
     "shop.Shop",
