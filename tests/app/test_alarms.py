@@ -136,6 +136,12 @@ def test_processes_that_are_down(shop, look):
     assert found["process/core"].why == "it has told nothing for 60 s"
 
 
+def test_a_supervisor_that_stands_still(shop, look):
+    """What dies then is not started again, and what was said of the processes is no news."""
+    (shop.data / "up.now.json").write_text(f'{{"at": {NOW - 60 * SECOND}, "roles": {{"edge": {{"running": false, "failures": 3}}}}}}')
+    assert [(cause, one.why) for cause, one in look().items()] == [("process/up", "it has told nothing for 60 s")]
+
+
 def test_a_core_that_does_not_keep_up(shop, look):
     inbox = Inbox(shop.data / "inbox.db")
     inbox.add([(NOW - 90 * SECOND, "shop", "orders/create", "e1", b"{}")])

@@ -67,10 +67,10 @@ class Steady(Play):
 
     regretted: frozenset[str] = frozenset()
     tries_max = 10_000  # nobody gives up
-    done: Callable[[], float]  # the part of the kills that are done
+    done: Callable[[], float]  # the part of the trouble that is over
 
     async def turn(self, number: int, due: int) -> None:
-        """Shoppers come as long as somebody is killed."""
+        """Shoppers come as long as there is trouble."""
         await super().turn(number, due)
         while self.done() < number / len(self.story.wishes):
             await asyncio.sleep(0.02)
@@ -167,13 +167,13 @@ class Killed(Stage):
         self.write_config()
         base = f"http://127.0.0.1:{self.port}"
         self.play = Steady(self.story, self.cast, self.town, base, self.tokens, clock, self.demo.seed)
-        self.play.regretted, self.play.done = self.regretted, lambda: self.kills.total() / self.wanted if self.wanted else 1.0
+        self.play.regretted, self.play.done = self.regretted, self.done
         self.play.set_the_stage()
         self.start()
         working = asyncio.create_task(self.play.work_in_the_warehouse())
         try:
             await self.open_doors(base)
-            await asyncio.gather(self.kill(), self.play.perform(rate_per_min))
+            await asyncio.gather(self.trouble(), self.play.perform(rate_per_min))
             settled = await self.settle()
             assert not working.done(), working.exception()
         finally:
@@ -186,7 +186,11 @@ class Killed(Stage):
         return History(self.kills, self.moments, len(self.acknowledged), self.lost(), once, last, report, (clock() - began) / SECOND)
 
     # --- the killer --------------------------------------------------------------------------------------------------
-    async def kill(self) -> None:
+    def done(self) -> float:
+        """The part of the trouble that is over."""
+        return self.kills.total() / self.wanted if self.wanted else 1.0
+
+    async def trouble(self) -> None:
         """One process, some at once, or all; whoever lives just now, also who has only begun to start."""
         while self.kills.total() < self.wanted:
             await self.moment()
@@ -280,12 +284,16 @@ def _names(cast: Cast, play: Play) -> dict[str, str]:
 
 def played(folder: Path, orders: int, kills: int, luck: int = 1, bug: str = "") -> History:
     """One performance in a new folder."""
+    folder.mkdir()
+    return staged(Killed(folder, orders, kills, 1, luck, bug), RATE if kills else 10 * RATE)
+
+
+def staged(stage: Killed, rate_per_min: float) -> History:
+    """Its performance, of which nothing is left running."""
 
     async def perform() -> History:
-        folder.mkdir()
-        stage = Killed(folder, orders, kills, 1, luck, bug)
         try:
-            return await stage.history(RATE if kills else 10 * RATE)
+            return await stage.history(rate_per_min)
         finally:
             await stage.strike()
 

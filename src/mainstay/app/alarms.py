@@ -124,9 +124,10 @@ class Alarms:
         up = read_snapshot(self.data, "up")
         roles = up.get("roles", {}) if now - up.get("at", 0) < STALE_S * SECOND else {}
         down = {name: f"it has ended {one['failures']} times in a row" for name, one in roles.items() if one["failures"] >= DIES}
-        heard = read_snapshot(self.data, "core").get("at", 0)
-        if heard and now - heard > STALE_S * SECOND:
-            down.setdefault("core", f"it has told nothing for {(now - heard) // SECOND} s")
+        for name, said in (("core", read_snapshot(self.data, "core")), ("up", up)):  # who stands still does not end
+            heard = said.get("at", 0)
+            if heard and now - heard > STALE_S * SECOND:
+                down.setdefault(name, f"it has told nothing for {(now - heard) // SECOND} s")
         for name, why in down.items():
             yield self._ours(f"process/{name}", f"the process {name} is down", "critical", why=why)
         late = {name: seconds for name, seconds in oldest_s(self.data, now).items() if seconds > LAG_S}

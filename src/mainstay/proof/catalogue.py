@@ -620,8 +620,12 @@ FAULTS = (
     Asked(
         "F7",
         "a process that is stopped for a while, or told to end while it works",
-        ("tests/app/test_processes.py::test_a_stop_drains_what_has_arrived",),
-        "the end that is asked for is tried; a process that stands still for a minute is not",
+        (
+            "tests/crash/test_standing.py::test_who_stands_still_goes_on_as_if_nothing_had_been",
+            "tests/crash/test_standing.py::test_a_bug_that_shows_when_somebody_stands_still_is_noticed",
+            "tests/app/test_processes.py::test_a_stop_drains_what_has_arrived",
+        ),
+        "each stands still once, for 12 s: longer than senders, callers and /ready wait; nobody alerts of an edge or a dispatch that does",
     ),
     Asked(
         "F8",
