@@ -302,6 +302,13 @@ def test_a_bug_in_a_look_up_leaves_it_unknown_and_looked_up_again(desk, run):
     assert desk.told() == [("r1", "unknown"), ("r1", "done")] and desk.paths() == ["/release", "/look_up/r1"]
 
 
+def test_that_no_memory_is_left_in_a_conversation_is_looked_up_and_no_letter(desk, run):
+    desk.answer = Script(MemoryError(), b"found")
+    desk.add(1, a_release(), entity=7)
+    run(desk.until_over(1))
+    assert desk.told() == [("r1", "unknown"), ("r1", "done")] and desk.paths() == ["/release", "/look_up/r1"]
+
+
 # --- after a restart ---------------------------------------------------------------------------------------------------
 def test_after_a_restart_what_a_repeat_would_double_is_looked_up_first(desk, run):
     desk.answer = lambda path, body: b"found" if path.startswith("/look_up") else b""

@@ -53,6 +53,23 @@ def test_a_store_that_cannot_be_written_is_nobodys_fault(core, monkeypatch):
     assert core.rows("SELECT count(*) FROM letter") == [(0,)]
 
 
+@pytest.mark.parametrize("where", ["reading", "deciding"])
+def test_that_no_memory_is_left_is_no_messages_fault(core, monkeypatch, where):
+    """The process ends, and another takes the same message."""
+
+    def none_left(*_args):
+        raise MemoryError
+
+    with monkeypatch.context() as broken:
+        if where == "reading":
+            broken.setitem(core.shop.translate, "shop", none_left)
+        else:
+            broken.setattr(decide, "settle", none_left)
+        with pytest.raises(MemoryError):
+            core.say("shop", an_order("1"))
+    assert core.rows("SELECT count(*) FROM letter") == [(0,)]
+
+
 def test_a_broken_timer_stops_only_itself(core, broken):
     core.count("A", 50)
     for number in "13":

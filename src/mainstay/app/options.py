@@ -54,7 +54,7 @@ def complaining(*, as_json: bool) -> Iterator[None]:
     """Turns failures that people can act on into one clear sentence and exit code 2."""
     from mainstay.landscape import Misdeclared
     from mainstay.model.failures import Failure
-    from mainstay.storage.database import DAMAGED, STORE_FAILED, damage
+    from mainstay.storage.database import DAMAGED, NO_MEMORY, STORE_FAILED, damage
 
     try:
         yield
@@ -67,6 +67,8 @@ def complaining(*, as_json: bool) -> Iterator[None]:
         if not as_json:
             raise
         complain("usage", misused.format_message(), as_json)
+    except NO_MEMORY:  # nothing that a person must do before it can be started again
+        raise
     except OSError as failed:
         if failed.filename is None:  # not a file that somebody named: a bug
             raise

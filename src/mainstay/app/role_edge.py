@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mainstay.app import build
 from mainstay.app.build import House, clock
@@ -37,6 +39,17 @@ class Front:
             await self.api(scope, receive, send)
 
 
+class Http(HttpToolsProtocol):
+    """HTTP as uvicorn reads it, which takes whatever fails while it reads for the sender's fault."""
+
+    def send_400_response(self, msg: str) -> None:
+        failed = sys.exception()
+        if failed is not None and isinstance(failed.__context__, MemoryError):  # who hears nothing sends again; who hears 400 does not
+            self.transport.abort()
+        else:
+            super().send_400_response(msg)
+
+
 async def run_edge(house: House, stop: asyncio.Event, ready: Callable[[], object]) -> None:
     """The edge process."""
     core = Ringer(house.data, "core")
@@ -63,7 +76,7 @@ async def run_edge(house: House, stop: asyncio.Event, ready: Callable[[], object
         lambda: standing(house.data),
     )
     config = uvicorn.Config(
-        Front(door, api.application()), loop="none", http="httptools", access_log=False, log_level="warning", lifespan="off",
+        Front(door, api.application()), loop="none", http=Http, access_log=False, log_level="warning", lifespan="off",
         server_header=False, date_header=False, proxy_headers=False, timeout_graceful_shutdown=5, limit_concurrency=4_000, backlog=BACKLOG,
     )  # fmt: skip
     listener = listening(server.listen, server.port)

@@ -1,15 +1,18 @@
-"""What edge and dispatch share: they wait for the store, and try again and again what may fail for a while."""
+"""What edge and dispatch share: they wait for the store, try again and again what may fail for a while, and end when no memory is left."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import apsw
 import structlog
 
-from mainstay.storage.database import STORE_FAILED
+from mainstay.app.room import find_room
+from mainstay.storage.database import NO_MEMORY, STORE_FAILED
 from mainstay.storage.failing import Failing
 from mainstay.storage.state import State
 
@@ -36,10 +39,20 @@ async def again_and_again(work: Callable[[], object], what: str) -> None:
     while True:
         await asyncio.sleep(UPKEEP_S)
         try:
+            find_room()
             work()
+        except NO_MEMORY:
+            end()
         except STORE_FAILED as failed:
             failing.failed(failed)
         except Exception:
             log.exception("upkeep_failed", doing=what)
         else:
             failing.worked()
+
+
+def end() -> None:
+    """At once, as a crash would: the supervisor starts another process, whose memory is its own."""
+    with contextlib.suppress(Exception):
+        log.error("out_of_memory", doing="end, to be started again")
+    os._exit(1)

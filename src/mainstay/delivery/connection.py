@@ -11,11 +11,11 @@ import msgspec
 from msgspec import Struct, field
 
 from mainstay.contract.connector import Connector, Session
-from mainstay.contract.talk import Call, Reply, Talk, lost
+from mainstay.contract.talk import LINGERS_S, Call, Reply, Talk, lost
 from mainstay.delivery.budgets import Budgets, Floor
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.retry import BREAKER_FAILURES, Breaker
-from mainstay.model.failures import Failure, Halt, Reject, Retry
+from mainstay.model.failures import Failure, Halt, Reject, Retry, Unknown
 from mainstay.model.times import SECOND
 from mainstay.storage.database import STORE_FAILED
 
@@ -95,7 +95,12 @@ class Connection:
             tell = None
             return reply
 
-        result = await _converse(talk, perform)
+        try:
+            result = await _converse(talk, perform)
+        except MemoryError:  # the machine's fault, not the message's; and nobody knows how far it came
+            unknown = Unknown(f"{kind or 'a conversation'} with {self.name} broke off: no memory is left")
+            unknown.lingers_s = LINGERS_S
+            raise unknown from None
         self.efforts[kind] = self.efforts.get(kind, Effort()).and_one(effort)
         return result
 

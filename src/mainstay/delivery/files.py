@@ -339,7 +339,7 @@ def _said(read: ReadLine, line: bytes) -> bytes | None:
         raise Reject(f"it is longer than {LINE_BYTES_MAX:,} bytes", "payload_too_large")
     try:
         return read(line)
-    except Reject:
+    except (Reject, MemoryError):  # memory that is gone is the machine's fault, not the line's
         raise
     except Exception as bug:
         log.exception("bug", line_bytes=len(line))

@@ -175,6 +175,8 @@ class Intake:
             return [statement(self.world, receipt, said.event, said.person) for said in translate(receipt.topic, receipt.body)]
         except Reject as rejected:
             return rejected
+        except MemoryError:  # the machine's fault, not the message's
+            raise
         except Exception as bug:  # one message that we cannot read stops only itself, and says so
             log.exception("bug", system=receipt.system, topic=receipt.topic, receipt=receipt.seq)
             return bug_of(bug)

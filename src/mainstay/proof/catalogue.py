@@ -614,8 +614,15 @@ FAULTS = (
     Asked(
         "F6",
         "a process that runs out of memory",
-        ("tests/crash/test_kills.py::test_two_hundred_kills_change_nothing",),
-        "no test of its own: killed like one is covered, a limit of memory is not",
+        (
+            "tests/crash/test_memory.py::test_who_reaches_its_limit_of_memory_ends_and_nothing_is_lost",
+            "tests/crash/test_memory.py::test_who_goes_on_without_memory_is_noticed",
+            "tests/app/test_memory.py",
+            "tests/flows/test_poison.py::test_that_no_memory_is_left_is_no_messages_fault",
+            "tests/delivery/test_lanes.py::test_that_no_memory_is_left_in_a_conversation_is_looked_up_and_no_letter",
+            "tests/crash/test_kills.py::test_two_hundred_kills_change_nothing",
+        ),
+        "a limit of the address space, reached once by each process; no allocation is made to fail in turn; not the supervisor's",
     ),
     Asked(
         "F7",

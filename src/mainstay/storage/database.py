@@ -188,9 +188,10 @@ def migrate(connection: apsw.Connection, schema: str) -> None:
         connection.pragma("user_version", SCHEMA_VERSION)
 
 
+NO_MEMORY = (MemoryError, apsw.NoMemError)  # as Python says it, and as SQLite does
 # What says that the store cannot be written, as against a message that breaks one of its rules (ConstraintError).
 STORE_FAILED = (
-    OSError, apsw.BusyError, apsw.CantOpenError, apsw.CorruptError, apsw.FullError, apsw.IOError, apsw.NoMemError, apsw.NotADBError,
+    OSError, *NO_MEMORY, apsw.BusyError, apsw.CantOpenError, apsw.CorruptError, apsw.FullError, apsw.IOError, apsw.NotADBError,
     apsw.PermissionsError, apsw.ReadOnlyError,
 )  # fmt: skip
 
