@@ -3,17 +3,21 @@
 import json
 import random
 import shutil
+import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from mainstay.model.failures import Halt
+from mainstay.storage import backup
 from mainstay.storage.backup import FILES, MANIFEST, check, restore, take
-from mainstay.storage.database import connect, rows
+from mainstay.storage.database import ask, connect, rows
 from tests.app.test_processes import Talker, identical, known
 from tests.running import Running
 
 FLIPS = 200
+BACKUPS_MAX = 30  # with a planted bug
 
 
 def one(folder, name, sql):
@@ -37,6 +41,20 @@ def of_one_moment(folder):
         assert sealed <= counters[f"position/{name}"], f"{name}: what the core has not taken is archived already"
     assert one(folder, "outcomes.db", "SELECT max(intent) FROM attempt") <= counters["intent"], "an attempt at an intent that is not there"
     assert int(one(folder, "outcomes.db", "SELECT value FROM mark WHERE name = 'low_water'") or 0) <= counters["intent"]
+
+
+@pytest.fixture
+def shop_under_load(tmp_path):
+    (tmp_path / "shop").mkdir()
+    shop = Running(tmp_path / "shop").start()
+    talkers = [Talker(shop, 10_000 * n) for n in range(1, 4)]
+    for talker in talkers:
+        talker.start()
+    yield shop
+    for talker in talkers:
+        talker.enough.set()
+        talker.join(30)
+    shop.stop()
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +97,43 @@ def test_a_backup_under_load_is_of_one_moment_and_what_is_restored_goes_on(insta
         assert (shop.data / "archive").exists()
         shutil.rmtree(shop.data)
     shutil.move(shop.folder / "lost", shop.data)
+
+
+@contextmanager
+def nobody_waits(data):
+    """A bug: readers that begin while the writers go on, a moment apart. Without that moment it is not noticed in a hundred backups."""
+    with ExitStack() as stack:
+        readers = {}
+        for name, schema in FILES.items():
+            readers[name] = connect(data / name, write=False, schema=schema)
+            stack.callback(readers[name].close, True)
+            readers[name].execute("BEGIN")
+            ask(readers[name], "counters" if schema == "state" else "last_receipt")
+            time.sleep(0.02)
+        yield readers
+
+
+@contextmanager
+def one_after_the_other(data):
+    """A bug: each file is copied as it is when its turn comes."""
+    with ExitStack() as stack:
+        readers = {name: connect(data / name, write=False, schema=schema) for name, schema in FILES.items()}
+        for reader in readers.values():
+            stack.callback(reader.close, True)
+        yield readers
+
+
+@pytest.mark.parametrize("bug", [nobody_waits, one_after_the_other])
+def test_a_backup_of_several_moments_is_noticed(shop_under_load, tmp_path, monkeypatch, bug):
+    monkeypatch.setattr(backup, "one_moment", bug)
+    for number in range(BACKUPS_MAX):
+        take(shop_under_load.data, tmp_path / str(number), "1", 1)
+        try:
+            of_one_moment(tmp_path / str(number))
+        except AssertionError as noticed:
+            assert "is not there" in str(noticed) or "archived already" in str(noticed)
+            return
+    pytest.fail("nobody noticed")
 
 
 def test_a_folder_that_is_taken_is_left_alone(installation):
