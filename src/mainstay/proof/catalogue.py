@@ -806,8 +806,7 @@ BUGS = (
     Asked(
         "B2",
         "an effect is taken for sent before it is",
-        ("unknown-is-done",),
-        "the bug takes a lost answer for success; one that marks before the call is not planted",
+        ("done-before", "unknown-is-done"),
     ),
     Asked(
         "B3",

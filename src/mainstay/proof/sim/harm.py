@@ -121,6 +121,19 @@ def taken_for_done(right: Any) -> Any:
     return settle
 
 
+def done_before(right: Any) -> Any:
+    """What is to be asked for is kept as done, and then it is asked for."""
+
+    async def talk(self: Lanes, tasks: Any) -> None:
+        for task in tasks:
+            if task.attempt.status != "unknown":
+                self.outcomes.attempt(task.id, replace(task.attempt, status="done"))
+        self.outcomes.flush()
+        await right(self, tasks)
+
+    return talk
+
+
 def taken_for_over(right: Any) -> Any:
     """A call that was given up is taken for one that is not carried out any more."""
 

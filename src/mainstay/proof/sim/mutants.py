@@ -68,6 +68,15 @@ MUTANTS: dict[str, Mutant] = {
     "unknown-is-done": Mutant(
         "an answer that never came is taken for success", Lanes, "_settle", harm.taken_for_done, "", scenario="outages"
     ),
+    "done-before": Mutant(
+        "an effect is kept as done before it is asked for",
+        Lanes,
+        "_talk",
+        harm.done_before,
+        "come to rest",
+        range(40),
+        "crashes",
+    ),
     "believe-at-once": Mutant(
         "what is looked up in vain is done again, although the call may still be carried out",
         Lanes,
