@@ -1,6 +1,10 @@
 """The power goes in the middle of writes and syncs: what was acknowledged is there, what was committed is there, and work goes on."""
 
+import asyncio
 import random
+import tempfile
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -9,12 +13,17 @@ from mainstay.proof.disk import Disk
 from mainstay.proof.sim import run
 from mainstay.proof.sim.mutants import MUTANTS, caught, planted
 from mainstay.proof.sim.run import rule
+from mainstay.proof.sim.story import play
+from mainstay.proof.sim.trouble import DARK_S_MAX, Blackouts
+from mainstay.storage import database
 from mainstay.storage.database import STORE_FAILED
 from mainstay.storage.inbox import Inbox
 from mainstay.storage.state import Batch, State
 
 LANDSCAPES = tuple(VARIANTS)
 SCENARIO = "power cuts"
+START = 30  # operations of the disk in which Mainstay starts, at the least
+DEEP = 4  # times in a row that the power goes again before it may start
 CREATION = 60  # operations of the disk in which both files are made, and some rows written
 
 
@@ -56,6 +65,77 @@ def test_a_failing_seed_is_the_same_when_it_is_played_again():
         drawn = next(drawn for drawn in swarms(range(40)) if run.one(drawn, fittings, power=True).broken)
         first, second = (run.one(drawn, fittings, power=True) for _ in range(2))
     assert first == second and first.broken and first.cuts
+
+
+# --- again, while it starts --------------------------------------------------------------------------------------------
+class Relapses(Blackouts):
+    """Each cut is followed by up to DEEP others while Mainstay starts: in its first operation, then in its second, until it starts in
+    fewer; then in its first again. `depths`: how often the power went so many times before a start; `points`: operations that it went
+    in."""
+
+    def __init__(self, *of):
+        super().__init__(*of)
+        self.depths, self.points = Counter(), Counter()
+        self.point = self.dice.randrange(START)
+
+    async def light(self):
+        await asyncio.sleep(self.dice.random() * DARK_S_MAX)
+        deep = 1 + self.dice.randrange(DEEP)
+        for _ in range(deep):
+            await self.relapse()
+        self.disk.light()
+        self.start()
+        self.depths[deep] += 1
+
+    async def relapse(self):
+        self.disk.light()
+        self.point += 1
+        self.disk.cut_at = self.disk.operations + self.point
+        try:
+            self.machine.start()
+            self.point = 0
+            self.disk.cut()
+        except STORE_FAILED:
+            self.points[self.point] += 1
+        self.machine.crash()
+        await asyncio.sleep(0)
+
+
+def relapsed(seeds):
+    """What broke in these histories, by seed; and how deep the power went, and where."""
+    run.silence()
+    broken, depths, points = {}, Counter(), Counter()
+    for drawn in swarms(seeds):
+        made = []
+
+        def relapsing(*of):
+            made.append(Relapses(*of))  # noqa: B023
+            return made[0]  # noqa: B023
+
+        with tempfile.TemporaryDirectory(dir=run.memory()) as folder, Disk(Path(folder), random.Random(drawn.seed)) as disk:
+            ending = play(drawn, fittings(drawn.landscape), Path(folder), prove=True, read=False, disk=disk, trouble=relapsing)
+        broken |= {drawn.seed: ending.broken} if ending.broken else {}
+        depths += made[0].depths
+        points += made[0].points
+    return broken, depths, points
+
+
+def test_the_power_may_go_again_while_it_starts():
+    broken, depths, points = relapsed(range(4))
+    assert broken == {} and depths[DEEP] >= 5, depths
+    assert set(points) >= set(range(START)), points
+
+
+def test_a_start_that_empties_the_log_before_the_file_is_safe_is_noticed(monkeypatch):
+    right = database._renew
+
+    def carelessly(connection):
+        connection.pragma("synchronous", "off")
+        right(connection)
+        connection.pragma("synchronous", "full")
+
+    monkeypatch.setattr(database, "_renew", carelessly)
+    assert any(relapsed([seed])[0] for seed in range(10))
 
 
 def work(folder, batches):

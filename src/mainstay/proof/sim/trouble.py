@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from mainstay.flows.rebuild import COUNTED
 from mainstay.proof.disk import Disk, Fault
 from mainstay.proof.sim.machine import Machine
-from mainstay.storage.database import ask
+from mainstay.storage.database import STORE_FAILED, ask
 
 EVERY = 120  # operations of the disk between two cuts, on average; a history has some hundreds
 REPAIR_S = 60.0
@@ -68,7 +68,14 @@ class Blackouts:
         """The power comes back after a while."""
         await asyncio.sleep(self.dice.random() * DARK_S_MAX)
         self.disk.light()
-        self.machine.start()
+        self.start()
+
+    def start(self) -> None:
+        """With all that must be so. Raises Lost, also where it cannot start: nobody would try again."""
+        try:
+            self.machine.start()
+        except STORE_FAILED as failed:
+            raise Lost(f"it starts after a power cut: {type(failed).__name__}: {failed}") from None
         found(self.machine)
 
     async def over(self) -> None:
