@@ -8,14 +8,18 @@ import pytest
 from mainstay.app.simulate import VARIANTS, fittings
 from mainstay.contract.connector import Budget, Feed
 from mainstay.contract.talk import Call
+from mainstay.delivery import dispatch
 from mainstay.delivery.budgets import Budgets, Floor
 from mainstay.delivery.outcomes import Attempt
 from mainstay.delivery.polls import Poll
 from mainstay.delivery.retry import PAUSE_US_MAX
 from mainstay.model.commands import CancelOrder, CapturePayment, SetPrice
-from mainstay.model.times import DAY, HOUR, SECOND
+from mainstay.model.times import DAY, END, HOUR, SECOND
 from mainstay.model.timetable import Timetable
+from mainstay.proof.sim import operators
 from mainstay.proof.sim import run as simulated
+from mainstay.proof.sim.machine import Machine
+from mainstay.proof.sim.story import T0 as T0_OF_HISTORIES
 from tests.delivery.conftest import T0
 
 CANCEL = CancelOrder(key="x1", order="1", reason="oops")
@@ -80,3 +84,51 @@ def test_histories_in_which_the_clock_is_set(seeds):
     fired = sum((one.fired for one in endings), Counter())
     assert fired["begun anew"] >= len(seeds) / 2, "dispatch notices it"
     assert fired["clock ahead"] >= len(seeds) / 4 <= fired["clock behind"]
+
+
+# --- decades off -------------------------------------------------------------------------------------------------------
+YEARS = {  # what the clock says then
+    "1970": HOUR,
+    "2038": (1 << 31) * SECOND,  # seconds no longer fit into 31 bits
+    "9999": END - DAY,
+}
+
+
+def begins_wrong(monkeypatch, by):
+    """The machine starts with a clock that is wrong by so much."""
+    right, begun = Machine.start, []
+
+    def start(self):
+        if self not in begun:
+            begun.append(self)
+            self.set_by = by
+        right(self)
+
+    monkeypatch.setattr(Machine, "start", start)
+
+
+def decades_off(monkeypatch, year, how, seeds):
+    simulated.silence()
+    by = YEARS[year] - T0_OF_HISTORIES
+    monkeypatch.setattr(operators, "WRONG_BY", (by,))
+    if how != "it jumps":
+        begins_wrong(monkeypatch, by)
+    if how == "it stays so":
+        monkeypatch.setattr(Machine, "set_clock", lambda self, by: None)
+    return [simulated.one(simulated.swarm(seed, tuple(VARIANTS), "clocks"), fittings) for seed in seeds]
+
+
+@pytest.mark.parametrize("how", ["it jumps", "it is so at the start", "it stays so"])
+@pytest.mark.parametrize("year", YEARS)
+def test_histories_in_which_the_clock_is_decades_off(monkeypatch, year, how):
+    endings = decades_off(monkeypatch, year, how, range(2))
+    assert {one.seed: one.broken for one in endings if one.broken} == {}
+    fired = sum((one.fired for one in endings), Counter())
+    assert bool(fired["begun anew"]) == (how != "it stays so"), "dispatch notices it"
+
+
+@pytest.mark.slow
+def test_a_dispatch_that_does_not_notice_it_would_wait_for_decades(monkeypatch):
+    monkeypatch.setattr(dispatch, "JUMP_US", 1 << 62)
+    (ending,) = decades_off(monkeypatch, "2038", "it jumps", (2,))
+    assert "come to rest" in ending.broken

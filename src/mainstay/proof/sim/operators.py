@@ -14,6 +14,7 @@ RETRIES_MAX = 4
 OUTAGE_S_MAX = 400
 CRASH_S_MAX = 400.0  # so long a crash waits for the call in which it is to come
 CLOCK_S_MAX = 600
+WRONG_BY = (DAY, -HOUR)  # a clock that is set
 
 
 async def crash(scene: Scene, dice: random.Random) -> bool:
@@ -33,7 +34,7 @@ async def crash(scene: Scene, dice: random.Random) -> bool:
 
 async def clock_is_set(scene: Scene, dice: random.Random) -> None:
     """The machine's clock is suddenly a day ahead or an hour behind, and right again after some minutes."""
-    by = dice.choice((DAY, -HOUR))
+    by = dice.choice(WRONG_BY)
     scene.machine().set_clock(by)
     scene.wires.fired["clock ahead" if by > 0 else "clock behind"] += 1
     await asyncio.sleep(dice.random() * CLOCK_S_MAX)
