@@ -41,6 +41,16 @@ def test_an_act_that_only_a_scenario_has_really_happens(kind):
     assert any(run.one(drawn, fittings).played[kind] for drawn in swarms(range(150), scenario))
 
 
+def test_all_links_stop_and_come_back_in_another_order():
+    """With crashes meanwhile; and a lost answer that is taken for success shows there, too."""
+    endings = [run.one(drawn, fittings) for drawn in swarms(range(12, 24), "clogs")]
+    assert not broken(endings)
+    fired = sum((ending.fired for ending in endings), Counter())
+    assert fired["all links stopped"] == fired["back in another order"] >= 10 and fired["unreachable"] >= 500 and fired["crash"]
+    with planted("unknown-is-done"):
+        assert broken(run.one(drawn, fittings) for drawn in swarms((6, 7), "clogs"))
+
+
 @pytest.mark.slow
 def test_a_thousand_seeds_break_nothing_and_every_fault_and_act_really_happens(figure):
     found = run.report(run.many(range(1_000), LANDSCAPES, fittings), lambda _ending: None)

@@ -31,6 +31,10 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
     "flash sale": {"shop buys": 6, "amazon buys": 6, "webshop buys": 6, "till sells": 6, "abandons": 2},
     "crashes": {"shop buys": 4, "amazon buys": 3, "webshop buys": 3, "till sells": 2, "warehouse packs": 4, "crash": 6},
     "outages": {"shop buys": 4, "amazon buys": 3, "webshop buys": 3, "warehouse packs": 4, "outage": 6},
+    "clogs": {
+        "shop buys": 5, "amazon buys": 4, "webshop buys": 4, "till sells": 2, "warehouse packs": 5, "buyer cancels": 2, "goods arrive": 2,
+        "price changes": 1, "crash": 1, "links clog": 5,
+    },
     "second thoughts": {
         "shop buys": 4, "amazon buys": 3, "webshop buys": 2, "warehouse packs": 3, "buyer cancels": 5, "money back": 3, "goodwill": 2,
     },

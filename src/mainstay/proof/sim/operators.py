@@ -12,6 +12,7 @@ from mainstay.proof.truth import placed
 
 RETRIES_MAX = 4
 OUTAGE_S_MAX = 400
+CLOG_S_MAX = 60.0  # between one link and the next
 CRASH_S_MAX = 400.0  # so long a crash waits for the call in which it is to come
 CLOCK_S_MAX = 600
 WRONG_BY = (DAY, -HOUR)  # a clock that is set
@@ -55,6 +56,23 @@ async def outage(scene: Scene, dice: random.Random) -> None:
     scene.wires.fired["outage"] += 1
     await asyncio.sleep(dice.random() * OUTAGE_S_MAX)
     scene.wires.down.discard(name)
+
+
+async def links_clog(scene: Scene, dice: random.Random) -> bool:
+    """The links to all systems stop, one by one, and come back one by one, in another order: for a while there is none."""
+    wires = scene.wires
+    if wires.down:
+        return False
+    stop, back = (dice.sample(sorted(wires.twins), len(wires.twins)) for _ in range(2))
+    for name in stop:
+        wires.down.add(name)
+        await asyncio.sleep(dice.random() * CLOG_S_MAX)
+    wires.fired["all links stopped"] += wires.down == set(wires.twins)
+    wires.fired["back in another order"] += back != stop
+    for name in back:
+        await asyncio.sleep(dice.random() * CLOG_S_MAX)
+        wires.down.discard(name)
+    return True
 
 
 async def operator_holds_back(scene: Scene, dice: random.Random) -> bool:
@@ -126,7 +144,7 @@ async def operator_retries(scene: Scene, _dice: random.Random) -> bool:
 
 
 ACTS: dict[str, Performance] = {
-    "crash": crash, "outage": outage, "clock is set": clock_is_set, "operator holds back": operator_holds_back,
+    "crash": crash, "outage": outage, "links clog": links_clog, "clock is set": clock_is_set, "operator holds back": operator_holds_back,
     "operator replays": operator_replays, "operator repairs": operator_repairs, "operator retries": operator_retries,
     "marketplace is connected": marketplace_is_connected,
 }  # fmt: skip
