@@ -196,6 +196,52 @@ def test_a_store_of_a_newer_version_is_neither_written_nor_read(shop):
     assert code == 1 and set(bad) == {"state.db"} and "newer Mainstay" in bad["state.db"]
 
 
+OLDER = """
+from mainstay.storage import database
+
+database.SCHEMA_VERSION -= 1
+"""  # as far as the store can tell: a Mainstay that knows one step less
+
+
+def as_an_older_one(shop, verb, *more):
+    """A command of it, as a user types it who has gone back."""
+    (shop.folder / "older").mkdir(exist_ok=True)
+    (shop.folder / "older" / "sitecustomize.py").write_text(OLDER)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(shop.folder / "older"), os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, "-m", "mainstay.app.cli", verb, *more, "--config", str(shop.config)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("left", ["stopped", "killed"])
+def test_who_goes_back_to_an_older_version_is_refused_and_finds_all_as_it_was_when_they_return(shop, left):
+    """What a kill leaves in the write-ahead log stays there, too."""
+    for number in range(1, 30):
+        assert shop.hook(an_order(number), f"e{number}")[0] == 200
+    if left == "stopped":
+        shop.stop()
+    else:
+        processes = [shop.up.pid, *(shop.role(name) for name in ("edge", "core", "dispatch"))]
+        for process in processes:
+            os.kill(process, signal.SIGKILL)
+        shop.up.wait()
+        shop.until(lambda: not any(map(alive, processes)), "they still run")
+
+    def kept():
+        files = (path for path in shop.data.rglob("*") if path.is_file() and not path.name.endswith(("-shm", ".lock")))
+        return {str(path): held for path in files if (held := path.read_bytes())}  # who reads makes an empty log beside a file
+
+    before = kept()
+    assert left == "stopped" or any(name.endswith("-wal") for name in before)
+    for verb, *more in (["up"], ["status"], ["verify"], ["doctor"], ["backup", "--to", str(shop.folder / "backup")]):
+        done = as_an_older_one(shop, verb, *more)
+        assert done.returncode in (1, 2) and "was written by a newer Mainstay" in done.stdout + done.stderr, (verb, done)
+        assert "Traceback" not in done.stderr and kept() == before, verb
+    shop.start()
+    shop.settled()
+    assert known(shop) == {str(number) for number in range(1, 30)} and shop.hook(an_order(30), "e30")[0] == 200
+    assert shop.stop() == 0 and identical(shop)[0]
+
+
 def test_a_store_of_an_earlier_version_is_brought_up_to_date(tmp_path, monkeypatch):
     """By all that `up` starts: nobody meets the older file."""
     shop = Running(tmp_path)
