@@ -2,9 +2,10 @@
 
 from types import SimpleNamespace
 
+from mainstay.app.build import clock
 from mainstay.app.meters import Meters, custody
 from mainstay.app.show import status_text, subscribed_text
-from mainstay.app.snapshots import backlog, oldest_s, read_snapshot, write_snapshot
+from mainstay.app.snapshots import backlog, oldest_s, read_snapshot, standing, write_snapshot
 from mainstay.connectors.shopify import Shopify
 from mainstay.contract.connector import settings_of
 from mainstay.delivery.custody import Held, Silence
@@ -71,6 +72,7 @@ def test_what_waits_for_a_system_is_said_with_its_end(tmp_path):
         "pauses": [],
         "drift": 0,
         "restored": "",
+        "silent": {},
         "accounts": {},
         "lag": {},
     }
@@ -84,3 +86,14 @@ def test_what_waits_for_a_system_is_said_with_its_end(tmp_path):
     assert [line for line in metrics.splitlines() if line.startswith("mainstay_backlog_gone_seconds")] == [
         'mainstay_backlog_gone_seconds{system="warehouse"} 840.0', 'mainstay_backlog_gone_seconds{system="shop"} 0.0',
     ]  # fmt: skip
+
+
+def test_who_has_told_nothing_for_long_is_named(tmp_path):
+    """What it told last is shown as if it were of now else."""
+    write_snapshot(tmp_path, "core", {})
+    write_snapshot(tmp_path, "dispatch", {"at": clock() - 42 * SECOND})
+    found = standing(tmp_path)
+    assert found["silent"] == {"dispatch": 42}
+    names = ("orders", "reservations", "dead_letters", "accounts", "pauses", "early", "proposals", "drift", "restored")
+    shown = status_text({name: {} for name in names} | found | {"dispatch": {}})
+    assert "dispatch has told nothing for 42 s" in shown

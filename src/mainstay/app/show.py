@@ -58,6 +58,8 @@ def status_text(found: dict[str, Any]) -> str:
         f"dead letters  {_counts(found['dead_letters'])}",
         f"waiting       {_counts(behind)}",
     ]
+    for role, seconds in found["silent"].items():
+        lines.append(f"silent        {role} has told nothing for {seconds} s, has ended or stands still; what it told then is shown")
     if found["restored"]:
         lines.append(
             f"restored      a backup at {found['restored']}; orders are released when what happened since it was taken has been read"

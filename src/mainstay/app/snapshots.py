@@ -34,8 +34,12 @@ def read_snapshot(data: Path, role: str) -> dict[str, Any]:
 
 
 def standing(data: Path) -> dict[str, Any]:
-    """What the core has not handled (`lag`), and how delivery stands (`dispatch`): calls, breakers, flows that are late."""
-    return {"lag": backlog(data), "dispatch": read_snapshot(data, "dispatch")}
+    """What the core has not handled (`lag`), how delivery stands (`dispatch`: calls, breakers, flows that are late), and who has told
+    nothing for how many seconds (`silent`), having ended or standing still: they tell something twice a second."""
+    told = {role: read_snapshot(data, role) for role in ("core", "dispatch")}
+    since = {role: (clock() - one["at"]) // SECOND for role, one in told.items() if one}
+    silent = {role: seconds for role, seconds in since.items() if seconds > STALE_S}
+    return {"lag": backlog(data), "dispatch": told["dispatch"], "silent": silent}
 
 
 def backlog(data: Path) -> dict[str, int]:
