@@ -173,7 +173,7 @@ SELECT DISTINCT id / 256 FROM stock WHERE deficit > 0 UNION SELECT item FROM bac
 
 -- name: open_orders
 -- Orders that are not over, by number.
-SELECT id FROM orders WHERE open ORDER BY id;
+SELECT id FROM orders WHERE open = 1 ORDER BY id;
 
 -- name: add_backlog
 -- An order that waits for an item.
