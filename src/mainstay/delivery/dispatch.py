@@ -100,8 +100,9 @@ class Dispatch:
     ) -> None:
         self.state, self.outcomes, self.plan, self._clock = state, outcomes, plan, clock
         self.pauses = Pauses(partial(state.rows, "pauses"), plan.promises)
-        self._restored, self._began = outcomes.mark(RESTORED), clock()
-        self._doubtful_until = int(self._restored) + DOUBT_US if self._restored else 0
+        restored, self._began = outcomes.mark(RESTORED), clock()
+        self._doubtful_until = int(restored) + DOUBT_US if restored else 0
+        self._reads_again = self._core_waits()
         self.connections = {
             name: Connection(name, connector, transport, outcomes, clock, plan.scale.get(name, 1.0))
             for name, connector in plan.connectors.items()
@@ -226,20 +227,23 @@ class Dispatch:
 
     def _say_when_read_again(self) -> None:
         """After a restore: when what the backup does not know was read again, with the orders that parcels wait for (some vendors show them
-        minutes later), the core may release orders."""
-        if self._restored in ("", self.outcomes.mark(READ_AGAIN)):
+        minutes later), the core may release orders. A core that waits after that still is told by the next process."""
+        if not self._reads_again:
             return
         read = all(poll.read_through for poll in self.polls if not poll.feed.whole) and not self.state.rows("count_early")[0][0]
         if (read and not self._behind()) or self._clock() > self._began + CATCH_UP_US:
-            said = Row(READ_AGAIN, f"{READ_AGAIN}/{self._restored}", b"{}")
-            self.outcomes.documents("mainstay", (said,), (READ_AGAIN, self._restored))
+            self._reads_again = False
+            self.outcomes.documents("mainstay", (Row(READ_AGAIN, f"{READ_AGAIN}/{self._began}", b"{}"),))
+
+    def _core_waits(self) -> bool:
+        """Does the core wait until we have read again what a backup could not know?"""
+        return bool(self.state.counters().get(RESTORED))
 
     def _caught_up(self) -> bool:
         """After a restore: what the backup does not know was read again, and what may have been done was looked up. What somebody counted
         whole before that has parcels in it that come once more."""
-        read = self.outcomes.mark(READ_AGAIN) == self._restored
-        under_way = self._behind() or self._open or self.state.rows("intents_from", (self._taken, 1))
-        return (read and not under_way) or self._clock() > self._began + CATCH_UP_US
+        under_way = self._core_waits() or self._behind() or self._open or self.state.rows("intents_from", (self._taken, 1))
+        return not under_way or self._clock() > self._began + CATCH_UP_US
 
     def _note_changes(self) -> None:
         for changes in self._changes:
