@@ -83,8 +83,9 @@ class Stood(Killed):
         self.cast.shop.answer = answer  # type: ignore[method-assign]
 
     def done(self) -> float:
-        """Of the time that it stands still; some come before."""
-        return max(FIRST, min(1.0, self.stood_s / STANDS_S))
+        """Of the time that it stands still; some come before. Who asks while the core does must have waited in vain before it goes on."""
+        within_s = STANDS_S - DECISION_S_MAX if self.role == "core" else STANDS_S
+        return max(FIRST, min(1.0, self.stood_s / within_s))
 
     def stop_it(self) -> None:
         assert self.up is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -13,6 +14,7 @@ from aiohttp import web
 from mainstay.contract.twin import Cut, Post, Request
 from mainstay.twins.imitation import Imitation
 
+PORTS = range(20_000, 32_000)  # below those of Linux (32768) and macOS (49152)
 DELIVER_S = 0.005
 DELIVERIES_MAX = 48  # under way at once, over the whole town
 DELIVERY_S_MAX = 10.0
@@ -105,7 +107,9 @@ class Town:
 
 
 def free_port() -> int:
-    """A port on loopback that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port on loopback that nobody has now, of those that no system gives out by itself: what is about to listen on it gets it."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
