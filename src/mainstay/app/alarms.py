@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mainstay.alerts.causes import Alarm, Severity
-from mainstay.app.snapshots import STALE_S, oldest_s, read_snapshot
+from mainstay.app.snapshots import STALE_S, oldest_s, read_snapshot, silent_s
 from mainstay.flows import drift, journey, queue
 from mainstay.landscape import Duties, Flow, Landscape
 from mainstay.model.cards import redacted
@@ -125,9 +125,8 @@ class Alarms:
         roles = up.get("roles", {}) if now - up.get("at", 0) < STALE_S * SECOND else {}
         down = {name: f"it has ended {one['failures']} times in a row" for name, one in roles.items() if one["failures"] >= DIES}
         for name, said in (("core", read_snapshot(self.data, "core")), ("up", up)):  # who stands still does not end
-            heard = said.get("at", 0)
-            if heard and now - heard > STALE_S * SECOND:
-                down.setdefault(name, f"it has told nothing for {(now - heard) // SECOND} s")
+            if seconds := silent_s(said, now):
+                down.setdefault(name, f"it has told nothing for {seconds} s")
         for name, why in down.items():
             yield self._ours(f"process/{name}", f"the process {name} is down", "critical", why=why)
         late = {name: seconds for name, seconds in oldest_s(self.data, now).items() if seconds > LAG_S}

@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from mainstay.app.build import clock
-from mainstay.app.snapshots import STALE_S, backlog, oldest_s, read_snapshot
+from mainstay.app.snapshots import STALE_S, backlog, oldest_s, read_snapshot, silent_s
 from mainstay.delivery.dispatch import Dispatch, percentiles
 from mainstay.delivery.hooks import Hooks
 from mainstay.edge.receive import Door
@@ -177,7 +177,9 @@ class Meters(Collector):
         """Why the machine is not ready; empty when it is."""
         now = clock()
         for role in ("core", "dispatch"):
-            at = read_snapshot(self.data, role).get("at", 0)
-            if now - at > STALE_S * SECOND:
-                return f"{role} has not been heard of for {STALE_S:.0f} s" if at else f"{role} has not started yet"
+            said = read_snapshot(self.data, role)
+            if not said:
+                return f"{role} has not started yet"
+            if silent_s(said, now):
+                return f"{role} has not been heard of for {STALE_S:.0f} s"
         return ""

@@ -33,12 +33,17 @@ def read_snapshot(data: Path, role: str) -> dict[str, Any]:
         return {}
 
 
+def silent_s(said: dict[str, Any], now: int) -> int:
+    """For how many seconds a process has told nothing since this snapshot; 0 where that is no time, or where it never told anything."""
+    at = said.get("at", 0)
+    return (now - at) // SECOND if at and now - at > STALE_S * SECOND else 0
+
+
 def standing(data: Path) -> dict[str, Any]:
     """What the core has not handled (`lag`), how delivery stands (`dispatch`: calls, breakers, flows that are late), and who has told
     nothing for how many seconds (`silent`), having ended or standing still: they tell something twice a second."""
-    told = {role: read_snapshot(data, role) for role in ("core", "dispatch")}
-    since = {role: (clock() - one["at"]) // SECOND for role, one in told.items() if one}
-    silent = {role: seconds for role, seconds in since.items() if seconds > STALE_S}
+    now, told = clock(), {role: read_snapshot(data, role) for role in ("core", "dispatch")}
+    silent = {role: seconds for role, said in told.items() if (seconds := silent_s(said, now))}
     return {"lag": backlog(data), "dispatch": told["dispatch"], "silent": silent}
 
 
