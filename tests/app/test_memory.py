@@ -6,7 +6,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from mainstay.app import room, upkeep
+from mainstay.app import memory, upkeep
 from mainstay.app.role_edge import Http
 
 
@@ -56,8 +56,8 @@ def test_who_asks_while_no_memory_is_left_is_not_answered_with_400(monkeypatch, 
 
 
 def test_who_has_hardly_any_memory_left_ends(monkeypatch):
-    room.find_room()
-    monkeypatch.setattr(room, "ROOM_BYTES", 1 << 60)
+    memory.need_memory()
+    monkeypatch.setattr(memory, "LEFT_BYTES_MIN", 1 << 60)
     monkeypatch.setattr(upkeep, "UPKEEP_S", 0.0)
     ended = []
 

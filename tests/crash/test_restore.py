@@ -10,6 +10,7 @@ import pytest
 
 from mainstay.app.simulate import VARIANTS, fittings
 from mainstay.delivery import dispatch
+from mainstay.flows.restored import Restored
 from mainstay.proof.disk import Disk
 from mainstay.proof.sim import run
 from mainstay.proof.sim.acts import SCENARIOS
@@ -55,16 +56,26 @@ class Lost:
         await self.losing
 
 
+class Twice(Lost):
+    """And some minutes after the restore the process dies, too."""
+
+    async def lose(self):
+        await super().lose()
+        await asyncio.sleep(LOST_S)
+        self.machine.crash()
+        self.machine.start()
+
+
 def drawn(seed, kinds=None):
     """A history of shops that are read, not of those that ask first; nobody cancels."""
     some = {kind: often for kind, often in SCENARIOS["power cuts"].items() if kind not in ASK_FIRST + CROSSING + HELD + TOLD_ONCE}
     return run.draw(seed, tuple(VARIANTS), run.TWINS, kinds or some)
 
 
-def ended(seed, kinds=None):
+def ended(seed, kinds=None, trouble=Lost):
     swarm = drawn(seed, kinds)
     with tempfile.TemporaryDirectory(prefix="mainstay-sim-", dir=run.memory()) as folder, Disk(Path(folder), random.Random(seed)) as disk:
-        return play(swarm, fittings(swarm.landscape), Path(folder), prove=True, read=True, disk=disk, trouble=Lost)
+        return play(swarm, fittings(swarm.landscape), Path(folder), prove=True, read=True, disk=disk, trouble=trouble)
 
 
 def broken(seeds):
@@ -86,6 +97,23 @@ def test_if_orders_were_released_at_once_a_unit_would_be_promised_twice(monkeypa
     monkeypatch.setattr(backup, "RESTORED", "planted")
     monkeypatch.setattr(dispatch, "RESTORED", "planted")
     assert "oversold_units_asked_first" in ended(62).broken
+
+
+def test_a_core_that_could_not_deal_units_out_is_told_again_by_the_next_process(monkeypatch):
+    """Until then nothing is released, and everybody sees that it does not come to rest."""
+    right, told = Restored._read_again, []
+
+    def read_again(self, receipt, ask):
+        told.append(receipt.key)
+        if len(told) > 1:
+            right(self, receipt, ask)
+        else:
+            self.intake.count(receipt, "noted")
+
+    monkeypatch.setattr(Restored, "_read_again", read_again)
+    assert "come to rest" in ended(2).broken and len(told) == 1
+    told.clear()
+    assert ended(2, trouble=Twice).broken == "" and len(set(told)) == 2
 
 
 def test_if_the_shelf_were_counted_before_the_parcels_are_read_again_it_would_be_too_low(monkeypatch):

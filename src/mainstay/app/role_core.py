@@ -12,7 +12,7 @@ import structlog
 
 from mainstay.app import build
 from mainstay.app.build import House, clock
-from mainstay.app.room import find_room
+from mainstay.app.memory import need_memory
 from mainstay.app.snapshots import write_snapshot
 from mainstay.flows.ask import Desk
 from mainstay.flows.clerk import Clerk
@@ -135,7 +135,7 @@ def run_core(house: House, stop: Callable[[], object], ready: Callable[[], objec
                     select.select([bell], [], [], POLL_S)
             if time.monotonic() - snapped > SNAPSHOT_S:
                 snapped = time.monotonic()
-                find_room()
+                need_memory()
                 try:
                     write_snapshot(house.data, "core", {"batches": core.batches, "rows": dict(core.state.rows_written)})
                     failing.worked()

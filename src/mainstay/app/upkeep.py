@@ -11,7 +11,7 @@ from pathlib import Path
 import apsw
 import structlog
 
-from mainstay.app.room import find_room
+from mainstay.app.memory import need_memory
 from mainstay.storage.database import NO_MEMORY, STORE_FAILED
 from mainstay.storage.failing import Failing
 from mainstay.storage.state import State
@@ -39,7 +39,7 @@ async def again_and_again(work: Callable[[], object], what: str) -> None:
     while True:
         await asyncio.sleep(UPKEEP_S)
         try:
-            find_room()
+            need_memory()
             work()
         except NO_MEMORY:
             end()

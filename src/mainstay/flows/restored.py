@@ -8,9 +8,7 @@ which a part has left, and to who ordered first. Of who gets none, what a wareho
 
 from __future__ import annotations
 
-from msgspec import Struct
-
-from mainstay.flows.ask import Ask, reader
+from mainstay.flows.ask import Ask
 from mainstay.flows.intake import Intake
 from mainstay.model.events import Deallocated, Share
 from mainstay.model.restored import READ_AGAIN, RESTORED
@@ -19,16 +17,12 @@ from mainstay.orders import releases
 from mainstay.storage.inbox import Receipt
 
 
-class _Nothing(Struct, frozen=True):
-    """What delivery says beside the topic."""
-
-
 class Restored:
     """Handles what delivery says when it has read again what a backup could not know."""
 
     def __init__(self, intake: Intake) -> None:
         self.intake, self.world = intake, intake.world
-        intake.readers[READ_AGAIN] = reader(_Nothing)
+        intake.readers[READ_AGAIN] = lambda _: Ask(None, [], [])
         intake.handlers[READ_AGAIN] = self._read_again
 
     def _read_again(self, receipt: Receipt, _: Ask) -> None:

@@ -143,7 +143,6 @@ class Amazon(Connector):
     manifest: ClassVar[Manifest] = MANIFEST
     Settings: ClassVar[type[contract.Settings]] = AmazonSettings
     settings: AmazonSettings
-    bulk_from: ClassVar[int] = listings.BULK_FROM
 
     def __init__(self, settings: Any) -> None:
         super().__init__(settings)
@@ -190,7 +189,9 @@ class Amazon(Connector):
     def push(self, commands: Sequence[Command]) -> Talk[list[Outcome]]:
         if isinstance(commands[0], SetLevel | SetPrice):
             wishes = [one for one in commands if isinstance(one, SetLevel | SetPrice)]
-            return listings.publish(self._account, wishes, self.bulk_from)
+            sink = self.manifest.sink("SetLevel")
+            assert sink is not None
+            return listings.publish(self._account, wishes, sink.bulk_from)
         return self._confirm(commands)
 
     def _confirm(self, commands: Sequence[Command]) -> Talk[list[Outcome]]:

@@ -12,9 +12,6 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from mainstay.connectors.amazon import Amazon
-from mainstay.contract.connector import Connector
-from mainstay.delivery.polls import Pace
 from mainstay.flows import queue
 from mainstay.flows.propagate import places, served, shelves_of
 from mainstay.flows.rebuild import CONSERVED, verify
@@ -26,10 +23,11 @@ from mainstay.proof.disk import Disk
 from mainstay.proof.history import CURRENCY, Product, Story
 from mainstay.proof.play import Cast
 from mainstay.proof.sim.accounts import everybody_is_erased, heard_merges
-from mainstay.proof.sim.acts import EVENTS, IN_BULK, LATE, SILENCE, STORIES_S, STORY_S, WEEKS, Swarm
+from mainstay.proof.sim.acts import IN_BULK, LATE, STORIES_S, STORY_S, WEEKS, Swarm
 from mainstay.proof.sim.again import differs
 from mainstay.proof.sim.arrival import Arrivals, rearranged
 from mainstay.proof.sim.clockwork import Clockwork
+from mainstay.proof.sim.looks import LOOKED_AT, SELDOM_S, apart
 from mainstay.proof.sim.machine import Fittings, Machine, own_time
 from mainstay.proof.sim.operators import operator_repairs, operator_retries
 from mainstay.proof.sim.reads import misread
@@ -55,7 +53,6 @@ TRIES = 15  # of an act that cannot happen yet, from the opening to the closing 
 CALM_S = 130.0  # between two looks at whether everything has come to rest
 CALM_S_MAX = 6 * 3600.0
 FEED_S = 240  # how long the marketplace works on a feed, where numbers go in bulk
-SELDOM_S = DAY / SECOND / 2  # between two readings of a feed, in a history of weeks
 EXCUSES = {"cancelled_though_paid": "clock is set"}  # what an act makes right: a day's jump makes a payment late that was on its way
 INVARIANTS: dict[str, str] = {  # at every commit: a query that must find nothing
     "no stock row promises more than there is": """
@@ -122,7 +119,7 @@ class Stage:
 
     def __init__(self, swarm: Swarm, fittings: Fittings, place: Path, loop: Clockwork, disk: Disk | None, trouble: Make) -> None:
         self.swarm, self.place, self.loop = swarm, place, loop
-        self.fittings = fittings = _LOOKED_AT[swarm.scenario](fittings) if swarm.scenario in _LOOKED_AT else fittings
+        self.fittings = fittings = LOOKED_AT[swarm.scenario](fittings) if swarm.scenario in LOOKED_AT else fittings
         self.cast = cast(swarm.seed)
         self.cast.payments.endpoint["url"] = fittings.plan.hooks["payments"].url  # which a person made
         twins = {name: getattr(self.cast, name) for name in Cast.__struct_fields__}
@@ -138,7 +135,7 @@ class Stage:
         if swarm.scenario == IN_BULK:
             self.cast.amazon.feed_s = FEED_S
         if swarm.scenario == LATE:
-            self.machine.fittings, self.scene.connect = _apart(fittings, "amazon"), self._connect
+            self.machine.fittings, self.scene.connect = apart(fittings, "amazon"), self._connect
 
     def _connect(self) -> None:
         """The marketplace is declared, too. What was over there by now is nothing of ours."""
@@ -354,50 +351,6 @@ class Stage:
             store.close()
         if wrong or self.arrivals.difference:
             raise Broken(f"another order of arrival is not the same: {wrong[0] if wrong else self.arrivals.difference}")
-
-
-def _hardly_read(fittings: Fittings) -> Fittings:
-    """The same shop, whose feeds are read once a day where a system sends its news by itself."""
-    seldom: dict[tuple[str, str], Pace] = dict.fromkeys(EVENTS.items(), DAY / SECOND)
-    return replace(fittings, plan=replace(fittings.plan, polls={**fittings.plan.polls, **seldom}))
-
-
-def _apart(fittings: Fittings, system: str) -> Fittings:
-    """The same shop before a system was connected: nobody reads it, and nobody tells it anything."""
-    plan = fittings.plan
-    without = {
-        name: {key: value for key, value in getattr(plan, name).items() if key != system}
-        for name in ("connectors", "channels", "hooks", "policies", "pricing", "urgent")
-    }
-    polls = {(name, feed): pace for (name, feed), pace in plan.polls.items() if name != system}
-    return replace(fittings, plan=replace(plan, polls=polls, **without))
-
-
-def _seldom_read(fittings: Fittings) -> Fittings:
-    """The same shop for weeks: its feeds and subscriptions are looked at twice a day, beside the events that it is sent."""
-    plan, pace = fittings.plan, dict.fromkeys(fittings.plan.polls, SELDOM_S)
-    hooks = {name: replace(hook, every_s=SELDOM_S) for name, hook in plan.hooks.items()}
-    shop = replace(fittings.shop, payment_us=2 * DAY)  # where an event is lost, a payment is known half a day later
-    return replace(fittings, shop=shop, plan=replace(plan, polls=pace, hooks=hooks, listen_s=SELDOM_S))
-
-
-class _Feeding(Amazon):
-    """Where two numbers or more are told at once, they go as a feed."""
-
-    bulk_from = 2
-    manifest = replace(
-        Amazon.manifest, sinks=tuple(replace(one, bulk_from=2) if one.command == "SetLevel" else one for one in Amazon.manifest.sinks)
-    )
-
-
-def _in_bulk(fittings: Fittings) -> Fittings:
-    """The same shop, of whose few items many are told at once."""
-    amazon: dict[str, Connector] = {"amazon": _Feeding(fittings.connectors["amazon"].settings)}
-    plan = replace(fittings.plan, connectors={**fittings.plan.connectors, **amazon})
-    return replace(fittings, plan=plan, connectors={**fittings.connectors, **amazon})
-
-
-_LOOKED_AT = {SILENCE: _hardly_read, WEEKS: _seldom_read, IN_BULK: _in_bulk}  # scenarios in which the shop is looked at otherwise
 
 
 def _stores(fittings: Fittings) -> list[str]:
