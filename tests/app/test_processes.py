@@ -16,11 +16,11 @@ import pytest
 from mainstay.app.up import RESTART_S_MAX, Role, Watch
 from mainstay.model.failures import Halt
 from mainstay.storage import database
-from mainstay.storage.backup import FILES
 from mainstay.storage.database import connect, rows
 from mainstay.storage.inbox import Inbox
 from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
+from mainstay.storage.together import FILES
 from tests.running import Running, an_order
 
 

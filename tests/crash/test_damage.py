@@ -1,4 +1,4 @@
-"""A bit flips in a file at rest: whoever reads it is told which page of which file it is, and nothing is made of what stands there."""
+"""A bit flips in a file at rest, or its end is lost: it is told which file and page it is, and nothing is made of what stands there."""
 
 import random
 import shutil
@@ -16,11 +16,12 @@ from mainstay.proof.sim import run
 from mainstay.proof.sim.story import play
 from mainstay.storage import database
 from mainstay.storage.archive import Archive
-from mainstay.storage.backup import FILES, take
+from mainstay.storage.backup import take
 from mainstay.storage.database import PAGE_BYTES, STORE_FAILED, connect, damage
 from mainstay.storage.inbox import Inbox, InboxReader
 from mainstay.storage.receipts import between
 from mainstay.storage.state import State
+from mainstay.storage.together import FILES, refuse_apart
 
 SWARM = run.swarm(6, tuple(VARIANTS), "flash sale")
 PLACES = (*FILES, "archive/inbox-000001.seg")
@@ -161,3 +162,93 @@ def test_a_file_that_is_none_is_named(store, tmp_path, name):
     assert looked_at(tmp_path, tmp_path / "scratch.db")
     seen = _store(tmp_path / name)
     assert not seen.fine and "mainstay restore" in seen.detail
+
+
+# --- the end of a file -------------------------------------------------------------------------------------------------
+COMMITS = 30  # in the log when everything is killed, before anything of it has moved into the file
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """An inbox whose process was killed: its file, and beside it a log with all its commits."""
+    folder, dice = tmp_path_factory.mktemp("killed"), random.Random(1)
+    inbox = Inbox(folder / "inbox.db")
+    for number in range(COMMITS):
+        inbox.add([(number, "shop", "orders/create", f"{number}", dice.randbytes(3_000))])
+    found = {beside: (folder / f"inbox.db{beside}").read_bytes() for beside in ("", "-wal")}
+    inbox.close()
+    return found
+
+
+def opened(folder, killed, log):
+    """How the inbox is found when it is opened again: with so many messages, or refused."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for beside, content in {**killed, "-wal": log}.items():
+        (folder / f"inbox.db{beside}").write_bytes(content)
+    try:
+        inbox = Inbox(folder / "inbox.db")
+    except Halt as refused:
+        assert "inbox.db-wal: a commit that stands behind byte" in refused.why and "mainstay restore" in refused.why
+        assert not _store(folder / "inbox.db").fine, "the doctor says so, too"
+        return "named"
+    inbox.close()
+    return inbox.last
+
+
+def flipped_logs(folder, killed, count):
+    found, dice = Counter(), random.Random(count)
+    for _ in range(count):
+        log = bytearray(killed["-wal"])
+        log[dice.randrange(len(log))] ^= 1 << dice.randrange(8)
+        found[opened(folder, killed, log)] += 1
+    return found
+
+
+def test_a_bit_that_flips_in_the_log_takes_no_later_commit_along_silently(killed, tmp_path):
+    """But in the last commit or right before it: that one looks as if the power had gone in its middle."""
+    found = flipped_logs(tmp_path / "copy", killed, 150)
+    assert found["named"] >= 120 and set(found) <= {"named", COMMITS - 1, COMMITS}, found
+
+
+def test_without_a_look_at_the_end_of_the_log_commits_would_be_gone(killed, tmp_path, monkeypatch):
+    monkeypatch.setattr(database, "lost_end", lambda *_: "")
+    found = flipped_logs(tmp_path / "copy", killed, 20)
+    assert sum(how for last, how in found.items() if last < COMMITS - 1) > 10
+
+
+def test_a_log_that_breaks_off_in_its_last_commit_is_what_a_power_cut_leaves(killed, tmp_path):
+    log = killed["-wal"]
+    assert opened(tmp_path / "copy", killed, log) == COMMITS
+    assert opened(tmp_path / "copy", killed, log[:-100]) == COMMITS - 1
+
+
+BEHIND = {  # what a file lacks, and how it is said
+    "inbox.db": ("DELETE FROM seal WHERE seq = (SELECT max(seq) FROM seal)", "inbox.db ends with message"),
+    "outcomes.db": ("DELETE FROM receipt", "outcomes.db ends with message 0, and state.db has handled"),
+    **{
+        f"state.db {what}": (f"UPDATE counter SET value = value - 1 WHERE name = '{what}'", f"state.db ends with {what}")
+        for what in ("intent", "level_change", "price_change", "handled")
+    },
+}
+
+
+@pytest.mark.parametrize("which", BEHIND)
+def test_a_file_that_has_lost_its_end_is_named_and_nobody_works_on(store, tmp_path, which):
+    """What came in under a number that was given out before would be taken for handled."""
+    name, (harm, said) = which.partition(" ")[0], BEHIND[which]
+    shutil.copytree(store, tmp_path, dirs_exist_ok=True)
+    refuse_apart(tmp_path)
+    damaged = connect(tmp_path / name, write=True, schema=FILES[name])
+    damaged.execute(harm)
+    damaged.close()
+    with pytest.raises(Halt, match=said):
+        refuse_apart(tmp_path)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_is_gone_is_not_begun_anew_beside_the_others(store, tmp_path, name):
+    shutil.copytree(store, tmp_path, dirs_exist_ok=True)
+    (tmp_path / name).unlink()
+    with pytest.raises(Halt, match="is of another moment than the others"):
+        refuse_apart(tmp_path)

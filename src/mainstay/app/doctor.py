@@ -18,12 +18,12 @@ from mainstay.delivery.files import REFUSED
 from mainstay.landscape import Finding, counted
 from mainstay.model.failures import Halt
 from mainstay.storage.archive import wrong_with_archive
-from mainstay.storage.database import DAMAGED, SQLITE_MIN, connect, force, in_words, wrong_with
+from mainstay.storage.database import DAMAGED, RESTORE, SQLITE_MIN, connect, force, in_words, wrong_with
+from mainstay.storage.together import FILES, refuse_apart
 
 FREE_BYTES_MIN = 1_000_000_000
 SYNCS = 20  # how often a page is written and forced out, to learn what a commit costs here
 SYNC_US_MIN = 8.0  # a round trip to any drive takes longer; to memory it takes less than one
-RESTORE = "stop Mainstay, keep a copy of the folder, and `mainstay restore` the last backup"
 SYNC_US_MAX = 50_000.0  # every acknowledgement waits for one
 
 
@@ -52,7 +52,8 @@ def examine(config: Path) -> list[Inspection]:
     house.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     found += [_disk(house.data), _private(house.data), _sync(sync_us(house.data), house.data)]
     found += [_inflow(one.path) for one in inflows(house)]
-    found += [_store(house.data / f"{name}.db") for name in ("inbox", "state", "outcomes") if (house.data / f"{name}.db").exists()]
+    stores = [_store(house.data / name) for name in FILES if (house.data / name).exists()]
+    found += [*stores, _together(house.data)] if all(one.fine for one in stores) else stores
     found += [_archive(house.data)] if (house.data / "archive").exists() else []
     server = house.landscape.server
     public = server.listen not in ("127.0.0.1", "::1", "localhost")
@@ -135,6 +136,16 @@ def _store(path: Path) -> Inspection:
     finally:
         connection.close(True)
     return Inspection(path.name, mode == "wal", f"journal {mode}, every page in use as it was written")
+
+
+def _together(data: Path) -> Inspection:
+    try:
+        refuse_apart(data)
+    except Halt as refused:
+        return Inspection("together", False, refused.why)
+    except DAMAGED as why:
+        return Inspection("together", False, f"it cannot be read: {in_words(why)}; {RESTORE}")
+    return Inspection("together", True, "no file of the store is behind the others")
 
 
 def _archive(data: Path) -> Inspection:

@@ -28,8 +28,8 @@ from mainstay.app.options import complaining
 from mainstay.app.roles import ROLES, STOPPED, STOPS, Work
 from mainstay.app.snapshots import STALE_S, read_snapshot, write_snapshot
 from mainstay.flows.heap import look_seldom
-from mainstay.storage.backup import FILES
 from mainstay.storage.database import Lock, Older, connect
+from mainstay.storage.together import FILES, refuse_apart
 
 RESTART_S_MIN, RESTART_S_MAX = 0.2, 10.0
 DOUBLINGS_MAX = 10
@@ -251,6 +251,7 @@ def check_free(house: House) -> None:
             connect(path, write=True, schema=schema).close(True)
         finally:
             lock.release()
+    refuse_apart(house.data)
     listening(house.landscape.server.listen, house.landscape.server.port).close()
 
 

@@ -601,7 +601,7 @@ FAULTS = (
             "tests/crash/test_backup.py::test_a_set_that_is_mixed_or_not_whole_is_refused_by_name",
             "tests/storage/test_archive.py::test_a_changed_byte_is_not_taken_for_the_message",
         ),
-        "bits, files that are cut off, none, or missing, and pages that changed places; not what lies in the write-ahead log",
+        "bits, files cut off, none, or missing, and pages that changed places; in the write-ahead log only what is opened after a crash",
     ),
     Asked(
         "F5",

@@ -24,8 +24,8 @@ from mainstay.model.restored import RESTORED
 from mainstay.storage.database import BUSY_MS, STORE_FAILED, SUM_BYTES, ask, connect, force, in_words, wrong_with
 from mainstay.storage.inbox import Inbox, last
 from mainstay.storage.state import State
+from mainstay.storage.together import FILES, behind
 
-FILES = {"inbox.db": "inbox", "state.db": "state", "outcomes.db": "inbox"}  # -> its schema
 MANIFEST = "manifest.json"
 ARCHIVE = "archive"
 FORMAT = 1
@@ -57,13 +57,15 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
 def take(data: Path, into: Path, version: str, at: int, *, archive: bool = False) -> Manifest:
     """Back up a data folder into a new or empty one, also while Mainstay works. Without `archive` the archived receipts stay out.
 
-    Raises Halt where there is nothing to back up, the folder is taken, or a file is damaged: a copy of it would be, too.
+    Raises Halt where there is nothing to back up, the folder is taken, or a file is damaged or behind the others: so would be a copy.
     """
     if missing := [name for name in FILES if not (data / name).exists()]:
         raise Halt(f"there is no {missing[0]} in {data}; `mainstay up` makes it")
     _empty(into)
     into.mkdir(parents=True, exist_ok=True, mode=0o700)
     with one_moment(data) as sources:
+        if said := behind(sources):
+            raise Halt(f"{data}: {said}; keep your last backup")
         receipts = {name: last(sources[f"{name}.db"]) for name in ("inbox", "outcomes")}
         events = dict(ask(sources["state.db"], "counters")).get("event", 0)
         for name, source in sources.items():

@@ -17,6 +17,7 @@ import apsw.sqlite_extra
 import structlog
 
 from mainstay.model.failures import Halt
+from mainstay.storage.log_end import lost_end
 
 SQLITE_MIN = (3, 51, 3)  # earlier versions can corrupt a WAL file that is reset while another connection checkpoints
 PAGE_BYTES = {"state": 4096, "inbox": 16384}  # three deliveries of 5 KB to a page: a third fewer bytes and a tenth of the tail
@@ -26,6 +27,7 @@ CHECKPOINT_PAGES = 4_000
 SCHEMA_VERSION = 5
 OLDEST_VERSION = 3  # from which steps lead to the present one
 SUM_BYTES = 8  # at the end of each page: its checksum
+RESTORE = "stop Mainstay, keep a copy of the folder, and `mainstay restore` the last backup"
 
 log = structlog.get_logger("storage")
 
@@ -37,11 +39,15 @@ def connect(path: Path, *, write: bool, schema: str) -> apsw.Connection:
     check_pages()
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE if write else apsw.SQLITE_OPEN_READONLY
     connection = apsw.Connection(str(path), flags=flags)
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # whose log is looked at below: closing takes nothing of it away
     connection.set_busy_timeout(BUSY_MS)
     if schema:  # where the file is being made just now: a page that is read in another length than it was written has another checksum
         connection.pragma("page_size", PAGE_BYTES[schema])
     try:
         refuse_other(connection, write=write)
+        if said := lost_end(connection):
+            raise Halt(f"{said}; {RESTORE}")
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
         if write:
             _prepare(connection, schema)
         connection.pragma("cache_size", -CACHE_KIB)

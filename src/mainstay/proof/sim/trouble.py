@@ -13,9 +13,11 @@ import apsw
 from msgspec.structs import replace
 
 from mainstay.flows.rebuild import COUNTED
+from mainstay.model.failures import Halt
 from mainstay.proof.disk import Disk, Fault
 from mainstay.proof.sim.machine import Machine
 from mainstay.storage.database import STORE_FAILED, ask
+from mainstay.storage.together import refuse_apart
 
 EVERY = 120  # operations of the disk between two cuts, on average; a history has some hundreds
 REPAIR_S = 60.0
@@ -74,6 +76,8 @@ class Blackouts:
         """With all that must be so. Raises Lost, also where it cannot start: nobody would try again."""
         try:
             self.machine.start()
+        except Halt as lost:
+            raise Lost(f"what is committed survives a power cut: {lost.why}") from None
         except STORE_FAILED as failed:
             raise Lost(f"it starts after a power cut: {type(failed).__name__}: {failed}") from None
         found(self.machine)
@@ -141,6 +145,7 @@ def found(machine: Machine) -> None:
     for name, value in machine.committed.items():
         if counters.get(name, 0) < value:
             raise Lost(f"what is committed survives a power cut: {name} was {value} and is {counters.get(name, 0)}")
-    for name, store in (("inbox", inbox), ("outcomes", outcomes)):
-        if counters.get(f"position/{name}", 0) > store.last:
-            raise Lost(f"no position is ahead of its receipts: {name} has {store.last}, the core took {counters[f'position/{name}']}")
+    try:
+        refuse_apart(machine.state.path.parent)
+    except Halt as apart:
+        raise Lost(f"the files are of one moment after a power cut: {apart.why}") from None

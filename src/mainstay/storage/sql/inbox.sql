@@ -88,6 +88,10 @@ SELECT intent, status, tries, next_at, code, why FROM attempt;
 -- How those intents fare that have not ended.
 SELECT intent, status, tries, next_at, code, why FROM attempt WHERE status NOT IN ('done', 'rejected');
 
+-- name: last_attempt
+-- The last intent that fares somehow.
+SELECT max(intent) FROM attempt;
+
 -- name: save_attempt
 -- How an intent fares now.
 INSERT INTO attempt (intent, status, tries, next_at, code, why) VALUES (?, ?, ?, ?, ?, ?)

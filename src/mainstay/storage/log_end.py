@@ -1,0 +1,88 @@
+"""Does SQLite's write-ahead log end where it ended? A crash may take the commit that was under way, and no other.
+
+SQLite takes its log up to the first frame that it cannot read, as if the power had gone there, whatever comes behind it: a bit that
+flips there takes every later commit along, and nobody is told. But what was written behind a commit was written after it was safe. So a
+frame beyond that end, which goes on from a commit beyond that end, says that commits are lost.
+
+Source: https://sqlite.org/walformat.html
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import apsw
+
+HEADER_BYTES, FRAME_BYTES = 32, 24  # of the log, and of each frame, behind which stands its page
+WORD = 0xFFFFFFFF
+WAIT_MS = 10_000  # for who commits just now
+
+
+class Frame(NamedTuple):
+    """What stands before a page in the log, in its parts. Frames of one generation bear the same salts; older ones may stand behind."""
+
+    at: int  # the byte of the file at which it begins
+    page: bytes  # its number
+    pages: bytes  # of the file after this commit; zero where the transaction goes on
+    salts: bytes
+    sums: bytes
+
+    def commits(self) -> bool:
+        return any(self.pages)
+
+
+def lost_end(connection: apsw.Connection) -> str:
+    """What is wrong with the end of the log of an open store file, in words; empty where nothing is. Others may write meanwhile."""
+    log = Path(connection.filename_wal)
+    if not log.exists() or not _lost_from(log, connection):
+        return ""
+    still = apsw.Connection(connection.filename, flags=apsw.SQLITE_OPEN_READWRITE)
+    try:  # a log that somebody begins anew looks so for a moment, too
+        still.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        still.set_busy_timeout(WAIT_MS)
+        still.execute("BEGIN IMMEDIATE")
+        at = _lost_from(log, connection)
+    finally:
+        still.close(True)
+    return f"{log}: a commit that stands behind byte {at} cannot be read: what was kept last is lost" if at else ""
+
+
+def _lost_from(log: Path, connection: apsw.Connection) -> int:
+    """The byte at which the log ends for SQLite, where a commit behind it is lost; else 0. The file of the log bears no locks, and may
+    be opened beside SQLite; FILE-shm may not."""
+    page_bytes = connection.pragma("page_size")
+    with log.open("rb") as opened:
+        file = opened.fileno()
+        frames, header = _frames(file, page_bytes), os.pread(file, HEADER_BYTES, 0)
+        end, _ = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)  # afterwards: what others commit meanwhile lies before it
+        if not frames[end + 1 :]:
+            return 0
+        generation = header[16:24] if _sums(header[:24], bytes(8)) == header[24:] else frames[0].salts
+        for one, after in pairwise(frames[end:]):
+            if one.commits() and one.salts == after.salts == generation:
+                page = os.pread(file, page_bytes, after.at + FRAME_BYTES)
+                if _sums(after.page + after.pages + page, one.sums) == after.sums:  # it was written behind that commit
+                    return frames[end].at
+    return 0
+
+
+def _frames(log: int, page_bytes: int) -> list[Frame]:
+    found = []
+    for at in range(HEADER_BYTES, os.fstat(log).st_size - FRAME_BYTES - page_bytes + 1, FRAME_BYTES + page_bytes):
+        head = os.pread(log, FRAME_BYTES, at)
+        found.append(Frame(at, head[:4], head[4:8], head[8:16], head[16:24]))
+    return found
+
+
+def _sums(content: bytes, before: bytes) -> bytes:
+    """The checksum of a header or a frame, which goes on from the one before."""
+    words = array("I", content)
+    first, second = int.from_bytes(before[:4], "big"), int.from_bytes(before[4:], "big")
+    for even, odd in zip(words[::2], words[1::2], strict=True):
+        first = (first + even + second) & WORD
+        second = (second + odd + first) & WORD
+    return first.to_bytes(4, "big") + second.to_bytes(4, "big")
