@@ -29,8 +29,8 @@ KINDS = {  # how it fails
     "as SQLITE_IOERR, for a minute": partial(Fault, error=apsw.IOError, times=ALWAYS),
 }
 ACTS = (
-    Act(1, "shop buys", 3), Act(2, "webshop buys", 5), Act(3, "till sells", 2), Act(12, "warehouse packs", 3), Act(20, "count", 4),
-    Act(30, "goods come back", 5), Act(31, "goodwill", 5),
+    Act(1, "shop buys", 3), Act(2, "webshop buys", 5), Act(3, "till sells", 2), Act(4, "warehouse packs", 3), Act(5, "count", 4),
+    Act(6, "goods come back", 5), Act(7, "goodwill", 5),  # soon after each other: what is polled meanwhile writes the same again and again
 )  # fmt: skip
 SMALL = Swarm(1, "as in the demo", {twin: {} for twin in run.TWINS}, {"SKU-0": 5, "SKU-1": 4}, 16, ACTS)
 

@@ -19,6 +19,7 @@ import apsw
 
 HEADER_BYTES, FRAME_BYTES = 32, 24  # of the log, and of each frame, behind which stands its page
 WORD = 0xFFFFFFFF
+OTHERS_MAX = 8  # frames in a row whose headers cannot be read, by more than a damaged page
 WAIT_MS = 10_000  # for who commits just now
 
 
@@ -54,27 +55,39 @@ def lost_end(connection: apsw.Connection) -> str:
 def _lost_from(log: Path, connection: apsw.Connection) -> int:
     """The byte at which the log ends for SQLite, where a commit behind it is lost; else 0. The file of the log bears no locks, and may
     be opened beside SQLite; FILE-shm may not."""
-    page_bytes = connection.pragma("page_size")
     with log.open("rb") as opened:
-        file = opened.fileno()
-        frames, header = _frames(file, page_bytes), os.pread(file, HEADER_BYTES, 0)
-        end, _ = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)  # afterwards: what others commit meanwhile lies before it
-        if not frames[end + 1 :]:
-            return 0
-        generation = header[16:24] if _sums(header[:24], bytes(8)) == header[24:] else frames[0].salts
-        for one, after in pairwise(frames[end:]):
+        file, page_bytes, ended = opened.fileno(), connection.pragma("page_size"), _end(connection)
+        generation = _generation(file)
+        frames = _frames(file, page_bytes, ended, generation)
+        frames = frames[_end(connection) - ended :]  # what others have committed meanwhile is before the end by now
+        for one, after in pairwise(frames):
             if one.commits() and one.salts == after.salts == generation:
                 page = os.pread(file, page_bytes, after.at + FRAME_BYTES)
                 if _sums(after.page + after.pages + page, one.sums) == after.sums:  # it was written behind that commit
-                    return frames[end].at
+                    return frames[0].at
     return 0
 
 
-def _frames(log: int, page_bytes: int) -> list[Frame]:
-    found = []
-    for at in range(HEADER_BYTES, os.fstat(log).st_size - FRAME_BYTES - page_bytes + 1, FRAME_BYTES + page_bytes):
+def _end(connection: apsw.Connection) -> int:
+    """How many frames count for SQLite."""
+    return connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)[0]
+
+
+def _generation(log: int) -> bytes:
+    """The salts of the frames that count: those of the log's header, or where it cannot be read, of the first frame."""
+    header = os.pread(log, HEADER_BYTES, 0)
+    return header[16:24] if _sums(header[:24], bytes(8)) == header[24:] else os.pread(log, 8, HEADER_BYTES + 8)
+
+
+def _frames(log: int, page_bytes: int, beyond: int, generation: bytes) -> list[Frame]:
+    """What stands behind so many frames, until several in a row are of an older generation."""
+    found: list[Frame] = []
+    step, end = FRAME_BYTES + page_bytes, os.fstat(log).st_size
+    for at in range(HEADER_BYTES + beyond * step, end - step + 1, step):
         head = os.pread(log, FRAME_BYTES, at)
         found.append(Frame(at, head[:4], head[4:8], head[8:16], head[16:24]))
+        if len(found) >= OTHERS_MAX and all(one.salts != generation for one in found[-OTHERS_MAX:]):
+            break
     return found
 
 
