@@ -69,6 +69,7 @@ def test_what_waits_for_a_system_is_said_with_its_end(tmp_path):
         "dead_letters": {},
         "early": 0,
         "proposals": 0,
+        "uncounted": 0,
         "pauses": [],
         "drift": 0,
         "restored": "",
@@ -94,6 +95,6 @@ def test_who_has_told_nothing_for_long_is_named(tmp_path):
     write_snapshot(tmp_path, "dispatch", {"at": clock() - 42 * SECOND})
     found = standing(tmp_path)
     assert found["silent"] == {"dispatch": 42}
-    names = ("orders", "reservations", "dead_letters", "accounts", "pauses", "early", "proposals", "drift", "restored")
+    names = ("orders", "reservations", "dead_letters", "accounts", "pauses", "early", "proposals", "uncounted", "drift", "restored")
     shown = status_text({name: {} for name in names} | found | {"dispatch": {}})
     assert "dispatch has told nothing for 42 s" in shown

@@ -4,12 +4,14 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from mainstay.flows.propagate import places
+from mainstay.flows.journey import status, stock
+from mainstay.flows.propagate import Propagate, places
 from mainstay.flows.statements import statement
 from mainstay.model.objects import Person, Reference, RefundLine, ReturnLine, Variant
 from mainstay.model.seen import CustomerSeen, PaymentSeen, PriceSeen, ProductSeen, RefundSeen, ReturnSeen, StockCounted, StockMoved
 from mainstay.model.times import DAY
 from mainstay.orders.view import blocker
+from mainstay.stock.view import ChannelPolicy
 from mainstay.storage.inbox import Receipt
 from mainstay.storage.packing import unpack
 from tests.flows.conftest import POLICY, T0, Core, a_parcel, a_payment, an_order
@@ -669,3 +671,21 @@ def test_a_system_that_is_connected_late_brings_its_opening_balance(proved):
     assert order.status == "backordered", "nobody has counted yet"
     proved.say("erp", counted("A", 7, at=proved.now))
     assert proved.order().status == "released" and proved.level("A") == {**proved.level("A"), "on_hand": 7, "allocated": 2}
+
+
+def test_what_nobody_has_counted_is_told_to_no_channel(proved):
+    """A shop that is being connected lists its products before anybody has counted them: unknown is not none, and it goes on selling."""
+    seller, shut = (ChannelPolicy(channel=name, system="shop", stop_sell=name == "shut") for name in ("shop", "shut"))
+    elsewhere = ChannelPolicy(channel="elsewhere", system="shop", locations=("depot",))
+    told = Propagate(proved.state, {one.channel: one for one in (seller, shut, elsewhere)})
+    proved.say("erp", ProductSeen(external="p-A", version=1, variants=(Variant(id="i-A", sku="A"),)))
+    proved.say("shop", ProductSeen(external="9", version=1, variants=(Variant(id="v9", sku="A"),)))
+    assert told.shown("shop", "A") is None and status(proved.state)["uncounted"] == 1
+    assert stock(proved.state, "A", told.policies, {}, {})["channels"]["shop"]["steps"] == []
+    assert told.shown("shut", "A") == 0, "that nothing is sold is the shop's own word"
+    paid(proved)
+    assert proved.order().status == "backordered" and told.shown("shop", "A") is None, "an order says nothing of the shelf"
+    before = len(proved.rows("SELECT seq FROM level_change"))
+    proved.count("A", 0)
+    assert len(proved.rows("SELECT seq FROM level_change")) == before + 1, "it is told, though nothing is there as before"
+    assert (told.shown("shop", "A"), told.shown("elsewhere", "A"), status(proved.state)["uncounted"]) == (0, 0, 0)

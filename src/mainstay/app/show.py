@@ -64,6 +64,8 @@ def status_text(found: dict[str, Any]) -> str:
         lines.append(
             f"restored      a backup at {found['restored']}; orders are released when what happened since it was taken has been read"
         )
+    if found["uncounted"]:
+        lines.append(f"uncounted     {found['uncounted']} items of which nobody has said what there is: no number of them is told")
     if found["drift"]:
         lines.append(f"schema drift  {found['drift']} changes of shape; `mainstay drift list` shows them")
     for name, one in dispatch.get("systems", {}).items():
@@ -177,6 +179,8 @@ def stock_text(found: dict[str, Any]) -> str:
         lines.append("  " + ", ".join(f"{name.replace('_', ' ')} {units}" for name, units in level.items() if units or name == "on_hand"))
     for channel, one in found["channels"].items():
         lines.append(f"  {channel}: " + ("no level is told to it" if one["shows"] is None else f"last told {one['shows']}"))
+        if not one["steps"]:
+            lines.append("            nobody has counted it yet: it keeps the number that it shows")
         lines += [f"    {step['units']:>6}  {step['what']}" for step in one["steps"]]
     lines += [f"  {move['at']}  {move['what']}" for move in found["moves"]]
     return "\n".join(lines)

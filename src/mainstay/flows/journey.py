@@ -43,7 +43,7 @@ from mainstay.model.times import iso
 from mainstay.orders.payments import owed
 from mainstay.orders.view import blocker
 from mainstay.stock.buffer import Kept
-from mainstay.stock.view import ChannelPolicy, explained
+from mainstay.stock.view import ChannelPolicy, explained, unknown
 from mainstay.storage.archive import raw_of
 from mainstay.storage.database import ask
 from mainstay.storage.inbox import InboxReader, Receipt
@@ -234,7 +234,7 @@ def stock(
     state: State, sku: str, policies: Mapping[str, ChannelPolicy], told_now: Mapping[str, int], kept_now: Mapping[str, Kept]
 ) -> dict[str, Any] | None:
     """What there is of a SKU, how each channel's number came about, and what moved it last. `told_now`: channel -> last level told;
-    `kept_now`: channel -> what was kept back from it then, where that is measured."""
+    `kept_now`: channel -> what was kept back from it then, where that is measured. Without steps there is no number to tell."""
     kept_now = {channel: kept for channel, kept in kept_now.items() if channel in policies and policies[channel].chance is not None}
     found = state.load("find_items", [sku])
     if not found:
@@ -263,7 +263,9 @@ def stock(
             channel: {
                 "shows": told_now.get(channel),
                 "kept": msgspec.to_builtins(kept_now[channel]) if channel in kept_now else None,
-                "steps": msgspec.to_builtins(explained(served(state, policy, shelves)[item], policy, kept_now.get(channel))),
+                "steps": []
+                if unknown(shelves[item], policy)
+                else msgspec.to_builtins(explained(served(state, policy, shelves)[item], policy, kept_now.get(channel))),
             }
             for channel, policy in policies.items()
         },
@@ -285,6 +287,7 @@ def status(state: State) -> dict[str, Any]:
         "reservations": dict(state.rows("reservations_by_status")),
         "dead_letters": dict(state.rows("open_letters_by_code")),
         "proposals": state.rows("count_proposals")[0][0],
+        "uncounted": state.rows("count_uncounted")[0][0],
         "early": state.rows("count_early")[0][0],
         "drift": state.rows("count_drifts")[0][0],
         "pauses": pauses(state),

@@ -12,7 +12,7 @@ from mainstay.flows.world import level_of
 from mainstay.model.commands import SetLevel, SetPrice
 from mainstay.model.state import LOCATIONS_MAX, ItemState, Level
 from mainstay.stock.fold import free
-from mainstay.stock.view import ChannelPolicy, listed, serving
+from mainstay.stock.view import ChannelPolicy, listed, serving, unknown
 from mainstay.storage.state import State
 
 _items = msgspec.json.Decoder(ItemState)
@@ -34,7 +34,7 @@ class Propagate:
         self._names: dict[int, tuple[str, dict[str, str]]] = {}  # item -> SKU and the ids that systems use
 
     def levels(self, channel: str, changes: Sequence[tuple[int, int]]) -> list[SetLevel | None]:
-        """One SetLevel for each (item, revision); None where the channel does not list the item."""
+        """One SetLevel for each (item, revision); None where the channel does not list the item, or nobody has counted it yet."""
         policy = self.policies[channel]
         whole = shelves_of(self.state, [item for item, _ in changes])
         shelves = served(self.state, policy, whole)
@@ -43,7 +43,7 @@ class Propagate:
         for item, revision in changes:
             sku, ids = names[item]
             known = sku if policy.system in self.by_sku else ids.get(policy.system)
-            if known is None:
+            if known is None or unknown(whole[item], policy):
                 if self.exposure:
                     self.exposure.drop(channel, item)
                 commands.append(None)

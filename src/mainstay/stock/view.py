@@ -38,6 +38,12 @@ def serving(levels: Iterable[Level], locations: Collection[int | None]) -> list[
     return [level for level in levels if level.id % LOCATIONS_MAX in locations]
 
 
+def unknown(levels: Sequence[Level], policy: ChannelPolicy) -> bool:
+    """Has nobody said yet what there is of an item, wherever? Unknown is not none: the channel keeps the number that it shows, and none of
+    ours is told. That nothing may be sold is told nevertheless."""
+    return not levels and not policy.stop_sell
+
+
 def listed(levels: Sequence[Level], policy: ChannelPolicy, kept: Kept | None = None) -> int:
     """Units that the channel may show now. `levels` are those that serve it; `kept` is what is kept back by measure."""
     if policy.stop_sell:

@@ -376,6 +376,10 @@ SELECT id, at, code, owner, about, body FROM letter WHERE status = ? ORDER BY id
 -- How many statements changed nothing, since their speaker does not own what they speak of.
 SELECT count(*) FROM proposal;
 
+-- name: count_uncounted
+-- Items of which nobody has said yet what there is, at any location.
+SELECT count(*) FROM item WHERE NOT EXISTS (SELECT 1 FROM stock WHERE stock.id BETWEEN item.id * 256 AND item.id * 256 + 255);
+
 -- name: newest_proposals
 -- Such statements, newest first.
 SELECT id, at, body FROM proposal ORDER BY id DESC LIMIT ?;
