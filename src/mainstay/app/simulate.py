@@ -35,7 +35,10 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {  # what of the demo's landsca
     "buffered channels": {"channels.shop": {"buffer": 1}, "channels.amazon": {"buffer": 2, "cap": 3}},
     "measured buffers": {"channels.shop": {"buffer": "measured"}, "channels.amazon": {"buffer": "measured", "oversell_chance": 0.01}},
     "a share for each": {"channels.shop": {"share": 0.5}, "channels.amazon": {"share": 0.5}},
-    "few locations": {"orders": {"split": False}},
+    "the till counts, too": {  # of what the ERP has never spoken of, its word counts
+        "ownership.inventory.on_hand": {"create": ["erp", "till"], "conflict": "owner-wins"},
+        "orders": {"split": False},
+    },
     "the shop sets prices": {
         "ownership.price.all": {"create": ["shop"], "consume": ["amazon"]},
         "flows.price-from-shop": {"source": "shop", "targets": ["amazon"], "pattern": "event"},
