@@ -29,7 +29,12 @@ BASE: dict[str, dict[str, Any]] = {  # what every landscape here declares otherw
 }
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {  # what of the demo's landscape is declared otherwise
     "as in the demo": {},
-    "capture with the order": {"orders": {"capture": "order"}},
+    "the ERP describes products": {  # and what the shop says of them is no more than what it calls them
+        "ownership.product.all": {"create": ["erp"]},
+        "ownership.product.variants": {"create": ["erp"]},
+        "flows.product-from-shop": {"source": "erp", "pattern": "poll"},
+        "orders": {"capture": "order"},
+    },
     "shortage cancels": {"orders": {"shortage": "cancel"}},
     "no partial shipment": {"orders": {"partial_shipment": False}},
     "buffered channels": {"channels.shop": {"buffer": 1}, "channels.amazon": {"buffer": 2, "cap": 3}},

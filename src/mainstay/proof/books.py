@@ -19,9 +19,10 @@ from mainstay.storage.state import State
 
 
 def compare(
-    cast: Cast, counters: Counters, story: Story, state: State, shown: Shown, priced_by: str
+    cast: Cast, counters: Counters, story: Story, state: State, shown: Shown, *, priced_by: str, described_by: str
 ) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    """The figures of the report, and the cases behind each that is not zero. `priced_by`: whose prices are right."""
+    """The figures of the report, and the cases behind each that is not zero. `priced_by`: whose prices are right; `described_by`: whose
+    words for an item."""
     found = Findings()
     orders, belief, parcels = placed(cast, counters), believed(state), shipped(cast)
     left = {one.uid: left_of(one, parcels) for one in orders}
@@ -32,6 +33,7 @@ def compare(
     people.differ(found.add, cast, belief, state)
     goods.levels_differ(found, cast, state, shown)
     goods.prices_differ(found, cast, priced_by)
+    goods.titles_differ(found, cast, state, described_by)
     payments.differ(found, orders, belief, left, cast, state)
     _erp(found, orders, belief, left, cast, counters.before)
     payments.refunds_differ(found, orders, belief, cast, state)
@@ -69,7 +71,7 @@ MUST_BE_ZERO: dict[str, tuple[str, ...]] = {  # at every fault level
         "cancelled_though_paid",
         "owners_differ",
     ),
-    "stock": ("oversold_units_asked_first", "negative_commits", "levels_wrong", "prices_wrong", "on_hand_differs"),
+    "stock": ("oversold_units_asked_first", "negative_commits", "levels_wrong", "prices_wrong", "titles_wrong", "on_hand_differs"),
     "money": (
         "captured_twice",
         "unbalanced_entries",
@@ -143,12 +145,12 @@ def _erp(
         known = belief.get(one.uid)
         a_persons = one.cancelled and one.off and known is not None and "cancelled_after_shipment" in known.holds
         complete = bool(left[one.uid]) and left[one.uid] == Counter(one.units) and not (a_persons and not made[one.uid])
-        if made[one.uid] > 1:
-            found.add("doubled_sales", made[one.uid] - 1, f"{one.uid}: {made[one.uid]} sales")
         if one.uid in before:
             if made[one.uid]:
                 found.add("doubled_sales", made[one.uid], f"{one.uid}: in the ERP's opening balance, and booked")
             continue
+        if made[one.uid] > 1:
+            found.add("doubled_sales", made[one.uid] - 1, f"{one.uid}: {made[one.uid]} sales")
         if complete and not made[one.uid]:
             found.add("missing_sales", 1, f"{one.uid}: shipped, but not in the ERP")
         elif complete and minor(str(invoiced := totals.get(one.uid, 0)), CURRENCY) != one.due:

@@ -287,8 +287,9 @@ class Stage:
         products = [Product(sku, sku, self.scene.price[sku], units) for sku, units in self.scene.opened.items()]
         story = Story([], products, "sim", Counter(), [])
         self.figures, cases = compare(
-            self.cast, self.scene.counters, story, self.machine.state, self.machine.propagate.shown, self.fittings.pricing[0]
-        )
+            self.cast, self.scene.counters, story, self.machine.state, self.machine.propagate.shown,
+            priced_by=self.fittings.pricing[0], described_by=self.fittings.shop.admission.owners("product", "details")[0],
+        )  # fmt: skip
         for room, name in ((room, name) for room, names in MUST_BE_ZERO.items() for name in names):
             if self.figures[room][name] and not self.scene.played[EXCUSES.get(name, "")]:
                 raise Broken(f"{room}.{name} is {self.figures[room][name]}: {cases.get(name, [])[:3]}")
