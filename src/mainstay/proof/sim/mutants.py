@@ -26,6 +26,7 @@ from mainstay.flows.ask import Desk
 from mainstay.flows.intake import Intake
 from mainstay.flows.turns import Turns
 from mainstay.flows.waiting import Waiting
+from mainstay.landscape import Admission, Admitted
 from mainstay.model.failures import Reject
 from mainstay.model.seen import OrderSeen
 from mainstay.money import post
@@ -383,17 +384,17 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "believe-the-till": Mutant(
         "what another says of an item counts, though its first owner has spoken",
-        claims.Claims,
-        "beaten",
-        lambda _right: lambda *_args: {},
+        Admission,
+        "winner",
+        lambda _right: lambda _self, _obj, _group, _known, said: said,
         "on_hand_differs",
         scenario="counts",
     ),
     "believe-everybody": Mutant(
         "what a system says counts, whether it is the owner or not",
-        claims.Claims,
-        "sift",
-        lambda _right: lambda _self, one: claims.Sifted(one, ""),
+        Admission,
+        "admit",
+        lambda _right: lambda *_args: Admitted(frozenset()),
         "titles_wrong",
     ),
     "know-one-warehouse": Mutant(
