@@ -153,6 +153,14 @@ def test_a_product_keeps_the_variants_that_have_a_sku(connector: Shopify) -> Non
     )  # fmt: skip
 
 
+def test_the_only_variant_of_a_product_is_called_as_the_product_is(connector: Shopify) -> None:
+    given = json.loads(sample("product.json"))
+    given["variants"][0]["title"] = "Default Title"
+    (said,) = connector.translate("products/update", json.dumps(given).encode())
+    assert isinstance(said.event, ProductSeen)
+    assert (said.event.title, [one.title for one in said.event.variants]) == ("Mug", [""])
+
+
 def test_prices_without_a_currency_are_refused(connector: Shopify) -> None:
     unaware = Shopify(settings_of(Shopify, {**SETTINGS, "currency": ""}))
     with pytest.raises(Reject) as refused:

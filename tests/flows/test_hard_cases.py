@@ -689,3 +689,38 @@ def test_what_nobody_has_counted_is_told_to_no_channel(proved):
     proved.count("A", 0)
     assert len(proved.rows("SELECT seq FROM level_change")) == before + 1, "it is told, though nothing is there as before"
     assert (told.shown("shop", "A"), told.shown("elsewhere", "A"), status(proved.state)["uncounted"]) == (0, 0, 0)
+
+
+def counted_in_the_warehouse(core, units):
+    """The warehouse counts, and says what comes, until there is an ERP that does."""
+    core.say("wms", counted("A", units, at=core.now))
+    core.say("wms", StockMoved(external="came-1", at=core.now, item="i-A", sku="A", delta=2))
+
+
+@pytest.fixture
+def handed_over(tmp_path):
+    """A shop whose warehouse counts until the ERP has spoken."""
+    return Core(tmp_path / "state.db", ownership='inventory.on_hand = { create = ["erp", "wms"], conflict = "owner-wins" }')
+
+
+def test_what_moved_in_an_erp_before_it_was_connected_is_not_added_to_what_another_has_counted(handed_over):
+    """The ERP's book of movements begins years ago, and is read before its count: what came is there twice for so long, and for longer
+    where the count is not believed yet."""
+    core = handed_over
+    counted_in_the_warehouse(core, 5)
+    came = core.now
+    core.intake.claims.since = {"erp": core.now}
+    core.say("erp", StockMoved(external="m1", at=came, item="9", sku="A", delta=2))
+    core.say("erp", StockMoved(external="m2", at=core.now, item="9", sku="A", delta=1))
+    assert core.level("A")["on_hand"] == 8 and core.tally()["noted"] == 1
+    core.say("erp", counted("A", 8, at=core.now))
+    assert core.level("A")["on_hand"] == 8
+
+
+def test_when_the_erp_has_counted_the_warehouses_word_is_a_proposal(handed_over):
+    core = handed_over
+    counted_in_the_warehouse(core, 5)
+    core.say("erp", counted("A", 6, at=core.now))
+    core.say("wms", StockMoved(external="came-2", at=core.now, item="i-A", sku="A", delta=3))
+    core.say("wms", counted("A", 99, at=core.now))
+    assert core.level("A")["on_hand"] == 6 and core.tally()["proposed"] == 2

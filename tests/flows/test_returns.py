@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from mainstay.model.objects import Reference, RefundLine
 from mainstay.model.seen import RefundSeen, StockMoved
+from mainstay.model.times import DAY
 from tests.flows.conftest import POLICY, T0, Core, a_parcel, a_payment, an_order
 
 
@@ -51,6 +52,27 @@ def test_a_unit_comes_back_to_the_shelf_by_the_movement_of_the_erp_and_only_by_i
         proved.say("erp", StockMoved(external="44/WH", version=1, at=proved.now, item="i-A", sku="A", delta=1, reason="customer"))
     assert proved.level("A") == {"on_hand": 9, "allocated": 0, "reserved": 0, "deficit": 0, "unbooked": 0}
     assert proved.order().status == "settled" and proved.order().refunds["r1"].restocked
+
+
+def declared(core, policy):
+    core.shop = replace(core.shop, policy=policy)
+    core.intake.shop = core.intake.turns.shop = core.shop
+
+
+@pytest.mark.parametrize(("later", "booked"), [(1, True), (-1, False)])
+def test_what_comes_back_of_an_order_that_left_before_there_was_an_erp_is_booked_if_it_came_back_since(proved, later, booked):
+    """The sale is in no ERP, and its units are not in the opening balance; those that had come back by then are."""
+    whole, connected = proved.shop.policy, T0 + DAY
+    declared(proved, replace(whole, books={}))
+    number = sold(proved)
+    assert "PostSale" not in [one["command"] for one in proved.intents()]
+    declared(proved, replace(whole, since={"erp": connected}))
+    proved.say("shop", replace(a_refund(), at=connected + later))
+    back = [one for one in proved.intents() if one["command"] in ("PostReturn", "PostSale")]
+    assert [one["reference"] for one in back] == (["ord.shop.1.return.r1"] if booked else [])
+    if booked:
+        proved.answer("ord.shop.1:return.r1", number, sale="7")
+        assert proved.order().refunds["r1"].restocked and proved.order().status == "settled"
 
 
 def test_a_channel_that_shelves_units_is_told_at_once_what_it_may_show(proved):

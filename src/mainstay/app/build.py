@@ -184,9 +184,14 @@ def shop(house: House) -> Shop:
         reservation_us=landscape.orders.reservation_s * SECOND,
         behind=frozenset(name for name, connector in house.connectors.items() if connector.manifest.sink("PostSale")),
         locations=locations(house),
-        since={name: micros(system.since) for name, system in landscape.systems.items() if system.since},
+        since=since(house),
         deaf=deaf(house),
     )
+
+
+def since(house: House) -> dict[str, int]:
+    """When we began to look after a system, in microseconds, where that is declared."""
+    return {name: micros(system.since) for name, system in house.landscape.systems.items() if system.since}
 
 
 def worth(known: Mapping[str, Connector]) -> Callable[[str, str, bytes], tuple[int, str]]:
@@ -237,6 +242,7 @@ def policy(house: House) -> Policy:
         hold_totals="totals" in orders.holds,
         hold_address="address" in orders.holds,
         asks_first=frozenset(channel.system for channel in landscape.channels.values() if channel.asks_first),
+        since=since(house),
     )
 
 

@@ -300,7 +300,7 @@ class Stage:
         state = State(self.data / "state.db", write=False)
         house = build.open_house(self.config)
         propagate = Propagate(state, build.channel_policies(house), build.by_sku(house))
-        figures, cases = compare(self.cast, self.play.counters, self.story, state, propagate.shown, "shop")
+        figures, cases = compare(self.cast, self.play.counters, self.story, state, propagate.shown, priced_by="shop", described_by="shop")
         now, letters = journey.status(state), journey.letters(state)
         state.close()
         with tempfile.TemporaryDirectory() as scratch:

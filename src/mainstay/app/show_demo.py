@@ -25,6 +25,7 @@ ZEROS = (
     ("stock", "negative_commits", "commits with negative stock"),
     ("stock", "levels_wrong", "levels that a channel shows wrongly at the end"),
     ("stock", "prices_wrong", "prices that a channel has wrongly at the end"),
+    ("stock", "titles_wrong", "items that are called otherwise than by whoever describes them"),
     ("stock", "on_hand_differs", "SKUs of which our shelf and the ERP differ"),
     ("money", "captured_twice", "payments captured twice"),
     ("money", "unbalanced_entries", "unbalanced accounts"),

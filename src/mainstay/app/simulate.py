@@ -29,13 +29,21 @@ BASE: dict[str, dict[str, Any]] = {  # what every landscape here declares otherw
 }
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {  # what of the demo's landscape is declared otherwise
     "as in the demo": {},
-    "capture with the order": {"orders": {"capture": "order"}},
+    "the ERP describes products": {  # and what the shop says of them is no more than what it calls them
+        "ownership.product.all": {"create": ["erp"]},
+        "ownership.product.variants": {"create": ["erp"]},
+        "flows.product-from-shop": {"source": "erp", "pattern": "poll"},
+        "orders": {"capture": "order"},
+    },
     "shortage cancels": {"orders": {"shortage": "cancel"}},
     "no partial shipment": {"orders": {"partial_shipment": False}},
     "buffered channels": {"channels.shop": {"buffer": 1}, "channels.amazon": {"buffer": 2, "cap": 3}},
     "measured buffers": {"channels.shop": {"buffer": "measured"}, "channels.amazon": {"buffer": "measured", "oversell_chance": 0.01}},
     "a share for each": {"channels.shop": {"share": 0.5}, "channels.amazon": {"share": 0.5}},
-    "few locations": {"orders": {"split": False}},
+    "the till counts, too": {  # of what the ERP has never spoken of, its word counts
+        "ownership.inventory.on_hand": {"create": ["erp", "till"], "conflict": "owner-wins"},
+        "orders": {"split": False},
+    },
     "the shop sets prices": {
         "ownership.price.all": {"create": ["shop"], "consume": ["amazon"]},
         "flows.price-from-shop": {"source": "shop", "targets": ["amazon"], "pattern": "event"},

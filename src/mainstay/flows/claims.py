@@ -31,10 +31,12 @@ class Claims:
         self.world, self.admission, self.since = world, admission, since
 
     def current(self, said: list[Statement]) -> list[Statement]:
-        """What a receipt says, but for orders that we do not know and that were over when we began to look after its system."""
+        """What a receipt says, but for what was over when we began to look after its system: orders that we do not know and that had
+        ended, and movements, which its first count holds."""
         since = self.since.get(said[0].receipt.system) if said else None
         if since is None:
             return said
+        said = [one for one in said if not is_in_the_opening_balance(one.said, since)]
         over: set[Key] = set()
         for one in said:
             if type(one.said) is OrderSeen and one.keys[0] not in self.world.links:
@@ -91,3 +93,9 @@ class Claims:
             spoken = {"PriceSeen": ("price",), "ProductSeen priced": ("details", "price"), "ProductSeen": ("details",)}[speaks(said)]
             fields = {name: {"details": ("product", "details"), "price": ("price", "all")}[name] for name in spoken}
         return {name: of for name, of in fields.items() if of in self.admission.contested}
+
+
+def is_in_the_opening_balance(said: Any, since: int) -> bool:
+    """Did units move before we began to look after their system? Whoever counted them until then has told of it, and its first count
+    holds it: added to either it would be there twice."""
+    return type(said) is StockMoved and said.at <= since

@@ -94,8 +94,8 @@ class System(Part, frozen=True):
         str,
         Meta(
             pattern=r"^(\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ)?$",
-            description="When Mainstay began to look after its orders. One that was over by then, cancelled or sent as a whole, is not"
-            " taken: it was charged, sent and booked without us. Empty: all of them are.",
+            description="When Mainstay began to look after it. An order that was over by then, cancelled or sent as a whole, is not taken:"
+            " it was charged, sent and booked without us. A movement of stock until then is in its first count. Empty: all of them count.",
             examples=["2026-03-02T09:00:00Z"],
         ),
     ] = ""

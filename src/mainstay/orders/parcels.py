@@ -96,14 +96,24 @@ def confirm(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
 def returns(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     """Have what came back booked, once for each refund that says so, and after the sale that it undoes."""
     erp = policy.books.get(state.system, "")
-    if not state.invoice or not policy.takes(erp, "PostReturn"):
+    since = _booked_from(state, policy.since.get(erp))
+    if since is None or not policy.takes(erp, "PostReturn"):
         return
     for external, refund in list(state.refunds.items()):
         key = f"{state.uid}:return.{external}"
-        if refund.back and refund.status in ("pending", "succeeded") and key not in state.effects:
+        if refund.back and refund.at >= since and refund.status in ("pending", "succeeded") and key not in state.effects:
             lines = _came_back(state, refund)
             if lines:
                 yield Asked(key=key, command="PostReturn", system=erp, lines=lines, about=external)
+
+
+def _booked_from(state: OrderState, connected: int | None) -> int | None:
+    """From when on what comes back of an order is to be booked: from the first moment, where its sale is. Where it had left before there
+    was anybody to book it, since then: what came back earlier is in the opening balance. None: not yet, or never."""
+    if state.invoice:
+        return 0
+    sold_before = state.status in ("invoiced", "settled") and f"{state.uid}:sale" not in state.effects
+    return connected if sold_before else None
 
 
 def _came_back(state: OrderState, refund: RefundState) -> tuple[UnitsOf, ...]:

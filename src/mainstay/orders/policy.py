@@ -20,6 +20,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     hold_totals: bool = True
     hold_address: bool = False
     asks_first: frozenset[str] = frozenset()
+    since: Mapping[str, int] = {}  # when a system was connected, in microseconds, where others did its work before
     waits: bool = False  # nothing is released, and nobody cancelled for want of units: a backup was restored a moment ago
 
     def takes(self, system: str, command: str) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from mainstay.model.money import minor
 from mainstay.model.state import OrderState
+from mainstay.model.times import micros
 from mainstay.orders.view import blocker
 from mainstay.proof import bills, goods, payments, people
 from mainstay.proof.goods import Shown
@@ -18,9 +19,10 @@ from mainstay.storage.state import State
 
 
 def compare(
-    cast: Cast, counters: Counters, story: Story, state: State, shown: Shown, priced_by: str
+    cast: Cast, counters: Counters, story: Story, state: State, shown: Shown, *, priced_by: str, described_by: str
 ) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    """The figures of the report, and the cases behind each that is not zero. `priced_by`: whose prices are right."""
+    """The figures of the report, and the cases behind each that is not zero. `priced_by`: whose prices are right; `described_by`: whose
+    words for an item."""
     found = Findings()
     orders, belief, parcels = placed(cast, counters), believed(state), shipped(cast)
     left = {one.uid: left_of(one, parcels) for one in orders}
@@ -31,14 +33,15 @@ def compare(
     people.differ(found.add, cast, belief, state)
     goods.levels_differ(found, cast, state, shown)
     goods.prices_differ(found, cast, priced_by)
+    goods.titles_differ(found, cast, state, described_by)
     payments.differ(found, orders, belief, left, cast, state)
-    _erp(found, orders, belief, left, cast)
+    _erp(found, orders, belief, left, cast, counters.before)
     payments.refunds_differ(found, orders, belief, cast, state)
     booked = cast.erp.sales()
     whole = (one.uid for one in orders if one.uid in booked and not one.off and left[one.uid] == Counter(one.units))
     bills.differ(found.add, cast, belief, state, whole)
     bills.balances_differ(found.add, cast, state)
-    came_back = _returns(found, cast)
+    came_back = _returns(found, cast, counters)
     goods.unconfirmed(found, orders, belief, parcels, cast)
     _effects(found, cast)
     figures = found.figures
@@ -68,7 +71,7 @@ MUST_BE_ZERO: dict[str, tuple[str, ...]] = {  # at every fault level
         "cancelled_though_paid",
         "owners_differ",
     ),
-    "stock": ("oversold_units_asked_first", "negative_commits", "levels_wrong", "prices_wrong", "on_hand_differs"),
+    "stock": ("oversold_units_asked_first", "negative_commits", "levels_wrong", "prices_wrong", "titles_wrong", "on_hand_differs"),
     "money": (
         "captured_twice",
         "unbalanced_entries",
@@ -129,15 +132,23 @@ def _phantoms(
             found.add("phantom", 1, f"{intent}: {amount} captured for no order")
 
 
-def _erp(found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], left: Mapping[str, Counter[str]], cast: Cast) -> None:
-    """Each order that left as a whole is booked once, for what is due. Of one that was cancelled after a part of it was taken off nobody
-    can tell from its channel's book which part that was: what left of it is held, and a person's."""
+def _erp(
+    found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], left: Mapping[str, Counter[str]], cast: Cast,
+    before: Collection[str],
+) -> None:  # fmt: skip
+    """Each order that left as a whole is booked once, for what is due; not one of `before`, which is in the opening balance. Of one that
+    was cancelled after a part of it was taken off nobody can tell from its channel's book which part that was: what left of it is held,
+    and a person's."""
     made = Counter(reference for what, reference, how in cast.erp.effects if what == "sale" and how == "created")
     totals = cast.erp.totals()
     for one in orders:
         known = belief.get(one.uid)
         a_persons = one.cancelled and one.off and known is not None and "cancelled_after_shipment" in known.holds
         complete = bool(left[one.uid]) and left[one.uid] == Counter(one.units) and not (a_persons and not made[one.uid])
+        if one.uid in before:
+            if made[one.uid]:
+                found.add("doubled_sales", made[one.uid], f"{one.uid}: in the ERP's opening balance, and booked")
+            continue
         if made[one.uid] > 1:
             found.add("doubled_sales", made[one.uid] - 1, f"{one.uid}: {made[one.uid]} sales")
         if complete and not made[one.uid]:
@@ -148,12 +159,14 @@ def _erp(found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderSt
             found.add("total_mismatches", 1, f"{one.uid}: {one.units} left, {sold} are booked in the ERP")
 
 
-def _returns(found: Findings, cast: Cast) -> int:
-    """Units that went back on the shelf by the shop's book: each refund that says so is booked once in the ERP, where its sale is."""
+def _returns(found: Findings, cast: Cast, counters: Counters) -> int:
+    """Units that went back on the shelf by the shop's book: each refund that says so is booked once in the ERP, where its sale is; or where
+    its order had left before there was an ERP, and the units came back since."""
     made = Counter(reference for what, reference, how in cast.erp.effects if what == "sale" and how == "created")
     booked, credited, total = cast.erp.returned(), cast.erp.totals(), 0
-    for name, (units, given) in _refunded_at_the_shop(cast).items():
-        due = bool(units) and name.partition(".return.")[0] in credited
+    for name, (units, given, at) in _refunded_at_the_shop(cast).items():
+        sale = name.partition(".return.")[0]
+        due = bool(units) and (sale in credited or (sale in counters.before and at >= counters.connected_at))
         total += units.total() if due else 0
         if not due and made[name]:
             found.add("return_mismatches", 1, f"{name}: booked, but nothing went back on the shelf")
@@ -166,8 +179,9 @@ def _returns(found: Findings, cast: Cast) -> int:
     return total
 
 
-def _refunded_at_the_shop(cast: Cast) -> dict[str, tuple[Counter[str], int]]:
-    """(units that went back on the shelf by SKU, what was given back) of each refund, by the name that its return has in the ERP."""
+def _refunded_at_the_shop(cast: Cast) -> dict[str, tuple[Counter[str], int, int]]:
+    """(units that went back on the shelf by SKU, what was given back, when in microseconds) of each refund, by the name that its return has
+    in the ERP."""
     found = {}
     for number, order in cast.shop.orders.items():
         sku = {line["id"]: line["sku"] for line in order["line_items"]}
@@ -177,7 +191,7 @@ def _refunded_at_the_shop(cast: Cast) -> dict[str, tuple[Counter[str], int]]:
                 if line["restock_type"] == "return":
                     units[sku[line["line_item_id"]]] += line["quantity"]
             given = cast.shop.given_back(refund)
-            found[f"ord.shop.{number}.return.{refund['id']}"] = (units, given)
+            found[f"ord.shop.{number}.return.{refund['id']}"] = (units, given, micros(refund["created_at"]))
     return found
 
 

@@ -109,6 +109,15 @@ def prices_differ(found: Findings, cast: Cast, priced_by: str) -> None:
                 found.add("prices_wrong", 1, f"{channel} sells {sku} for {listed.price_minor}, its price is {cost}")
 
 
+def titles_differ(found: Findings, cast: Cast, state: State, described_by: str) -> None:
+    """What an item is called here against the book of whoever describes it: what others call it changes nothing."""
+    ours = dict(rows(state.connection, "SELECT sku, CAST(body AS TEXT) ->> '$.title' FROM item"))
+    for sku, listed in cast.shop.variants.items():
+        title = listed.title if described_by == "shop" else cast.erp.title(sku)
+        if ours.get(sku) != title:
+            found.add("titles_wrong", 1, f"{sku} is called {ours.get(sku)!r}, {described_by} calls it {title!r}")
+
+
 def unconfirmed(
     found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], parcels: Mapping[str, Counter[str]], cast: Cast
 ) -> None:

@@ -48,6 +48,8 @@ class Counters(Struct):
     refused: int = 0
     given_back: int = 0
     over: set[str] = field(default_factory=set)  # orders that were over at a marketplace before it was connected
+    before: set[str] = field(default_factory=set)  # orders that had left as a whole before there was an ERP to book them, by our id
+    connected_at: int = 0  # when it came, in microseconds
     failed: list[str] = field(default_factory=list)
 
 

@@ -193,6 +193,10 @@ class TrytonTwin(Imitation):
         """A list price, in hundredths."""
         return int(self.books["product.product"][self._product(sku)]["list_price_used"].scaleb(2))
 
+    def title(self, sku: str) -> str:
+        """What a product is called."""
+        return str(self.books["product.product"][self._product(sku)]["name"])
+
     def returned(self) -> dict[str, dict[str, int]]:
         """Units by SKU that each reference brought back, over all its returns that were put away."""
         found: dict[str, dict[str, int]] = {}

@@ -18,6 +18,7 @@ from mainstay.model.seen import CustomerSeen, DisputeSeen, Hint, ProductSeen, Sa
 from mainstay.model.times import micros
 
 TITLE_CHARS_MAX = 250
+UNNAMED = "Default Title"  # what Shopify calls the only variant of a product that comes in no variants
 
 
 class SoldAs(Struct, gc=False):
@@ -130,7 +131,7 @@ def _variant(given: SoldAs, currency: str) -> Variant:
     return Variant(
         id=str(given.id),
         sku=sku(given.sku),
-        title=(given.title or "")[:TITLE_CHARS_MAX],
+        title="" if given.title == UNNAMED else (given.title or "")[:TITLE_CHARS_MAX],
         item=str(given.inventory_item_id) if given.inventory_item_id is not None else "",
         barcode=given.barcode or "",
         price=minor(given.price, currency),

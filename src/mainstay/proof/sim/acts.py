@@ -82,6 +82,10 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
         "shop buys": 3, "amazon buys": 8, "webshop buys": 2, "warehouse packs": 3, "sent by hand": 6, "marketplace is connected": 2,
         "buyer cancels": 3, "part is cancelled": 1, "price changes": 1, "goods arrive": 2, "operator replays": 1, "outage": 1, "crash": 1,
     },
+    "late books": {
+        "shop buys": 8, "amazon buys": 3, "webshop buys": 4, "till sells": 2, "warehouse packs": 7, "ERP is connected": 5,
+        "buyer cancels": 1, "price changes": 1, "goods come back": 5, "goods arrive": 5, "count": 2, "outage": 1, "crash": 1,
+    },
     "weeks": {
         "shop buys": 6, "amazon buys": 3, "webshop buys": 3, "warehouse packs": 3, "rest leaves late": 8, "part is cancelled": 1,
         "goods come back": 2, "goods arrive": 2, "price changes": 1, "buyer cancels": 1, "authorisation expires": 1, "crash": 1,
@@ -102,9 +106,9 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
 }  # fmt: skip
 WEEKS = "weeks"  # the scenario that lasts for weeks, in which what can be told is hardly asked for
 STORIES_S = {WEEKS: 10 * 86_400}  # how long a history lasts, where it is not STORY_S
-LATE = "late"  # the scenario in which the marketplace has sold by itself, and is connected in the middle of it
+APART = {"late": "amazon", "late books": "erp"}  # scenarios in the middle of which a system is connected
 IN_BULK = "in bulk"  # the scenario in which what is told to the marketplace goes as feeds
-HOMES = {"stores": ("two stores",)}  # scenarios that need a landscape of their own
+HOMES = {"stores": ("two stores",), "late books": ("the till counts, too",)}  # scenarios that need a landscape of their own
 
 
 class Act(Struct, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from mainstay.flows.intake import Intake
 from mainstay.flows.rebuild import compare
+from mainstay.flows.shop import Shop
 from mainstay.storage.packing import unpack
 from mainstay.storage.state import State
 
@@ -19,22 +20,24 @@ BATCHES = (1, 2, 5, 17, 64)
 
 
 class Taken(Struct, frozen=True):
-    """What the core took at once: receipts of one inbox, or time-outs where `source` is empty; the time of the commit."""
+    """What the core took at once: receipts of one inbox, or time-outs where `source` is empty; the time of the commit; and the shop as it
+    was declared then."""
 
     source: str
     what: Sequence[Any]
     now: int
+    shop: Shop
 
 
-def differs(live: State, taken: Sequence[Taken], begin: Callable[[], Intake], dice: random.Random) -> str:
+def differs(live: State, other: State, taken: Sequence[Taken], begin: Callable[[State, Shop], Intake], dice: random.Random) -> str:
     """Take all of it once more over an empty store, in batches of other sizes. The first difference; empty where there is none."""
-    intake = begin()
-    for part in _batched(taken, dice):
-        if part.source:
-            intake.take(part.source, part.what, part.now)
-        else:
-            intake.expire(part.what, part.now)
-    other = intake.world.store
+    for shop, era in groupby(taken, key=lambda one: one.shop):
+        intake = begin(other, shop)
+        for part in _batched(era, dice):
+            if part.source:
+                intake.take(part.source, part.what, part.now)
+            else:
+                intake.expire(part.what, part.now)
     for what, read in (("events", _events), ("answers", _answers)):
         for ours, theirs in zip(read(live), read(other), strict=False):
             if ours != theirs:
@@ -43,13 +46,13 @@ def differs(live: State, taken: Sequence[Taken], begin: Callable[[], Intake], di
     return found[0] if found else ""
 
 
-def _batched(taken: Sequence[Taken], dice: random.Random) -> Iterator[Taken]:
+def _batched(taken: Iterable[Taken], dice: random.Random) -> Iterator[Taken]:
     for source, run in groupby(taken, key=lambda one: one.source):
         parts = list(run)
         whole, now = [one for part in parts for one in part.what], parts[-1].now
         while whole:
             size = dice.choice(BATCHES)
-            yield Taken(source, whole[:size], now)
+            yield Taken(source, whole[:size], now, parts[0].shop)
             whole = whole[size:]
 
 

@@ -134,7 +134,7 @@ def _runs(core: Core, taken: Sequence[Taken]) -> Iterator[list[Taken]]:
 
 def _singles(taken: Sequence[Taken]) -> Iterator[Taken]:
     for part in taken:
-        yield from (Taken(part.source, [one], part.now) for one in part.what)
+        yield from (Taken(part.source, [one], part.now, part.shop) for one in part.what)
 
 
 def _moves(one: Taken) -> bool:
@@ -155,7 +155,7 @@ def _placed(run: Sequence[Taken], order: Sequence[Taken], receipts: dict[int, in
     for place, one in zip(run, order, strict=True):
         receipt = replace(one.what[0], seq=next(places[one.source]), at=place.what[0].at)
         receipts[one.what[0].seq] = receipt.seq
-        yield Taken(one.source, [receipt], place.now)
+        yield Taken(one.source, [receipt], place.now, one.shop)
 
 
 def _feed(core: Core, one: Taken, numbers: Numbers | None = None) -> None:

@@ -198,9 +198,9 @@ def buyer_moves(scene: Scene, dice: random.Random) -> bool:
     return bool(some)
 
 
-def exchange(scene: Scene, dice: random.Random) -> bool:
+async def exchange(scene: Scene, dice: random.Random) -> bool:
     """Units come back, and their buyer orders something else for them: to the shop it is another order."""
-    return staff.goods_come_back(scene, dice) and shop_buys(scene, dice)
+    return await staff.goods_come_back(scene, dice) and shop_buys(scene, dice)
 
 
 def _bill(goods: int, dice: random.Random) -> dict[str, Any]:

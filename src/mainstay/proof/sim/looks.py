@@ -28,7 +28,13 @@ def apart(fittings: Fittings, system: str) -> Fittings:
         for name in ("connectors", "channels", "hooks", "policies", "pricing", "urgent")
     }
     polls = {(name, feed): pace for (name, feed), pace in plan.polls.items() if name != system}
-    return replace(fittings, plan=replace(plan, polls=polls, **without))
+    shop, policy = fittings.shop, fittings.shop.policy
+    policy = replace(
+        policy, can={name: can for name, can in policy.can.items() if name != system},
+        books={source: erp for source, erp in policy.books.items() if erp != system},
+    )  # fmt: skip
+    shop = replace(shop, policy=policy, behind=shop.behind - {system})
+    return replace(fittings, shop=shop, plan=replace(plan, polls=polls, **without))
 
 
 def seldom_read(fittings: Fittings) -> Fittings:

@@ -162,9 +162,10 @@ class Machine:
     def clock(self) -> int:
         return self._true() + self.set_by
 
-    def core(self, state: State, raw: Raw | None = None) -> Intake:
-        """The core over a store. `raw`: where it finds the bytes of earlier receipts, if not in this machine's files."""
-        intake = Intake(World(state), self.fittings.shop)
+    def core(self, state: State, raw: Raw | None = None, shop: Shop | None = None) -> Intake:
+        """The core over a store. `raw`: where it finds the bytes of earlier receipts, if not in this machine's files. `shop`: as it was
+        declared, if not as it is."""
+        intake = Intake(World(state), shop or self.fittings.shop)
         Desk(intake)
         Tell(intake)
         Restored(intake)
@@ -265,12 +266,12 @@ class Machine:
             if receipts:
                 self.intake.take(source, receipts, now)
                 done += len(receipts)
-                self._committed(Taken(source, receipts, now))
+                self._committed(Taken(source, receipts, now, self.fittings.shop))
         timers = self.state.rows("due_timers", (now, TIMERS_MAX))
         if timers:
             self.intake.expire(timers, now)
             done += len(timers)
-            self._committed(Taken("", timers, now))
+            self._committed(Taken("", timers, now, self.fittings.shop))
         return done
 
     def _committed(self, taken: Taken) -> None:

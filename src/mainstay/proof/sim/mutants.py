@@ -26,10 +26,11 @@ from mainstay.flows.ask import Desk
 from mainstay.flows.intake import Intake
 from mainstay.flows.turns import Turns
 from mainstay.flows.waiting import Waiting
+from mainstay.landscape import Admission, Admitted
 from mainstay.model.failures import Reject
 from mainstay.model.seen import OrderSeen
 from mainstay.money import post
-from mainstay.orders import decide, payments
+from mainstay.orders import decide, parcels, payments
 from mainstay.orders import fold as orders_fold
 from mainstay.proof.sim import harm
 from mainstay.proof.sim.acts import Swarm
@@ -364,6 +365,37 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "tell-changes-only": Mutant(
         "a channel that is new is told of what changes, and not what there is", Changes, "begin", harm.never, "", scenario="late"
+    ),
+    "add-what-moved-before": Mutant(
+        "what moved in the ERP before it was connected is added to what the till has counted",
+        claims,
+        "is_in_the_opening_balance",
+        lambda _right: lambda *_args: False,
+        "on_hand_differs",
+        scenario="late books",
+    ),
+    "leave-it-to-the-old-books": Mutant(
+        "what comes back of an order that left before there was an ERP is not booked",
+        parcels,
+        "_booked_from",
+        lambda right: lambda state, _connected: right(state, None),
+        "missing_returns",
+        scenario="late books",
+    ),
+    "believe-the-till": Mutant(
+        "what another says of an item counts, though its first owner has spoken",
+        Admission,
+        "winner",
+        lambda _right: lambda _self, _obj, _group, _known, said: said,
+        "on_hand_differs",
+        scenario="counts",
+    ),
+    "believe-everybody": Mutant(
+        "what a system says counts, whether it is the owner or not",
+        Admission,
+        "admit",
+        lambda _right: lambda *_args: Admitted(frozenset()),
+        "titles_wrong",
     ),
     "know-one-warehouse": Mutant(
         "whatever comes to a warehouse, or leaves one, is taken for the first one's",

@@ -42,12 +42,9 @@ async def clock_is_set(scene: Scene, dice: random.Random) -> None:
     scene.machine().set_clock(0)
 
 
-def marketplace_is_connected(scene: Scene, _dice: random.Random) -> bool:
-    """Somebody declares the marketplace, which has sold by itself so far, and starts Mainstay anew."""
-    if scene.connect is None:
-        return False
-    scene.connect()
-    return True
+def system_is_connected(scene: Scene, _dice: random.Random) -> bool:
+    """Somebody declares what is apart so far, the marketplace or the ERP, and starts Mainstay anew."""
+    return scene.connect is not None and scene.connect()
 
 
 async def outage(scene: Scene, dice: random.Random) -> None:
@@ -146,5 +143,5 @@ async def operator_retries(scene: Scene, _dice: random.Random) -> bool:
 ACTS: dict[str, Performance] = {
     "crash": crash, "outage": outage, "links clog": links_clog, "clock is set": clock_is_set, "operator holds back": operator_holds_back,
     "operator replays": operator_replays, "operator repairs": operator_repairs, "operator retries": operator_retries,
-    "marketplace is connected": marketplace_is_connected,
+    "marketplace is connected": system_is_connected, "ERP is connected": system_is_connected,
 }  # fmt: skip

@@ -27,7 +27,9 @@ class Scene:
         self.played: Counter[str] = Counter()
         self.retried: Counter[str] = Counter()
         self.held: Counter[str] = Counter()  # targets that somebody holds back just now
-        self.connect: Callable[[], None] | None = None  # the marketplace, while it is apart
+        self.apart = ""  # the system that is not connected yet
+        self.connect: Callable[[], bool] | None = None  # connects it; False where that must wait
+        self.telling = 0  # what the till tells of the shelf just now
         self.put_off: set[str] = set()  # releases of which the warehouse sends no more for now
         self.jobs: dict[int, str] = {}  # that were begun, by number: what they do
         self.misreading = ""  # how Mainstay reads something wrongly just now

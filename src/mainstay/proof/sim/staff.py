@@ -54,8 +54,9 @@ def _take_off(scene: Scene, order: dict[str, Any], line: dict[str, Any], dice: r
     shop.refund(order["id"], now=now, amount_minor=amount, lines=[(line["id"], units)], restock="cancel")
 
 
-def goods_come_back(scene: Scene, dice: random.Random) -> bool:
-    """Units that had left come back: staff gives money back, through the provider that took it, and mostly shelves the units again."""
+async def goods_come_back(scene: Scene, dice: random.Random) -> bool:
+    """Units that had left come back: staff gives money back, through the provider that took it, and mostly shelves the units again. While
+    there is no ERP to book that, the till says so."""
     shop, payments = scene.cast.shop, scene.cast.payments
     left = [(number, line, units) for number, order in shop.orders.items() for line, units in _with_the_buyer(order) if units]
     if not left:
@@ -78,6 +79,8 @@ def goods_come_back(scene: Scene, dice: random.Random) -> bool:
         number, now=scene.clock(), amount_minor=amount, lines=back, restock=restock, shipping_minor=min(freight, amount),
         gift_card_minor=card, rate=todays_rate(order, dice),
     )  # fmt: skip
+    if restock == "return" and scene.apart == "erp":
+        await it_came(scene, line["sku"], some, HOME)
     return True
 
 
@@ -180,8 +183,33 @@ async def rest_leaves_late(scene: Scene, dice: random.Random) -> bool:
     return True
 
 
-def goods_arrive(scene: Scene, dice: random.Random) -> None:
-    scene.cast.erp.move(dice.choice(scene.skus), dice.randrange(1, 4), "supplier", scene.clock(), _somewhere(scene, dice))
+async def goods_arrive(scene: Scene, dice: random.Random) -> None:
+    await it_came(scene, dice.choice(scene.skus), dice.randrange(1, 4), _somewhere(scene, dice))
+
+
+async def it_came(scene: Scene, sku: str, units: int, place: str) -> None:
+    """Goods arrive: the ERP's people book them, and the till tells of them where it may."""
+    scene.cast.erp.move(sku, units, "supplier", scene.clock(), place)
+    await _noted_at_the_till(scene, sku, units, place)
+
+
+async def _noted_at_the_till(scene: Scene, sku: str, delta: int, place: str) -> None:
+    """Where the till counts, too, it says what came to the shelf or is missing there. As the ERP has spoken of every item, that is no more
+    than a proposal: taken as well, it would be there twice. Where the till has counted alone, it leaves that to the ERP from then on."""
+    if "till" in scene.machine().fittings.shop.admission.owners("inventory", "on_hand") and not scene.counters.connected_at:
+        name = scene.name()
+        moved = {"event": "StockMoved", "external": name, "item": sku, "sku": sku, "delta": delta, "location": place}
+        await tell_at_the_till(scene, [moved], name)
+
+
+async def tell_at_the_till(scene: Scene, said: list[dict[str, Any]], key: str = "") -> None:
+    """Until it is answered."""
+    scene.telling += 1
+    body = {"statements": [{"event": {**one, "at": scene.clock()}} for one in said]}
+    status, answer = await scene.call("till", "/v1/statements", body, key)
+    scene.telling -= 1
+    if status != 200:
+        scene.counters.failed.append(f"the till told {said}: {status} {answer}")
 
 
 def lorry_arrives(scene: Scene, dice: random.Random) -> None:
@@ -227,10 +255,12 @@ def product_is_renamed(scene: Scene, dice: random.Random) -> None:
         scene.cast.erp.rename(sku, title, scene.clock())
 
 
-def count(scene: Scene, dice: random.Random) -> None:
+async def count(scene: Scene, dice: random.Random) -> None:
     """Somebody finds one unit more or less on the shelf than the ERP says."""
     sku, erp, place = dice.choice(scene.skus), scene.cast.erp, _somewhere(scene, dice)
-    erp.move(sku, 1 if not erp.on_hand(sku, place) or dice.random() < 0.5 else -1, "inventory", scene.clock(), place)
+    delta = 1 if not erp.on_hand(sku, place) or dice.random() < 0.5 else -1
+    erp.move(sku, delta, "inventory", scene.clock(), place)
+    await _noted_at_the_till(scene, sku, delta, place)
 
 
 def _somewhere(scene: Scene, dice: random.Random) -> str:

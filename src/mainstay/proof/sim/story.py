@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from mainstay.flows import queue
 from mainstay.flows.propagate import places, served, shelves_of
@@ -23,11 +22,12 @@ from mainstay.proof.disk import Disk
 from mainstay.proof.history import CURRENCY, Product, Story
 from mainstay.proof.play import Cast
 from mainstay.proof.sim.accounts import everybody_is_erased, heard_merges
-from mainstay.proof.sim.acts import IN_BULK, LATE, STORIES_S, STORY_S, WEEKS, Swarm
+from mainstay.proof.sim.acts import APART, IN_BULK, STORIES_S, STORY_S, WEEKS, Swarm
 from mainstay.proof.sim.again import differs
 from mainstay.proof.sim.arrival import Arrivals, rearranged
 from mainstay.proof.sim.clockwork import Clockwork
-from mainstay.proof.sim.looks import LOOKED_AT, SELDOM_S, apart
+from mainstay.proof.sim.late import begin_without, connected_at_last, till_counts
+from mainstay.proof.sim.looks import LOOKED_AT, SELDOM_S
 from mainstay.proof.sim.machine import Fittings, Machine, own_time
 from mainstay.proof.sim.operators import operator_repairs, operator_retries
 from mainstay.proof.sim.reads import misread
@@ -134,21 +134,8 @@ class Stage:
         self.wires.deliver = self.machine.hook
         if swarm.scenario == IN_BULK:
             self.cast.amazon.feed_s = FEED_S
-        if swarm.scenario == LATE:
-            self.machine.fittings, self.scene.connect = apart(fittings, "amazon"), self._connect
-
-    def _connect(self) -> None:
-        """The marketplace is declared, too. What was over there by now is nothing of ours."""
-        scene, machine, shop = self.scene, self.machine, replace(self.fittings.shop, since={"amazon": self.clock()})
-        scene.connect, machine.fittings = None, replace(self.fittings, shop=shop)
-        over = {"SHIPPED", "CANCELLED"}
-        scene.counters.over = {
-            name for name, one in self.cast.amazon.orders.items() if one["fulfillment"]["fulfillmentStatus"] in over
-        }  # fmt: skip
-        if machine.up:
-            machine.prune()
-            machine.crash()
-            machine.start()
+        if system := APART.get(swarm.scenario):
+            self.machine.fittings = begin_without(self.scene, fittings, system)
 
     def clock(self) -> int:
         return T0 + int(self.loop.time() * 1e6)
@@ -175,6 +162,8 @@ class Stage:
     async def run(self, prove: bool, read: bool) -> None:
         open_shop(self.scene, self.swarm.stock, _stores(self.fittings))
         self.machine.start()
+        if self.scene.apart == "erp":
+            await till_counts(self.scene)
         await asyncio.sleep(30)  # the channels learn their opening levels in good weather
         self._shelves_are_known()
         for name, twin in self.wires.twins.items():
@@ -193,6 +182,8 @@ class Stage:
             await self.trouble.over()
         for twin in self.wires.twins.values():
             twin.weather = Weather()
+        if not await connected_at_last(self.scene, random.Random(self.swarm.seed + 7)):
+            raise Broken(f"it is connected at last: {self.scene.apart} is not, {self.under_way()}")
         await self._come_to_rest()
         if self.scene.played["clock is set"]:
             await channels_look(self.scene)
@@ -296,8 +287,9 @@ class Stage:
         products = [Product(sku, sku, self.scene.price[sku], units) for sku, units in self.scene.opened.items()]
         story = Story([], products, "sim", Counter(), [])
         self.figures, cases = compare(
-            self.cast, self.scene.counters, story, self.machine.state, self.machine.propagate.shown, self.fittings.pricing[0]
-        )
+            self.cast, self.scene.counters, story, self.machine.state, self.machine.propagate.shown,
+            priced_by=self.fittings.pricing[0], described_by=self.fittings.shop.admission.owners("product", "details")[0],
+        )  # fmt: skip
         for room, name in ((room, name) for room, names in MUST_BE_ZERO.items() for name in names):
             if self.figures[room][name] and not self.scene.played[EXCUSES.get(name, "")]:
                 raise Broken(f"{room}.{name} is {self.figures[room][name]}: {cases.get(name, [])[:3]}")
@@ -315,7 +307,8 @@ class Stage:
                 raise Broken(f"the log does not give the state: {verdict.differences[:3]}")
             if not self.machine.disk and not self.scene.mended:  # nobody can say which batches were kept; or they were read in two ways
                 self._batches_do_not_matter()
-                self._order_of_arrival_does_not_matter()
+                if not self.scene.counters.connected_at:  # what came before there was an ERP stays before it
+                    self._order_of_arrival_does_not_matter()
 
     def _jobs_are_done(self) -> None:
         """What people asked for at once was done to its end; and messages that are read again with the same mapping say the same."""
@@ -336,7 +329,8 @@ class Stage:
     def _batches_do_not_matter(self) -> None:
         other = State(self.place / "other.db")
         other.connection.pragma("synchronous", "off")
-        difference = differs(self.machine.state, self.machine.taken, lambda: self.machine.core(other), random.Random(self.swarm.seed + 4))
+        machine, dice = self.machine, random.Random(self.swarm.seed + 4)
+        difference = differs(machine.state, other, machine.taken, lambda state, shop: machine.core(state, None, shop), dice)
         other.close()
         if difference:
             raise Broken(f"other batches give another state: {difference}")

@@ -40,7 +40,7 @@ def open_shop(scene: Scene, stock: dict[str, int], stores: Collection[str]) -> N
         scene.opened[sku] = units
         scene.cast.erp.add_product(sku, units, scene.price[sku])
         scene.cast.shop.add_product(sku, sku, scene.price[sku], 0, now)
-        by_itself = scene.connect is not None  # with a number and a price of its own
+        by_itself = scene.apart == "amazon"  # with a number and a price of its own
         scene.cast.amazon.add_listing(sku, scene.price[sku] + 100 * by_itself, units if by_itself else 0)
         for store in stores if units > 1 else ():
             scene.cast.erp.arrive(scene.cast.erp.send(sku, units // 2, HOME, store, now), units // 2, now)
