@@ -159,8 +159,8 @@ def whole(_right: Any) -> Any:
 def never_sent(right: Any) -> Any:
     """What an earlier process may have sent is taken for never sent."""
 
-    def add(self: Lanes, *intent: Any, restarted: bool) -> None:
-        right(self, *intent, restarted=False)
+    def add(self: Lanes, *intent: Any, restarted: bool, restored: bool = False) -> None:
+        right(self, *intent, restarted=False, restored=False)
 
     return add
 

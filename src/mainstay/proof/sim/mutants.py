@@ -43,7 +43,8 @@ from mainstay.storage.state import State
 
 
 class Mutant(Struct, frozen=True):
-    """A planted bug: what is broken, where it is planted, by which rule it is noticed, and on which seeds."""
+    """A planted bug: what is broken, where it is planted, by which rule it is noticed (one of them, where several are named with "or"), and
+    on which seeds."""
 
     what: str
     where: Any
@@ -54,20 +55,30 @@ class Mutant(Struct, frozen=True):
     scenario: str = ""
     power: bool = False  # only where the power is cut is it noticed
 
+    def is_named(self, why: str) -> bool:
+        """Was it noticed by what it does, and not because its planting broke something else?"""
+        return any(rule in why for rule in self.by.split(" or "))
+
 
 MUTANTS: dict[str, Mutant] = {
-    "lose-acknowledged": Mutant("a receipt is acknowledged and not kept", Inbox, "add", harm.tenth_lost, ""),
-    "lose-polled": Mutant("a page's cursor is kept and its rows are not", Outcomes, "documents", harm.cursor_first, ""),
+    "lose-acknowledged": Mutant("a receipt is acknowledged and not kept", Inbox, "add", harm.tenth_lost, "what is acknowledged"),
+    "lose-polled": Mutant("a page's cursor is kept and its rows are not", Outcomes, "documents", harm.cursor_first, "differ or lost"),
     "promise-one-more": Mutant("one unit more is promised than there is", stock, "free", harm.oversold, "nothing in us breaks"),
     "release-twice": Mutant("a reservation's units come back twice", Apply, "to_reservation", harm.twice, "sum of the reservations"),
     "never-expire": Mutant("a reservation that nobody confirms stands for ever", Desk, "_expire", harm.never, "come to rest"),
-    "ship-unpaid": Mutant("an order goes to the warehouse before it is paid", decide, "is_paid", harm.unpaid, ""),
-    "forget-early": Mutant("what came before its order is forgotten", Waiting, "come", lambda _right: lambda *_args: iter(()), ""),
+    "ship-unpaid": Mutant("an order goes to the warehouse before it is paid", decide, "is_paid", harm.unpaid, "come to rest"),
+    "forget-early": Mutant(
+        "what came before its order is forgotten",
+        Waiting,
+        "come",
+        lambda _right: lambda *_args: iter(()),
+        "another order of arrival or differ",
+    ),
     "never-wake": Mutant(
         "orders in backlog are not looked at when units come free", Turns, "wake", harm.never, "nobody waits", scenario="the last one"
     ),
     "unknown-is-done": Mutant(
-        "an answer that never came is taken for success", Lanes, "_settle", harm.taken_for_done, "", scenario="outages"
+        "an answer that never came is taken for success", Lanes, "_settle", harm.taken_for_done, "differ", scenario="outages"
     ),
     "done-before": Mutant(
         "an effect is kept as done before it is asked for",
@@ -83,7 +94,7 @@ MUTANTS: dict[str, Mutant] = {
         Lanes,
         "_later",
         harm.taken_for_over,
-        "",
+        "differ",
         range(320),
         "outages",
     ),
@@ -92,7 +103,7 @@ MUTANTS: dict[str, Mutant] = {
         Lanes,
         "add",
         harm.never_sent,
-        "",
+        "repeated_at_receiver",
         scenario="crashes",
     ),
     "post-once": Mutant(
@@ -103,8 +114,10 @@ MUTANTS: dict[str, Mutant] = {
         "money.",
         scenario="second thoughts",
     ),
-    "never-poll": Mutant("feeds are not read", Poll, "once", lambda _right: harm.asleep, ""),
-    "leave-the-silence": Mutant("what was silent is not read", Hooks, "_read", lambda _right: harm.not_read, "", scenario="silence"),
+    "never-poll": Mutant("feeds are not read", Poll, "once", lambda _right: harm.asleep, "the shelf is known"),
+    "leave-the-silence": Mutant(
+        "what was silent is not read", Hooks, "_read", lambda _right: harm.not_read, "orders.lost", scenario="silence"
+    ),
     "keep-the-money": Mutant(
         "a late authorisation of a cancelled order is not let go",
         decide,
@@ -160,7 +173,13 @@ MUTANTS: dict[str, Mutant] = {
         "what is shown is wrong: order",
     ),
     "repair-nothing": Mutant(
-        "a repaired message closes its letter and is not taken", Intake, "again", harm.only_closed, "", scenario="silence", seeds=range(300)
+        "a repaired message closes its letter and is not taken",
+        Intake,
+        "again",
+        harm.only_closed,
+        "orders.lost",
+        scenario="silence",
+        seeds=range(300),
     ),
     "forget-a-cause": Mutant(
         "the cause of the fewest letters is not listed",
@@ -261,7 +280,7 @@ MUTANTS: dict[str, Mutant] = {
         shopify,
         "_by_gift_card",
         lambda right: lambda some, kinds, currency: 0 if "sale" in kinds else right(some, kinds, currency),
-        "",
+        "parts_differ or cancelled_though_paid",
         scenario="money",
     ),
     "capture-the-gift": Mutant(
@@ -269,7 +288,7 @@ MUTANTS: dict[str, Mutant] = {
         payments,
         "due",
         lambda right: lambda state: right(state) + (state.order.gift_cards if state.order and not state.cancel else 0),
-        "",
+        "cancelled_though_paid",
         scenario="money",
     ),
     "keep-the-gift": Mutant(
@@ -277,7 +296,7 @@ MUTANTS: dict[str, Mutant] = {
         shopify,
         "_by_gift_card",
         lambda right: lambda some, kinds, currency: 0 if "refund" in kinds else right(some, kinds, currency),
-        "",
+        "refunds_differ",
         scenario="money",
     ),
     "send-without-money": Mutant(
@@ -285,7 +304,7 @@ MUTANTS: dict[str, Mutant] = {
         decide,
         "lost_payment",
         lambda _right: lambda *_args: iter(()),
-        "",
+        "come to rest or cancelled_though_paid",
         scenario="money",
     ),
     "let-others-keep-it": Mutant(
@@ -309,7 +328,7 @@ MUTANTS: dict[str, Mutant] = {
         payments,
         "_in_its_currency",
         lambda _right: lambda state: state.payments,
-        "",
+        "cancelled_though_paid",
         scenario="money",
     ),
     "pack-all-the-same": Mutant(
@@ -344,7 +363,7 @@ MUTANTS: dict[str, Mutant] = {
         decide,
         "newer",
         harm.within_a_fortnight,
-        "",
+        "come to rest",
         scenario="weeks",
     ),
     "send-history-again": Mutant(
@@ -364,7 +383,12 @@ MUTANTS: dict[str, Mutant] = {
         scenario="late",
     ),
     "tell-changes-only": Mutant(
-        "a channel that is new is told of what changes, and not what there is", Changes, "begin", harm.never, "", scenario="late"
+        "a channel that is new is told of what changes, and not what there is",
+        Changes,
+        "begin",
+        harm.never,
+        "prices_wrong or levels_wrong",
+        scenario="late",
     ),
     "add-what-moved-before": Mutant(
         "what moved in the ERP before it was connected is added to what the till has counted",
@@ -414,14 +438,19 @@ MUTANTS: dict[str, Mutant] = {
         scenario="stores",
     ),
     "book-at-home": Mutant(
-        "the ERP is not told which store a sale left from", apply, "left_from", lambda _right: lambda _state: 0, "", scenario="stores"
+        "the ERP is not told which store a sale left from",
+        apply,
+        "left_from",
+        lambda _right: lambda _state: 0,
+        "on_hand_differs",
+        scenario="stores",
     ),
     "serve-from-anywhere": Mutant(
         "orders are served from stores that their channel is not sold from",
         turns,
         "serving",
         lambda _right: lambda levels, _locations: list(levels),
-        "",
+        "leaves from its stores",
         scenario="stores",
     ),
     "read-nothing-again": Mutant(
@@ -429,7 +458,7 @@ MUTANTS: dict[str, Mutant] = {
         reread,
         "_of_order",
         lambda _right: lambda *_args: "same",
-        "",
+        "cancelled_though_paid or differ",
         scenario="mappings",
     ),
     "count-nothing-again": Mutant(
@@ -469,7 +498,7 @@ MUTANTS: dict[str, Mutant] = {
         Waiting,
         "keep",
         harm.early_refunds_dropped,
-        "",
+        "refunds_differ",
         scenario="refunds",
     ),
     "keep-accounts-apart": Mutant(
@@ -493,7 +522,7 @@ MUTANTS: dict[str, Mutant] = {
         buyers,
         "_named",
         lambda _right: lambda *_args: "",
-        "",
+        "an erasure takes",
         scenario="accounts",
     ),
     "an-error-ends-the-feed": Mutant(
