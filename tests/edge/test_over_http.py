@@ -186,7 +186,7 @@ def test_every_documented_endpoint_answers_as_documented(shop):
     shop.hook(b"broken too", "broken-2")
     for n in range(3, 7):
         shop.hook(b"broken as well", f"broken-{n}", "orders/updated")
-    first, second, third = (shop.letter(f"broken-{n}")["id"] for n in range(1, 4))
+    first, second, third, many = (shop.letter(f"broken-{n}")["id"] for n in range(1, 5))
     lines = {"lines": [{"sku": "DOC", "quantity": 1}]}
     order = an_api_order("doc-1", sku="DOC")
     because = {"by": "ann", "reason": "because"}
@@ -213,6 +213,7 @@ def test_every_documented_endpoint_answers_as_documented(shop):
         ("post", "/v1/deadletters/{id}/escalate", f"/v1/deadletters/{third}/escalate", {**because, "to": "cleo"}, "operator", 200),
         ("post", "/v1/deadletters/{id}/repair", f"/v1/deadletters/{third}/repair", mended, "operator", 200),
         ("get", "/v1/causes", "/v1/causes?topic=orders/updated", None, "operator", 200),
+        ("post", "/v1/jobs", "/v1/jobs", {**because, "action": "repair", "letters": [many], "set": {"note": "x"}}, "operator", 202),
         ("post", "/v1/jobs", "/v1/jobs", {**because, "action": "suppress", "query": {"topic": "orders/updated"}}, "operator", 202),
         ("get", "/v1/jobs", "/v1/jobs", None, "operator", 200),
         ("get", "/v1/jobs/{id}", "/v1/jobs/{job}", None, "operator", 200),

@@ -216,8 +216,12 @@ class Intake:
         known = (self.world.orders[number] for number in set(numbers) if number in self.world.orders)
         return {state.subject for state in known if any(effect.command == "ReleaseOrder" for effect in state.effects.values())}
 
-    def again(self, receipt: Receipt, *, park: bool = True) -> Again:
-        """Take one receipt once more, with today's mapping. What still cannot be read is parked again, or else raised as Reject."""
+    def again(self, receipt: Receipt, *, park: bool = True, asked: int = 0) -> Again:
+        """Take one receipt once more, with today's mapping. What still cannot be read is parked again, or else raised as Reject.
+
+        `asked`: the receipt in which a person has said what this one should have been. What is heard, is heard from there: a replay
+        compares with it, and never with the bytes that came.
+        """
         found = self.translate(receipt)
         if isinstance(found, Reject):
             if not park:
@@ -227,7 +231,8 @@ class Intake:
             self.letters.park(receipt, found)
             return Again(f"parked again: {cleaned(found.why)}")
         self.load([(receipt, found)])
-        ended = self._statements(receipt, [msgspec.structs.replace(one, again=True) for one in found])
+        heard = msgspec.structs.replace(receipt, seq=asked) if asked else receipt
+        ended = self._statements(receipt, [msgspec.structs.replace(one, receipt=heard, again=True) for one in found])
         self.end()
         if ended == "late":
             return Again("units have left since that it may still hold: the next count says what is there")
@@ -380,11 +385,14 @@ class Intake:
 
     def _expire(self, timers: Sequence[tuple[int, str, int]], now: int) -> None:
         world = self.world
+        self.batch, self.subjects = (), []
         self._settle(timers[0][0])
         world.load_orders(entity for _, kind, entity in timers if kind == "payment")
         for due, kind, entity in timers:
             self._ring(kind, entity, due)
         self._rung(timers)
+        if self.subjects:  # of letters that a job has taken
+            self._hand_over("inbox", [])
         world.commit(now)
 
     def _rung(self, timers: Sequence[tuple[int, str, int]]) -> None:
