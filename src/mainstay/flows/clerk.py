@@ -21,7 +21,7 @@ from mainstay.flows.mend import GONE, Mend, Values, lost, with_values
 from mainstay.flows.queue import Letter, Name, Reason, Wanted, Word
 from mainstay.flows.replay import Raw, replay
 from mainstay.flows.resend import resend, tell_anew
-from mainstay.flows.span import UNCHANGED, Stage
+from mainstay.flows.span import ASKED, UNCHANGED, Stage
 from mainstay.flows.world import events_of
 from mainstay.model.events import Answered, AnyEvent, Doubted, JobBegan, JobEnded, JobStepped, LetterClosed, LetterPassed, Parked
 from mainstay.model.failures import Reject
@@ -91,6 +91,7 @@ class Clerk:
     def __init__(self, intake: Intake, raw: Raw) -> None:
         self.intake, self.world, self.raw = intake, intake.world, raw
         self._begun: dict[int, JobBegan] = {}  # running jobs, as far as steps asked for them
+        self._careful: set[int] = set()  # jobs of which a step broke us
         for action in ("retry", "suppress", "assign", "escalate"):
             intake.readers[f"operator/{action}"] = reader(LetterRequest)
             intake.handlers[f"operator/{action}"] = partial(self._one, action)
@@ -102,6 +103,7 @@ class Clerk:
             intake.readers[topic] = reader(request)
             intake.handlers[topic] = run
         intake.handlers[f"{TIMER}job"] = self._step
+        intake.stumbled["job"] = self._stumbled
 
     # --- one letter --------------------------------------------------------------------------------------------------
     def _one(self, action: Action, receipt: Receipt, ask: Ask) -> None:
@@ -143,6 +145,8 @@ class Clerk:
     def _retry(self, parked: Parked, receipt: Receipt) -> Again:
         if parked.topic == TOPIC:
             return self._ask_again(receipt, parked)
+        if parked.topic.startswith(ASKED):
+            return Again("whoever asked for it was told that it failed, and asks anew: suppress it", nothing=True)
         if parked.topic.startswith(TIMER):
             return self.intake.ring_again(parked.topic.removeprefix(TIMER), int(parked.key), receipt.at)
         return self._take_again(receipt, parked)
@@ -270,19 +274,34 @@ class Clerk:
         job = self.world.job(number)
         if job.status != "running":
             self._begun.pop(number, None)
+            self._careful.discard(number)
             return
         began = self._began(number)
-        numbers = began.letters[job.taken : job.taken + AT_ONCE]
+        numbers = began.letters[job.taken : job.taken + (1 if number in self._careful else AT_ONCE)]
         if job.action == "replay":
             told = self._replayed(job.query.get("from", "receipt"), numbers, receipt)
         else:
             act = self._doing(job, began, receipt)
             told = [self.turn(one, act, receipt) for one in numbers]
-        if numbers:
-            self._job(number, JobStepped(results=tuple(told), unchanged=len(numbers) - len(told)), receipt.at)
-        if job.taken + len(numbers) == job.total:
-            self._job(number, JobEnded(how="done"), receipt.at)
-            self._begun.pop(number, None)
+        self._stepped(job, len(numbers), told, receipt.at)
+
+    def _stepped(self, job: JobState, took: int, told: Sequence[tuple[int, bool, str]], at: int) -> None:
+        if took:
+            self._job(job.id, JobStepped(results=tuple(told), unchanged=took - len(told)), at)
+        if job.taken + took == job.total:
+            self._job(job.id, JobEnded(how="done"), at)
+            self._begun.pop(job.id, None)
+            self._careful.discard(job.id)
+
+    def _stumbled(self, number: int, due: int, bug: Reject) -> bool:
+        """A step broke us, and nothing of it was kept. What is left is taken one by one; what breaks alone stays as it is, and the others
+        go on."""
+        if number not in self._careful:
+            self._careful.add(number)
+            return False
+        job = self.world.job(number)
+        self._stepped(job, 1, [(self._began(number).letters[job.taken], False, f"{bug.code}: {bug.why}; it stays as it is")], due)
+        return True
 
     def _doing(self, job: JobState, began: JobBegan, receipt: Receipt) -> Callable[[Letter], Again]:
         """What a job does with each of its letters."""
@@ -354,5 +373,6 @@ class Clerk:
 
 
 def _came_in(parked: Parked) -> bool:
-    """Is a letter about a message that came in? An effect and a time-out have no words that a person could mend."""
-    return parked.topic != TOPIC and not parked.topic.startswith(TIMER)
+    """Is a letter about a message that came in? An effect and a time-out have no words that a person could mend, and who called has been
+    answered."""
+    return parked.topic != TOPIC and not parked.topic.startswith((TIMER, *ASKED))

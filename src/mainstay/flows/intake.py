@@ -8,6 +8,7 @@ taken over is written down (flows.letters).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -60,6 +61,7 @@ _outcome = msgspec.json.Decoder(Outcome).decode
 _encode = msgspec.json.Encoder().encode
 
 Handler = Callable[[Receipt, Any], None]
+Stumbled = Callable[[int, int, Reject], bool]  # (entity, when, which bug) -> is the time-out done with? Else it is looked at again
 Reader = Callable[[Receipt], Any]  # gives what the handler gets; has `keys` and `skus` to load
 
 
@@ -80,6 +82,7 @@ class Intake:
         self.apply = Apply(world, self.settings)
         self.readers: dict[str, Reader] = {}
         self.handlers: dict[str, Handler] = {}
+        self.stumbled: dict[str, Stumbled] = {}  # what is done when looking at a time-out of this kind breaks us; else it is a letter's
         self.turns = Turns(self.apply, shop)
         self.letters = Letters(self.apply, shop)
         self.claims = Claims(world, shop.admission, shop.since)
@@ -376,12 +379,15 @@ class Intake:
             if len(timers) == 1:
                 due, kind, entity = timers[0]
                 log.exception("bug", timer=kind, entity=entity)
-                lost = Receipt(0, due, "mainstay", TIMER + kind, str(entity), b"")
-                self.letters.park(lost, bug_of(bug))
-                self._rung(timers)
+                if self.stumbled.get(kind, partial(self._lost, kind))(entity, due, bug_of(bug)):
+                    self._rung(timers)
                 self.world.commit(now)
             for one in timers if len(timers) > 1 else ():
                 self.expire([one], now)
+
+    def _lost(self, kind: str, entity: int, due: int, bug: Reject) -> bool:
+        self.letters.park(Receipt(0, due, "mainstay", TIMER + kind, str(entity), b""), bug)
+        return True
 
     def _expire(self, timers: Sequence[tuple[int, str, int]], now: int) -> None:
         world = self.world
