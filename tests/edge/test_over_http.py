@@ -296,6 +296,16 @@ ASKED_WRONGLY = {
     "a letter without a number": ("POST", "/v1/deadletters/nope/retry", {}, "operator", "", 404, "not_found"),
     "a letter of too many digits": ("POST", f"/v1/deadletters/{'9' * 40}/retry", {}, "operator", "", 404, "not_found"),
     "no reason": ("POST", "/v1/deadletters/1/suppress", {"by": "ann"}, "operator", "", 422, "reason_missing"),
+    "a repair of many without a reason": ("POST", "/v1/jobs", {"action": "repair", "query": {}}, "operator", "", 422, "reason_missing"),
+    "a job for nobody": ("POST", "/v1/jobs", {"action": "retry"}, "operator", "", 422, "schema"),
+    "a job for letters and a query": ("POST", "/v1/jobs", {"action": "retry", "letters": [1], "query": {}}, "operator", "", 422, "schema"),
+    "a job that sets, and is no repair": (
+        "POST", "/v1/jobs", {"action": "retry", "query": {}, "set": {"a": "b"}}, "operator", "", 422, "schema",
+    ),
+    "a job that sets a number": (
+        "POST", "/v1/jobs", {"action": "repair", "query": {}, "set": {"a": 1}, "reason": "why"}, "operator", "", 422, "schema",
+    ),
+    "a job for no such letter": ("POST", "/v1/jobs", {"action": "retry", "letters": [999_999]}, "operator", "", 404, "not_found"),
     "no such path": ("GET", "/v2/anything", None, "till", "", 404, "not_found"),
     "another method": ("DELETE", "/v1/orders", None, "till", "", 405, "method_not_allowed"),
 }  # fmt: skip
