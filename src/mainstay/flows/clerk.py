@@ -259,7 +259,10 @@ class Clerk:
             self.intake.answer(receipt, 404, {"code": "not_found", "detail": "no system is told that"})
             return
         number = self.world.number("entity")
-        self._job(number, JobBegan(action="replay", letters=told.receipts, query=query, by=told.by, reason=told.reason), receipt.at)
+        began = JobBegan(
+            action="replay", letters=told.receipts, query=query, by=told.by, reason=told.reason, receipt=receipt.seq
+        )  # fmt: skip
+        self._job(number, began, receipt.at)
         if not told.receipts:
             self._job(number, JobEnded(how="done"), receipt.at)
         self.intake.answer(receipt, 202, {"job": number, "action": "replay", "letters": len(told.receipts), "told_anew": anew})
