@@ -372,6 +372,17 @@ def test_what_one_repaired_message_sets_free_goes_to_those_who_wait_before_the_n
     assert (proved.order("2").status, proved.order("3").status) == ("released", "backordered")
 
 
+def test_what_an_order_has_reserved_is_its_own_in_a_dry_run_too(proved):
+    proved.count("A", 2)
+    asked = {"lines": [{"sku": "A", "quantity": 2}], "expires_in_s": 600}
+    status, held = proved.ask("shop", "api/reserve", "cart", asked)
+    number = misread(proved, reservation=held["reservation"])
+    told = rehearsed(proved, [number], with_values(PAID.items()))
+    assert status == 201 and told["orders"][0]["status"] == [None, "released"]
+    repaired(proved, letters=[number])
+    assert proved.order().status == "released"
+
+
 def test_of_an_effect_nothing_is_set_and_the_others_are_repaired(proved):
     proved.count("A", 5)
     proved.say("shop", an_order())

@@ -17,7 +17,7 @@ FACE = (
     "rebuild.CONSERVED", "rebuild.COUNTED", "rebuild.compare", "rebuild.verify",
     "clerk.ReplayOrder", "replay.Raw", "replay.replay", "resend.NUMBERS", "resend.tell_anew",
     "span.HOWS", "span.ReplayRequest", "span.Span", "span.Stage", "span.UNCHANGED", "span.meant", "span.numbers",
-    "rehearse.consequences", "rehearse.repairs",
+    "rehearse.consequences", "rehearse.rehearsal", "rehearse.repairs",
     "shop.Shop",
     "restored.Restored",
     "tell.FILED", "tell.STATEMENTS_MAX", "tell.Tell", "tell.TellAnswer", "tell.TellRequest", "tell.refuse_unfit", "tell.statements_of",

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from mainstay.flows import journey
+from mainstay.flows.ask import Desk
 from mainstay.flows.clerk import Clerk, LetterRequest
 from mainstay.flows.intake import Intake
 from mainstay.flows.mend import Mend
@@ -25,10 +26,17 @@ from mainstay.storage.rehearsed import Rehearsed
 _command = msgspec.json.Decoder(AnyCommand).decode
 
 
+def rehearsal(store: Rehearsed, shop: Shop) -> Intake:
+    """The core's work, on a store that keeps nothing: what an order has reserved is its own here, too."""
+    intake = Intake(World(store), shop)
+    Desk(intake)
+    return intake
+
+
 def repairs(store: Rehearsed, shop: Shop, raw: Raw, letters: Sequence[int], to: Mend, at: int) -> dict[str, Any]:
     """What each letter's message says, what it said before or why that could not be read, and how its repair would end; then what would
     follow from all of them, one after the other."""
-    clerk = Clerk(Intake(World(store), shop), raw)
+    clerk = Clerk(rehearsal(store, shop), raw)
     told = [_repaired(clerk, number, to, at) for number in letters]
     return {"letters": told, **consequences(store, clerk.world, at)}
 
