@@ -30,16 +30,45 @@ def test_a_message_is_rehearsed_then_repaired(shop):
     shop.settled()
     assert "at_risk" in told(shop, "deadletters", "show", number)
     found = told(shop, "deadletters", "repair", number, "--set", "total_price=113.48", "--dry-run")
-    assert found["refused_before"].startswith("amount: ") and found["orders"][0]["total"] == [None, "113.48 EUR"]
+    assert found["letters"][0]["refused_before"].startswith("amount: ") and found["orders"][0]["total"] == [None, "113.48 EUR"]
     code, words, _ = shop.cli("deadletters", "repair", number, "--set", "total_price=113.48", "--dry-run")
     assert code == 0 and "\nnow:    OrderSeen 71 version=" in words and words.endswith("nothing was changed\n")
     assert shop.ask("GET", "/v1/orders/ord.shop.71", who="operator")[0] == 404
-    assert told(shop, "deadletters", "repair", number, "--set", "nobody.there=1", "--dry-run", code=2)["code"] == "schema"
+    (left,) = told(shop, "deadletters", "repair", number, "--set", "nobody.there=1", "--dry-run", code=1)["letters"]
+    assert not left["done"] and left["ended"].startswith("schema: ") and left["ended"].endswith("the letter stays open")
     assert "--reason" in shop.cli("deadletters", "repair", number, "--set", "total_price=113.48")[2]
     because = ("--reason", "the shop confirmed it", "--by", "ann")
     assert told(shop, "deadletters", "repair", number, "--set", "total_price=113.48", *because)["detail"] == "taken"
     assert shop.ask("GET", "/v1/orders/ord.shop.71", who="operator")[1]["total"] == "113.48 EUR"
     assert told(shop, "deadletters", "show", number)["history"][0]["reason"] == "the shop confirmed it"
+
+
+def test_many_messages_are_rehearsed_then_repaired_as_a_job(shop):
+    """One of them cannot be: it stays open, with why, and the others are taken."""
+    for n in range(801, 816):
+        shop.hook(an_order(n, total_price="a lot"), f"m{n}")
+    shop.hook(an_order(816, total_price="a lot", total_tax="lots"), "m816")
+    shop.until(lambda: len(told(shop, "deadletters", "list", "--text", "a lot")) == 16, "they do not become letters")
+    (cause,) = told(shop, "deadletters", "causes", "--text", "a lot")
+    words = ("deadletters", "repair", "--cause", cause["cause"], "--set", "total_price=113.48")
+    code, said, _ = shop.cli(*words, "--dry-run")
+    assert code == 1 and said.startswith("16 dead letters: 15 done, 1 stay open\n\n15 × ") and ", … 3 more\nbefore: amount: " in said
+    assert said.count("would change") == 1 and "\n  … and 14 more like it; --json has each\n" in said
+    assert "the letter stays open\nthen:   nothing\n" in said and said.endswith("nothing was changed\n")
+    found = told(shop, *words, "--dry-run", code=1)
+    assert {order["order"] for order in found["orders"]} == {f"ord.shop.{n}" for n in range(801, 816)}
+    assert shop.ask("GET", "/v1/orders/ord.shop.801", who="operator")[0] == 404 and "--reason" in shop.cli(*words)[2]
+    job = told(shop, *words, "--reason", "the shop confirmed it", "--by", "ann")
+    assert (job["action"], job["letters"]) == ("repair", 16)
+    shop.until(lambda: shop.ask("GET", f"/v1/jobs/{job['job']}", who="operator")[1]["status"] == "done", "the job does not end")
+    done = told(shop, "jobs", "show", str(job["job"]), code=1)
+    assert (done["done"], done["nothing_done"], done["by"], done["set"]) == (15, 1, "ann", {"total_price": "113.48"})
+    would = [(one["letter"], one["done"], one["ended"]) for one in found["letters"]]
+    assert [(one["letter"], one["done"], one["detail"]) for one in done["results"]] == would, "as the dry run said"
+    assert "\n  set total_price = 113.48\n" in shop.cli("jobs", "show", str(job["job"]))[1]
+    assert shop.ask("GET", "/v1/orders/ord.shop.815", who="operator")[1]["total"] == "113.48 EUR"
+    (left,) = told(shop, "deadletters", "list", "--text", "a lot")
+    assert told(shop, "deadletters", "suppress", str(left["id"]), str(job["job"]), "--reason", "a test")["letters"] == 2
 
 
 def test_letters_are_given_away_and_escalated(shop):
@@ -69,7 +98,8 @@ def test_a_word_without_a_mapping_is_mapped_and_its_letters_retried_at_once(shop
     )
     assert shop.config.read_text() != text
     found = told(shop, "deadletters", "repair", str(cause["newest"]), "--dry-run")
-    assert found["says"][0]["order"].get("payment", "pending") == "pending", "the file as it is now says what would follow"
+    says = found["letters"][0]["says"]
+    assert says[0]["order"].get("payment", "pending") == "pending", "the file as it is now says what would follow"
     assert shop.stop() == 0
     shop.start()
     job = told(shop, "deadletters", "retry", "--cause", cause["cause"], "--by", "ann")
@@ -140,7 +170,12 @@ def test_what_was_said_is_decided_upon_anew_from_the_command_line(shop):
 @pytest.mark.parametrize(("words", "why"), [
     (("retry",), "say which: numbers, or a query"), (("retry", "1", "--all"), "say which"), (("suppress", "--all"), "--reason"),
     (("retry", "--system", "nope"), "no open dead letter is meant by this query"), (("assign", "1"), "--to"),
-    (("repair", "999", "--dry-run"), "no open dead letter about a message that came in has the number 999"),
+    (("repair", "999", "--dry-run"), "no open dead letter is meant by this"),
+    (("repair", "999", "--reason", "why"), "no open dead letter about a message that came in has the number 999"),
+    (("repair", "--reason", "why"), "say which"), (("repair", "--system", "nope", "--dry-run"), "no open dead letter is meant by this"),
+    (("repair", "1", "2", "--file", "mainstay.toml", "--dry-run"), "--file is the whole message of one letter"),
+    (("repair", "--all", "--file", "mainstay.toml"), "--file is the whole message of one letter"),
+    (("repair", "1", "--file", "mainstay.toml", "--set", "a=1"), "--file is the whole message of one letter"),
     (("list", "--since", "yesterday"), "yesterday"),
 ])  # fmt: skip
 def test_what_cannot_be_meant_is_refused_with_what_to_say(shop, words, why):

@@ -186,7 +186,7 @@ def test_every_documented_endpoint_answers_as_documented(shop):
     shop.hook(b"broken too", "broken-2")
     for n in range(3, 7):
         shop.hook(b"broken as well", f"broken-{n}", "orders/updated")
-    first, second, third = (shop.letter(f"broken-{n}")["id"] for n in range(1, 4))
+    first, second, third, many = (shop.letter(f"broken-{n}")["id"] for n in range(1, 5))
     lines = {"lines": [{"sku": "DOC", "quantity": 1}]}
     order = an_api_order("doc-1", sku="DOC")
     because = {"by": "ann", "reason": "because"}
@@ -213,6 +213,7 @@ def test_every_documented_endpoint_answers_as_documented(shop):
         ("post", "/v1/deadletters/{id}/escalate", f"/v1/deadletters/{third}/escalate", {**because, "to": "cleo"}, "operator", 200),
         ("post", "/v1/deadletters/{id}/repair", f"/v1/deadletters/{third}/repair", mended, "operator", 200),
         ("get", "/v1/causes", "/v1/causes?topic=orders/updated", None, "operator", 200),
+        ("post", "/v1/jobs", "/v1/jobs", {**because, "action": "repair", "letters": [many], "set": {"note": "x"}}, "operator", 202),
         ("post", "/v1/jobs", "/v1/jobs", {**because, "action": "suppress", "query": {"topic": "orders/updated"}}, "operator", 202),
         ("get", "/v1/jobs", "/v1/jobs", None, "operator", 200),
         ("get", "/v1/jobs/{id}", "/v1/jobs/{job}", None, "operator", 200),
@@ -295,6 +296,16 @@ ASKED_WRONGLY = {
     "a letter without a number": ("POST", "/v1/deadletters/nope/retry", {}, "operator", "", 404, "not_found"),
     "a letter of too many digits": ("POST", f"/v1/deadletters/{'9' * 40}/retry", {}, "operator", "", 404, "not_found"),
     "no reason": ("POST", "/v1/deadletters/1/suppress", {"by": "ann"}, "operator", "", 422, "reason_missing"),
+    "a repair of many without a reason": ("POST", "/v1/jobs", {"action": "repair", "query": {}}, "operator", "", 422, "reason_missing"),
+    "a job for nobody": ("POST", "/v1/jobs", {"action": "retry"}, "operator", "", 422, "schema"),
+    "a job for letters and a query": ("POST", "/v1/jobs", {"action": "retry", "letters": [1], "query": {}}, "operator", "", 422, "schema"),
+    "a job that sets, and is no repair": (
+        "POST", "/v1/jobs", {"action": "retry", "query": {}, "set": {"a": "b"}}, "operator", "", 422, "schema",
+    ),
+    "a job that sets a number": (
+        "POST", "/v1/jobs", {"action": "repair", "query": {}, "set": {"a": 1}, "reason": "why"}, "operator", "", 422, "schema",
+    ),
+    "a job for no such letter": ("POST", "/v1/jobs", {"action": "retry", "letters": [999_999]}, "operator", "", 404, "not_found"),
     "no such path": ("GET", "/v2/anything", None, "till", "", 404, "not_found"),
     "another method": ("DELETE", "/v1/orders", None, "till", "", 405, "method_not_allowed"),
 }  # fmt: skip

@@ -4,12 +4,17 @@ import msgspec
 import pytest
 
 from mainstay.flows import journey, queue, rehearse
+from mainstay.flows.clerk import values_in
+from mainstay.flows.mend import edited, with_values
 from mainstay.flows.queue import Wanted
 from mainstay.model.events import Parked
 from mainstay.model.failures import Reject
 from mainstay.model.outcome import TOPIC
+from mainstay.model.seen import Said
+from mainstay.storage.inbox import OUTCOMES_FROM
+from mainstay.storage.packing import unpack
 from mainstay.storage.rehearsed import Rehearsed
-from tests.flows.conftest import a_parcel, an_order
+from tests.flows.conftest import T0, a_parcel, an_order
 
 WHO = {"by": "ann", "reason": "because"}
 
@@ -20,7 +25,7 @@ def act(core, action, number, **told):
 
 def broken(core, text="broken", topic="statement", system="shop", key=""):
     """A message that cannot be read; the number of its letter."""
-    core.receive(system, topic, key or f"b{core.seq}", text.encode())
+    core.receive(system, topic, key or f"b{core.seq}", text if isinstance(text, bytes) else text.encode())
     return core.rows("SELECT max(id) FROM letter")[0][0]
 
 
@@ -174,14 +179,11 @@ def test_a_rehearsal_says_what_would_follow_and_changes_nothing(proved):
     proved.count("A", 5)
     number = broken(proved)
     before = proved.rows("SELECT count(*), max(seq) FROM event")
-    store = Rehearsed(proved.path)
-    letter = queue.one(store, number)
-    told = rehearse.repair(store, proved.shop, letter.state, b"broken", as_json(an_order()).encode(), proved.now)
-    store.close()
-    assert told["refused_before"].startswith("json_syntax") and [one["event"] for one in told["says"]] == ["OrderSeen"]
-    assert (
-        told["ended"] == "taken" and told["orders"][0]["status"] == [None, "released"] and told["orders"][0]["total"] == [None, "10.00 EUR"]
-    )
+    told = rehearsed(proved, [number], lambda _came: as_json(an_order()).encode())
+    (one,) = told["letters"]
+    assert one["refused_before"].startswith("json_syntax") and [said["event"] for said in one["says"]] == ["OrderSeen"]
+    assert (one["done"], one["ended"], one["changes"], one["sends"]) == (True, "taken", ["ord.shop.1"], ["ReleaseOrder to wms"])
+    assert told["orders"][0]["status"] == [None, "released"] and told["orders"][0]["total"] == [None, "10.00 EUR"]
     assert [(one["to"], one["command"]) for one in told["sends"]] == [("wms", "ReleaseOrder")] and told["levels_told_anew"] == 1
     assert proved.rows("SELECT count(*), max(seq) FROM event") == before and proved.order() is None
     act(proved, "repair", number, body=as_json(an_order()))
@@ -190,14 +192,38 @@ def test_a_rehearsal_says_what_would_follow_and_changes_nothing(proved):
 
 def test_a_value_of_a_message_is_edited_by_its_path():
     body = b'{"lines":[{"sku":"A","units":2}],"note":null}'
-    assert rehearse.edited(body, [("lines.0.sku", "7"), ("lines.0.units", "3"), ("note", "true"), ("new", "a b")]) == (
+    assert edited(body, [("lines.0.sku", "7"), ("lines.0.units", "3"), ("note", "true"), ("new", "a b")]) == (
         b'{"lines":[{"sku":"7","units":3}],"note":true,"new":"a b"}'
     )
     for path in ("lines.1.sku", "lines.x", "nobody.there", "lines.0.sku.deeper"):
         with pytest.raises(Reject, match="nothing at"):
-            rehearse.edited(body, [(path, "1")])
-    with pytest.raises(Reject, match="--file"):
-        rehearse.edited(b"broken", [("a", "1")])
+            edited(body, [(path, "1")])
+    for broken_off in (b"broken", b'{"note":"G\xe4nse"}', b"[" * 100_000):
+        with pytest.raises(Reject, match="--file"):
+            edited(broken_off, [("a", "1")])
+    deep = "[" * 1_999
+    assert msgspec.json.decode(edited(body, [("note", deep)]))["note"] == deep, "what is no JSON is a text"
+
+
+def test_a_repair_of_a_message_that_was_fetched_is_taken_though_its_topic_is_not_brought_by_event(core):
+    """What a person says comes in by the other door; the message is still the one that was fetched."""
+    core.seq = OUTCOMES_FROM
+    number = broken(core)
+    core.seq = 10
+    core.intake.shop = msgspec.structs.replace(core.shop, deaf=frozenset({("shop", "statement")}))
+    assert act(core, "repair", number, body=as_json(an_order()))[1]["detail"] == "taken"
+    assert core.order() is not None
+
+
+def test_a_replay_does_not_take_a_repaired_message_back(proved, monkeypatch):
+    """The mapping learns to read what came, and it says something else than the person who mended it."""
+    number = broken(proved)
+    (letter,) = letters(proved)
+    act(proved, "repair", number, body=as_json(an_order(lines=(("A", 5, 500),))))
+    monkeypatch.setitem(proved.shop.translate, "shop", lambda _topic, _body: [Said(an_order(), None)])
+    status, _ = proved.ask("operator", "operator/replay", "", {"receipts": [letter["receipt"]], "by": "ann"})
+    proved.wait(1_000)
+    assert status == 202 and [line.quantity for line in proved.order().order.lines] == [5]
 
 
 # --- many --------------------------------------------------------------------------------------------------------------
@@ -262,3 +288,152 @@ def test_a_job_goes_on_after_a_restart(proved):
 
 def test_a_query_that_means_none_begins_no_job(proved):
     assert job(proved, "retry", {"code": "bug"})[0] == 404 and queue.jobs(proved.state) == []
+
+
+# --- many are repaired -------------------------------------------------------------------------------------------------
+def misread(core, external="1", word="odd", **more):
+    """An order whose payment is a word that nobody knows; the number of its letter."""
+    return broken(core, as_json(an_order(external, **more)).replace('"captured"', f'"{word}"'))
+
+
+PAID = {"0.order.payment": "captured"}
+
+
+def rehearsed(core, numbers, to):
+    """What a dry run tells."""
+    core.flush()
+    store = Rehearsed(core.path)
+    try:
+        return rehearse.repairs(store, core.shop, lambda _system, seq: core.receipts.get(seq), numbers, to, core.now)
+    finally:
+        store.close()
+
+
+def repaired(core, **told):
+    """A job that repairs, to its end."""
+    status, began = core.ask("operator", "operator/job", "", {"action": "repair", "set": PAID, **WHO, **told})
+    assert status == 202, began
+    core.wait(10_000)
+    return queue.job(core.state, began["job"])
+
+
+def test_many_messages_are_repaired_at_once_and_what_cannot_be_stays_open_and_says_why(proved):
+    proved.count("A", 50)
+    good = [misread(proved, str(n)) for n in range(1, 21)]
+    elsewhere, syntax = broken(proved, '[{"event":"OrderSeen"}]'), broken(proved, "broken")
+    still, latin = broken(proved, as_json(an_order("30")).replace('"EUR"', "7")), broken(proved, b'[{"note":"\xe4"}]')
+    found = repaired(proved, query={})
+    told = {one["letter"]: (one["done"], one["detail"]) for one in found["results"]}
+    assert [told[number] for number in good] == [(True, "taken")] * 20
+    assert told[elsewhere] == (
+        False,
+        "schema: the message has nothing at '0.order.payment'; `mainstay deadletters show` shows it; the letter stays open",
+    )
+    assert "is not JSON" in told[syntax][1] and "currency" in told[still][1] and "is not JSON" in told[latin][1]
+    assert (found["status"], found["done"], found["nothing_done"], found["by"], found["reason"]) == ("done", 20, 4, "ann", "because")
+    assert {one["id"] for one in letters(proved)} == {elsewhere, syntax, still, latin}, "open as they were, and no new ones"
+    assert proved.order("20").status == "released"
+    (history,) = journey.acts_on(proved.state, good[0])
+    assert (history["what"], history["by"], history["reason"]) == ("repair", "ann", "because")
+    assert values_in(proved.receipts[found["receipt"]]) == tuple(PAID.items()), "what was set stands in the receipt, not in the log"
+    assert not any(b"captured" in unpack(body) for (body,) in proved.rows("SELECT body FROM event WHERE kind = 'job'"))
+
+
+def test_a_dry_run_of_many_says_what_the_job_then_does(proved):
+    """Three orders want the two units that are left, one after the other."""
+    proved.count("A", 4)
+    numbers = [misread(proved, str(n)) for n in (1, 2, 3)]
+    before = proved.rows("SELECT count(*), max(seq) FROM event")
+    told = rehearsed(proved, numbers, with_values(PAID.items()))
+    assert proved.rows("SELECT count(*), max(seq) FROM event") == before
+    would = {one["order"]: one["status"][1] for one in told["orders"]}
+    assert would == {"ord.shop.1": "released", "ord.shop.2": "released", "ord.shop.3": "backordered"}
+    assert [one["sends"] for one in told["letters"]] == [["ReleaseOrder to wms"], ["ReleaseOrder to wms"], []]
+    found = repaired(proved, letters=numbers[::-1])
+    assert [(one["letter"], one["done"], one["ended"]) for one in told["letters"]] == [
+        (one["letter"], one["done"], one["detail"]) for one in found["results"]
+    ]
+    assert {f"ord.shop.{n}": proved.order(str(n)).status for n in (1, 2, 3)} == would
+    assert [one["key"] for one in proved.intents()] == [one["key"] for one in told["sends"]]
+
+
+def test_what_one_repaired_message_sets_free_goes_to_those_who_wait_before_the_next_has_its_turn(proved):
+    """In the dry run as in the job: as if the messages had come one after the other."""
+    proved.count("A", 2)
+    proved.say("shop", an_order("1", payment="pending"))
+    proved.say("shop", an_order("2"))
+    assert proved.order("2").status == "backordered"
+    numbers = [misread(proved, "1", version=2, cancelled_at=T0), misread(proved, "3")]
+    told = rehearsed(proved, numbers, with_values(PAID.items()))
+    assert {one["order"]: one["status"][1] for one in told["orders"] if one["order"] != "ord.shop.1"} == {
+        "ord.shop.2": "released", "ord.shop.3": "backordered",
+    }  # fmt: skip
+    repaired(proved, letters=numbers)
+    assert (proved.order("2").status, proved.order("3").status) == ("released", "backordered")
+
+
+def test_what_an_order_has_reserved_is_its_own_in_a_dry_run_too(proved):
+    proved.count("A", 2)
+    asked = {"lines": [{"sku": "A", "quantity": 2}], "expires_in_s": 600}
+    status, held = proved.ask("shop", "api/reserve", "cart", asked)
+    number = misread(proved, reservation=held["reservation"])
+    told = rehearsed(proved, [number], with_values(PAID.items()))
+    assert status == 201 and told["orders"][0]["status"] == [None, "released"]
+    repaired(proved, letters=[number])
+    assert proved.order().status == "released"
+
+
+def test_of_an_effect_nothing_is_set_and_the_others_are_repaired(proved):
+    proved.count("A", 5)
+    proved.say("shop", an_order())
+    proved.answer("ord.shop.1:release.1", proved.order().id, "rejected", "wms")
+    (effect,) = letters(proved)
+    number = misread(proved, "2")
+    found = repaired(proved, letters=[effect["id"], number, 999])
+    assert [(one["letter"], one["done"], one["detail"]) for one in found["results"]] == [
+        (effect["id"], False, "it is about no message that came in: retry or suppress it"),
+        (number, True, "taken"),
+        (999, False, "no dead letter has this number"),
+    ]
+    assert found["query"] == {"letters": "named"}
+
+
+def test_what_is_gone_by_the_time_of_its_turn_leaves_its_letter_open(proved):
+    """An erasure takes the message, or what was to be set."""
+    first, second = misread(proved, "1"), misread(proved, "2")
+    del proved.receipts[letters(proved, text="odd")[1]["receipt"]]
+    status, told = proved.ask("operator", "operator/job", "", {"action": "repair", "query": {}, "set": PAID, **WHO})
+    proved.wait(1_000)
+    results = queue.job(proved.state, told["job"])["results"]
+    assert status == 202 and [(one["letter"], one["done"]) for one in results] == [(first, False), (second, True)]
+    assert "its raw bytes are gone" in results[0]["detail"]
+    third = misread(proved, "3")
+    _, told = proved.ask("operator", "operator/job", "", {"action": "repair", "letters": [third], "set": PAID, **WHO})
+    del proved.receipts[max(proved.receipts)]
+    proved.wait(1_000)
+    (one,) = queue.job(proved.state, told["job"])["results"]
+    assert not one["done"] and "what it was to set is gone" in one["detail"] and third in {one["id"] for one in letters(proved)}
+
+
+def test_a_repair_of_many_takes_each_message_at_its_right_place_and_goes_on_after_a_restart(proved):
+    proved.count("A", 500)
+    numbers = [misread(proved, str(n), version=2, lines=(("A", 9, 500),)) for n in range(1, 21)]
+    for n in (1, 20):
+        proved.say("shop", an_order(str(n), version=3, lines=(("A", 5, 500),)))
+    _, told = proved.ask("operator", "operator/job", "", {"action": "repair", "query": {"text": "odd"}, "set": PAID, **WHO})
+    (due,) = proved.state.rows("due_timers", (proved.now + 1_000, 9))
+    proved.intake.expire([due], proved.now)
+    proved.state.close()
+    proved.open()
+    proved.wait(1_000)
+    assert queue.job(proved.state, told["job"])["done"] == len(numbers)
+    assert [proved.order(str(n)).order.lines[0].quantity for n in (1, 2, 19, 20)] == [5, 9, 9, 5]
+
+
+def test_where_nothing_is_set_messages_are_read_as_they_are_and_no_new_letters_are_written(proved, monkeypatch):
+    first, second = misread(proved, "1"), misread(proved, "2", word="strange")
+    right = proved.shop.translate["shop"]
+    monkeypatch.setitem(proved.shop.translate, "shop", lambda topic, body: right(topic, body.replace(b'"odd"', b'"captured"')))
+    found = repaired(proved, query={}, set={})
+    assert [(one["letter"], one["done"]) for one in found["results"]] == [(first, True), (second, False)]
+    assert [one["id"] for one in letters(proved)] == [second]

@@ -2,7 +2,9 @@
 
 import pytest
 
+from mainstay.flows import queue
 from mainstay.flows.rebuild import verify
+from mainstay.model.failures import Reject
 from mainstay.orders import decide
 from tests.flows.conftest import an_order
 
@@ -93,3 +95,40 @@ def test_a_broken_timer_can_be_tried_again_when_the_bug_is_gone(core, broken, mo
     core.receive("operator", "operator/retry", str(letter), b"{}")
     assert core.order("2").status == "cancelled" and core.rows("SELECT status FROM letter") == [("retried",)]
     assert verify(core.path, tmp_path / "rebuilt.db", core.shop).identical
+
+
+@pytest.mark.parametrize("action", ["retry", "repair"])
+def test_a_letter_that_breaks_a_job_stays_as_it_is_and_the_others_are_done(core, broken, monkeypatch, tmp_path, action):
+    """The job comes to its end, and says which; nothing of the steps that broke was kept by halves, and no letter is written of them."""
+    core.count("A", 500)
+    right = core.shop.translate["shop"]
+    core.shop.translate["shop"] = lambda _topic, _body: unread()
+    for number in range(40):
+        core.say("shop", an_order(str(number)))
+    core.shop.translate["shop"] = right
+    asked = {"action": action, "query": {}, "by": "ann", "reason": "it can be read now"}
+    status, told = core.ask("operator", "operator/job", "", asked)
+    core.wait(60_000_000)
+    found = queue.job(core.state, told["job"])
+    assert status == 202 and (found["status"], found["done"], found["nothing_done"]) == ("done", 39, 1)
+    (left,) = [one for one in found["results"] if not one["done"]]
+    assert left["detail"].startswith("bug: AssertionError in wrong (test_poison.py, line ")
+    assert core.rows("SELECT id FROM letter WHERE status = 'open'") == [(left["letter"],)] and core.order("2") is None
+    assert {core.order(str(number)).status for number in range(40) if number != 2} == {"released"}
+    assert verify(core.path, tmp_path / "rebuilt.db", core.shop).identical
+
+
+def unread():
+    raise Reject("unknown word", "unknown_word")
+
+
+def test_what_a_caller_asked_for_and_broke_us_is_not_asked_again(core, broken):
+    """They were told, and it was answered then."""
+    core.count("A", 5)
+    status, told = core.ask("till", "api/order", "2", {"external": "2", "order": an_order("2").order})
+    assert (status, told["code"]) == (500, "bug")
+    ((letter,),) = core.rows("SELECT id FROM letter")
+    for action, body in (("retry", {}), ("repair", {"body": "{}", "reason": "why"})):
+        status, told = core.ask("operator", f"operator/{action}", str(letter), body)
+        assert status == 409 and "suppress it" in told["detail"]
+    assert core.rows("SELECT count(*) FROM letter") == [(1,)]

@@ -10,10 +10,12 @@ from mainstay.flows.reread import reread
 from mainstay.flows.span import Span
 from mainstay.flows.world import World
 from mainstay.model.failures import Reject
-from mainstay.model.seen import OrderSeen, Said
+from mainstay.model.objects import Person
+from mainstay.model.seen import CustomerSeen, OrderSeen, Said
 from mainstay.storage.inbox import Receipt
+from mainstay.storage.packing import pack, unpack
 from mainstay.storage.rehearsed import Rehearsed
-from tests.flows.conftest import T0, a_payment, an_order, translate
+from tests.flows.conftest import T0, Core, a_payment, an_order, translate
 
 
 def doubled(topic, body):
@@ -137,3 +139,143 @@ def test_a_span_holds_what_it_says(span, held):
     assert not told.holds(Receipt(1, T0, "till", "api/reserve", "k", b"4711"))
     with pytest.raises(Reject):
         Span(since="yesterday")
+
+
+# --- customers' own records --------------------------------------------------------------------------------------------
+ADA = Person(id="c1", name="Ada", email="ada@example.com")
+SHOUTED = Person(id="c1", name="ADA", email="ada@example.com")
+
+
+def a_record(version=1, **more):
+    return CustomerSeen(**{"external": "c1", "version": version, "at": T0 + version, **more})
+
+
+def shouting(topic, body):
+    """A mapping that takes the names of customers for others."""
+    return [replace(one, person=one.person and replace(one.person, name=one.person.name.upper())) for one in translate(topic, body)]
+
+
+def records(core):
+    """Names in customers' own records."""
+    core.flush()
+    return [json_of(body)["name"] for (body,) in core.rows("SELECT body FROM vault WHERE length(body) > 0 AND brought = 0")]
+
+
+def json_of(body):
+    return msgspec.json.decode(unpack(body))
+
+
+@pytest.fixture
+def shouted(proved):
+    """What customers are called is read wrongly; `right` is the mapping of today."""
+    right = proved.shop.translate["shop"]
+    proved.shop.translate["shop"] = shouting
+    proved.right = lambda: proved.shop.translate.__setitem__("shop", right)
+    return proved
+
+
+def test_a_customers_record_that_was_read_wrongly_is_put_right_once(shouted):
+    receipt = shouted.say("shop", a_record(), ADA)
+    assert records(shouted) == ["ADA"]
+    shouted.right()
+    job = replayed(shouted, receipt)
+    assert [one["detail"] for one in job["results"]] == ["corrected: CustomerSeen c1"] and records(shouted) == ["Ada"]
+    assert replayed(shouted, receipt)["unchanged"] == 1, "a second time changes nothing"
+    assert not any(b"Ada" in unpack(body) for (body,) in shouted.rows("SELECT body FROM event")), "no name stands in the log"
+
+
+def test_an_old_word_on_a_customer_does_not_undo_a_newer_one(shouted):
+    first = shouted.say("shop", a_record(), ADA)
+    shouted.right()
+    shouted.say("shop", a_record(2), replace(ADA, name="Ada King"))
+    assert replayed(shouted, first)["unchanged"] == 1 and records(shouted) == ["Ada King"]
+
+
+def test_a_late_word_on_a_customer_does_not_replace_a_newer_one(proved):
+    proved.say("shop", a_record(2), replace(ADA, name="Ada King"))
+    proved.say("shop", a_record(1), ADA)
+    assert records(proved) == ["Ada King"]
+    proved.say("shop", a_record(3), ADA)
+    proved.say("shop", a_record(0, at=0), replace(ADA, name="Ada of no time"))
+    assert records(proved) == ["Ada"]
+    proved.say("market", a_record(1), replace(ADA, name="Ada of the market"))
+    assert sorted(records(proved)) == ["Ada", "Ada of the market"], "customers of two systems have a record each"
+
+
+@pytest.mark.parametrize("batch", [1, 16])
+def test_a_late_word_of_the_same_batch_does_not_either(tmp_path, batch):
+    core = Core(tmp_path / "state.db", batch=batch)
+    for version in (1, 3, 2):
+        core.say("shop", a_record(version), replace(ADA, name=f"Ada {version}"))
+    assert records(core) == ["Ada 3"]
+
+
+def test_a_record_that_could_not_be_read_is_taken(proved, monkeypatch):
+    proved.say("shop", a_record(1), replace(ADA, name="Ada Byron"))
+    monkeypatch.setitem(proved.shop.translate, "shop", refused)
+    receipt = proved.say("shop", a_record(2), ADA)
+    monkeypatch.undo()
+    assert [one["detail"] for one in replayed(proved, receipt)["results"]] == ["taken: CustomerSeen c1"] and records(proved) == ["Ada"]
+    assert proved.rows("SELECT status FROM letter") == [("retried",)]
+
+
+def refused(_topic, _body):
+    raise Reject("unknown marketing consent 'maybe'", "unknown_word")
+
+
+def test_who_was_erased_stays_erased_when_their_record_is_read_again(shouted):
+    receipt = shouted.say("shop", a_record(), ADA)
+    shouted.ask("operator", "operator/erase", "", {"who": "cus.shop.c1"})
+    shouted.right()
+    assert replayed(shouted, receipt)["unchanged"] == 1 and records(shouted) == []
+
+
+def test_a_merge_that_was_overlooked_is_taken_and_both_are_erased_as_one(proved, monkeypatch):
+    proved.say("shop", a_record(), ADA)
+    proved.say("shop", a_record(external="c2"), replace(ADA, id="c2", name="Ada at work", email="ada@work.example"))
+    gone = CustomerSeen(external="c2", deleted=True)
+    monkeypatch.setitem(proved.shop.translate, "shop", lambda *_: [Said(gone, None)])
+    receipt = proved.say("shop", replace(gone, merged_into="c1"))
+    monkeypatch.undo()
+    assert [one["detail"] for one in replayed(proved, receipt)["results"]] == ["taken: CustomerSeen c2"]
+    assert replayed(proved, receipt)["unchanged"] == 1
+    assert proved.ask("operator", "operator/erase", "", {"who": "cus.shop.c1"})[0] == 200 and records(proved) == []
+
+
+def test_of_two_messages_of_one_moment_the_one_that_came_last_stands(proved):
+    """A vendor whose clock counts seconds: a replay with the same mapping changes nothing, of either and in any order."""
+    first, second = (proved.say("shop", a_record(), replace(ADA, name=name)) for name in ("Ada Byron", "Ada King"))
+    for receipts in ((first,), (second,), (first, second)):
+        assert replayed(proved, *receipts)["results"] == [] and records(proved) == ["Ada King"]
+
+
+def test_a_record_whose_version_was_read_wrongly_is_put_right(proved):
+    right = proved.shop.translate["shop"]
+    proved.shop.translate["shop"] = lambda *given: [replace(one, event=replace(one.event, version=99)) for one in shouting(*given)]
+    receipt = proved.say("shop", a_record(), ADA)
+    proved.shop.translate["shop"] = right
+    assert replayed(proved, receipt)["done"] == 1 and records(proved) == ["Ada"]
+    proved.say("shop", a_record(2), replace(ADA, name="Ada King"))
+    assert records(proved) == ["Ada King"], "and the next one replaces it"
+
+
+def test_a_record_that_an_earlier_version_kept_is_left_to_the_next_word(shouted):
+    """It does not say which word it is."""
+    receipt = shouted.say("shop", a_record(), ADA)
+    shouted.rows("SELECT 1")
+    with shouted.state.connection:
+        shouted.state.connection.execute("UPDATE vault SET body = ?", (pack(msgspec.json.encode(SHOUTED)),))
+    shouted.right()
+    assert replayed(shouted, receipt)["unchanged"] == 1 and records(shouted) == ["ADA"]
+    shouted.say("shop", a_record(), ADA)
+    assert records(shouted) == ["Ada"]
+
+
+def test_a_rehearsal_says_that_a_record_would_change_and_not_whose(shouted):
+    receipt = shouted.say("shop", a_record(), ADA)
+    shouted.flush()
+    shouted.right()
+    store = Rehearsed(shouted.path)
+    told = reread(Intake(World(store), shouted.shop), shouted.receipts[receipt], shouted.now)
+    store.close()
+    assert told == ("corrected", "CustomerSeen c1") and records(shouted) == ["ADA"]

@@ -175,6 +175,25 @@ def test_erasure_reaches_what_was_archived_before_it_was_known_whose_it_is(store
     assert store.raw(early) is None
 
 
+@pytest.mark.parametrize(("action", "values"), [("retry", {}), ("repair", {"0.order.number": "#seven"})])
+def test_erasure_reaches_what_a_job_has_taken(store, action, values):
+    """Nothing in the message tells whose it is, but the order that it became; and what was set goes where it names somebody."""
+    parked = store.record("gone", "statement", "k", msgspec.json.encode((an_order("7"), Person(id="c-zeb", name=CANARIES[0]))))
+    store.handle()
+    store.core.shop.translate["gone"] = store.core.shop.translate["shop"]
+    asked = {"action": action, "query": {}, "set": values, "reason": f"says {CANARIES[1]}"}
+    told = store.record("operator", "operator/job", "", msgspec.json.encode(asked))
+    store.handle()
+    store.core.wait(10_000)
+    store.tell("shop", an_order("1"), ZEB)
+    store.handle()
+    store.archive()
+    assert store.raw(parked) is not None and store.raw(told) is not None
+    store.erase("ord.gone.7")
+    store.erase("ord.shop.1")
+    assert store.raw(parked) is None and (store.raw(told) is None) == bool(values)
+
+
 def letter_of(store) -> int:
     return store.core.rows("SELECT id FROM letter WHERE status = 'open'")[0][0]
 

@@ -100,7 +100,7 @@ def show_letter(number: int, config: Path, as_json: bool) -> None:
 @CONFIG
 @JSON
 def retry(**told: Any) -> None:
-    """Try dead letters again, with today's mapping: by their numbers, or as a job all that a query means."""
+    """Try dead letters again, with today's mapping: one by its number, or as a job several, or all that a query means."""
     _act("retry", told)
 
 
@@ -113,7 +113,7 @@ def retry(**told: Any) -> None:
 @CONFIG
 @JSON
 def suppress(**told: Any) -> None:
-    """Close dead letters with a reason: by their numbers, or as a job all that a query means."""
+    """Close dead letters with a reason: one by its number, or as a job several, or all that a query means."""
     _act("suppress", told)
 
 
@@ -127,7 +127,7 @@ def suppress(**told: Any) -> None:
 @CONFIG
 @JSON
 def assign(**told: Any) -> None:
-    """Give dead letters to somebody: by their numbers, or as a job all that a query means."""
+    """Give dead letters to somebody: one by its number, or as a job several, or all that a query means."""
     _act("assign", told)
 
 
@@ -141,56 +141,88 @@ def assign(**told: Any) -> None:
 @CONFIG
 @JSON
 def escalate(**told: Any) -> None:
-    """Give dead letters to those above their owner: by their numbers, or as a job all that a query means."""
+    """Give dead letters to those above their owner: one by its number, or as a job several, or all that a query means."""
     _act("escalate", told)
 
 
 def _act(action: str, told: dict[str, Any]) -> None:
-    """The same act for numbers, one after the other, or for a query, as a job of the server."""
+    """An act upon one letter, or as a job of the server upon several."""
     from mainstay.app.operate import act
 
-    config, as_json, numbers, query = told["config"], told["as_json"], told["numbers"], _parted(told)
-    if bool(numbers) + bool(query) + told["every"] != 1:
-        raise click.UsageError("say which: numbers, or a query such as --cause or --system, or --all")
-    said = {name: told[name] for name in ("by", "reason", "to") if told.get(name)}
-    if not numbers:
-        job = act(config, "jobs", action=action, query=query, **said)
-        show(
-            job, as_json, f"job {job['job']}: {action} {job['letters']} dead letters; `mainstay jobs show {job['job']}` says how far it is"
-        )
+    _one_way(told)
+    if len(told["numbers"]) != 1:
+        _begin(action, told)
         return
-    done = [act(config, f"deadletters/{number}/{action}", **said) for number in numbers]
-    show(done[0] if len(done) == 1 else done, as_json, "\n".join(f"dead letter {one['id']}: {one['detail']}" for one in done))
+    (number,) = told["numbers"]
+    _done(act(told["config"], f"deadletters/{number}/{action}", **_said(told)), told)
+
+
+def _one_way(told: dict[str, Any]) -> None:
+    """Letters are named, or a query means them, or all are meant."""
+    if bool(told["numbers"]) + bool(_parted(told)) + told["every"] != 1:
+        raise click.UsageError("say which: numbers, or a query such as --cause or --system, or --all")
+
+
+def _said(told: dict[str, Any]) -> dict[str, Any]:
+    return {name: told[name] for name in ("by", "reason", "to") if told.get(name)}
+
+
+def _begin(action: str, told: dict[str, Any], **more: Any) -> None:
+    """The same act for many, as a job of the server."""
+    from mainstay.app.operate import act
+
+    which = {"letters": told["numbers"]} if told["numbers"] else {"query": _parted(told)}
+    job = act(told["config"], "jobs", action=action, **which, **more, **_said(told))
+    number = job["job"]
+    show(job, told["as_json"], f"job {number}: {action} {job['letters']} dead letters; `mainstay jobs show {number}` says how far it is")
+
+
+def _done(done: dict[str, Any], told: dict[str, Any]) -> None:
+    show(done, told["as_json"], f"dead letter {done['id']}: {done['detail']}")
 
 
 @deadletters.command("repair")
-@click.argument("number", type=int)
-@click.option("--file", "-f", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The message as it should have been.")
+@NUMBERS
+@ALL
+@filtered
+@click.option(
+    "--file",
+    "-f",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The message of one letter as it should have been.",
+)
 @click.option("--set", "values", multiple=True, callback=pairs, metavar="PATH=VALUE", help="Another value: line_items.0.sku=TSH-001.")
 @click.option("--reason", default="", help="Why it is right; it stays with the letter.")
-@click.option("--dry-run", is_flag=True, help="Change nothing; say what would follow.")
+@click.option("--dry-run", is_flag=True, help="Change nothing; say what would follow. Exit 1 where nothing could be done for some.")
 @BY
 @CONFIG
 @JSON
-def repair(
-    number: int, file: Path | None, values: dict[str, str], reason: str, dry_run: bool, by: str, config: Path, as_json: bool
-) -> None:  # fmt: skip
-    """Take a message as it should have been: mended, or as it is with the words that mainstay.toml maps now. It counts at its own place."""
+def repair(file: Path | None, values: dict[str, str], dry_run: bool, **told: Any) -> None:
+    """Take messages as they should have been: mended, or as they are with the words that mainstay.toml maps now. Each counts at its own
+    place. One by its number, or as a job several, or all that a query means."""
     from mainstay.app.build import open_house
-    from mainstay.app.letters import mended, rehearsed
+    from mainstay.app.letters import mended, rehearsed, whole
     from mainstay.app.operate import act
     from mainstay.app.show_letters import repair_text
+    from mainstay.flows.mend import with_values
 
-    house = open_house(config)
-    body = mended(state_of(house.data), number, file.read_bytes() if file else None, list(values.items()))
+    _one_way(told)
+    numbers = told["numbers"]
+    if file and (values or len(numbers) != 1):
+        raise click.UsageError("--file is the whole message of one letter: name that one, or say with --set what is otherwise in many")
+    body = whole(file) if file else None
+    to = with_values(values.items()) if body is None else lambda _came: body
     if dry_run:
-        found = rehearsed(house, number, body)
-        show(found, as_json, repair_text(found))
-        return
-    if not reason:
+        found = rehearsed(open_house(told["config"]), numbers, _parted(told), to)
+        show(found, told["as_json"], repair_text(found))
+        sys.exit(0 if all(one["done"] for one in found["letters"]) else 1)
+    if not told["reason"]:
         raise click.UsageError("say why it is right, with --reason; --dry-run needs none")
-    done = act(config, f"deadletters/{number}/repair", body=body.decode(), by=by, reason=reason)
-    show(done, as_json, f"dead letter {number}: {done['detail']}")
+    if len(numbers) != 1:
+        _begin("repair", told, set=values)
+        return
+    message = mended(state_of(open_house(told["config"]).data), numbers[0], to)
+    _done(act(told["config"], f"deadletters/{numbers[0]}/repair", body=message.decode(), **_said(told)), told)
 
 
 @click.group()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from mainstay.app import build
 from mainstay.edge.whose import with_people, with_runbooks
 from mainstay.flows import journey, queue, rehearse
+from mainstay.flows.mend import Mend
 from mainstay.flows.queue import Wanted
 from mainstay.model.failures import Reject
 from mainstay.model.outcome import TOPIC
@@ -43,39 +45,42 @@ def letter(house: build.House, state: State, number: int) -> dict[str, Any]:
     return with_runbooks(found, build.duties(house))
 
 
-def mended(state: State, number: int, whole: bytes | None, values: Sequence[tuple[str, str]]) -> bytes:
-    """A letter's message as a person has mended it: given whole, or with other values. Raises Reject."""
+def whole(file: Path) -> bytes:
+    """A message that a person gives whole. Raises Reject where it is no text."""
+    body = file.read_bytes()
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise Reject(f"the mended message is not UTF-8 at byte {error.start}; save it as UTF-8", "not_utf8") from None
+    return body
+
+
+def mended(state: State, number: int, to: Mend) -> bytes:
+    """A letter's message as it should have been. Raises Reject."""
     found = queue.one(state, number)
     if found is None or found.status != "open" or found.state.topic == TOPIC:
         told = f"no open dead letter about a message that came in has the number {number}"
         raise Reject(f"{told}; `mainstay deadletters list` shows those that are open", "not_found")
-    if whole is not None:
-        try:
-            whole.decode()
-        except UnicodeDecodeError as error:
-            raise Reject(f"the mended message is not UTF-8 at byte {error.start}; save it as UTF-8", "not_utf8") from None
-        return whole
     raw = journey.raw_message(state, found.state)
-    if raw is None:
-        raise Reject(f"the bytes of dead letter {number} are gone; give the message whole, with --file", "not_found")
-    return rehearse.edited(raw.body, values) if values else raw.body
+    return to(raw.body if raw is not None else None)
 
 
-def rehearsed(house: build.House, number: int, body: bytes) -> dict[str, Any]:
-    """What would follow if the letter's message were taken as `body`. Raises Reject where it still cannot be read."""
+def rehearsed(house: build.House, numbers: Sequence[int], query: Mapping[str, str], to: Mend) -> dict[str, Any]:
+    """What would follow if these letters, or else those that the query means, were repaired. Raises Reject where none is open."""
     store = Rehearsed(house.data / "state.db")
     try:
-        found = queue.one(store, number)
-        assert found is not None, "whoever mended it has found it"
-        raw = journey.raw_message(store, found.state)
-        return rehearse.repair(store, build.shop(house), found.state, raw.body if raw else None, body, build.clock())
+        letters = queue.meant(store, numbers, None if numbers else _wanted(query))
+        if not letters:
+            raise Reject("no open dead letter is meant by this; `mainstay deadletters list` shows those that are open", "not_found")
+        with journey.raws(store) as raw:
+            return rehearse.repairs(store, build.shop(house), raw, letters, to, build.clock())
     finally:
         store.close()
 
 
 def job(state: State, number: int) -> dict[str, Any]:
     """One job with what became of each letter. Raises Reject."""
-    found = queue.job(state, number)
+    found = journey.job(state, number)
     if found is None:
         raise Reject(f"no job has the number {number}; `mainstay jobs list` shows them", "not_found")
     return found

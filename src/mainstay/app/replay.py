@@ -11,11 +11,9 @@ import msgspec
 from mainstay.app import build
 from mainstay.app.show_letters import CALLED
 from mainstay.flows import rehearse
-from mainstay.flows.intake import Intake
 from mainstay.flows.replay import replay
 from mainstay.flows.resend import tell_anew
 from mainstay.flows.span import HOWS, UNCHANGED, Span, Stage, meant, numbers
-from mainstay.flows.world import World
 from mainstay.model.times import iso
 from mainstay.storage.inbox import Receipt
 from mainstay.storage.receipts import between
@@ -27,7 +25,7 @@ def rehearsed(house: build.House, span: Span, stage: Stage) -> dict[str, Any]:
     of them."""
     store = Rehearsed(house.data / "state.db")
     try:
-        intake, at = Intake(World(store), build.shop(house)), build.clock()
+        intake, at = rehearse.rehearsal(store, build.shop(house)), build.clock()
         asked = Receipt(0, at, "mainstay", "timer/job", "", b"")
         ended: Counter[str] = Counter(dict.fromkeys(HOWS[stage], 0))
         differ = []

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from mainstay.app.show import reached
+from mainstay.flows.queue import alike
+
+NUMBERS_MAX = 12  # letters of a group that are named
+T = TypeVar("T")
 
 
 def letters_text(found: list[dict[str, Any]]) -> str:
@@ -53,9 +58,15 @@ def jobs_text(found: list[dict[str, Any]]) -> str:
 
 def job_text(found: dict[str, Any]) -> str:
     """A job, and what became of each letter."""
-    lines = [_job_line(found)]
+    lines = [_job_line(found), *_set(found)]
     lines += [f"  {one['letter']}  {'done' if one['done'] else 'NOT'}: {one['detail']}" for one in found["results"]]
     return "\n".join(lines)
+
+
+def _set(found: dict[str, Any]) -> list[str]:
+    """What a repair sets."""
+    values = found.get("set", {})
+    return ["  what it sets is gone"] if values is None else [f"  set {path} = {value}" for path, value in values.items()]
 
 
 def _job_line(one: dict[str, Any]) -> str:
@@ -66,10 +77,44 @@ def _job_line(one: dict[str, Any]) -> str:
 
 
 def repair_text(found: dict[str, Any]) -> str:
-    """What a repair would do: what the message says now and said before, then what would follow."""
-    lines = ["before: " + (found["refused_before"] or ", ".join(_said(one) for one in found["said_before"]) or "nothing")]
-    lines += ["now:    " + (", ".join(_said(one) for one in found["says"]) or "nothing"), f"ended:  {found['ended']}"]
-    return "\n".join([*lines, *_consequences(found), "nothing was changed"])
+    """What a repair would do: what each message says now and said before, then what would follow. Of many those that differ in figures,
+    ids and addresses alone are told by their first."""
+    letters = found["letters"]
+    if len(letters) == 1:
+        return "\n".join([_repaired(letters[0]), *_consequences(found), "nothing was changed"])
+    done = sum(one["done"] for one in letters)
+    lines = [f"{len(letters)} dead letters: {done} done, {len(letters) - done} stay open"]
+    for group in _alike(letters, _repaired):
+        numbers = [str(one["letter"]) for one in group]
+        more = f", … {len(group) - NUMBERS_MAX} more" if len(group) > NUMBERS_MAX else ""
+        lines += [
+            "",
+            f"{len(group)} × {', '.join(numbers[:NUMBERS_MAX])}{more}",
+            _repaired(group[0]),
+            "then:   " + ("; ".join(_then(group[0])) or "nothing"),
+        ]
+    lines.append("")
+    for same in _alike(_consequences(found), str):
+        lines += [same[0], *([f"  … and {len(same) - 1} more like it; --json has each"] if len(same) > 1 else [])]
+    return "\n".join([*lines, "nothing was changed"])
+
+
+def _alike(found: Iterable[T], told: Callable[[T], str]) -> list[list[T]]:
+    """What is told in the same words, but for figures, ids and addresses."""
+    groups: dict[str, list[T]] = {}
+    for one in found:
+        groups.setdefault(alike(told(one)), []).append(one)
+    return list(groups.values())
+
+
+def _repaired(one: dict[str, Any]) -> str:
+    lines = ["before: " + (one["refused_before"] or ", ".join(_said(said) for said in one["said_before"]) or "nothing")]
+    lines += ["now:    " + (", ".join(_said(said) for said in one["says"]) or "nothing"), f"ended:  {one['ended']}"]
+    return "\n".join(lines)
+
+
+def _then(one: dict[str, Any]) -> list[str]:
+    return [*(f"{order} changes" for order in one["changes"]), *one["sends"]]
 
 
 CALLED = {"receipt": "messages", "statement": "statements", "effect": "effects"}  # what a replay goes over, by its stage
@@ -87,22 +132,23 @@ def replay_text(found: dict[str, Any]) -> str:
 
 
 def _consequences(found: dict[str, Any]) -> list[str]:
-    lines = []
+    """What would follow: a text for each order, command, dead letter and proposal."""
+    told = []
     for order in found["orders"]:
-        lines.append(f"{order['order']} would change")
-        lines += [f"  {name}: {told[0]} -> {told[1]}" for name, told in order.items() if name != "order"]
-    for one in found["sends"]:
-        rest = {name: value for name, value in one.items() if name not in ("to", "command", "key", "again") and value}
-        told = (
-            f"would look for {one['command']} at {one['to']}, and send it"
-            if one.get("again")
-            else f"would send {one['command']} to {one['to']}"
-        )
-        lines.append(f"{told}{' where it is not there' if one.get('again') else ''}: {rest}")
+        fields = [f"  {name}: {was[0]} -> {was[1]}" for name, was in order.items() if name != "order"]
+        told.append("\n".join([f"{order['order']} would change", *fields]))
+    told += [_sent(one) for one in found["sends"]]
     if found["levels_told_anew"]:
-        lines.append(f"levels of {found['levels_told_anew']} items would be told anew")
-    lines += [f"would become a dead letter: {one['code']}: {one['why']}" for one in found["dead_letters"]]
-    return lines + [f"would be a proposal: {reason}" for reason in found["proposals"]]
+        told.append(f"levels of {found['levels_told_anew']} items would be told anew")
+    told += [f"would become a dead letter: {one['code']}: {one['why']}" for one in found["dead_letters"]]
+    return told + [f"would be a proposal: {reason}" for reason in found["proposals"]]
+
+
+def _sent(one: dict[str, Any]) -> str:
+    rest = {name: value for name, value in one.items() if name not in ("to", "command", "key", "again") and value}
+    if one.get("again"):
+        return f"would look for {one['command']} at {one['to']}, and send it where it is not there: {rest}"
+    return f"would send {one['command']} to {one['to']}: {rest}"
 
 
 def _said(one: dict[str, Any]) -> str:

@@ -84,7 +84,7 @@ class Letters:
 
     async def show_job(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
         number = _number(request, "job")
-        found = await self.aside(lambda state, _: queue.job(state, number))
+        found = await self.aside(lambda state, _: journey.job(state, number))
         if found is None:
             raise Problem(404, "not_found", f"no job has the number {number}")
         return 200, msgspec.json.encode(found)
@@ -109,10 +109,14 @@ class Letters:
         return await self._act(request, who, body, "repair")
 
     async def begin_job(self, request: Request, who: str, body: JobRequest) -> tuple[int, bytes]:
-        if body.query.status != "open":
+        if (body.query is None) == (not body.letters):
+            raise Problem(422, "schema", "say in `letters` which, or in `query` which are meant; an empty query means all that are open")
+        if body.query is not None and body.query.status != "open":
             raise Problem(422, "schema", "only open dead letters can be acted upon; leave `query.status` out")
-        if body.action == "suppress":
-            _reasoned("suppress", body.reason)
+        if body.set and body.action != "repair":
+            raise Problem(422, "schema", f"nothing is set by {body.action}; leave `set` out, or say repair")
+        if body.action in ("suppress", "repair"):
+            _reasoned(body.action, body.reason)
         if body.action == "assign":
             _given("assign", body.to)
         return await self.decided(who, "operator/job", "", msgspec.json.encode(body))

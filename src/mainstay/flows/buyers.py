@@ -22,6 +22,32 @@ from mainstay.storage.state import Key, State
 _person = msgspec.json.Decoder(Person)
 
 
+class Record(Person, frozen=True):
+    """A customer's own record as the vault holds it: with the word that it is of. `receipt` 0: an earlier version of ours kept it."""
+
+    system: str = ""
+    version: int = 0
+    at: int = 0
+    receipt: int = 0
+
+    def later(self, receipt: Receipt, said: CustomerSeen) -> bool:
+        """Is it another message's, which the same speaker sent after this one?"""
+        return self._of_another(receipt) and (self.version, self.at) > (said.version, said.at)
+
+    def earlier(self, receipt: Receipt, said: CustomerSeen) -> bool:
+        """Is it another message's, which the same speaker sent before this one?"""
+        return self._of_another(receipt) and (self.version, self.at) < (said.version, said.at)
+
+    def says(self, person: Person) -> bool:
+        return all(getattr(self, field) == getattr(person, field) for field in Person.__struct_fields__)
+
+    def _of_another(self, receipt: Receipt) -> bool:
+        return self.system == receipt.system and self.receipt != receipt.seq
+
+
+_record = msgspec.json.Decoder(Record)
+
+
 def keys_of(world: World, system: str, said: Any, person: Person | None) -> list[Key]:
     """The cross-references of the customers whom a statement speaks of, or of the one that came with it."""
     named = (said.external, said.merged_into) if type(said) is CustomerSeen else (person.id,) if person is not None else ()
@@ -34,7 +60,7 @@ def keep(apply: Apply, receipt: Receipt, person: Person | None, order: OrderStat
     world = apply.world
     if person is None or order.subject in world.erased:
         return order.subject
-    customer = world.links.get(world.key(receipt.system, "customer", person.id), 0) if person.id else order.subject
+    customer = known_as(world, receipt.system, person.id) if person.id else order.subject
     known = bool(customer) and customer not in world.erased
     same = known or not order.subject or _named(world, receipt, order) in ("", person.id)
     subject = subject_of(customer, order.subject, order.id, world.erased, same=same)
@@ -118,21 +144,36 @@ def _to(person: Person) -> list[str]:
 
 
 def meet(apply: Apply, receipt: Receipt, said: CustomerSeen, person: Person | None) -> int:
-    """Keep a customer's own record; the subject, which is the one of their orders. The record never replaces an order's address."""
+    """Keep a customer's own record, unless its speaker has said a later one; the subject, which is the one of their orders. The record
+    never replaces an order's address."""
     world = apply.world
     subject = _listed(apply, receipt, said.external)
     if said.merged_into:
         _are_one(world, receipt.at, subject, _listed(apply, receipt, said.merged_into))
-    if person is not None:
-        world.batch.people.append((subject, 0, pack(msgspec.json.encode(person))))
+    kept = record(world, subject) if person is not None else None
+    if person is not None and not (kept is not None and kept.later(receipt, said)):
+        said_of = msgspec.structs.asdict(person)
+        new = Record(**said_of, system=receipt.system, version=said.version, at=said.at, receipt=receipt.seq)
+        world.batch.people.append((subject, 0, pack(msgspec.json.encode(new))))
     return subject
+
+
+def record(world: World, subject: int) -> Record | None:
+    """A customer's own record, where one is kept."""
+    held = _held(world, world.store.load("load_people", [subject]))
+    return next((_record.decode(unpack(body)) for whose, brought, body in held if (whose, brought) == (subject, 0)), None)
+
+
+def known_as(world: World, system: str, customer: str) -> int:
+    """The subject of a customer; 0 where they have none."""
+    return world.links.get(world.key(system, "customer", customer), 0)
 
 
 def _listed(apply: Apply, receipt: Receipt, customer: str) -> int:
     """The subject of a customer, who gets one where they have none."""
     world = apply.world
-    subject = world.links.get(world.key(receipt.system, "customer", customer))
-    if subject is None:
+    subject = known_as(world, receipt.system, customer)
+    if not subject:
         subject = world.number("entity")
         listed = CustomerListed(system=receipt.system, customer=customer)
         apply.to_customer(subject, listed, receipt.at)

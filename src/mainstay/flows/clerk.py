@@ -5,22 +5,23 @@ What is asked for many letters is a job: the core does it a few letters at a tim
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from mainstay.customers.words import cleaned
 from mainstay.flows import queue
 from mainstay.flows.ask import Ask, reader
 from mainstay.flows.intake import TIMER, Again, Intake
 from mainstay.flows.letters import NOTED
-from mainstay.flows.queue import Letter, Name, Reason, Wanted
+from mainstay.flows.mend import GONE, Mend, Values, lost, with_values
+from mainstay.flows.queue import Letter, Name, Reason, Wanted, Word
 from mainstay.flows.replay import Raw, replay
 from mainstay.flows.resend import resend, tell_anew
-from mainstay.flows.span import UNCHANGED, Stage
+from mainstay.flows.span import ASKED, UNCHANGED, Stage
 from mainstay.flows.world import events_of
 from mainstay.model.events import Answered, AnyEvent, Doubted, JobBegan, JobEnded, JobStepped, LetterClosed, LetterPassed, Parked
 from mainstay.model.failures import Reject
@@ -31,7 +32,11 @@ from mainstay.storage.inbox import UNCLAIMED, Receipt
 from mainstay.storage.packing import Damaged
 
 AT_ONCE = 16  # letters of a job that are handled in one step, so that messages wait no longer than for each other
-Action = Literal["retry", "suppress", "assign", "escalate"]
+NAMED_MAX = 1_000  # letters of a job that are named one by one
+VALUES_MAX = 100  # that a job sets in each message
+NO_MESSAGE = "it is about no message that came in: retry or suppress it"
+Action = Literal["retry", "repair", "suppress", "assign", "escalate"]
+Number = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 
 
 class LetterRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,13 +56,23 @@ class RepairRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class JobRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of POST /v1/jobs: the same act for all dead letters that the query means."""
+    """Body of POST /v1/jobs: the same act for all dead letters that `query` means ({}: all that are open), or that `letters` names.
+
+    `set`: what a repair writes into each message, by the way that leads to it ("line_items.0.sku"); nothing: they are read as they are.
+    """
 
     action: Action
-    query: Wanted
+    query: Wanted | None = None
+    letters: Annotated[tuple[Number, ...], Meta(max_length=NAMED_MAX)] = ()
+    set: Annotated[dict[Word, Reason], Meta(max_length=VALUES_MAX)] = {}
     by: Name = ""
     reason: Reason = ""
     to: Name = ""
+
+
+def values_in(asked: Receipt) -> Values:
+    """What was to be set, as the receipt says in which a repair of many was asked for."""
+    return tuple(msgspec.json.decode(asked.body, type=JobRequest).set.items())
 
 
 class ReplayOrder(Struct, frozen=True):
@@ -75,7 +90,8 @@ class Clerk:
 
     def __init__(self, intake: Intake, raw: Raw) -> None:
         self.intake, self.world, self.raw = intake, intake.world, raw
-        self._letters_of: dict[int, tuple[int, ...]] = {}  # of running jobs, as far as steps asked for them
+        self._begun: dict[int, JobBegan] = {}  # running jobs, as far as steps asked for them
+        self._careful: set[int] = set()  # jobs of which a step broke us
         for action in ("retry", "suppress", "assign", "escalate"):
             intake.readers[f"operator/{action}"] = reader(LetterRequest)
             intake.handlers[f"operator/{action}"] = partial(self._one, action)
@@ -87,24 +103,27 @@ class Clerk:
             intake.readers[topic] = reader(request)
             intake.handlers[topic] = run
         intake.handlers[f"{TIMER}job"] = self._step
+        intake.stumbled["job"] = self._stumbled
 
     # --- one letter --------------------------------------------------------------------------------------------------
     def _one(self, action: Action, receipt: Receipt, ask: Ask) -> None:
         letter = self._open(receipt)
         if letter is not None:
-            done = self._act(action, letter, receipt, ask.request)
-            if done.nothing:
-                self.intake.answer(receipt, 409, {"code": "nothing_done", "detail": f"{done.detail}; the letter stays open"})
-            else:
-                self.intake.answer(receipt, 200, {"id": letter.id, "status": action, "detail": done.detail})
+            self._answer(action, letter, receipt, self._act(action, letter, receipt, ask.request))
+
+    def _answer(self, action: Action, letter: Letter, receipt: Receipt, done: Again) -> None:
+        if done.nothing:
+            self.intake.answer(receipt, 409, {"code": "nothing_done", "detail": f"{done.detail}; the letter stays open"})
+        else:
+            self.intake.answer(receipt, 200, {"id": letter.id, "status": action, "detail": done.detail})
 
     def _open(self, receipt: Receipt) -> Letter | None:
-        letter = self._find(int(receipt.key))
+        letter = self.find(int(receipt.key))
         if letter is None:
             self.intake.answer(receipt, 404, {"code": "not_found", "detail": "no open dead letter has this id"})
         return letter
 
-    def _find(self, number: int) -> Letter | None:
+    def find(self, number: int) -> Letter | None:
         """An open letter, as this batch leaves it."""
         row = self.world.letter(number)
         letter = queue.letter_of(row) if row is not None else None
@@ -126,6 +145,8 @@ class Clerk:
     def _retry(self, parked: Parked, receipt: Receipt) -> Again:
         if parked.topic == TOPIC:
             return self._ask_again(receipt, parked)
+        if parked.topic.startswith(ASKED):
+            return Again("whoever asked for it was told that it failed, and asks anew: suppress it", nothing=True)
         if parked.topic.startswith(TIMER):
             return self.intake.ring_again(parked.topic.removeprefix(TIMER), int(parked.key), receipt.at)
         return self._take_again(receipt, parked)
@@ -145,7 +166,7 @@ class Clerk:
         except Damaged as why:
             return Again(why.why, nothing=True)
         if old is None:
-            return Again("its raw bytes are gone, as when its person was erased: suppress it", nothing=True)
+            return Again(GONE, nothing=True)
         again = Receipt(old.seq, receipt.at, old.system, old.topic, old.key, old.body)
         return self.intake.again(again)
 
@@ -169,39 +190,64 @@ class Clerk:
         return state, state.effects.get(parked.key) if state is not None else None
 
     def _repair(self, receipt: Receipt, ask: Ask) -> None:
-        """Take the message as a person says that it should have been. It counts at the version and time that it speaks of itself, so that
-        what came after it stays. What still cannot be read changes nothing, and the letter stays open."""
+        """One letter, of which a person gives the whole message."""
         letter = self._open(receipt)
         if letter is None:
             return
-        said, told = letter.state, ask.request
-        if said.topic == TOPIC or said.topic.startswith(TIMER):
-            self.intake.answer(
-                receipt, 409, {"code": "nothing_done", "detail": "it is about no message that came in: retry or suppress it"}
-            )
-            return
-        mended = Receipt(receipt.seq, receipt.at, said.system, said.topic, said.key, told.body.encode())
         try:
-            detail = self.intake.again(mended, park=False).detail
+            done = self._mended(letter, ask.request.body.encode(), receipt.seq, receipt, ask.request)
         except Reject as why:
             self.intake.subjects.append((receipt.seq, UNCLAIMED))
-            detail = cleaned(why.why)
+            self.intake.answer(receipt, 422, {"code": why.code, "detail": f"{cleaned(why.why)}; the letter stays open"})
+            return
+        whose = dict(self.intake.subjects)
+        self.intake.subjects.append((receipt.seq, whose.get(letter.state.receipt, UNCLAIMED)))
+        self._answer("repair", letter, receipt, done)
+
+    def _mended(
+        self, letter: Letter, body: bytes, asked: int, receipt: Receipt, told: LetterRequest | RepairRequest, job: int = 0
+    ) -> Again:  # fmt: skip
+        """Take a letter's message as a person has said in the receipt `asked` that it should have been. It counts at the version and time
+        that it speaks of itself, so that what came after it stays. Raises Reject where it still cannot be read: nothing changes then."""
+        said = letter.state
+        if not _came_in(said):
+            return Again(NO_MESSAGE, nothing=True)
+        mended = Receipt(said.receipt, receipt.at, said.system, said.topic, said.key, body)
+        try:
+            detail = self.intake.again(mended, park=False, asked=asked).detail
+        except Reject as why:
             if why.code not in NOTED:
-                self.intake.answer(receipt, 422, {"code": why.code, "detail": f"{detail}; the letter stays open"})
-                return
-        self.intake.letters.note(letter.id, LetterClosed(how="repair", by=told.by, reason=told.reason), receipt.at)
-        self.intake.answer(receipt, 200, {"id": letter.id, "status": "repair", "detail": detail})
+                raise
+            detail = cleaned(why.why)
+        self.intake.letters.note(letter.id, LetterClosed(how="repair", by=told.by, reason=told.reason, job=job), receipt.at)
+        return Again(detail)
+
+    def mend(self, letter: Letter, to: Mend, asked: int, receipt: Receipt, told: LetterRequest, job: int = 0) -> Again:
+        """The same, as one of many: what cannot be mended in this way stays open with the reason, and the others go on."""
+        said = letter.state
+        if not _came_in(said):
+            return Again(NO_MESSAGE, nothing=True)
+        try:
+            old = self.raw(said.system, said.receipt)
+            return self._mended(letter, to(old.body if old is not None else None), asked, receipt, told, job)
+        except Reject as why:
+            return Again(f"{why.code}: {cleaned(why.why)}; the letter stays open", nothing=True)
 
     # --- many --------------------------------------------------------------------------------------------------------
     def _begin(self, receipt: Receipt, ask: Ask) -> None:
+        """Whom the values of a repair tell of, nobody knows: they stay in the receipt, which an erasure finds."""
         told = ask.request
-        letters = tuple(letter.id for letter in queue.wanted(self.world.store, told.query))[::-1]
+        letters = queue.meant(self.world.store, told.letters, told.query)
         if not letters:
             self.intake.answer(receipt, 404, {"code": "not_found", "detail": "no open dead letter is meant by this query"})
             return
         number = self.world.number("entity")
-        query = msgspec.to_builtins(told.query)
-        began = JobBegan(action=told.action, letters=letters, query=query, to=told.to, by=told.by, reason=told.reason)
+        query = msgspec.to_builtins(told.query) if told.query is not None else {"letters": "named"}
+        began = JobBegan(
+            action=told.action, letters=letters, query=query, to=told.to, by=told.by, reason=told.reason, receipt=receipt.seq
+        )  # fmt: skip
+        if told.set:
+            self.intake.subjects.append((receipt.seq, UNCLAIMED))
         self._job(number, began, receipt.at)
         self.intake.answer(receipt, 202, {"job": number, "action": told.action, "letters": len(letters)})
 
@@ -213,7 +259,10 @@ class Clerk:
             self.intake.answer(receipt, 404, {"code": "not_found", "detail": "no system is told that"})
             return
         number = self.world.number("entity")
-        self._job(number, JobBegan(action="replay", letters=told.receipts, query=query, by=told.by, reason=told.reason), receipt.at)
+        began = JobBegan(
+            action="replay", letters=told.receipts, query=query, by=told.by, reason=told.reason, receipt=receipt.seq
+        )  # fmt: skip
+        self._job(number, began, receipt.at)
         if not told.receipts:
             self._job(number, JobEnded(how="done"), receipt.at)
         self.intake.answer(receipt, 202, {"job": number, "action": "replay", "letters": len(told.receipts), "told_anew": anew})
@@ -223,32 +272,66 @@ class Clerk:
         self.world.log(at, "job", number, [event])
 
     def _step(self, receipt: Receipt, _: Any) -> None:
-        """The next letters of a job. One that somebody has closed meanwhile is no failure."""
+        """The next letters of a job."""
         number = receipt.seq
         job = self.world.job(number)
         if job.status != "running":
-            self._letters_of.pop(number, None)
+            self._begun.pop(number, None)
+            self._careful.discard(number)
             return
-        numbers = self._letters(number)[job.taken : job.taken + AT_ONCE]
-        told = (
-            self._replayed(job.query.get("from", "receipt"), numbers, receipt)
-            if job.action == "replay"
-            else [self._also(job, one, receipt) for one in numbers]
-        )
-        if numbers:
-            self._job(number, JobStepped(results=tuple(told), unchanged=len(numbers) - len(told)), receipt.at)
-        if job.taken + len(numbers) == job.total:
-            self._job(number, JobEnded(how="done"), receipt.at)
-            self._letters_of.pop(number, None)
+        began = self._began(number)
+        numbers = began.letters[job.taken : job.taken + (1 if number in self._careful else AT_ONCE)]
+        if job.action == "replay":
+            told = self._replayed(job.query.get("from", "receipt"), numbers, receipt)
+        else:
+            act = self._doing(job, began, receipt)
+            told = [self.turn(one, act, receipt) for one in numbers]
+        self._stepped(job, len(numbers), told, receipt.at)
 
-    def _also(self, job: JobState, number: int, receipt: Receipt) -> tuple[int, bool, str]:
-        """A job's act for one of its letters: its number, whether it was done, and what."""
-        letter = self._find(number)
-        if letter is None:
-            return number, True, "closed already"
+    def _stepped(self, job: JobState, took: int, told: Sequence[tuple[int, bool, str]], at: int) -> None:
+        if took:
+            self._job(job.id, JobStepped(results=tuple(told), unchanged=took - len(told)), at)
+        if job.taken + took == job.total:
+            self._job(job.id, JobEnded(how="done"), at)
+            self._begun.pop(job.id, None)
+            self._careful.discard(job.id)
+
+    def _stumbled(self, number: int, due: int, bug: Reject) -> bool:
+        """A step broke us, and nothing of it was kept. What is left is taken one by one; what breaks alone stays as it is, and the others
+        go on."""
+        if number not in self._careful:
+            self._careful.add(number)
+            return False
+        job = self.world.job(number)
+        self._stepped(job, 1, [(self._began(number).letters[job.taken], False, f"{bug.code}: {bug.why}; it stays as it is")], due)
+        return True
+
+    def _doing(self, job: JobState, began: JobBegan, receipt: Receipt) -> Callable[[Letter], Again]:
+        """What a job does with each of its letters."""
         told = LetterRequest(by=job.by, reason=job.reason, to=job.to)
-        done = self._act(job.action, letter, receipt, told, job.id)  # type: ignore[arg-type]
+        if job.action == "repair":
+            return partial(self.mend, to=self._values(began.receipt), asked=began.receipt, receipt=receipt, told=told, job=job.id)
+        return lambda letter: self._act(job.action, letter, receipt, told, job.id)  # type: ignore[arg-type]
+
+    def _values(self, asked: int) -> Mend:
+        """What a repair was asked to set."""
+        try:
+            found = self.raw("operator", asked)
+        except Damaged:
+            return lost
+        return with_values(values_in(found)) if found is not None else lost
+
+    def turn(self, number: int, act: Callable[[Letter], Again], receipt: Receipt) -> tuple[int, bool, str]:
+        """A letter's turn in a job: its number, whether something was done, and what. One that somebody has closed meanwhile is no failure.
+        What has come free by it goes to those who wait before the next has its turn, as between messages."""
+        letter = self.find(number)
+        if letter is None:
+            known = self.world.letter(number) is not None
+            return number, known, "closed already" if known else "no dead letter has this number"
+        done = act(letter)
         self.intake.end()
+        if self.intake.turns.woken:
+            self.intake.turns.wake(receipt)
         return number, not done.nothing, done.detail
 
     def _replayed(self, stage: str, numbers: Sequence[int], receipt: Receipt) -> list[tuple[int, bool, str]]:
@@ -267,16 +350,15 @@ class Clerk:
         """Close the letters that these messages had become: they are taken now."""
         letters = [letter for letter in queue.wanted(self.world.store, Wanted()) if letter.state.receipt in receipts] if receipts else []
         for letter in letters:
-            if self._find(letter.id):
+            if self.find(letter.id):
                 self.intake.letters.note(letter.id, LetterClosed(how="retry", reason="replayed"), at)
 
-    def _letters(self, number: int) -> tuple[int, ...]:
-        known = self._letters_of.get(number)
-        if known is None:
+    def _began(self, number: int) -> JobBegan:
+        if number not in self._begun:
             began = events_of(self.world.store, number)[0]
             assert isinstance(began, JobBegan)
-            known = self._letters_of[number] = began.letters
-        return known
+            self._begun[number] = began
+        return self._begun[number]
 
     def _cancel(self, receipt: Receipt, ask: Ask) -> None:
         """Stop a job where it is. What it has done stays done."""
@@ -291,3 +373,9 @@ class Clerk:
             return
         self._job(number, JobEnded(how="cancelled", by=ask.request.by), receipt.at)
         self.intake.answer(receipt, 200, {"job": number, "status": "cancelled", "detail": f"{job.taken} of {job.total} were done"})
+
+
+def _came_in(parked: Parked) -> bool:
+    """Is a letter about a message that came in? An effect and a time-out have no words that a person could mend, and who called has been
+    answered."""
+    return parked.topic != TOPIC and not parked.topic.startswith((TIMER, *ASKED))

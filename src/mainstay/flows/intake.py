@@ -8,6 +8,7 @@ taken over is written down (flows.letters).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -60,6 +61,7 @@ _outcome = msgspec.json.Decoder(Outcome).decode
 _encode = msgspec.json.Encoder().encode
 
 Handler = Callable[[Receipt, Any], None]
+Stumbled = Callable[[int, int, Reject], bool]  # (entity, when, which bug) -> is the time-out done with? Else it is looked at again
 Reader = Callable[[Receipt], Any]  # gives what the handler gets; has `keys` and `skus` to load
 
 
@@ -80,6 +82,7 @@ class Intake:
         self.apply = Apply(world, self.settings)
         self.readers: dict[str, Reader] = {}
         self.handlers: dict[str, Handler] = {}
+        self.stumbled: dict[str, Stumbled] = {}  # what is done when looking at a time-out of this kind breaks us; else it is a letter's
         self.turns = Turns(self.apply, shop)
         self.letters = Letters(self.apply, shop)
         self.claims = Claims(world, shop.admission, shop.since)
@@ -216,8 +219,12 @@ class Intake:
         known = (self.world.orders[number] for number in set(numbers) if number in self.world.orders)
         return {state.subject for state in known if any(effect.command == "ReleaseOrder" for effect in state.effects.values())}
 
-    def again(self, receipt: Receipt, *, park: bool = True) -> Again:
-        """Take one receipt once more, with today's mapping. What still cannot be read is parked again, or else raised as Reject."""
+    def again(self, receipt: Receipt, *, park: bool = True, asked: int = 0) -> Again:
+        """Take one receipt once more, with today's mapping. What still cannot be read is parked again, or else raised as Reject.
+
+        `asked`: the receipt in which a person has said what this one should have been. What is heard, is heard from there: a replay
+        compares with it, and never with the bytes that came.
+        """
         found = self.translate(receipt)
         if isinstance(found, Reject):
             if not park:
@@ -227,7 +234,8 @@ class Intake:
             self.letters.park(receipt, found)
             return Again(f"parked again: {cleaned(found.why)}")
         self.load([(receipt, found)])
-        ended = self._statements(receipt, [msgspec.structs.replace(one, again=True) for one in found])
+        heard = msgspec.structs.replace(receipt, seq=asked) if asked else receipt
+        ended = self._statements(receipt, [msgspec.structs.replace(one, receipt=heard, again=True) for one in found])
         self.end()
         if ended == "late":
             return Again("units have left since that it may still hold: the next count says what is there")
@@ -371,20 +379,26 @@ class Intake:
             if len(timers) == 1:
                 due, kind, entity = timers[0]
                 log.exception("bug", timer=kind, entity=entity)
-                lost = Receipt(0, due, "mainstay", TIMER + kind, str(entity), b"")
-                self.letters.park(lost, bug_of(bug))
-                self._rung(timers)
+                if self.stumbled.get(kind, partial(self._lost, kind))(entity, due, bug_of(bug)):
+                    self._rung(timers)
                 self.world.commit(now)
             for one in timers if len(timers) > 1 else ():
                 self.expire([one], now)
 
+    def _lost(self, kind: str, entity: int, due: int, bug: Reject) -> bool:
+        self.letters.park(Receipt(0, due, "mainstay", TIMER + kind, str(entity), b""), bug)
+        return True
+
     def _expire(self, timers: Sequence[tuple[int, str, int]], now: int) -> None:
         world = self.world
+        self.batch, self.subjects = (), []
         self._settle(timers[0][0])
         world.load_orders(entity for _, kind, entity in timers if kind == "payment")
         for due, kind, entity in timers:
             self._ring(kind, entity, due)
         self._rung(timers)
+        if self.subjects:  # of letters that a job has taken
+            self._hand_over("inbox", [])
         world.commit(now)
 
     def _rung(self, timers: Sequence[tuple[int, str, int]]) -> None:

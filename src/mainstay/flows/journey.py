@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -13,8 +15,10 @@ from mainstay.catalog.view import item as item_view
 from mainstay.flows import queue
 from mainstay.flows.apply import names_of
 from mainstay.flows.buyers import with_address
+from mainstay.flows.clerk import values_in
 from mainstay.flows.propagate import places, served, shelves_of
 from mainstay.flows.queue import Wanted
+from mainstay.flows.replay import Raw
 from mainstay.flows.world import order_of
 from mainstay.model.events import (
     Answered,
@@ -329,13 +333,30 @@ def letter(state: State, number: int) -> dict[str, Any] | None:
 
 def raw_message(state: State, parked: Parked) -> Receipt | None:
     """The message that a dead letter is about, as long as its bytes are kept."""
+    with raws(state) as raw:
+        return raw(parked.system, parked.receipt) if parked.receipt else None
+
+
+@contextlib.contextmanager
+def raws(state: State) -> Iterator[Raw]:
+    """Finds the bytes of receipts, as long as they are kept."""
     data = state.path.parent
     inboxes = {name: InboxReader(data / f"{name}.db") for name in ("inbox", "outcomes")}
     try:
-        return raw_of(data, inboxes, parked.system, parked.receipt) if parked.receipt else None
+        yield partial(raw_of, data, inboxes)
     finally:
         for inbox in inboxes.values():
             inbox.close()
+
+
+def job(state: State, number: int) -> dict[str, Any] | None:
+    """How far a job is, what became of each of its letters, and what it sets, as long as the receipt is kept that says so."""
+    found = queue.job(state, number)
+    if found is None or found["action"] != "repair":
+        return found
+    with raws(state) as raw:
+        asked = raw("operator", found["receipt"])
+    return {**found, "set": dict(values_in(asked)) if asked is not None else None}
 
 
 def acts_on(state: State, number: int) -> list[dict[str, Any]]:

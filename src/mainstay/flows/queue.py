@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from hashlib import blake2b
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -78,8 +78,13 @@ def cause(parked: Parked) -> str:
     """The fingerprint of why: equal for letters that one action would mend. Figures, ids and addresses in the reason do not count, words
     do: each word that has no mapping is a cause of its own."""
     what = parked.key.partition(":")[2] if parked.topic == TOPIC else parked.topic
-    told = "\0".join((parked.code, parked.system, _FIGURES.sub("#", what), _FIGURES.sub("#", parked.why)))
+    told = "\0".join((parked.code, parked.system, alike(what), alike(parked.why)))
     return blake2b(told.encode(), digest_size=5).hexdigest()
+
+
+def alike(text: str) -> str:
+    """What texts have in common that differ in figures, ids and addresses alone."""
+    return _FIGURES.sub("#", text)
 
 
 def one(state: State, number: int) -> Letter | None:
@@ -100,6 +105,15 @@ def wanted(state: State, query: Wanted) -> Iterator[Letter]:
         letter = Letter(number, at, query.status, _state(body))
         if (since is None or at >= since) and (until is None or at < until) and _meant(letter, query):
             yield letter
+
+
+def meant(state: State, letters: Collection[int], query: Wanted | None) -> tuple[int, ...]:
+    """The numbers of the dead letters that are to be acted upon, oldest first: those that are named, or else that the query means; none
+    where none of them is open."""
+    if query is not None:
+        return tuple(letter.id for letter in wanted(state, query))[::-1]
+    held = [letter_of(row) for row in state.load("load_letters", sorted(set(letters)))]
+    return tuple(sorted(set(letters))) if any(letter.status == "open" for letter in held) else ()
 
 
 def _meant(letter: Letter, query: Wanted) -> bool:
@@ -161,11 +175,11 @@ def job(state: State, number: int) -> dict[str, Any] | None:
     if not found:
         return None
     events = events_of(state, number)
-    letters = next(event.letters for event in events if isinstance(event, JobBegan))
+    began = next(event for event in events if isinstance(event, JobBegan))
     results = [result for event in events if isinstance(event, JobStepped) for result in event.results]
     told = [{"letter": letter, "done": done, "detail": detail} for letter, done, detail in results]
     held = msgspec.json.decode(found[0][2], type=JobState)
-    return {**_job(held), "results": told, "to_do": list(letters[held.taken :])}
+    return {**_job(held), "receipt": began.receipt, "results": told, "to_do": list(began.letters[held.taken :])}
 
 
 def _job(held: JobState) -> dict[str, Any]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from mainstay.flows import journey
+from mainstay.flows.ask import Desk
+from mainstay.flows.clerk import Clerk, LetterRequest
 from mainstay.flows.intake import Intake
+from mainstay.flows.mend import Mend
+from mainstay.flows.replay import Raw
 from mainstay.flows.shop import Shop
 from mainstay.flows.statements import Statement
 from mainstay.flows.world import World
 from mainstay.model.commands import AnyCommand
-from mainstay.model.events import Parked
 from mainstay.model.failures import Reject
 from mainstay.storage.inbox import Receipt
 from mainstay.storage.packing import unpack
@@ -22,29 +26,57 @@ from mainstay.storage.rehearsed import Rehearsed
 _command = msgspec.json.Decoder(AnyCommand).decode
 
 
-def repair(store: Rehearsed, shop: Shop, parked: Parked, before: bytes | None, after: bytes, at: int) -> dict[str, Any]:
-    """What a repaired message says, what it said before or why that could not be read, and what would follow from it. Raises Reject."""
+def rehearsal(store: Rehearsed, shop: Shop) -> Intake:
+    """The core's work, on a store that keeps nothing: what an order has reserved is its own here, too."""
     intake = Intake(World(store), shop)
-
-    def read(body: bytes) -> Any:
-        return intake.translate(Receipt(parked.receipt, at, parked.system, parked.topic, parked.key, body))
-
-    old, new = read(before) if before is not None else [], read(after)
-    if isinstance(new, Reject):
-        raise new
-    done = intake.again(Receipt(parked.receipt, at, parked.system, parked.topic, parked.key, after), park=False)
-    said = {
-        "said_before": [] if isinstance(old, Reject) else _documents(old),
-        "refused_before": f"{old.code}: {old.why}" if isinstance(old, Reject) else "",
-        "says": _documents(new),
-        "ended": done.detail,
-    }
-    return {**said, **consequences(store, intake.world, at)}
+    Desk(intake)
+    return intake
 
 
-def _documents(said: list[Statement]) -> list[dict[str, Any]]:
+def repairs(store: Rehearsed, shop: Shop, raw: Raw, letters: Sequence[int], to: Mend, at: int) -> dict[str, Any]:
+    """What each letter's message says, what it said before or why that could not be read, and how its repair would end; then what would
+    follow from all of them, one after the other."""
+    clerk = Clerk(rehearsal(store, shop), raw)
+    told = [_repaired(clerk, number, to, at) for number in letters]
+    return {"letters": told, **consequences(store, clerk.world, at)}
+
+
+def _repaired(clerk: Clerk, number: int, to: Mend, at: int) -> dict[str, Any]:
+    """One letter's turn: as in a job, and what it would change and send by itself."""
+    batch = clerk.world.batch
+    said, rows, sent = _read(clerk, number, to, at), len(batch.events), len(batch.intents)
+    asked = Receipt(0, at, "mainstay", "operator/job", "", b"")
+    _, done, ended = clerk.turn(number, partial(clerk.mend, to=to, asked=0, receipt=asked, told=LetterRequest()), asked)
+    orders = dict.fromkeys(entity for _, _, kind, entity, *_ in batch.events[rows:] if kind == "order")
+    return {
+        "letter": number, **said, "done": done, "ended": ended, "changes": [clerk.world.orders[order].uid for order in orders],
+        "sends": [f"{type(_command(unpack(row[-1]))).__name__} to {row[2]}" for row in batch.intents[sent:]],
+    }  # fmt: skip
+
+
+def _read(clerk: Clerk, number: int, to: Mend, at: int) -> dict[str, Any]:
+    """What an open letter's message says as it came, and as it should have been; nothing where nobody can tell."""
+    letter = clerk.find(number)
+    if letter is None:
+        return {"refused_before": "", "said_before": [], "says": []}
+    parked = letter.state
+
+    def read(kept: Callable[[bytes | None], bytes | None]) -> Any:
+        try:
+            came = clerk.raw(parked.system, parked.receipt)
+            body = kept(came.body if came is not None else None)
+        except Reject as why:
+            return why
+        return clerk.intake.translate(Receipt(parked.receipt, at, parked.system, parked.topic, parked.key, body)) if body else []
+
+    before, after = read(lambda came: came), read(to)
+    refused = f"{before.code}: {before.why}" if isinstance(before, Reject) else ""
+    return {"refused_before": refused, "said_before": _documents(before), "says": _documents(after)}
+
+
+def _documents(said: list[Statement] | Any) -> list[dict[str, Any]]:
     """Statements in canonical words."""
-    return [msgspec.to_builtins(one.said) for one in said]
+    return [msgspec.to_builtins(one.said) for one in said] if isinstance(said, list) else []
 
 
 def consequences(store: Rehearsed, world: World, at: int) -> dict[str, Any]:
@@ -76,34 +108,3 @@ def changes(before: dict[str, Any] | None, after: dict[str, Any]) -> dict[str, A
     """An order's fields that differ: {"order": …, field: [before, after]}."""
     known = {"order": after["order"], **(before or {})}
     return {"order": after["order"], **{name: [known.get(name), value] for name, value in after.items() if known.get(name) != value}}
-
-
-def edited(body: bytes, values: Sequence[tuple[str, str]]) -> bytes:
-    """A JSON message with other values: each is named by the fields that lead to it, with dots between them ("line_items.0.sku").
-
-    A value takes the type of what stood there; where nothing did, it is JSON, else text. Raises Reject where a path leads nowhere.
-    """
-    try:
-        document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise Reject(f"the message is not JSON ({error}); give it whole, with --file", "json_syntax") from None
-    for path, text in values:
-        *way, last = path.split(".")
-        at = document
-        try:
-            for name in way:
-                at = at[int(name) if isinstance(at, list) else name]
-            key: Any = int(last) if isinstance(at, list) else last
-            at[key] = _like(at.get(key) if isinstance(at, dict) else at[key], text)
-        except (LookupError, TypeError, ValueError, AttributeError):
-            raise Reject(f"the message has nothing at {path!r}; `mainstay deadletters show` shows it", "schema") from None
-    return msgspec.json.encode(document)
-
-
-def _like(old: Any, text: str) -> Any:
-    if isinstance(old, str):
-        return text
-    try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return text

@@ -20,6 +20,7 @@ from mainstay.flows.statements import Statement
 from mainstay.flows.world import events_of
 from mainstay.model.events import Heard
 from mainstay.model.failures import Reject
+from mainstay.model.seen import CustomerSeen
 from mainstay.orders import decide as orders
 from mainstay.storage.inbox import Receipt
 
@@ -49,7 +50,7 @@ def _named(told: How, ended: Replayed, one: Statement) -> str:
 
 def _one(intake: Intake, one: Statement) -> Iterator[Replayed]:
     """How a statement ended, for each object that it is about."""
-    if type(one.said) not in ON_ORDERS | ON_ITEMS:
+    if type(one.said) not in ON_ORDERS | ON_ITEMS | {CustomerSeen}:
         return
     counts, _ = intake.claims.sift(one)
     if counts is None:
@@ -57,6 +58,8 @@ def _one(intake: Intake, one: Statement) -> Iterator[Replayed]:
     elif type(one.said) in ON_ITEMS:
         intake.turns.finish()
         yield from reread_item(intake, counts)
+    elif type(one.said) is CustomerSeen:
+        yield Replayed(_of_customer(intake, counts), "")
     else:
         yield Replayed(_of_order(intake, counts), "")
 
@@ -78,6 +81,30 @@ def _of_order(intake: Intake, counts: Statement) -> How:
         return "superseded"
     intake.take_one(counts, corrects=True)
     return "corrected"
+
+
+def _of_customer(intake: Intake, counts: Statement) -> How:
+    """A customer's own record stands in the vault alone, with the word that it is of: nothing of it was heard in the log."""
+    world, said, person, receipt = intake.world, counts.said, counts.person, counts.receipt
+    subject = buyers.known_as(world, receipt.system, said.external)
+    if subject in world.erased:
+        return "same"
+    kept = buyers.record(world, subject) if subject and person is not None else None
+    if _same_customer(intake, counts, subject) and (person is None or (kept is not None and kept.says(person))):
+        return "same"
+    corrects = kept is not None and kept.receipt == receipt.seq
+    if kept is not None and not corrects and not kept.earlier(receipt, said):
+        return "superseded"
+    _, about = intake.take_one(counts)
+    intake.subjects.append((receipt.seq, about))
+    return "corrected" if corrects else "taken"
+
+
+def _same_customer(intake: Intake, counts: Statement, subject: int) -> bool:
+    """Is a customer known, and as one with whom their system has merged them?"""
+    into = counts.said.merged_into
+    other = buyers.known_as(intake.world, counts.receipt.system, into) if into else subject
+    return bool(subject and other) and other in buyers.whole(intake.world, {subject})
 
 
 def _heard(intake: Intake, number: int, receipt: int, said: Any) -> Any:

@@ -211,7 +211,9 @@ class LetterPassed(Event, frozen=True, tag="LetterPassed"):
 
 
 class JobBegan(Event, frozen=True, tag="JobBegan"):
-    """A person asked for the same thing for many dead letters, or messages (`replay`); `letters` are those that the query found then."""
+    """A person asked for the same thing for many dead letters, or messages (`replay`); `letters` are those that were meant then.
+
+    `receipt`: the one in which they asked. What a repair sets stands there alone, as it may tell of people."""
 
     action: str
     letters: tuple[int, ...]
@@ -219,6 +221,7 @@ class JobBegan(Event, frozen=True, tag="JobBegan"):
     to: str = ""
     by: str = ""
     reason: str = ""
+    receipt: int = 0
 
 
 class JobStepped(Event, frozen=True, tag="JobStepped"):

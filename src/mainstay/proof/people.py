@@ -29,14 +29,18 @@ def erased(belief: Mapping[str, OrderState], state: State) -> set[int]:
 
 
 def differ(add: Add, cast: Cast, belief: Mapping[str, OrderState], state: State) -> None:
-    """Name each order of the shop that is another buyer's here than there, and what is kept of an order under anybody but its buyer. Who
-    was erased is nobody's any more."""
+    """Name each order of the shop that is another buyer's here than there, what is kept of an order under anybody but its buyer, and each
+    customer's own record that calls them as the shop calls nobody. Who was erased is nobody's any more."""
     kept = vault(state)
     gone = erased(belief, state)
     buyer = {one.id: one.subject for one in belief.values()}
     for subject, brought in kept:
         if brought and buyer.get(brought) != subject:
             add("owners_differ", 1, f"order {brought}: what it brought is kept under {subject}, its buyer is {buyer.get(brought)}")
+    called = {" ".join(part for part in (one["first_name"], one["last_name"]) if part) for one in cast.shop.customers.values()}
+    for (subject, brought), person in kept.items():
+        if not brought and person.name not in called:
+            add("owners_differ", 1, f"the record of {subject} says {person.name!r}, the shop knows {sorted(called)}")
     for number, order in cast.shop.orders.items():
         known = belief.get(f"ord.shop.{number}")
         if known is None or known.subject in gone:

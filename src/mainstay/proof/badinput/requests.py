@@ -130,6 +130,11 @@ ASKED = (
         97, "a card number", "api", Ask("/v1/orders", order("97", ship_method="4242 4242 4242 4242")), 422, "pan_not_accepted",
         "token instead",
     ),
+    Case(
+        97, "a card number that a repair would set", "api",
+        Ask("/v1/jobs", {"action": "repair", "query": {}, "set": {"note": "4242 4242 4242 4242"}, "reason": "a test"}, who="operator"), 422,
+        "pan_not_accepted", "token instead",
+    ),
     Case(97, "a card number as a key", "api", Ask(RESERVE, lines(), key="4242424242424242"), 422, "pan_not_accepted", "token instead"),
 )  # fmt: skip
 

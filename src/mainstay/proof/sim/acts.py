@@ -73,7 +73,7 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
     },
     "mappings": {
         "shop buys": 8, "amazon buys": 2, "webshop buys": 2, "till sells": 1, "warehouse packs": 4, "goods arrive": 6, "count": 4,
-        "buyer cancels": 1, "crash": 1, "mapping is wrong": 6,
+        "buyer cancels": 1, "crash": 1, "mapping is wrong": 6, "account is edited": 4,
     },
     "moves": {
         "shop buys": 6, "warehouse packs": 4, "buyer moves": 8, "part is cancelled": 2, "buyer cancels": 1, "goods arrive": 2, "crash": 1,

@@ -1,4 +1,4 @@
-"""A mapping that is wrong for a while: an operator corrects it and reads the messages of that time again."""
+"""A mapping that is wrong for a while: an operator corrects it and reads the messages of that time again, or repairs what they became."""
 
 from __future__ import annotations
 
@@ -9,15 +9,22 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from mainstay.model.failures import Reject
 from mainstay.model.objects import Line
-from mainstay.model.seen import FulfilmentSeen, OrderSeen, Said, StockCounted, StockMoved
+from mainstay.model.seen import CustomerSeen, FulfilmentSeen, OrderSeen, Said, StockCounted, StockMoved
 from mainstay.model.times import iso
 from mainstay.proof.sim.scene import Performance, Scene
 
 WRONG_S_MAX = 480  # shorter than an order waits for its payment
 RESTART_S_MAX = 5
-Misread = Callable[[Any], Any]  # what a statement is taken for
+STRANGER = "Nobody"
+Misread = Callable[[Said], Said]  # what a statement, with the person beside it, is taken for
 Translate = Callable[[str, bytes], list[Said]]
+
+
+def _said(misread: Callable[[Any], Any]) -> Misread:
+    """Of a statement what it says is read wrongly, and the person beside it rightly."""
+    return lambda said: replace(said, event=misread(said.event))
 
 
 def _lines(wrong: Callable[[Line], Line]) -> Misread:
@@ -26,7 +33,7 @@ def _lines(wrong: Callable[[Line], Line]) -> Misread:
     def misread(said: Any) -> Any:
         return replace(said, order=replace(said.order, lines=tuple(map(wrong, said.order.lines)))) if isinstance(said, OrderSeen) else said
 
-    return misread
+    return _said(misread)
 
 
 def _provider(said: Any) -> Any:
@@ -49,11 +56,26 @@ def _not_gone(said: Any) -> Any:
     return replace(said, status="pending") if isinstance(said, FulfilmentSeen) and said.status == "shipped" else said
 
 
+def _unread(said: Any) -> Any:
+    """Orders bear a word that has no mapping: each becomes a dead letter."""
+    if isinstance(said, OrderSeen):
+        raise Reject("unknown status 'settled'", WORD)
+    return said
+
+
+def _stranger(said: Said) -> Said:
+    """Customers are called by a field that says nobody's name."""
+    if not isinstance(said.event, CustomerSeen) or said.person is None:
+        return said
+    return replace(said, person=replace(said.person, name=STRANGER))
+
+
+WORD = "unknown_word"
 MISREAD: Mapping[str, tuple[str, Misread]] = {  # a system, and what is wrong with how it is read
     "sku": ("shop", _lines(lambda line: replace(line, sku=f"{line.sku}-OLD"))),  # SKUs are joined under a name that nobody else has
     "packs": ("shop", _lines(lambda line: replace(line, quantity=2 * line.quantity))),  # single units are taken for packs of two
-    "provider": ("shop", _provider), "halves": ("erp", _halved),
-    "state": ("warehouse", _not_gone),
+    "provider": ("shop", _said(_provider)), "halves": ("erp", _said(_halved)),
+    "state": ("warehouse", _said(_not_gone)), "word": ("shop", _said(_unread)), "who": ("shop", _stranger),
 }  # fmt: skip
 
 
@@ -71,13 +93,22 @@ async def mapping_is_wrong(scene: Scene, dice: random.Random) -> bool:
     await asyncio.sleep(dice.random() * WRONG_S_MAX)
     await _deploy(scene, system, right, dice)
     scene.wires.fired[f"misread {name}"] += 1
-    asked = {"span": {"since": began, "system": system}, "stage": "receipt", "by": "sim", "reason": "the mapping was wrong"}
+    because = {"by": "sim", "reason": "the mapping was wrong"}
+    if name == "word":
+        meant = {"action": "repair", "query": {"system": system, "code": WORD}, "set": {"settled": "true"}}
+        return await _mend(scene, "/v1/jobs", {**meant, **because})
+    return await _mend(scene, "/v1/replays", {"span": {"since": began, "system": system}, "stage": "receipt", **because})
+
+
+async def _mend(scene: Scene, path: str, asked: dict[str, Any]) -> bool:
+    """Begin the job that puts it right. One of which the answer was lost was begun, and may have left nothing to the next."""
     while True:
-        status, answer = await scene.call("operator", "/v1/replays", asked)
+        status, answer = await scene.call("operator", path, asked)
         if status == 202:
             scene.jobs[answer["job"]] = answer["action"]
-            scene.mended.add(answer["job"])
-        if status:
+        listed, jobs = await scene.shown("/v1/jobs") if status else (0, [])
+        if listed == 200:
+            scene.mended |= {one["job"] for one in jobs if one["reason"] == asked["reason"]}
             scene.misreading = ""
             return status == 202
 
@@ -96,7 +127,7 @@ async def _deploy(scene: Scene, system: str, translate: Translate, dice: random.
 
 def _misreading(right: Translate, misread: Misread) -> Translate:
     def translate(topic: str, body: bytes) -> list[Said]:
-        return [replace(said, event=misread(said.event)) for said in right(topic, body)]
+        return [misread(said) for said in right(topic, body)]
 
     return translate
 

@@ -461,6 +461,14 @@ MUTANTS: dict[str, Mutant] = {
         "cancelled_though_paid or differ",
         scenario="mappings",
     ),
+    "call-them-as-before": Mutant(
+        "a customer's own record that was kept with a wrong mapping stays as it was kept",
+        reread,
+        "_of_customer",
+        lambda _right: lambda *_args: "same",
+        "owners_differ",
+        scenario="mappings",
+    ),
     "count-nothing-again": Mutant(
         "what was counted with a wrong mapping stays as it was counted",
         reread,
