@@ -171,7 +171,7 @@ PLANTED = {  # what is right as the messages came, and wrong in another order
 def test_a_bug_is_noticed_where_something_else_is_contended(tmp_path, monkeypatch, bug):
     """Somebody wanted units that were not there, and another SKU or order hangs on what came first."""
     told = planted(monkeypatch, PLANTED[bug])
-    endings = (proved(seed, tmp_path / str(seed), "goods") for seed in range(36, 66))
+    endings = (proved(seed, tmp_path / str(seed), "goods") for seed in (*range(36, 46), *range(20)))
     assert any(one.broken and all(told[-1]) and one.arrivals.left_out for one in endings)
 
 
