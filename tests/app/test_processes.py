@@ -101,6 +101,30 @@ def test_a_stop_drains_what_has_arrived(shop):
 
 
 @pytest.mark.parametrize("role", ["edge", "core", "dispatch"])
+def test_who_stands_still_for_long_is_ended_and_started_again(tmp_path, monkeypatch, role):
+    """Here after three looks; and not while the supervisor stands still with it."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\nif 'up' in sys.orig_argv:\n    from mainstay.app import up\n    up.LOOKS_IN_VAIN_MAX = 3\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "shop").mkdir()
+    shop = Running(tmp_path / "shop").start()
+    old = shop.role(role)
+    for process in (shop.up.pid, old):
+        os.kill(process, signal.SIGSTOP)
+    time.sleep(5)
+    for process in (old, shop.up.pid):
+        os.kill(process, signal.SIGCONT)
+    time.sleep(2)
+    assert shop.role(role) == old, "the machine slept, and nobody is to blame"
+    os.kill(old, signal.SIGSTOP)
+    shop.until(lambda: shop.role(role) not in (None, old), "nobody ended it")
+    assert "process_stands_still" in shop.log() and shop.log().count("process_died") == 1
+    shop.until(lambda: shop.call("GET", "/ready")[0] == 200, "it is not ready again")
+    assert shop.stop() == 0 and identical(shop)[0]
+
+
+@pytest.mark.parametrize("role", ["edge", "core", "dispatch"])
 def test_killed_while_it_works_it_is_started_again_and_nothing_is_lost(shop, role):
     talkers = [Talker(shop, 1_000 * n) for n in range(1, 4)]
     for one in talkers:

@@ -8,7 +8,7 @@ import pytest
 from tests.crash.standing import ANOTHER, IMPATIENT, NEVER_LOOKS, STANDS_S, stood
 
 STAND = {  # who stands still: with what beside it, and what people are told then
-    "edge": ("", {"no answer"}),
+    "edge": ("", {"no answer", "process/edge"}),
     "core": ("", {"503: core has not been heard of for 10 s", "process/core"}),
     "dispatch": (IMPATIENT, {"503: dispatch has not been heard of for 10 s"}),  # who raises alarms stands still itself
     "up": ("", {"503: core has not been heard of for 10 s", "process/core", "process/up"}),

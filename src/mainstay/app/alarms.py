@@ -124,8 +124,8 @@ class Alarms:
         up = read_snapshot(self.data, "up")
         roles = up.get("roles", {}) if now - up.get("at", 0) < STALE_S * SECOND else {}
         down = {name: f"it has ended {one['failures']} times in a row" for name, one in roles.items() if one["failures"] >= DIES}
-        for name, said in (("core", read_snapshot(self.data, "core")), ("up", up)):  # who stands still does not end
-            if seconds := silent_s(said, now):
+        for name in ("edge", "core", "up"):  # who stands still does not end
+            if seconds := silent_s(read_snapshot(self.data, name), now):
                 down.setdefault(name, f"it has told nothing for {seconds} s")
         for name, why in down.items():
             yield self._ours(f"process/{name}", f"the process {name} is down", "critical", why=why)

@@ -114,12 +114,12 @@ class Core:
             inbox.close()
 
 
-def run_core(house: House, stop: Callable[[], object], ready: Callable[[], object]) -> None:
+def run_core(house: House, stop: Callable[[], object], works: Callable[[], object]) -> None:
     """On stop it finishes what has arrived."""
     core = Core(house)
     bell, edge, dispatch = Bell(house.data, "core"), Ringer(house.data, "edge"), Ringer(house.data, "dispatch")
     snapped, failing = 0.0, Failing("tell how it stands")
-    ready()
+    works()
     try:
         while True:
             bell.drain()
@@ -136,6 +136,7 @@ def run_core(house: House, stop: Callable[[], object], ready: Callable[[], objec
             if time.monotonic() - snapped > SNAPSHOT_S:
                 snapped = time.monotonic()
                 need_memory()
+                works()
                 try:
                     write_snapshot(house.data, "core", {"batches": core.batches, "rows": dict(core.state.rows_written)})
                     failing.worked()

@@ -27,7 +27,7 @@ from mainstay.storage.state import State
 log = structlog.get_logger("dispatch")
 
 
-async def run_dispatch(house: House, stop: asyncio.Event, ready: Callable[[], object]) -> None:
+async def run_dispatch(house: House, stop: asyncio.Event, works: Callable[[], object]) -> None:
     """The dispatch process."""
     core = Ringer(house.data, "core")
     transport = Http()
@@ -48,8 +48,8 @@ async def run_dispatch(house: House, stop: asyncio.Event, ready: Callable[[], ob
 
     loop.add_reader(bell.fileno(), rung)
     alerting = Alerting(house, Post(outcomes.inbox, ways(house), transport, clock, random.Random()))
-    upkeep = asyncio.create_task(_upkeep(house, dispatch, alerting, archive, state, outcomes))
-    ready()
+    upkeep = asyncio.create_task(_upkeep(house, dispatch, alerting, archive, state, outcomes, works))
+    works()
     try:
         await dispatch.run(stop, alerting.run())
     except ClockJumped as why:  # the supervisor starts it again
@@ -64,9 +64,10 @@ async def run_dispatch(house: House, stop: asyncio.Event, ready: Callable[[], ob
 
 
 async def _upkeep(
-    house: House, dispatch: Dispatch, alerting: Alerting, archive: Archive, state: State, outcomes: Outcomes
+    house: House, dispatch: Dispatch, alerting: Alerting, archive: Archive, state: State, outcomes: Outcomes, works: Callable[[], object]
 ) -> None:  # fmt: skip
     def work() -> None:
+        works()
         write_snapshot(house.data, "dispatch", snapshot(dispatch) | alerting.standing())
         outcomes.flush()
         archive.step(state)

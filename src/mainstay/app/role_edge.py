@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -14,7 +15,7 @@ from mainstay.app import build
 from mainstay.app.build import House, clock
 from mainstay.app.listening import BACKLOG, listening
 from mainstay.app.meters import Meters
-from mainstay.app.snapshots import standing
+from mainstay.app.snapshots import standing, write_snapshot
 from mainstay.app.upkeep import again_and_again, wait_for_state
 from mainstay.contract.connector import Connector
 from mainstay.edge.api import Api, Waiters
@@ -50,7 +51,7 @@ class Http(HttpToolsProtocol):
             super().send_400_response(msg)
 
 
-async def run_edge(house: House, stop: asyncio.Event, ready: Callable[[], object]) -> None:
+async def run_edge(house: House, stop: asyncio.Event, works: Callable[[], object]) -> None:
     """The edge process."""
     core = Ringer(house.data, "core")
     inbox = Inbox(house.data / "inbox.db")
@@ -91,14 +92,21 @@ async def run_edge(house: House, stop: asyncio.Event, ready: Callable[[], object
     loop.add_reader(bell.fileno(), rung)
     archive = Archive(house.data, inbox, "inbox")
     upkeep = asyncio.create_task(again_and_again(lambda: archive.step(state), "the upkeep of edge"))
+    pulse = asyncio.create_task(again_and_again(partial(_tell, house, works), "tell that it works"))
     serving = asyncio.create_task(web._serve([listener]))
-    ready()
+    works()
     await asyncio.wait([serving, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
     web.should_exit = True
     await serving
     upkeep.cancel()
+    pulse.cancel()
     recorder.flush()
     loop.remove_reader(bell.fileno())
     bell.close()
     inbox.close()
     state.close()
+
+
+def _tell(house: House, works: Callable[[], object]) -> None:
+    works()
+    write_snapshot(house.data, "edge", {})

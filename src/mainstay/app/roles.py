@@ -13,18 +13,18 @@ import uvloop
 from mainstay.app.build import House
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
-Ready = Callable[[], object]
-Work = Callable[[House, Ready], None]
+Works = Callable[[], object]  # called when a process is ready, and twice a second from then on
+Work = Callable[[House, Works], None]
 
 
 def core() -> Work:
     from mainstay.app.role_core import run_core
 
-    def in_turns(house: House, ready: Ready) -> None:
+    def in_turns(house: House, works: Works) -> None:
         stopped: list[int] = []
         for name in STOPS:
             signal.signal(name, lambda *_: stopped.append(1))
-        run_core(house, lambda: stopped, ready)
+        run_core(house, lambda: stopped, works)
 
     return in_turns
 
@@ -41,7 +41,7 @@ def dispatch() -> Work:
     return partial(_on_a_loop, run_dispatch)
 
 
-def _on_a_loop(work: Callable[[House, asyncio.Event, Ready], Awaitable[None]], house: House, ready: Ready) -> None:
+def _on_a_loop(work: Callable[[House, asyncio.Event, Works], Awaitable[None]], house: House, works: Works) -> None:
     """Until SIGTERM or SIGINT; then it drains."""
 
     async def until_signal() -> None:
@@ -49,7 +49,7 @@ def _on_a_loop(work: Callable[[House, asyncio.Event, Ready], Awaitable[None]], h
         for name in STOPS:
             loop.add_signal_handler(name, stop.set)
         with contextlib.suppress(asyncio.CancelledError):
-            await work(house, stop, ready)
+            await work(house, stop, works)
 
     uvloop.run(until_signal())
 

@@ -42,7 +42,7 @@ def silent_s(said: dict[str, Any], now: int) -> int:
 def standing(data: Path) -> dict[str, Any]:
     """What the core has not handled (`lag`), how delivery stands (`dispatch`: calls, breakers, flows that are late), and who has told
     nothing for how many seconds (`silent`), having ended or standing still: they tell something twice a second."""
-    now, told = clock(), {role: read_snapshot(data, role) for role in ("core", "dispatch")}
+    now, told = clock(), {role: read_snapshot(data, role) for role in ("edge", "core", "dispatch")}
     silent = {role: seconds for role, said in told.items() if (seconds := silent_s(said, now))}
     return {"lag": backlog(data), "dispatch": told["dispatch"], "silent": silent}
 

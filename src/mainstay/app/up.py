@@ -14,6 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ RESTART_S_MIN, RESTART_S_MAX = 0.2, 10.0
 DOUBLINGS_MAX = 10
 STOP_S_MAX = 20.0
 LOOK_S = 1.0  # how often it looks whether a system has gone or come back
+LOOKS_IN_VAIN_MAX = 300  # at a process that says nothing, a second apart: longer than anything that it does takes
 CANNOT = 2  # how a process ends that has said what a person must do first: starting it again changes nothing
 FORKING = multiprocessing.get_context("fork")
 
@@ -43,7 +45,7 @@ Say = Callable[[str, dict[str, Any]], None]  # in words for people, and the same
 
 
 class Role:
-    """One child process. It lives as long as its lifeline, and lets go of what is the supervisor's; it says in a pipe when it is ready."""
+    """One child process. It lives as long as its lifeline, and lets go of what is the supervisor's; it says in a pipe that it works."""
 
     def __init__(self, name: str, house: House, lifeline: int, let_go: Callable[[], None]) -> None:
         self.name, self.house, self.lifeline, self.let_go = name, house, lifeline, let_go
@@ -51,6 +53,8 @@ class Role:
         self.next_at = 0.0
         self.started_at = 0.0
         self.ready = False  # it has worked once
+        self._works = False  # this process does
+        self._in_vain = 0  # looks since it has said anything
         self.process: ForkProcess | None = None
         self._heard = -1
 
@@ -72,6 +76,7 @@ class Role:
             os.close(says)
         os.set_blocking(heard, False)
         self.process, self._heard, self.started_at = process, heard, time.monotonic()
+        self._works, self._in_vain = False, 0
 
     def _live(self, work: Work, heard: int, says: int) -> None:
         """In the child, from its birth on."""
@@ -80,12 +85,13 @@ class Role:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         self.let_go()
         os.close(heard)
+        os.set_blocking(says, False)
         os.dup2(2, 1)  # what the supervisor says to programs is its own
         setproctitle(f"mainstay {self.name} in {self.house.folder}")
         stop_with_supervisor(self.lifeline)
         look_seldom()
         with complaining(as_json=False):
-            work(self.house, lambda: os.write(says, b"."))
+            work(self.house, partial(_beat, says))
 
     def watch(self) -> None:
         """Start it again when it died, more slowly the more often it does."""
@@ -99,7 +105,8 @@ class Role:
                     self._put_off(now)
             return
         with contextlib.suppress(BlockingIOError):
-            self.ready = bool(os.read(self._heard, 16)) or self.ready
+            if os.read(self._heard, 1 << 16):
+                self.ready, self._works, self._in_vain = True, True, 0
         code = self.process.exitcode
         if code is None:
             if self.failures and now - self.started_at > STALE_S:
@@ -111,6 +118,15 @@ class Role:
         os.close(self._heard)
         self.process = None
         self._put_off(now)
+
+    def look(self) -> None:
+        """Once a second. A process that works says so twice a second; one that has said nothing for so long stands still, and does so for
+        good: it is ended as by a crash, and started again. Looks count, not time: there are none while the supervisor stands still."""
+        self._in_vain += self._works
+        if self._in_vain >= LOOKS_IN_VAIN_MAX and self.process is not None:
+            log.error("process_stands_still", role=self.name, doing="end it, to be started again")
+            self._in_vain = 0
+            self.process.kill()
 
     def _put_off(self, now: float) -> None:
         self.failures += 1
@@ -125,6 +141,12 @@ class Role:
             log.error("process_killed", role=self.name)
             self.process.kill()
             self.process.join()
+
+
+def _beat(says: int) -> None:
+    """In a child: say that it works. A supervisor that stands still hears nothing, and holds up nobody."""
+    with contextlib.suppress(BlockingIOError):
+        os.write(says, b".")
 
 
 def _open_files() -> set[int]:
@@ -168,7 +190,7 @@ class Watch:
 
 
 class Pulse:
-    """Writes down how the processes fare, for those that look after them."""
+    """Writes down how the processes fare, for those that look after them; and sees who stands still."""
 
     def __init__(self, data: Path) -> None:
         self.data = data
@@ -178,6 +200,8 @@ class Pulse:
         now = time.monotonic()
         if now - self._beat_at >= LOOK_S:
             self._beat_at = now
+            for role in children.values():
+                role.look()
             fare = {name: {"running": role.process is not None, "failures": role.failures} for name, role in children.items()}
             with contextlib.suppress(OSError):  # a full disk ends no supervisor
                 write_snapshot(self.data, "up", {"roles": fare})

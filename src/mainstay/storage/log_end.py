@@ -57,9 +57,11 @@ def _lost_from(log: Path, connection: apsw.Connection) -> int:
     be opened beside SQLite; FILE-shm may not."""
     with log.open("rb") as opened:
         file, page_bytes, ended = opened.fileno(), connection.pragma("page_size"), _end(connection)
+        if ended < 0:  # it keeps no log yet: it is being made
+            return 0
         generation = _generation(file)
         frames = _frames(file, page_bytes, ended, generation)
-        frames = frames[_end(connection) - ended :]  # what others have committed meanwhile is before the end by now
+        frames = frames[max(0, _end(connection) - ended) :]  # what others have committed meanwhile is before the end by now
         for one, after in pairwise(frames):
             if one.commits() and one.salts == after.salts == generation:
                 page = os.pread(file, page_bytes, after.at + FRAME_BYTES)
@@ -69,7 +71,7 @@ def _lost_from(log: Path, connection: apsw.Connection) -> int:
 
 
 def _end(connection: apsw.Connection) -> int:
-    """How many frames count for SQLite."""
+    """How many frames count for SQLite; -1 for a file that keeps no log."""
     return connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)[0]
 
 

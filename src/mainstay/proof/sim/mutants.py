@@ -62,7 +62,9 @@ class Mutant(Struct, frozen=True):
 
 MUTANTS: dict[str, Mutant] = {
     "lose-acknowledged": Mutant("a receipt is acknowledged and not kept", Inbox, "add", harm.tenth_lost, "what is acknowledged"),
-    "lose-polled": Mutant("a page's cursor is kept and its rows are not", Outcomes, "documents", harm.cursor_first, "differ or lost or titles_wrong"),
+    "lose-polled": Mutant(
+        "a page's cursor is kept and its rows are not", Outcomes, "documents", harm.cursor_first, "differ or lost or titles_wrong"
+    ),
     "promise-one-more": Mutant("one unit more is promised than there is", stock, "free", harm.oversold, "nothing in us breaks"),
     "release-twice": Mutant("a reservation's units come back twice", Apply, "to_reservation", harm.twice, "sum of the reservations"),
     "never-expire": Mutant("a reservation that nobody confirms stands for ever", Desk, "_expire", harm.never, "come to rest"),
