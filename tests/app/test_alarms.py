@@ -50,7 +50,7 @@ def look(shop):
         write_snapshot(shop.data, "dispatch", dispatch)
         alarms = Alarms(shop.data, house.landscape, build.duties(house)).look(NOW)
         for one in alarms:
-            assert one.owner in house.landscape.owners and one.what and one.next, one
+            assert one.owner in house.landscape.owners and one.what and one.next and one.runbooks, one
             for command in one.commands:
                 assert not wrong_command(shlex.split(command), main), command
         return {one.cause: one for one in alarms}

@@ -40,7 +40,7 @@ def shop(tmp_path_factory, post):
     shop = Running(tmp_path_factory.mktemp("alerts"))
     text = shop.config.read_text().replace("[owners.operations]", '[owners.operations]\nalerts = ["smtp", "pager"]', 1)
     shop.config.write_text(text + PAGER.format(port=box.port, url=pager.url))
-    (shop.folder / "runbooks.md").write_text("# Runbooks\n\n## order\nRing Ben at the shop.\n\n## payment\nSomething else.\n")
+    (shop.folder / "runbooks.md").write_text("# Runbooks\n\n## order\nRing Ben at the shop: {{what}}.\n\n## payment\nSomething else.\n")
     (shop.folder / "smtp-password").write_text("canary-smtp")
     (shop.folder / "pager-secret").write_text(SECRET)
     shop.start()
@@ -68,7 +68,7 @@ def test_forty_failures_of_one_cause_are_one_mail_and_one_notice_that_it_is_over
     text = box.texts()[mail]
     assert "40 dead letters of shop: unknown_word (orders/create)" in text and "4539.20 EUR" in text
     assert "owner     operations; the cause is ours to mend" in text and "'on_review'" in text
-    assert "--- runbooks.md#order\nRing Ben at the shop.\n" in text
+    assert "--- runbooks.md#order\nRing Ben at the shop: 40 dead letters of shop: unknown_word (orders/create).\n" in text
     cause = told(shop, "deadletters", "causes")[0]["cause"]
     assert f"mainstay deadletters causes --cause {cause}\n" in text
     assert "ada@" not in text.lower() and "canary" not in text

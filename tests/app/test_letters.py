@@ -88,8 +88,11 @@ def test_a_word_without_a_mapping_is_mapped_and_its_letters_retried_at_once(shop
     shop.until(lambda: len(told(shop, "deadletters", "list", "--code", "unknown_word")) == 20, "they do not become letters")
     (cause,) = told(shop, "deadletters", "causes", "--code", "unknown_word")
     assert (cause["count"], cause["queue"], cause["at_risk"]) == (20, "ours", {"EUR": f"{20 * 113.48:.2f}"})
+    (first,) = (one for one in told(shop, "deadletters", "list", "--code", "unknown_word") if one["id"] == cause["oldest"])
+    assert (cause["deadline"], cause["runbooks"]) == (first["deadline"], first["runbooks"]) and first["runbooks"]
     words = shop.cli("deadletters", "causes", "--code", "unknown_word")[1]
     assert words.startswith("ours to fix: 20\n") and "theirs to fix: 0" in words and "2269.60 EUR" in words
+    assert f", by {cause['deadline']}\n" in words and "See runbooks.md#" in words
     text = shop.config.read_text()
     shop.config.write_text(
         text.replace(

@@ -149,9 +149,16 @@ def test_a_pause_grows_within_bounds_and_is_never_shorter_than_asked(tries, seed
     assert pause <= max(BACKOFF_S_MAX, 1.1 * (after_s or 0.0)) + 1e-6
 
 
-def test_pauses_differ_so_that_nobody_comes_back_at_once():
-    dice = random.Random(1)
-    assert len({backoff_us(5, dice, 30.0) for _ in range(100)}) > 90
+class Fixed:
+    """No chance: the planted bug."""
+
+    def random(self):
+        return 0.5
+
+
+@pytest.mark.parametrize(("dice", "moments"), [(random.Random(1), range(91, 101)), (Fixed(), [1])], ids=["chance", "a planted bug: none"])
+def test_pauses_differ_so_that_nobody_comes_back_at_once(dice, moments):
+    assert len({backoff_us(5, dice, 30.0) for _ in range(100)}) in moments
 
 
 # --- breaker -----------------------------------------------------------------------------------------------------------

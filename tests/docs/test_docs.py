@@ -1,5 +1,6 @@
 """What the pages say is so: the reference is the code's, every example is understood, every link leads somewhere."""
 
+import re
 from typing import Any
 
 import click
@@ -191,6 +192,23 @@ def test_a_generated_landscape_points_to_runbooks_that_exist():
     there = anchors((ROOT / "docs" / "runbooks.md").read_text())
     assert len(named) > 5 and all(link.partition("#")[2] in OBJECTS for link in named)
     assert [link for link in sorted(named) if link.partition("#")[2] not in there] == []
+
+
+def missing_examples(table):
+    """Examples that a row of simulate.md names and that do not stand in the file that it names before them, or in test_hard_cases.py."""
+    for row in (line for line in table.splitlines() if line.startswith("| ")):
+        file = "tests/flows/test_hard_cases.py"
+        for name in re.findall(r"`(tests/[\w/]+\.py|test_\w+)…?`", row.split(" | ")[-1]):
+            if name.startswith("tests/"):
+                file = name
+            elif f"def {name}" not in (ROOT / file).read_text():
+                yield f"{file} has no {name}"
+
+
+def test_each_hard_case_has_the_example_that_is_named():
+    table = (ROOT / "docs/simulate.md").read_text()
+    assert list(missing_examples(table)) == [] and table.count("`test_") > 30
+    assert list(missing_examples("| a | b | `tests/flows/test_addresses.py`: `test_nobody…` |"))
 
 
 def test_the_version_is_the_changelogs_newest():

@@ -112,9 +112,9 @@ def test_every_runbook_that_a_flow_points_to_is_a_heading_of_the_page(systems):
     shop = read(write(answers(systems), OFFERS), "mainstay.toml")
     told = page(shop)
     headings = {f"runbooks.md#{line.removeprefix('## ')}" for line in told.splitlines() if line.startswith("## ")}
-    assert headings == {flow.runbook for flow in shop.flows.values()}
+    assert headings == {flow.runbook for flow in shop.flows.values()} | {"runbooks.md#mainstay"}
     assert all(f"- `{name}`: from " in told for name in shop.flows)
-    assert told.count("**Who answers:** operations (ops@acme.example)") == len(headings)
+    assert told.count("**Who answers:** operations (ops@acme.example)") == len(headings) - 1
 
 
 def complaints(text: str) -> list[str]:

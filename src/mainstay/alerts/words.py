@@ -14,6 +14,8 @@ LISTED_MAX = 20  # causes of one message that are told in full
 SUBJECT_CHARS_MAX = 120
 SECTION_CHARS_MAX = 2_000
 _PREFIX = {"new": "", "grew": "more: ", "overdue": "overdue: ", "reminder": "still: ", "gone": "over: "}
+FILLED = ("what", "reason", "count", "since", "deadline", "at_risk", "owner")  # facts that a runbook may name
+_NAME = re.compile(r"\{\{ *(\w+) *\}\}")
 _HEADING = re.compile(r"^(#{1,6}) +(.+?) *$", re.M)
 
 
@@ -25,14 +27,18 @@ def subject(notice: Notice, shop: str) -> str:
 
 
 def body(notice: Notice, shop: str, now: int, page: Callable[[str], str]) -> str:
-    """The message for people. `page` gives the text that a runbook's link leads to, as far as it stands here; each is quoted once."""
+    """The message for people. `page` gives the text that a runbook's link leads to, as far as it stands here; each is quoted once, and
+    filled in with the first cause that leads to it."""
     parts = ["\n".join(_item(item, now)) for item in notice.items[:LISTED_MAX]]
     if len(notice.items) > LISTED_MAX:
         parts.append(f"… and {len(notice.items) - LISTED_MAX} more causes: `mainstay alerts`")
-    links = dict.fromkeys(link for item in notice.items[:LISTED_MAX] if item.why != "gone" for link in item.alarm.runbooks)
-    for link in links:
+    links: dict[str, Alarm] = {}
+    for item in notice.items[:LISTED_MAX]:
+        for link in item.alarm.runbooks if item.why != "gone" else ():
+            links.setdefault(link, item.alarm)
+    for link, alarm in links.items():
         if text := page(link):
-            parts.append(f"--- {link}\n{text}")
+            parts.append(f"--- {link}\n{filled(text, alarm)}")
     parts.append(f"{shop}, for {notice.owner}. What is wrong now, and who was told: `mainstay alerts`")
     return "\n\n".join(parts) + "\n"
 
@@ -75,6 +81,14 @@ def facts(alarm: Alarm) -> dict[str, Any]:
         "code": alarm.code, "whose": alarm.whose, "reason": alarm.why, "next": alarm.next, "commands": list(alarm.commands),
         "runbooks": list(alarm.runbooks),
     }  # fmt: skip
+
+
+def filled(text: str, alarm: Alarm) -> str:
+    """A runbook in which {{what}}, {{count}} and so on are what is so now; a name that is none stays as it stands, one of which nothing is
+    known becomes a dash."""
+    known = facts(alarm)
+    known["at_risk"] = ", ".join(f"{amount} {currency}" for currency, amount in alarm.at_risk.items())
+    return _NAME.sub(lambda name: " ".join(str(known[name[1]] or "-").split()) if name[1] in FILLED else name[0], text)
 
 
 def section(text: str, anchor: str) -> str:

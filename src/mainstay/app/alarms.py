@@ -11,7 +11,7 @@ from typing import Any
 from mainstay.alerts.causes import Alarm, Severity
 from mainstay.app.snapshots import STALE_S, oldest_s, read_snapshot, silent_s
 from mainstay.flows import drift, journey, queue
-from mainstay.landscape import Duties, Flow, Landscape
+from mainstay.landscape import OURS, PAGE, Duties, Flow, Landscape
 from mainstay.model.cards import redacted
 from mainstay.model.failures import CODES
 from mainstay.model.outcome import TOPIC
@@ -24,6 +24,7 @@ LAG_S = 60.0  # the age of the oldest receipt at which the core counts as behind
 DIES = 2  # times in a row that a process may end before it counts as down
 WHY_CHARS_MAX = 300
 _ADDRESS = re.compile(r"[^\s'\"<>]+@[^\s'\"<>]+")
+_HELP = (f"{PAGE}#{OURS}",)  # the runbook of what is wrong in Mainstay itself
 _GRAVE = frozenset({"store_damaged"})
 
 
@@ -88,6 +89,7 @@ class Alarms:
                 cause=f"held/{one['target']}", severity="warning", owner=self._known(answers.owner if answers else ""), since=since,
                 what=f"{one['target']} is held back for more than a day", why=_safe(f"{one['by']}: {one['reason']}"), whose="ours",
                 next="Let it go on, or say again why not.", commands=("mainstay pauses", f"mainstay resume {one['target']}"),
+                runbooks=_HELP,
             )  # fmt: skip
 
     def _drifts(self, state: State) -> Iterator[Alarm]:
@@ -229,6 +231,7 @@ class Alarms:
         """A cause in Mainstay itself."""
         return Alarm(
             cause=cause, severity=severity, owner=self.operations, what=what, count=count, code=code, whose="ours", why=_safe(why),
+            runbooks=_HELP,
             next=CODES[code].next if code else "See what `mainstay doctor` and the log of `mainstay up` say.", commands=commands,
         )  # fmt: skip
 

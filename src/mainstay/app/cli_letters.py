@@ -73,7 +73,8 @@ def causes(config: Path, as_json: bool, **which: Any) -> None:
     from mainstay.app.letters import by_cause
     from mainstay.app.show_letters import causes_text
 
-    found = by_cause(state_of(look_into(config).data), _parted(which))
+    house = look_into(config)
+    found = by_cause(house, state_of(house.data), _parted(which))
     show(found, as_json, causes_text(found))
 
 

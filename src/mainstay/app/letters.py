@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from mainstay.app import build
-from mainstay.edge.whose import with_people, with_runbooks
+from mainstay.edge.whose import with_deadline, with_people, with_runbooks
 from mainstay.flows import journey, queue, rehearse
 from mainstay.flows.mend import Mend
 from mainstay.flows.queue import Wanted
@@ -25,9 +25,10 @@ def listed(house: build.House, state: State, query: Mapping[str, str], most: int
     return [with_runbooks(one, duties) for one in journey.letters(state, _wanted(query), most)]
 
 
-def by_cause(state: State, query: Mapping[str, str]) -> list[dict[str, Any]]:
+def by_cause(house: build.House, state: State, query: Mapping[str, str]) -> list[dict[str, Any]]:
     """The open dead letters that are meant, by cause."""
-    return queue.causes(queue.wanted(state, _wanted(query)))
+    duties = build.duties(house)
+    return [with_deadline(one, duties) for one in queue.causes(queue.wanted(state, _wanted(query)))]
 
 
 def _wanted(query: Mapping[str, str]) -> Wanted:

@@ -45,9 +45,9 @@ def causes_text(found: list[dict[str, Any]]) -> str:
         for one in of_it:
             risk = ", ".join(f"{amount} {currency}" for currency, amount in one["at_risk"].items()) or "no money known"
             what = f"{one['count']} × {one['code']}  {one['system']} {one['topic']}"
-            lines.append(f"  {one['cause']}  {what}  {risk}  {', '.join(one['owners'])}")
+            lines.append(f"  {one['cause']}  {what}  {risk}  {', '.join(one['owners'])}, by {one['deadline']}")
             lines.append(f"    since {one['first_at']}, last {one['last_at']} (#{one['newest']}): {one['example']}")
-            lines.append(f"    {one['next']}")
+            lines.append(f"    {one['next']}" + (f" See {', '.join(one['runbooks'])}" if one["runbooks"] else ""))
     return "\n".join(lines) if found else "no open dead letters"
 
 

@@ -8,5 +8,5 @@ FACE = (
     "receive.Door", "receive.Receive", "receive.Scope", "receive.Send",
     "record.Recorder",
     "strict.read",
-    "whose.with_owner", "whose.with_people", "whose.with_runbooks",
+    "whose.with_deadline", "whose.with_owner", "whose.with_people", "whose.with_runbooks",
 )  # fmt: skip

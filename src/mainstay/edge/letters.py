@@ -11,7 +11,7 @@ from starlette.requests import Request
 from mainstay.edge.openapi import Endpoint
 from mainstay.edge.problems import Problem
 from mainstay.edge.strict import query
-from mainstay.edge.whose import with_runbooks
+from mainstay.edge.whose import with_deadline, with_runbooks
 from mainstay.flows import journey, queue
 from mainstay.flows.clerk import JobRequest, LetterRequest, RepairRequest, ReplayOrder
 from mainstay.flows.queue import Wanted
@@ -70,7 +70,8 @@ class Letters:
 
     async def show_causes(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
         meant = query(request.query_params.multi_items(), Wanted)
-        return 200, msgspec.json.encode(await self.aside(lambda state, _: queue.causes(queue.wanted(state, meant))))
+        found = await self.aside(lambda state, _: queue.causes(queue.wanted(state, meant)))
+        return 200, msgspec.json.encode([with_deadline(one, self.duties) for one in found])
 
     async def show_letter(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
         number = _number(request, "dead letter")

@@ -20,6 +20,13 @@ def with_runbooks(letter: dict[str, Any], duties: Duties) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def with_deadline(cause: dict[str, Any], duties: Duties) -> dict[str, Any]:
+    """A cause of dead letters with the runbooks, and until when the business needs the first of them."""
+    within = int(duties.within_s(cause["system"], cause["topic"]) * SECOND)
+    duty = duties.of(cause["system"], cause["topic"], cause["code"])
+    return {**cause, "deadline": iso(micros(cause["first_at"]) + within), "runbooks": list(duty.runbooks)}
+
+
 def with_people(proposal: dict[str, Any], duties: Duties) -> dict[str, Any]:
     """A proposal with those who answer for the system that made it."""
     return {**proposal, **duties.of(proposal["system"], "", "")._asdict()}

@@ -26,7 +26,7 @@ from mainstay.landscape.names import is_contact
 from mainstay.landscape.offers import ANSWERS, OWN_API, TELLS, Offer, Setting
 from mainstay.landscape.places import places
 from mainstay.landscape.read import likely, read
-from mainstay.landscape.runbooks import PAGE, page
+from mainstay.landscape.runbooks import HELP, OURS, PAGE, page
 from mainstay.landscape.safety import is_private
 from mainstay.landscape.schema import schema
 from mainstay.landscape.secrets import resolve, resolve_settings
@@ -34,8 +34,8 @@ from mainstay.landscape.survey import Spot
 from mainstay.landscape.traffic import LATENCIES, Traffic
 
 __all__ = [
-    "ANSWERS", "FAILURE_MODES", "FASTEST", "FINDINGS", "GROUPS", "LATENCIES", "MAINSTAY", "MEASURED", "OBJECTS", "OPERATOR", "OWN_API",
-    "PAGE",
+    "ANSWERS", "FAILURE_MODES", "FASTEST", "FINDINGS", "GROUPS", "HELP", "LATENCIES", "MAINSTAY", "MEASURED", "OBJECTS", "OPERATOR",
+    "OURS", "OWN_API", "PAGE",
     "QUESTIONS", "READ_FOLDERS", "SMTP", "TELLS", "Admission", "Admitted", "Answers", "Claim", "Duties", "Finding", "Flow", "Landscape",
     "Misdeclared", "Name", "Offer", "Owner", "Pattern", "Proposal", "Setting", "Spot", "System", "Traffic", "address", "check", "counted",
     "demo", "is_contact", "is_private", "likely", "page", "places", "read", "resolve", "resolve_settings", "schema", "speaks", "ways_of",

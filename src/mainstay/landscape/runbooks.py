@@ -18,9 +18,32 @@ Look at three things first, whatever failed:
   blocks it, and whose that is.
 - `mainstay deadletters list`, then `mainstay deadletters show ID`: what could not be handled, why, and what to do next. When its cause is
   mended: `mainstay deadletters retry ID`.
+
+Where an alert quotes this page, {{{{what}}}}, {{{{reason}}}}, {{{{count}}}}, {{{{since}}}}, {{{{deadline}}}}, {{{{at_risk}}}} and
+{{{{owner}}}} are what is so at that moment.
+"""
+OURS = "mainstay"  # the heading of what to do when Mainstay itself is in trouble
+HELP = """
+## mainstay
+{{what}}, since {{since}}: {{reason}}
+
+**A process ends again and again, or stands still.** The log of `mainstay up` says why; `mainstay doctor` looks at the disk and the files.
+What has arrived is kept; what comes meanwhile is sent again.
+
+**The core does not keep up.** `mainstay status` says how far it is behind; a slow disk shows in `mainstay doctor`. It catches up by itself
+when less comes in.
+
+**The store cannot be read, or the books do not balance.** Stop Mainstay and keep a copy of the folder. `mainstay doctor` and
+`mainstay verify` name the file, the page or the row. Then `mainstay restore` the last backup.
+
+**Something is held back for more than a day.** `mainstay pauses` says by whom and why; `mainstay resume` lets it go on.
+
+**More causes of dead letters than are told one by one.** `mainstay deadletters causes` lists them all.
 """
 SECTION = """
 ## {anchor}
+{{{{what}}}}, since {{{{since}}}}: {{{{reason}}}}
+
 **Who answers:** {owners}
 
 {flows}
@@ -36,7 +59,7 @@ for what somebody said who does not own it.
 def page(shop: Landscape) -> str:
     """The text, in Markdown: what `runbooks.md#order` and so on lead to."""
     objects = {flow.runbook.partition("#")[2]: flow.object for flow in shop.flows.values() if flow.runbook.startswith(f"{PAGE}#")}
-    return HEAD.format(name=shop.shop.name) + "".join(_section(shop, anchor, obj) for anchor, obj in objects.items())
+    return HEAD.format(name=shop.shop.name) + "".join(_section(shop, anchor, obj) for anchor, obj in objects.items()) + HELP
 
 
 def _section(shop: Landscape, anchor: str, obj: str) -> str:

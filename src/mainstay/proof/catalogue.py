@@ -83,7 +83,7 @@ INVARIANTS = (
     Asked(
         "E2",
         "nothing is asked of anybody before the intent is committed",
-        ("tests/storage/test_stores.py::test_a_reader_sees_only_what_was_committed", "commit-in-two"),
+        ("tests/storage/test_stores.py::test_a_reader_sees_only_what_was_committed",),
         "no counterparty asks the store during the call: shown by what dispatch can read",
     ),
     Asked(
@@ -633,8 +633,9 @@ FAULTS = (
             "tests/crash/test_standing.py::test_who_stands_still_goes_on_as_if_nothing_had_been",
             "tests/crash/test_standing.py::test_a_bug_that_shows_when_somebody_stands_still_is_noticed",
             "tests/app/test_processes.py::test_a_stop_drains_what_has_arrived",
+            "tests/app/test_processes.py::test_who_stands_still_for_long_is_ended_and_started_again",
         ),
-        "each stands still once, for 12 s: longer than senders, callers and /ready wait; nobody alerts of an edge or a dispatch that does",
+        "each stands still once, for 12 s: longer than senders, callers and /ready wait; nobody alerts of a dispatch that does",
     ),
     Asked(
         "F8",
@@ -838,8 +839,7 @@ BUGS = (
     Asked(
         "B8",
         "each line of a request is checked by itself",
-        ("tests/stock/test_stock.py::test_two_lines_of_one_item_are_checked_together",),
-        "not planted: a test of the product forbids it",
+        ("each-line-by-itself", "tests/stock/test_stock.py::test_two_lines_of_one_item_are_checked_together"),
     ),
     Asked(
         "B9",
@@ -865,16 +865,15 @@ BUGS = (
         "B13",
         "one queue for all keys",
         (
-            "tests/delivery/test_lanes.py::test_other_orders_go_on_while_one_is_blocked",
+            "tests/delivery/test_lanes.py::test_with_one_queue_for_all_orders_one_holds_up_the_others",
             "tests/flows/test_poison.py::test_its_neighbours_in_the_batch_go_on_and_it_becomes_a_letter",
         ),
-        "not planted: tests of the product forbid it",
+        "planted for effects; for messages that come in a test of the product forbids it",
     ),
     Asked(
         "B14",
         "retries without chance in their pauses",
         ("tests/delivery/test_pauses.py::test_pauses_differ_so_that_nobody_comes_back_at_once",),
-        "not planted: a test of the product forbids it",
     ),
     Asked("B15", "values are hidden only in what is listed", (), "not yet: masking"),
     Asked("B16", "a chain without a head kept elsewhere", (), "not yet: audit chain"),

@@ -32,7 +32,7 @@ ABSENT = {
     "compressed bodies": "a delivery with a Content-Encoding is refused before its body is read (case 16)",
     "CSV export": "nothing is written as CSV",
     "addresses given by users": "only whoever writes `mainstay.toml` names addresses that are called, and may name private ones",
-    "paging": "no call of the API takes a page, a filter or an order",
+    "paging": "no call of the API takes a page or an order: of a list the newest are told, and a query narrows it",
     "masked fields": "no field is shown to some and masked for others: a token sees all of an object, or nothing of it",
     "rules of users": "nobody can write rules: a mapping is a table in a connector",
     "closed channels": "a channel has no opening times: what is declared may sell",

@@ -126,6 +126,11 @@ ASKED = (
         93, "a key that was used for something else", "api", Ask(RESERVE, lines(quantity=2), key="93", before=lines(sku="BAD-INPUT")), 422,
         "key_reused",
     ),
+    Case(94, "a filter that is none", "api", Ask("/v1/causes?sort=price", method="GET", who="operator"), 422, "schema", "sort"),
+    Case(94, "SQL in a filter", "api", Ask("/v1/causes?queue=%27%20OR%201%3D1%3B--", method="GET", who="operator"), 422, "schema", "queue"),
+    Case(94, "a filter twice", "api", Ask("/v1/deadletters?code=a&code=b", method="GET", who="operator"), 400, "duplicate_key", "twice"),
+    Case(94, "a time that is none", "api", Ask("/v1/deadletters?since=yesterday", method="GET", who="operator"), 422, "time", "yesterday"),
+    Case(94, "a filter of 10 KiB", "api", Ask(f"/v1/causes?text={'x' * 10_240}", method="GET", who="operator"), 422, "schema", "length"),
     Case(
         97, "a card number", "api", Ask("/v1/orders", order("97", ship_method="4242 4242 4242 4242")), 422, "pan_not_accepted",
         "token instead",

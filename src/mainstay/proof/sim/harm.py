@@ -156,6 +156,16 @@ def whole(_right: Any) -> Any:
     return lambda state: state.order.total - state.order.gift_cards if state.order is not None and not state.cancel else 0
 
 
+def line_by_line(right: Any) -> Any:
+    """Each line of a request is looked at by itself."""
+
+    def allocate(wants: Any, shelves: Any, split: bool = True) -> Any:
+        found = [right([one], shelves, split) for one in wants]
+        return [share for shares, _ in found for share in shares], [lacking for _, missing in found for lacking in missing]
+
+    return allocate
+
+
 def never_sent(right: Any) -> Any:
     """What an earlier process may have sent is taken for never sent."""
 
@@ -292,7 +302,7 @@ def in_two(right: Any) -> Any:
 
 
 def only_closed(right: Any) -> Any:
-    return lambda self, receipt, *, park=True: right(self, receipt) if park else Again("taken")
+    return lambda self, receipt, *, park=True, **_asked: right(self, receipt) if park else Again("taken")
 
 
 def over_at_once(right: Any) -> Any:
