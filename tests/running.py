@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import base64
+import contextlib
 import hashlib
 import hmac
 import http.client
@@ -92,9 +93,10 @@ class Running:
         """What a process has open, on Linux: files, pipes, sockets; or only what it can write to."""
         folder, found = Path(f"/proc/{process}"), []
         for one in (folder / "fd").iterdir():
-            flags = int((folder / "fdinfo" / one.name).read_text().split()[3], 8)
-            if not writable or flags & os.O_ACCMODE != os.O_RDONLY:
-                found.append(str(one.readlink()))
+            with contextlib.suppress(FileNotFoundError):  # closed since
+                flags = int((folder / "fdinfo" / one.name).read_text().split()[3], 8)
+                if not writable or flags & os.O_ACCMODE != os.O_RDONLY:
+                    found.append(str(one.readlink()))
         return found
 
     def kill(self, name: str) -> None:

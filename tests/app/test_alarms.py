@@ -134,6 +134,8 @@ def test_processes_that_are_down(shop, look):
     found = look()
     assert {cause: one.severity for cause, one in found.items()} == {"process/edge": "critical", "process/core": "critical"}
     assert found["process/core"].why == "it has told nothing for 60 s"
+    write_snapshot(shop.data, "up", {"roles": {"edge": {"running": True, "failures": 0, "silent_s": 60}}})
+    assert look()["process/edge"].why == "it has told nothing for 60 s"
 
 
 def test_a_supervisor_that_stands_still(shop, look):

@@ -95,6 +95,9 @@ def test_who_has_told_nothing_for_long_is_named(tmp_path):
     write_snapshot(tmp_path, "dispatch", {"at": clock() - 42 * SECOND})
     found = standing(tmp_path)
     assert found["silent"] == {"dispatch": 42}
+    fare = {"running": True, "failures": 0}
+    write_snapshot(tmp_path, "up", {"roles": {"core": fare | {"silent_s": 1}, "edge": fare | {"silent_s": 11}}})
+    assert standing(tmp_path)["silent"] == {"dispatch": 42, "edge": 11}
     names = ("orders", "reservations", "dead_letters", "accounts", "pauses", "early", "proposals", "uncounted", "drift", "restored")
     shown = status_text({name: {} for name in names} | found | {"dispatch": {}})
     assert "dispatch has told nothing for 42 s" in shown

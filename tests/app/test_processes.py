@@ -104,7 +104,7 @@ def test_a_stop_drains_what_has_arrived(shop):
 def test_who_stands_still_for_long_is_ended_and_started_again(tmp_path, monkeypatch, role):
     """Here after three looks; and not while the supervisor stands still with it."""
     (tmp_path / "sitecustomize.py").write_text(
-        "import sys\nif 'up' in sys.orig_argv:\n    from mainstay.app import up\n    up.LOOKS_IN_VAIN_MAX = 3\n"
+        "import sys\nif 'up' in sys.orig_argv:\n    from mainstay.app import up\n    up.SILENT_S_MAX = 3\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     (tmp_path / "shop").mkdir()
@@ -171,10 +171,12 @@ def test_a_process_has_nothing_open_that_is_another_s(shop):
     for name, own in (("core", "state.db"), ("edge", "inbox.db"), ("dispatch", "outcomes.db")):
         shop.kill(name)
         process = shop.role(name)
-        shop.until(lambda: own in {Path(one).name for one in shop.held(process)}, f"{name} does not open {own}")  # noqa: B023
-        held = shop.held(process, writable=True)
-        assert {Path(one).name for one in held} & {*LOCKS, *FILES} == {own, f"{own}.lock"}, name
-        listened_at.append({one for one in shop.held(process) if one.startswith("pipe:")} - {*held})
+
+        def its_own(process=process, own=own):
+            return {Path(one).name for one in shop.held(process, writable=True)} & {*LOCKS, *FILES} == {own, f"{own}.lock"}
+
+        shop.until(its_own, f"{name} does not hold its own alone")  # it looks at others while it starts
+        listened_at.append({one for one in shop.held(process) if one.startswith("pipe:")} - {*shop.held(process, writable=True)})
     assert len(set.intersection(*listened_at)) == 1, "their common lifeline, of which the supervisor alone has the other end"
 
 

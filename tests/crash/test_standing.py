@@ -10,7 +10,10 @@ from tests.crash.standing import ANOTHER, IMPATIENT, NEVER_LOOKS, STANDS_S, stoo
 STAND = {  # who stands still: with what beside it, and what people are told then
     "edge": ("", {"no answer", "process/edge"}),
     "core": ("", {"503: core has not been heard of for 10 s", "process/core"}),
-    "dispatch": (IMPATIENT, {"503: dispatch has not been heard of for 10 s"}),  # who raises alarms stands still itself
+    "dispatch": (
+        IMPATIENT,
+        {"503: dispatch has not been heard of for 10 s", "process/dispatch"},
+    ),  # as who asks sees; who tells of it stands still
     "up": ("", {"503: core has not been heard of for 10 s", "process/core", "process/up"}),
 }
 BUGS = {"core": ANOTHER, "dispatch": NEVER_LOOKS}

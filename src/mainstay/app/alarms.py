@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mainstay.alerts.causes import Alarm, Severity
-from mainstay.app.snapshots import STALE_S, oldest_s, read_snapshot, silent_s
+from mainstay.app.snapshots import STALE_S, oldest_s, read_snapshot, silent
 from mainstay.flows import drift, journey, queue
 from mainstay.landscape import OURS, PAGE, Duties, Flow, Landscape
 from mainstay.model.cards import redacted
@@ -126,9 +126,8 @@ class Alarms:
         up = read_snapshot(self.data, "up")
         roles = up.get("roles", {}) if now - up.get("at", 0) < STALE_S * SECOND else {}
         down = {name: f"it has ended {one['failures']} times in a row" for name, one in roles.items() if one["failures"] >= DIES}
-        for name in ("edge", "core", "up"):  # who stands still does not end
-            if seconds := silent_s(read_snapshot(self.data, name), now):
-                down.setdefault(name, f"it has told nothing for {seconds} s")
+        for name, seconds in silent(self.data, now).items():  # who stands still does not end
+            down.setdefault(name, f"it has told nothing for {seconds} s")
         for name, why in down.items():
             yield self._ours(f"process/{name}", f"the process {name} is down", "critical", why=why)
         late = {name: seconds for name, seconds in oldest_s(self.data, now).items() if seconds > LAG_S}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import uvicorn
@@ -15,7 +14,7 @@ from mainstay.app import build
 from mainstay.app.build import House, clock
 from mainstay.app.listening import BACKLOG, listening
 from mainstay.app.meters import Meters
-from mainstay.app.snapshots import standing, write_snapshot
+from mainstay.app.snapshots import standing
 from mainstay.app.upkeep import again_and_again, wait_for_state
 from mainstay.contract.connector import Connector
 from mainstay.edge.api import Api, Waiters
@@ -91,22 +90,20 @@ async def run_edge(house: House, stop: asyncio.Event, works: Callable[[], object
 
     loop.add_reader(bell.fileno(), rung)
     archive = Archive(house.data, inbox, "inbox")
-    upkeep = asyncio.create_task(again_and_again(lambda: archive.step(state), "the upkeep of edge"))
-    pulse = asyncio.create_task(again_and_again(partial(_tell, house, works), "tell that it works"))
+
+    def work() -> None:
+        works()
+        archive.step(state)
+
+    upkeep = asyncio.create_task(again_and_again(work, "the upkeep of edge"))
     serving = asyncio.create_task(web._serve([listener]))
     works()
     await asyncio.wait([serving, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
     web.should_exit = True
     await serving
     upkeep.cancel()
-    pulse.cancel()
     recorder.flush()
     loop.remove_reader(bell.fileno())
     bell.close()
     inbox.close()
     state.close()
-
-
-def _tell(house: House, works: Callable[[], object]) -> None:
-    works()
-    write_snapshot(house.data, "edge", {})

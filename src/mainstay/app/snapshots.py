@@ -39,12 +39,20 @@ def silent_s(said: dict[str, Any], now: int) -> int:
     return (now - at) // SECOND if at and now - at > STALE_S * SECOND else 0
 
 
+def silent(data: Path, now: int) -> dict[str, int]:
+    """Who has told nothing for how many seconds, having ended or standing still: by what the supervisor hears while it looks, and by what
+    each has written down."""
+    found = {role: silent_s(read_snapshot(data, role), now) for role in ("up", "core", "dispatch")}
+    if not found["up"]:
+        roles = read_snapshot(data, "up").get("roles", {})
+        found |= {role: told for role, one in roles.items() if (told := one.get("silent_s", 0)) > STALE_S}
+    return {role: seconds for role, seconds in found.items() if seconds}
+
+
 def standing(data: Path) -> dict[str, Any]:
-    """What the core has not handled (`lag`), how delivery stands (`dispatch`: calls, breakers, flows that are late), and who has told
-    nothing for how many seconds (`silent`), having ended or standing still: they tell something twice a second."""
-    now, told = clock(), {role: read_snapshot(data, role) for role in ("edge", "core", "dispatch")}
-    silent = {role: seconds for role, said in told.items() if (seconds := silent_s(said, now))}
-    return {"lag": backlog(data), "dispatch": told["dispatch"], "silent": silent}
+    """What the core has not handled (`lag`), how delivery stands (`dispatch`: calls, breakers, flows that are late), and who tells nothing
+    any more (`silent`)."""
+    return {"lag": backlog(data), "dispatch": read_snapshot(data, "dispatch"), "silent": silent(data, clock())}
 
 
 def backlog(data: Path) -> dict[str, int]:

@@ -36,7 +36,7 @@ RESTART_S_MIN, RESTART_S_MAX = 0.2, 10.0
 DOUBLINGS_MAX = 10
 STOP_S_MAX = 20.0
 LOOK_S = 1.0  # how often it looks whether a system has gone or come back
-LOOKS_IN_VAIN_MAX = 300  # at a process that says nothing, a second apart: longer than anything that it does takes
+SILENT_S_MAX = 300  # longer than anything that a process does takes
 CANNOT = 2  # how a process ends that has said what a person must do first: starting it again changes nothing
 FORKING = multiprocessing.get_context("fork")
 
@@ -54,7 +54,7 @@ class Role:
         self.started_at = 0.0
         self.ready = False  # it has worked once
         self._works = False  # this process does
-        self._in_vain = 0  # looks since it has said anything
+        self.silent_s = 0  # looks, a second apart, since it has said anything
         self.process: ForkProcess | None = None
         self._heard = -1
 
@@ -76,7 +76,7 @@ class Role:
             os.close(says)
         os.set_blocking(heard, False)
         self.process, self._heard, self.started_at = process, heard, time.monotonic()
-        self._works, self._in_vain = False, 0
+        self._works, self.silent_s = False, 0
 
     def _live(self, work: Work, heard: int, says: int) -> None:
         """In the child, from its birth on."""
@@ -106,7 +106,7 @@ class Role:
             return
         with contextlib.suppress(BlockingIOError):
             if os.read(self._heard, 1 << 16):
-                self.ready, self._works, self._in_vain = True, True, 0
+                self.ready, self._works, self.silent_s = True, True, 0
         code = self.process.exitcode
         if code is None:
             if self.failures and now - self.started_at > STALE_S:
@@ -122,10 +122,10 @@ class Role:
     def look(self) -> None:
         """Once a second. A process that works says so twice a second; one that has said nothing for so long stands still, and does so for
         good: it is ended as by a crash, and started again. Looks count, not time: there are none while the supervisor stands still."""
-        self._in_vain += self._works
-        if self._in_vain >= LOOKS_IN_VAIN_MAX and self.process is not None:
+        self.silent_s += self._works
+        if self.silent_s >= SILENT_S_MAX and self.process is not None:
             log.error("process_stands_still", role=self.name, doing="end it, to be started again")
-            self._in_vain = 0
+            self.silent_s = 0
             self.process.kill()
 
     def _put_off(self, now: float) -> None:
@@ -202,7 +202,10 @@ class Pulse:
             self._beat_at = now
             for role in children.values():
                 role.look()
-            fare = {name: {"running": role.process is not None, "failures": role.failures} for name, role in children.items()}
+            fare = {
+                name: {"running": role.process is not None, "failures": role.failures, "silent_s": role.silent_s}
+                for name, role in children.items()
+            }
             with contextlib.suppress(OSError):  # a full disk ends no supervisor
                 write_snapshot(self.data, "up", {"roles": fare})
 

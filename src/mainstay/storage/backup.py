@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from mainstay.model.failures import Halt
 from mainstay.model.restored import RESTORED
-from mainstay.storage.database import BUSY_MS, STORE_FAILED, SUM_BYTES, ask, connect, force, in_words, wrong_with
+from mainstay.storage.database import STORE_FAILED, SUM_BYTES, ask, connect, force, in_words, still, wrong_with
 from mainstay.storage.inbox import Inbox, last
 from mainstay.storage.state import State
 from mainstay.storage.together import FILES, behind
@@ -89,12 +89,9 @@ def one_moment(data: Path) -> Iterator[dict[str, apsw.Connection]]:
         readers = {name: connect(data / name, write=False, schema=schema) for name, schema in FILES.items()}
         for reader in readers.values():
             stack.callback(reader.close, True)
-        with ExitStack() as still:
+        with ExitStack() as held:
             for name in FILES:
-                holder = apsw.Connection(str(data / name), flags=apsw.SQLITE_OPEN_READWRITE)
-                still.callback(holder.close, True)
-                holder.set_busy_timeout(BUSY_MS)
-                holder.execute("BEGIN IMMEDIATE")
+                held.enter_context(still(data / name))
             for name, reader in readers.items():
                 reader.execute("BEGIN")
                 ask(reader, "counters" if FILES[name] == "state" else "last_receipt")  # with its first read a reader has its moment

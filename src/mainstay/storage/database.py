@@ -7,6 +7,7 @@ import fcntl
 import os
 import re
 import sys
+from collections.abc import Iterator
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -17,7 +18,7 @@ import apsw.sqlite_extra
 import structlog
 
 from mainstay.model.failures import Halt
-from mainstay.storage.log_end import lost_end
+from mainstay.storage.log_end import lost_from
 
 SQLITE_MIN = (3, 51, 3)  # earlier versions can corrupt a WAL file that is reset while another connection checkpoints
 PAGE_BYTES = {"state": 4096, "inbox": 16384}  # three deliveries of 5 KB to a page: a third fewer bytes and a tenth of the tail
@@ -45,8 +46,7 @@ def connect(path: Path, *, write: bool, schema: str) -> apsw.Connection:
         connection.pragma("page_size", PAGE_BYTES[schema])
     try:
         refuse_other(connection, write=write)
-        if said := lost_end(connection):
-            raise Halt(f"{said}; {RESTORE}")
+        _refuse_lost_end(connection)
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
         if write:
             _prepare(connection, schema)
@@ -57,6 +57,28 @@ def connect(path: Path, *, write: bool, schema: str) -> apsw.Connection:
         connection.close(True)
         raise
     return connection
+
+
+@contextlib.contextmanager
+def still(path: Path) -> Iterator[None]:
+    """Meanwhile nobody writes this store file; who commits just now is waited for."""
+    holder = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    try:
+        holder.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        holder.set_busy_timeout(BUSY_MS)
+        holder.execute("BEGIN IMMEDIATE")
+        yield
+    finally:
+        holder.close(True)
+
+
+def _refuse_lost_end(connection: apsw.Connection) -> None:
+    if lost_from(connection):
+        with still(Path(connection.filename)):
+            at = lost_from(connection)
+        if at:
+            wal = connection.filename_wal
+            raise Halt(f"{wal}: a commit that stands behind byte {at} cannot be read: what was kept last is lost; {RESTORE}")
 
 
 def _prepare(connection: apsw.Connection, schema: str) -> None:

@@ -20,7 +20,6 @@ import apsw
 HEADER_BYTES, FRAME_BYTES = 32, 24  # of the log, and of each frame, behind which stands its page
 WORD = 0xFFFFFFFF
 OTHERS_MAX = 8  # frames in a row whose headers cannot be read, by more than a damaged page
-WAIT_MS = 10_000  # for who commits just now
 
 
 class Frame(NamedTuple):
@@ -36,25 +35,13 @@ class Frame(NamedTuple):
         return any(self.pages)
 
 
-def lost_end(connection: apsw.Connection) -> str:
-    """What is wrong with the end of the log of an open store file, in words; empty where nothing is. Others may write meanwhile."""
+def lost_from(connection: apsw.Connection) -> int:
+    """The byte at which the log of an open store file ends for SQLite, where a commit behind it is lost; else 0. Others may write
+    meanwhile; but a log that somebody begins anew looks so for a moment, too. The file of the log bears no locks, and may be opened
+    beside SQLite; FILE-shm may not."""
     log = Path(connection.filename_wal)
-    if not log.exists() or not _lost_from(log, connection):
-        return ""
-    still = apsw.Connection(connection.filename, flags=apsw.SQLITE_OPEN_READWRITE)
-    try:  # a log that somebody begins anew looks so for a moment, too
-        still.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-        still.set_busy_timeout(WAIT_MS)
-        still.execute("BEGIN IMMEDIATE")
-        at = _lost_from(log, connection)
-    finally:
-        still.close(True)
-    return f"{log}: a commit that stands behind byte {at} cannot be read: what was kept last is lost" if at else ""
-
-
-def _lost_from(log: Path, connection: apsw.Connection) -> int:
-    """The byte at which the log ends for SQLite, where a commit behind it is lost; else 0. The file of the log bears no locks, and may
-    be opened beside SQLite; FILE-shm may not."""
+    if not log.exists():
+        return 0
     with log.open("rb") as opened:
         file, page_bytes, ended = opened.fileno(), connection.pragma("page_size"), _end(connection)
         if ended < 0:  # it keeps no log yet: it is being made
