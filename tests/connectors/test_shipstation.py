@@ -22,7 +22,7 @@ from mainstay.model.times import DAY, SECOND
 from mainstay.twins.imitation import Weather
 from mainstay.twins.shipstation import ShipStationTwin
 
-SETTINGS = {"key": "twin-key", "secret": "twin-secret", "hook_secret": "twin-path"}
+SETTINGS = {"key": "twin-key", "secret": "twin-secret", "hook_secret": "twin-path", "warehouses": {"EAST": 16079}}
 SHIPSTATION = ShipStation(settings_of(ShipStation, SETTINGS))
 SAMPLES = Path(__file__).parents[2] / "src/mainstay/connectors/shipstation/samples"
 
@@ -198,7 +198,7 @@ def release(name: str, quantity: int = 2, **change: object) -> ReleaseOrder:
             OrderLine(id="12", sku="TEE", quantity=1, price=1999),
         ),
         "total": 5000, "tax": 1, "shipping": 499, "recipient": Person(name="Ada", email="ada@example.com", shipping=address),
-        "ship_method": "Express", "location": "16079",
+        "ship_method": "Express", "location": "EAST",
     } | change  # fmt: skip
     return ReleaseOrder(**fields)
 

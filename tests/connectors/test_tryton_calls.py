@@ -10,7 +10,7 @@ from wire import NOW, Wire
 from mainstay.connectors.tryton import Tryton
 from mainstay.contract.connector import Done, Page, settings_of
 from mainstay.contract.talk import Call, lost
-from mainstay.model.commands import CapturePayment, OrderLine, PostReturn, PostSale, ReturnedLine
+from mainstay.model.commands import CapturePayment, LeftFrom, OrderLine, PostReturn, PostSale, ReturnedLine
 from mainstay.model.failures import Failure, Halt, Reject, Retry, Unknown
 from mainstay.model.objects import Reference
 from mainstay.model.times import HOUR, MINUTE, SECOND
@@ -35,6 +35,11 @@ def sale(reference: str, sku: str = "MUG-1", quantity: int = 2, **change: object
         "total": 1250 * quantity,
     } | change  # fmt: skip
     return PostSale(**fields)
+
+
+def split(reference: str, quantity: int = 3, there: int = 1) -> PostSale:
+    """A sale of which some units left from a second warehouse."""
+    return sale(reference, quantity=quantity, location="WH", elsewhere=(LeftFrom(line="1", location="EAST", quantity=there),))
 
 
 def push(wire: Wire, *commands):
@@ -405,3 +410,31 @@ def test_units_in_transit_between_two_warehouses_are_in_none():
     assert news() == [("WH", -5, "transfer"), ("EAST", 3, "transfer")] and counts() == {"WH": 995, "EAST": 3}
     twin.write_off("MUG-1", 2, NOW)
     assert len(news()) == 2, "what never arrived was on no shelf"
+
+
+# --- of several warehouses ---------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("seed", range(8))
+def test_each_warehouse_has_lost_what_left_it(seed):
+    """Through lost answers and lost races: whatever breaks off goes on where it is, and no unit is brought twice."""
+    wire, twin = pair({"cut_after": 0.2, "cut_before": 0.1, "throttled": 0.1, "error_after": 0.1}, seed)
+    twin.open_warehouse("EAST")
+    twin.move("MUG-1", 10, "supplier", NOW, "EAST")
+    outcomes = carry_out(wire, split("ord-1"), sale("ord-2"), split("ord-3", 4, 2))
+    assert all(isinstance(one, Done) for one in outcomes), outcomes
+    assert (twin.on_hand("MUG-1", "WH"), twin.on_hand("MUG-1", "EAST")) == (1000 - 2 - 2 - 2, 10 - 1 - 2)
+
+
+def test_a_second_warehouse_that_does_not_count_them_is_named_and_the_sale_waits():
+    wire, twin = pair()
+    twin.open_warehouse("EAST")
+    (short,) = push(wire, split("ord-1"))
+    assert isinstance(short, Reject) and "stock.shipment.internal.assign_try" in short.why and "not on hand there" in short.why
+    twin.move("MUG-1", 1, "inventory", NOW + HOUR, "EAST")
+    (later,) = push(wire, split("ord-1"))
+    assert isinstance(later, Done) and twin.on_hand("MUG-1", "EAST") == 0
+
+
+def test_units_from_where_tryton_has_no_warehouse_are_those_of_the_sales_own():
+    wire, twin = pair()
+    (done,) = push(wire, split("ord-1"))
+    assert isinstance(done, Done) and twin.on_hand("MUG-1", "WH") == 1000 - 3

@@ -47,12 +47,51 @@ def paid(core, lines=(("A", 2, 500),), amount=1000, captured=False, **more):
 
 
 # --- shipping ----------------------------------------------------------------------------------------------------------
+def two_stores(core):
+    """One unit stands in the north and two in the south, and an order wants all of them."""
+    for location, units in (("north", 1), ("south", 2)):
+        core.say("erp", counted("A", units, location, core.now))
+    return paid(core, lines=(("A", 3, 500),), amount=1500)
+
+
+def releases(core):
+    """What each warehouse was asked for: its location and units, by release."""
+    asked = [one for one in core.intents() if one["command"] == "ReleaseOrder"]
+    return {one["release"]: (one["location"], [line["quantity"] for line in one["lines"]]) for one in asked}
+
+
 def test_an_order_is_split_over_two_locations(proved):
-    for location, units in (("north", 1), ("south", 1)):
-        proved.say("erp", counted("A", units, location, proved.now))
-    order = paid(proved)
-    assert [share.quantity for share in order.shares] == [1, 1] and len({share.location for share in order.shares}) == 2
+    """Each is asked for what it holds, and the sale is booked as the units left: here by the parcel of the second one first."""
+    order = two_stores(proved)
     assert order.status == "released"
+    assert releases(proved) == {"rel.shop.1.1": ("north", [1]), "rel.shop.1.2": ("south", [2])}
+    proved.say("wms", a_parcel("p2", "rel.shop.1.2"))
+    assert proved.order().status == "part_shipped"
+    assert proved.rows("SELECT on_hand, allocated FROM stock ORDER BY id") == [(1, 1), (0, 0)]
+    proved.say("wms", a_parcel("p1", "rel.shop.1.1", (("1", 1),)))
+    (sale,) = [one for one in proved.intents() if one["command"] == "PostSale"]
+    assert (sale["location"], sale["elsewhere"]) == ("south", [{"line": "1", "location": "north", "quantity": 1}])
+    assert proved.rows("SELECT on_hand, allocated, unbooked FROM stock ORDER BY id") == [(0, 0, 1), (0, 0, 2)]
+
+
+def test_a_parcel_by_the_warehouses_own_number_is_of_its_location(proved):
+    """As of an old account, which names no key of ours: the number came with the answer to the release."""
+    two_stores(proved)
+    proved.answer("ord.shop.1:release.2", proved.order().id, release="4711")
+    proved.say("wms", replace(a_parcel("p2", ""), of=Reference("release", "4711")))
+    assert proved.rows("SELECT on_hand, allocated FROM stock ORDER BY id") == [(1, 1), (0, 0)]
+
+
+def test_of_a_split_order_that_is_cancelled_what_has_not_left_is_asked_back(proved):
+    """The first location's units are on their way; only the second one is asked, and its units are free again."""
+    order = two_stores(proved)
+    proved.say("wms", a_parcel("p1", "rel.shop.1.1"))
+    proved.say(
+        "shop", replace(an_order(lines=(("A", 3, 500),), payments=("pi_1",)), version=2, order=replace(order.order, cancelled_at=T0))
+    )
+    assert [one["release"] for one in proved.intents() if one["command"] == "CancelRelease"] == ["rel.shop.1.2"]
+    proved.answer("ord.shop.1:release.2.withdraw", order.id)
+    assert proved.rows("SELECT on_hand, allocated FROM stock ORDER BY id") == [(0, 0), (2, 0)]
 
 
 def test_where_nothing_is_split_what_comes_later_elsewhere_is_not_added(proved):
@@ -605,15 +644,6 @@ def test_what_leaves_from_a_store_is_booked_there(proved):
     proved.say("wms", a_parcel("p1", "rel.shop.1.1"))
     (sale,) = [one for one in proved.intents() if one["command"] == "PostSale"]
     assert sale["location"] == "south"
-
-
-def test_of_two_stores_the_sale_is_booked_where_most_of_it_left(proved):
-    """An ERP has one warehouse for a sale. Where two served it, the count of the other one is put right by its people."""
-    for location, units in (("north", 1), ("south", 2)):
-        proved.say("erp", counted("A", units, location, proved.now))
-    paid(proved, lines=(("A", 3, 500),), amount=1500)
-    proved.say("wms", a_parcel("p1", "rel.shop.1.1"))
-    assert [one["location"] for one in proved.intents() if one["command"] == "PostSale"] == ["south"]
 
 
 def test_a_price_that_changes_during_the_checkout_does_not_change_the_order(proved):

@@ -500,12 +500,30 @@ def test_two_lines_of_one_sku_that_vanish_together_give_back_both():
     assert case.state.shares == [] and case.state.short == {2: 1}
 
 
-def test_units_that_were_taken_off_after_release_are_free_once_the_rest_has_left():
+def taken_off_after_release():
+    """One unit of three is still wanted, and has left; whether the others have is not known."""
     case = released(lines=(("A", 3, 500),))
     case.hear(an_order(lines=(("A", 1, 500),), version=2))
-    events = case.hear(a_parcel(lines=[("l1", 1)]))
-    assert Deallocated(shares=(Share(0, 1, 1, 2),), reason="not shipped") in events
+    case.hear(a_parcel(lines=[("l1", 1)]))
+    assert case.state.status == "part_shipped" and "PostSale" not in case.asked
+    return case
+
+
+@pytest.mark.parametrize("outcome", ["done", "waived"])
+def test_units_that_were_taken_off_after_release_are_free_when_the_warehouse_has_given_them_back(outcome):
+    case = taken_off_after_release()
+    events = case.answer("release.1.withdraw", outcome)
+    assert Deallocated(shares=(Share(0, 1, 1, 2),), reason="no longer wanted") in events
     assert case.state.status == "shipped" and [(one.quantity, one.shipped) for one in case.state.shares] == [(1, 1)]
+
+
+def test_units_that_were_taken_off_after_release_and_left_all_the_same_are_named_and_off_the_shelf():
+    """Their parcel is heard of after the others': their sale is not booked before, as the ERP would keep them."""
+    case = taken_off_after_release()
+    case.answer("release.1.withdraw", "rejected")
+    case.hear(a_parcel("p2", lines=[("l1", 2)]))
+    assert case.state.status == "shipped" and "shipped_after_cancel" in case.state.holds
+    assert [(one.quantity, one.shipped) for one in case.state.shares] == [(3, 3)]
 
 
 # --- what is news ------------------------------------------------------------------------------------------------------

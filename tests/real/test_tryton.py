@@ -23,7 +23,7 @@ from referee import environment
 from mainstay.connectors.tryton import Tryton
 from mainstay.contract.connector import Done, Page, Session, settings_of
 from mainstay.contract.talk import Call, Reply, Talk, converse, lost
-from mainstay.model.commands import OrderLine, PostReturn, PostSale, ReturnedLine
+from mainstay.model.commands import LeftFrom, OrderLine, PostReturn, PostSale, ReturnedLine
 from mainstay.model.failures import Reject, Unknown
 from mainstay.model.objects import Reference
 
@@ -441,6 +441,18 @@ def test_units_travel_between_two_warehouses_and_a_sale_leaves_from_its_own(shop
     sold = sale("ord-w1", OrderLine(id="1", sku="BAG-1", quantity=1, price=700), total=700, location="EAST")
     assert isinstance(shop.push(sold)[0], Done)
     assert _levels_of(shop, "BAG-1") == {"WH": before["WH"] - 5, "EAST": 2}
+
+    _, cursor = shop.read_all("moves")
+    lines = (OrderLine(id="1", sku="BAG-1", quantity=4, price=700), OrderLine(id="2", sku="MUG-1", quantity=1, price=100))
+    split = sale("ord-w2", *lines, total=2900, location="WH", elsewhere=(LeftFrom(line="1", location="EAST", quantity=2),))
+    for operation in ("model.stock.shipment.internal.create", "model.stock.shipment.internal.ship"):
+        shop.cut_after = operation
+        with pytest.raises(Exception, match="cut"):
+            shop.push(split)
+    assert isinstance(shop.push(split)[0], Done)
+    assert _levels_of(shop, "BAG-1") == {"WH": before["WH"] - 7, "EAST": 0}, "as it left: two from each"
+    told, _ = shop.read_all("moves", cursor)
+    assert not [one for one in told if one.location == "EAST" and one.at > split.placed_at], "what a sale of ours moved is no news"
 
 
 def _levels_of(line: Line, sku: str) -> dict[str, int]:

@@ -55,6 +55,11 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {  # what of the demo's landsca
         "channels.till": {"locations": ["EAST"]},
         "orders": {"split": False},
     },
+    "orders leave from two stores": {  # all channels are sold from both, and an order may be served from both
+        "channels.shop": {"locations": ["WH", "EAST"]},
+        "channels.amazon": {"locations": ["WH", "EAST"]},
+        "channels.webshop": {"locations": ["WH", "EAST"]},
+    },
 }
 TOKENS = {"api": "t-operator", **{name: f"t-{name}" for name in imitated.ASK_FIRST}}
 

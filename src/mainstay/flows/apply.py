@@ -59,7 +59,7 @@ from mainstay.model.times import SECOND
 from mainstay.money.post import post
 from mainstay.orders.fold import fold as fold_order
 from mainstay.orders.payments import captured, is_paid
-from mainstay.orders.view import command, left_from
+from mainstay.orders.view import command, located
 from mainstay.stock import fold as stock
 from mainstay.storage.packing import pack
 
@@ -135,10 +135,7 @@ class Apply:
             world.link(world.key(event.system, "customer", event.customer), event.subject)
 
     def _intend(self, state: OrderState, event: Asked, at: int) -> None:
-        made = command(state, event, at)
-        if type(made) is PostSale and (number := left_from(state)):
-            made = replace(made, location=self.place(number))
-        self.intend(event.system, state.id, made, at)
+        self.intend(event.system, state.id, located(state, event, command(state, event, at), self.place), at)
 
     def intend(self, system: str, entity: int, what: AnyCommand, at: int) -> None:
         """Put a command into the outbox."""

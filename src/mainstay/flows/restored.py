@@ -41,11 +41,22 @@ class Restored:
         turns.dealing = True
         world.counters[RESTORED] = 0
         for state in waiting:
-            cancelled, number = state.cancel, releases.following(state)
+            cancelled, first = state.cancel, releases.following(state)
             turns.advance(state, receipt, [])
-            if (state.short or state.cancel != cancelled) and releases.following(state) == number:
-                turns.advance(state, receipt, list(releases.call_off(state, self.intake.shop.policy)))
+            released = releases.following(state)
+            if released > first or state.short or state.cancel != cancelled:
+                perhaps = range(released, first + self._locations(state))
+                turns.advance(state, receipt, list(releases.call_off(state, self.intake.shop.policy, perhaps)))
         self.intake.count(receipt, "applied")
+
+    def _locations(self, state: OrderState) -> int:
+        """From how many locations an order may have been released at once in the lost time."""
+        shop, words = self.intake.shop, self.world.words
+        if not shop.split or state.order is None:
+            return 1
+        names = shop.locations.get(state.system)
+        count = len(names) if names is not None else sum(text.startswith("location/") for text in words)
+        return max(1, min(count, sum(line.quantity for line in state.order.lines)))
 
     def _waiting(self) -> list[OrderState]:
         """Orders of which something may still be released: first those of which a part has left, as the warehouse may have the rest;

@@ -107,7 +107,10 @@ class Turns:
         old = state.effects[key]
         number = 2 + sum(one.startswith(f"{key}.again.") for one in state.effects)
         amount = amount_again(state, old)
-        asked = Asked(key=f"{key}.again.{number}", command=old.command, system=old.system, amount=amount, lines=old.lines, about=old.about)
+        asked = Asked(
+            key=f"{key}.again.{number}", command=old.command, system=old.system, amount=amount, lines=old.lines, about=old.about,
+            location=old.location,
+        )  # fmt: skip
         self.advance(state, receipt, [Answered(key=key, outcome="replaced", at=receipt.at, why=asked.key), asked])
 
     def make_again(self, state: OrderState, key: str, intent: int, receipt: Receipt) -> None:

@@ -28,7 +28,8 @@ class OrderLine(Noun, frozen=True, gc=False):
 
 
 class ReleaseOrder(Command, frozen=True, tag="ReleaseOrder"):
-    """Have these units picked, packed and shipped. `release` is ours and the warehouse's key for it (an upsert there)."""
+    """Have these units picked, packed and shipped from `location`, by the name that stock is counted under there. `release` is ours and the
+    warehouse's key for it (an upsert there); an order that is served from several locations has one for each."""
 
     release: str
     number: str
@@ -100,9 +101,18 @@ class CancelOrder(Command, frozen=True, tag="CancelOrder"):
     lines: tuple[UnitsOf, ...] = ()
 
 
+class LeftFrom(Noun, frozen=True, gc=False):
+    """Units of an order line that left from a location, by the name that stock is counted under there."""
+
+    line: str
+    location: str
+    quantity: int
+
+
 class PostSale(Command, frozen=True, tag="PostSale"):
     """Book the sale, its shipment and its invoice in the ERP. `reference` is ours and is looked up first; `location` is where its units
-    left from, by the name that stock is counted under: of several the one that most of them left from."""
+    left from, by the name that stock is counted under: of several the one that most of them left from. Then `elsewhere` is what left from
+    the others: the ERP is to count it there."""
 
     reference: str
     number: str
@@ -121,6 +131,7 @@ class PostSale(Command, frozen=True, tag="PostSale"):
     tip: int = 0
     adjustment: int = 0
     location: str = ""
+    elsewhere: tuple[LeftFrom, ...] = ()
     subject: int | None = None
     recipient: Person | None = None
 

@@ -104,6 +104,7 @@ class Asked(Event, frozen=True, tag="Asked"):
     amount: int = 0
     lines: tuple[UnitsOf, ...] = ()
     about: str = ""  # the release, parcel or payment that it is about
+    location: int = 0  # that a release is to leave from; 0 in the log of an earlier version, whose releases were of all locations
 
 
 class Answered(Event, frozen=True, tag="Answered"):

@@ -36,6 +36,7 @@ class ParcelState(Struct, gc=False, omit_defaults=True):
     version: int = 0
     counted: bool = False  # its units are off the shelf
     unknown: list[UnitsOf] = []  # those of lines that the order does not have: named, and taken once it has them
+    release: str = ""  # the key of the effect that asked for it, where it is of a release from one location
 
 
 class RefundState(Struct, gc=False, omit_defaults=True):
@@ -78,6 +79,7 @@ class EffectState(Struct, gc=False, omit_defaults=True):
     why: str = ""
     references: dict[str, str] = {}
     again: str = ""  # done, and looked for once more since: asked, unknown, rejected; empty: it is there
+    location: int = 0  # that a release leaves from
 
 
 class OrderState(Struct, gc=False, omit_defaults=True, kw_only=True):

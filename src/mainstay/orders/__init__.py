@@ -11,5 +11,5 @@ FACE = (
     "policy.Policy",
     "releases.call_off", "releases.following", "releases.releasable",
     "units.wants",
-    "view.blocker", "view.command", "view.left_from",
+    "view.blocker", "view.command", "view.located",
 )  # fmt: skip

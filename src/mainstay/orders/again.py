@@ -46,7 +46,7 @@ def _release(state: OrderState, key: str, effect: EffectState) -> Stands:
         return Stands("over", "it was withdrawn")
     lines = {line.id: number for number, line in enumerate(state.order.lines)} if state.order is not None else {}
     of = {lines.get(units.line, -1) for units in effect.lines}
-    shares = [share for share in state.shares if share.line in of]
+    shares = [share for share in state.shares if share.line in of and effect.location in (share.location, 0)]
     if not shares:
         return Stands("over", "its units are not set aside any more")
     if not any(share.shipped for share in shares) and not any(parcel.unknown for parcel in state.parcels.values()):

@@ -66,7 +66,7 @@ def _heard(state: OrderState, event: Heard, item_of: ItemOf) -> None:
             state.strayed = [*state.strayed, said.external]
         state.parcels[said.external] = ParcelState(
             event.system, said.status, list(said.lines), said.carrier, said.service, said.tracking, said.at, said.version,
-            known.counted if known else False, known.unknown if known else [],
+            known.counted if known else False, known.unknown if known else [], _asked_by(state, said),
         )  # fmt: skip
     elif isinstance(said, RefundSeen):
         if said.external not in state.refunds:  # a person has accepted what they saw, and not this one
@@ -94,6 +94,15 @@ def _moved_house(state: OrderState) -> None:
     parcels = [key for key, parcel in state.parcels.items() if parcel.status in LEFT and parcel.system != state.system]
     state.misled, state.strayed = releases, list(dict.fromkeys([*state.strayed, *parcels]))
     state.waived = [reason for reason in state.waived if reason != MOVED_LATE]
+
+
+def _asked_by(state: OrderState, said: FulfilmentSeen) -> str:
+    """The release from one location that a parcel is of, by the key of its effect; "" where it says none, or none that has a location."""
+    if said.of.kind == "release":
+        for key, effect in state.effects.items():
+            if effect.location and said.of.id in (release(state.uid, int(effect.about)), effect.references.get("release")):
+                return key
+    return ""
 
 
 def _is_misled(state: OrderState, system: str, said: FulfilmentSeen) -> bool:
@@ -196,10 +205,13 @@ def _short(state: OrderState, event: Short) -> None:
 
 def _asked(state: OrderState, event: Asked) -> None:
     assert event.key not in state.effects, f"{state.uid}: effect {event.key} was asked twice"
-    state.effects[event.key] = EffectState(event.command, event.system, amount=event.amount, lines=event.lines, about=event.about)
+    state.effects[event.key] = EffectState(
+        event.command, event.system, amount=event.amount, lines=event.lines, about=event.about, location=event.location
+    )
     if event.command == "ReleaseOrder":
         for share in state.shares:
-            share.released = share.quantity
+            if event.location in (share.location, 0):
+                share.released = share.quantity
 
 
 def _doubted(state: OrderState, event: Doubted) -> None:
@@ -218,9 +230,10 @@ def _answered(state: OrderState, event: Answered) -> None:
     effect.outcome, effect.code, effect.why = event.outcome, event.code, event.why
     if event.references:
         effect.references = event.references
-    if effect.command == "CancelRelease" and event.outcome == "done":
-        withdrawals = [one.outcome for one in state.effects.values() if one.command == "CancelRelease"]
-        if ENDED.issuperset(withdrawals):  # the warehouse works on nothing any more
+    if effect.command == "CancelRelease" and event.outcome in ("done", "waived"):
+        known = {one.about for one in state.effects.values() if one.command == "ReleaseOrder"}
+        withdrawals = [one.outcome for one in state.effects.values() if one.command == "CancelRelease" and one.about in known]
+        if effect.about in known and ENDED.issuperset(withdrawals):  # the warehouse works on nothing any more that we know of
             for share in state.shares:
                 share.released = share.shipped
     if effect.command == "PostSale" and event.outcome in BOOKED:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from mainstay.model.events import WHEREVER, AnyEvent, Asked, Deallocated, Held, Moved, Share, Shipped
 from mainstay.model.objects import UnitsOf
 from mainstay.model.state import OrderState, ParcelState, RefundState
-from mainstay.orders.fold import LEFT
+from mainstay.orders.fold import ENDED, LEFT
 from mainstay.orders.holds import named
 from mainstay.orders.policy import Policy
 from mainstay.orders.units import all_shipped, line_numbers, to_leave, units_of, unshipped
@@ -32,13 +32,20 @@ def parcels(state: OrderState) -> Iterator[AnyEvent]:
                 yield Held(reason="shipped_after_cancel", detail=f"parcel {external} left although the order was cancelled")
             continue
         left = True
-        if not all_shipped(state) and state.status != "part_shipped" and (shares or beyond):
+        if not is_over(state) and state.status != "part_shipped" and (shares or beyond):
             yield Moved(move="ship_part")
-    if left and all_shipped(state):  # when all parcels are counted: of several that are told at once each takes its own units
+    if left and is_over(state):  # when all parcels are counted: of several at once each takes its own units
         if rest := unshipped(state):
             yield Deallocated(shares=rest, reason="not shipped")  # it was taken off the order after its release
         yield Moved(move="ship")
     yield from _unknown_lines(state)
+
+
+def is_over(state: OrderState) -> bool:
+    """Has all left that was to leave? Of units that were asked back the warehouse's answer says it, or their parcel: they may be on their
+    way, and who books the sale without them keeps them on the shelf."""
+    waiting = any(effect.command == "CancelRelease" and effect.outcome not in ENDED for effect in state.effects.values())
+    return all_shipped(state) and not (waiting and any(share.released > share.shipped for share in state.shares))
 
 
 def _unknown_lines(state: OrderState) -> Iterator[AnyEvent]:
@@ -60,27 +67,30 @@ def _is_echo(state: OrderState, external: str, parcel: ParcelState, something_le
 
 
 def _cover(state: OrderState, parcel: ParcelState) -> tuple[tuple[Share, ...], tuple[Share, ...]]:
-    """Which allocated units a parcel took; and those that it took beyond them, from wherever they were."""
+    """Which allocated units a parcel took, of those first that its release was of; and those that it took beyond them, from wherever they
+    were."""
+    place = state.effects[parcel.release].location if parcel.release else WHEREVER
     if parcel.units:
         said, numbers = parcel.unknown if parcel.counted else parcel.units, line_numbers(state)
         todo = [(numbers[units.line], units.quantity) for units in said if units.line in numbers]
-    elif any(share.released for share in state.shares):  # it speaks of all that was released
-        todo = [(share.line, share.released - share.shipped) for share in state.shares]
+    elif any(share.released for share in state.shares):  # it speaks of all that was released, or of all that was from its location
+        todo = [(share.line, share.released - share.shipped) for share in state.shares if place in (share.location, WHEREVER)]
     else:  # it is told before we released anything, or after we gave up: of all that was to leave
         todo = list(enumerate(to_leave(state)))
     shares: list[Share] = []
     beyond: list[Share] = []
     taken = [share.shipped for share in state.shares]
+    nearest = sorted(enumerate(state.shares), key=lambda one: one[1].location != place)
     for line, units in todo:
         count = units
-        for index, share in enumerate(state.shares):
+        for index, share in nearest:
             part = min(count, share.quantity - taken[index]) if share.line == line else 0
             if part > 0:
                 shares.append(Share(line, share.item, share.location, part))
                 taken[index] += part
                 count -= part
         if count > 0:
-            beyond.append(Share(line, state.items[line], WHEREVER, count))
+            beyond.append(Share(line, state.items[line], place, count))
     return tuple(shares), tuple(beyond)
 
 

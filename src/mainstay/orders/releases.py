@@ -14,20 +14,29 @@ from mainstay.orders.units import all_shipped, line_numbers, units_of, unshipped
 
 
 def release(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
+    """Have what is set aside shipped: one release for each location, as who picks there picks from one shelf."""
     ready = state.status == "allocated" or (state.status == "backordered" and policy.partial_shipment)
     later = state.status in AT_THE_WAREHOUSE and not state.cancel
     warehouse = policy.warehouses.get(state.system)
     if policy.waits or not (ready or later) or not warehouse or state.holds.keys() - {MOVED_LATE} or not withdrawn(state):
         return
-    lines = units_of(state, [(share.line, share.quantity - share.released) for share in state.shares])
-    if not lines:
-        if state.status == "allocated" and not any(wanted(state)):
-            yield Moved(move="ship")  # nothing to send: downloads, gift cards, or others ship it
-        return
-    number = following(state)
-    yield Asked(key=f"{state.uid}:release.{number}", command="ReleaseOrder", system=warehouse, lines=lines, about=str(number))
-    if ready:
+    asked = False
+    for place in sorted({share.location for share in state.shares if share.quantity > share.released}):
+        here = [(share.line, share.quantity - share.released) for share in state.shares if share.location == place]
+        if lines := units_of(state, here):
+            asked, number = True, following(state)
+            yield Asked(
+                key=f"{state.uid}:release.{number}",
+                command="ReleaseOrder",
+                system=warehouse,
+                lines=lines,
+                about=str(number),
+                location=place,
+            )
+    if asked and ready:
         yield Moved(move="release")
+    elif state.status == "allocated" and not asked and not any(wanted(state)):
+        yield Moved(move="ship")  # nothing to send: downloads, gift cards, or others ship it
 
 
 def releasable(state: OrderState) -> bool:
@@ -40,14 +49,12 @@ def following(state: OrderState) -> int:
     return 1 + len({effect.about for effect in state.effects.values() if effect.command in ("ReleaseOrder", "CancelRelease")})
 
 
-def call_off(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
-    """Call off a release that we do not know of, and that may stand at the warehouse: one of after the backup that was restored. All that
-    we know of are asked back with it, as when they have been answered nothing stands there."""
+def call_off(state: OrderState, policy: Policy, numbers: range) -> Iterator[AnyEvent]:
+    """Call off releases of these numbers, which we do not know of, and which may stand at the warehouse: those of after the backup that was
+    restored."""
     warehouse = policy.warehouses.get(state.system, "")
-    if policy.takes(warehouse, "CancelRelease"):
-        yield from withdraw(state)
-        number = str(following(state))
-        yield Asked(key=f"{state.uid}:release.{number}.withdraw", command="CancelRelease", system=warehouse, about=number)
+    for number in numbers if policy.takes(warehouse, "CancelRelease") else ():
+        yield Asked(key=f"{state.uid}:release.{number}.withdraw", command="CancelRelease", system=warehouse, about=str(number))
 
 
 def recall(state: OrderState) -> Iterator[AnyEvent]:
@@ -92,22 +99,37 @@ def withdrawn(state: OrderState) -> bool:
 
 def _under_way(state: OrderState) -> list[str]:
     """Releases that were not asked back, and of which something has not left. Units that have not left are those of the newest ones."""
-    found = []
-    waiting = dict.fromkeys(line_numbers(state), 0)
-    for of in units_of(state, [(share.line, share.released - share.shipped) for share in state.shares]):
-        waiting[of.line] = of.quantity
-    former = sum(share.released - share.shipped for share in state.shares if share.line >= len(state.items))  # of what lines were
+    found, lines = [], list(line_numbers(state))
+    waiting: dict[str, dict[int, int]] = {line: {} for line in lines}  # units by line and location
+    former = 0  # of what lines were
+    for share in state.shares:
+        units = share.released - share.shipped
+        if share.line < len(lines):
+            at = waiting[lines[share.line]]
+            at[share.location] = at.get(share.location, 0) + units
+        else:
+            former += units
     for key, effect in reversed(list(state.effects.items())):
         if effect.command != "ReleaseOrder" or effect.outcome in DROPPED or f"{key}.withdraw" in state.effects:
             continue
-        here = {units.line: min(units.quantity, waiting.get(units.line, units.quantity)) for units in effect.lines}
-        for line, units in here.items():
-            waiting[line] = waiting.get(line, units) - units
-        rest = min(former, sum(units.quantity - here[units.line] for units in effect.lines))
+        asked = sum(units.quantity for units in effect.lines)
+        here = sum(_taken(waiting.setdefault(of.line, {effect.location: of.quantity}), effect.location, of.quantity) for of in effect.lines)
+        rest = min(former, asked - here)
         former -= rest
-        if rest or any(here.values()):
+        if rest or here:
             found.append(key)
     return found
+
+
+def _taken(waiting: dict[int, int], location: int, units: int) -> int:
+    """So many units of those that wait at a location, or anywhere for a release of no location; how many there were."""
+    left = units
+    for place in waiting if location == 0 else (location,):
+        part = min(left, waiting.get(place, 0))
+        if part > 0:
+            waiting[place] -= part
+            left -= part
+    return units - left
 
 
 def _asked_back(key: str, release: EffectState) -> Asked:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mainstay.model.commands import (
     AnyCommand,
@@ -13,6 +14,7 @@ from mainstay.model.commands import (
     CancelRelease,
     CapturePayment,
     ConfirmFulfilment,
+    LeftFrom,
     OrderLine,
     PostReturn,
     PostSale,
@@ -88,12 +90,26 @@ def _sale(state: OrderState, order: Order, asked: Asked, at: int) -> PostSale:
     )  # fmt: skip
 
 
-def left_from(state: OrderState) -> int:
-    """The number of the location that most units left from, the first of several; 0 where none did."""
-    units: Counter[int] = Counter()
+def located(state: OrderState, asked: Asked, made: AnyCommand, name_of: Callable[[int], str]) -> AnyCommand:
+    """A command that says where units leave from, or have left from: of a sale the location that most of them left from, the first of
+    several, and what left elsewhere. `name_of` gives the name of a location by its number."""
+    if isinstance(made, ReleaseOrder) and asked.location:
+        return replace(made, location=name_of(asked.location))
+    if isinstance(made, PostSale):
+        units: Counter[int] = Counter()
+        for share in state.shares:
+            units[share.location] += share.shipped
+        if home := max(+units, key=lambda place: (units[place], -place), default=0):
+            return replace(made, location=name_of(home), elsewhere=tuple(_elsewhere(state, home, name_of)))
+    return made
+
+
+def _elsewhere(state: OrderState, home: int, name_of: Callable[[int], str]) -> Iterator[LeftFrom]:
+    assert state.order is not None
+    lines = state.order.lines
     for share in state.shares:
-        units[share.location] += share.shipped
-    return max(+units, key=lambda place: (units[place], -place), default=0)
+        if share.shipped and share.location != home and share.line < len(lines):
+            yield LeftFrom(line=lines[share.line].id, location=name_of(share.location), quantity=share.shipped)
 
 
 def _return(state: OrderState, order: Order, asked: Asked, at: int) -> PostReturn:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 SHOP, LOCATION = "acme.myshopify.com", "7001"
+WAREHOUSES = {"WH": 1, "EAST": 2}  # the warehouse's numbers of the ERP's stores
 PAYMENTS = "payments"  # the name of the system that holds the money of a shop's orders
 SECRETS = {  # file -> what the twin knows
     "shop-token": "shpat_twin", "shop-secret": "shpss_twin", "amazon-secret": "amzn-secret", "amazon-refresh": "Atzr|twin",
@@ -31,6 +32,7 @@ def settings(connector: str, url: str, currency: str) -> dict[str, Any]:
         "tryton": {"database": "tryton", "login": "mainstay", "password": "file:erp-password", "currency": currency},
         "shipstation": {
             "key": "twin-key", "secret": "file:warehouse-secret", "hook_secret": "file:warehouse-hook", "currency": currency,
+            "warehouses": WAREHOUSES,
         },
     }  # fmt: skip
     return {**told[connector], "url": url}

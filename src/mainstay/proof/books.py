@@ -14,7 +14,7 @@ from mainstay.proof import bills, goods, payments, people
 from mainstay.proof.goods import Shown
 from mainstay.proof.history import CURRENCY, Story
 from mainstay.proof.play import Cast, Counters
-from mainstay.proof.truth import Findings, Placed, believed, is_named, itemised, left_of, placed, shipped
+from mainstay.proof.truth import Findings, Placed, believed, is_named, itemised, left_by_store, left_of, placed, shipped
 from mainstay.storage.state import State
 
 
@@ -84,7 +84,15 @@ MUST_BE_ZERO: dict[str, tuple[str, ...]] = {  # at every fault level
         "disputes_differ",
     ),
     "effects": ("repeated_at_receiver", "unconfirmed_shipments"),
-    "erp": ("missing_sales", "doubled_sales", "total_mismatches", "missing_returns", "doubled_returns", "return_mismatches"),
+    "erp": (
+        "missing_sales",
+        "doubled_sales",
+        "total_mismatches",
+        "booked_elsewhere",
+        "missing_returns",
+        "doubled_returns",
+        "return_mismatches",
+    ),
 }
 
 
@@ -157,6 +165,12 @@ def _erp(
             found.add("total_mismatches", 1, f"{one.uid}: {one.due} is due at the channel, the ERP invoiced {invoiced}")
         elif complete and Counter(sold := cast.erp.sold(one.uid)) != Counter(one.units):
             found.add("total_mismatches", 1, f"{one.uid}: {one.units} left, {sold} are booked in the ERP")
+        elif (
+            complete
+            and not one.handed_over
+            and (stores := left_by_store(cast, one.uid)) != (there := cast.erp.left(one.uid, f"Mainstay {one.uid}"))
+        ):
+            found.add("booked_elsewhere", 1, f"{one.uid}: left as {stores}, booked in the ERP as {there}")
 
 
 def _returns(found: Findings, cast: Cast, counters: Counters) -> int:

@@ -16,9 +16,11 @@ from mainstay.model.money import minor
 from mainstay.model.state import OrderState
 from mainstay.orders.view import blocker
 from mainstay.proof import bills
+from mainstay.proof.access import WAREHOUSES
 from mainstay.proof.history import CURRENCY
 from mainstay.proof.play import Cast, Counters
 from mainstay.storage.state import State
+from mainstay.twins.tryton import HOME
 
 ITEMISED_MAX = 20
 
@@ -148,6 +150,18 @@ def shipped(cast: Cast, by: str = "sku") -> dict[str, Counter[str]]:
             for item in shipment["shipmentItems"]:
                 units[item[by]] += item["quantity"]
     return found
+
+
+def left_by_store(cast: Cast, uid: str) -> dict[tuple[str, str], int]:
+    """Units of an order that left, by SKU and by the store of the ERP that the warehouse sent them from: its first one where it was not
+    told from which."""
+    stores = {number: name for name, number in WAREHOUSES.items()}
+    units: Counter[tuple[str, str]] = Counter()
+    for shipment in cast.warehouse.shipments:
+        if not shipment["voided"] and "ord." + shipment["orderKey"].split(".", 1)[1].rpartition(".")[0] == uid:
+            for item in shipment["shipmentItems"]:
+                units[item["sku"], stores.get(shipment["warehouseId"], HOME)] += item["quantity"]
+    return dict(+units)
 
 
 def left_of(one: Placed, parcels: Mapping[str, Counter[str]]) -> Counter[str]:

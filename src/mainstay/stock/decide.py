@@ -50,8 +50,9 @@ def reserve(wants: Wants, shelves: Shelves, split: bool = True) -> tuple[list[Sh
 
 
 def found(left: Sequence[Share], shelves: Shelves) -> tuple[Share, ...]:
-    """Where units were that left although nobody had set them aside: where most of the item is free, else where most of it is."""
-    return tuple(Share(share.line, share.item, _fullest(shelves.get(share.item, ())), share.quantity) for share in left)
+    """Where units were that left although nobody had set them aside: where their release was to leave from, else where most of the item is
+    free, else where most of it is."""
+    return tuple(Share(share.line, share.item, share.location or _fullest(shelves.get(share.item, ())), share.quantity) for share in left)
 
 
 def _fullest(levels: Sequence[Level]) -> int:

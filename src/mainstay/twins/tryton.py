@@ -51,6 +51,10 @@ _BUTTONS: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
         "wait": (("draft",), "waiting"), "assign_try": (("waiting",), "assigned"), "pick": (("assigned",), "picked"),
         "pack": (("picked",), "packed"), "do": (("packed", "shipped"), "done"),
     },
+    "stock.shipment.internal": {
+        "wait": (("draft",), "waiting"), "assign_try": (("waiting",), "assigned"), "pack": (("assigned",), "packed"),
+        "ship": (("packed",), "shipped"), "do": (("shipped",), "done"),
+    },
     "stock.shipment.out.return": {"receive": (("draft",), "received"), "do": (("received",), "done")},
     "account.invoice": {"post": (("draft", "validated"), "posted")},
 }  # fmt: skip
@@ -128,13 +132,18 @@ class TrytonTwin(Imitation):
         kinds = ("warehouse", "storage", "storage", "storage")
         for place, kind, what in zip(zones, kinds, ("", "-IN", "-OUT", "-STO"), strict=True):
             inside = zones.warehouse if what else None
-            self.books["stock.location"][place] = {"id": place, "code": code + what, "type": kind, "parent": inside, "active": True}
+            storage = None if what else zones.storage
+            self.books["stock.location"][place] = {
+                "id": place, "code": code + what, "type": kind, "parent": inside, "active": True, "storage_location": storage,
+            }  # fmt: skip
             self._zones |= {place: zones.warehouse} if what else {}
 
     def send(self, sku: str, units: int, source: str, target: str, now: int) -> int:
         """Units leave a warehouse for another one, and are in transit; returns the internal shipment's id."""
         self._now, product = now, self._product(sku)
-        shipment = self._new("stock.shipment.internal", state="shipped", number=str(len(self.books["stock.shipment.internal"]) + 1))
+        number = str(len(self.books["stock.shipment.internal"]) + 1)
+        places = {"from_location": self.warehouses[source].storage, "to_location": self.warehouses[target].storage}
+        shipment = self._new("stock.shipment.internal", state="shipped", number=number, reference=None, **places)
         name = f"stock.shipment.internal,{shipment}"
         self._move(product, units, self.warehouses[source].storage, TRANSIT, None, name)
         self._expect(product, units, TRANSIT, self.warehouses[target].storage, None, name)
@@ -216,6 +225,25 @@ class TrytonTwin(Imitation):
             units[sku] = units.get(sku, 0) + int(line["quantity"])
         return units
 
+    def left(self, reference: str, brought: str) -> dict[tuple[str, str], int]:
+        """Units of a sale that left, by SKU and the warehouse that they stood in before internal shipments with the reference `brought`
+        were made for it."""
+        sale, code_of = self.sales()[reference], {zones.storage: code for code, zones in self.warehouses.items()}
+        home = next(code for code, zones in self.warehouses.items() if zones.warehouse == sale["warehouse"])
+        units: dict[tuple[str, str], int] = {}
+        for shipment in (self.books["stock.shipment.out"][one] for one in sale["shipments"]):
+            for move in self._moves_of(shipment, "stock.shipment.out") if shipment["state"] == "done" else ():
+                if move["to_location"] == CUSTOMER:
+                    sku = self.books["product.product"][move["product"]]["code"]
+                    units[sku, home] = units.get((sku, home), 0) + int(move["quantity"])
+        for transfer in self.books["stock.shipment.internal"].values():
+            for move in self._moves_of(transfer) if transfer["reference"] == brought else ():
+                if move["state"] == "done" and move["to_location"] == TRANSIT:
+                    sku, there = self.books["product.product"][move["product"]]["code"], code_of[move["from_location"]]
+                    units[sku, there] = units.get((sku, there), 0) + int(move["quantity"])
+                    units[sku, home] = units.get((sku, home), 0) - int(move["quantity"])
+        return {where: count for where, count in units.items() if count}
+
     def sales(self) -> dict[str, Record]:
         """Sales by reference; the newest where there are two."""
         return {sale["reference"]: sale for sale in self.books["sale.sale"].values()}
@@ -281,6 +309,8 @@ class TrytonTwin(Imitation):
             return self._search_read(model, *params)
         if (model, verb) == ("sale.sale", "create"):
             return self._create_sales(params[0])
+        if (model, verb) == ("stock.shipment.internal", "create"):
+            return self._create_transfers(params[0])
         if verb in _BUTTONS.get(model, {}):
             return self._press(model, verb, params[0])
         raise Refused(f"{method} is not imitated", "")
@@ -390,6 +420,8 @@ class TrytonTwin(Imitation):
                 self._receive(record)
             elif model == "stock.shipment.out.return":
                 self._put_away(record)
+            elif model == "stock.shipment.internal":
+                self._on_its_way(record)
             elif button == "do":
                 self._ship(record)
             elif button == "post":
@@ -420,7 +452,42 @@ class TrytonTwin(Imitation):
         )  # fmt: skip
         self.effects.append(("sale", sale["reference"], "processed"))
 
+    def _create_transfers(self, documents: list[Record]) -> list[int]:
+        made = []
+        for document in documents:
+            for field in ("from_location", "to_location", "company"):
+                if not document.get(field):
+                    raise Refused("UserError", f'A value is required for field "{field.title()}" in record of "Internal Shipment".')
+            made.append(self._new(
+                "stock.shipment.internal", state="draft", number=str(len(self.books["stock.shipment.internal"]) + 1),
+                reference=document["reference"], from_location=document["from_location"], to_location=document["to_location"],
+            ))  # fmt: skip
+            for move in document["moves"][0][1]:
+                name, units = f"stock.shipment.internal,{made[-1]}", int(move["quantity"])
+                self._expect(move["product"], units, move["from_location"], move["to_location"], None, name)
+        return made
+
+    def _on_its_way(self, transfer: Record) -> None:
+        """Between two warehouses units travel by the place in between: out when the shipment is sent, in when it is done."""
+        moves = self._moves_of(transfer)
+        if transfer["state"] == "shipped":
+            for move in moves:
+                self._expect(move["product"], int(move["quantity"]), TRANSIT, move["to_location"], None, move["shipment"])
+                self._set("stock.move", move["id"], to_location=TRANSIT)
+                self._done(move)
+        elif transfer["state"] == "done":
+            for move in moves:
+                if move["state"] != "done":
+                    self._done(move)
+
+    def _moves_of(self, shipment: Record, model: str = "stock.shipment.internal") -> list[Record]:
+        name = f"{model},{shipment['id']}"
+        return [one for one in self.books["stock.move"].values() if one["shipment"] == name]
+
     def _assignable(self, shipment: Record) -> bool:
+        if "from_location" in shipment:
+            left = [(one["product"], self._zones[one["from_location"]], int(one["quantity"])) for one in self._moves_of(shipment)]
+            return all(self._on_hand.get((one, place), 0) - self._assigned(one, place) >= units for one, place, units in left)
         wanted: dict[int, int] = {}
         for line in self._goods_of(shipment):
             wanted[line["product"]] = wanted.get(line["product"], 0) + int(line["quantity"])
@@ -523,7 +590,11 @@ def _places() -> list[Record]:
         (LOST, None, "lost_found", None), (WAREHOUSE, HOME, "warehouse", None), (SUPPLIER, "SUP", "supplier", None),
         (CUSTOMER, "CUS", "customer", None), (TRANSIT, None, "storage", None),
     )  # fmt: skip
-    return [{"id": number, "code": code, "type": kind, "parent": parent, "active": True} for number, code, kind, parent in rows]
+    return [
+        {"id": number, "code": code, "type": kind, "parent": parent, "active": True,
+         "storage_location": STORAGE if number == WAREHOUSE else None}
+        for number, code, kind, parent in rows
+    ]  # fmt: skip
 
 
 def _amount(line: Mapping[str, Any]) -> Decimal:

@@ -60,6 +60,10 @@ class ShipStationSettings(Settings, frozen=True, kw_only=True):
     secret: Annotated[Secret, Meta(description="API secret.")]
     hook_secret: Annotated[Secret, Meta(description="Last part of the webhook's URL; whoever knows it may hint, and no more.")] = Secret("")
     currency: Annotated[str, Meta(description="Currency of the account's shipping costs.", examples=["USD"])] = "USD"
+    warehouses: Annotated[
+        dict[str, int],
+        Meta(description="ShipStation's numbers of the locations that orders leave from, by the names that their stock is counted under."),
+    ] = field(default_factory=dict)
     url: Annotated[Url, Meta(description="Base URL of the API.")] = "https://ssapi.shipstation.com"
 
 
@@ -368,8 +372,8 @@ class ShipStation(Connector):
             order["customerEmail"] = person.email
         if release.ship_method:
             order["requestedShippingService"] = release.ship_method
-        if release.location.isdecimal():  # ShipStation numbers its warehouses
-            order["advancedOptions"]["warehouseId"] = int(release.location)
+        if warehouse := self.settings.warehouses.get(release.location):
+            order["advancedOptions"]["warehouseId"] = warehouse
         return order
 
     def subscriptions(self, url: str) -> Talk[tuple[Subscription, ...]]:

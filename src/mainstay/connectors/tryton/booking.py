@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from mainstay.connectors.tryton import posting
+from mainstay.connectors.tryton import posting, transfers
 from mainstay.connectors.tryton.posting import MARK, Booking, Known, Press, Sale
 from mainstay.connectors.tryton.rpc import Rpc
 from mainstay.contract.connector import Done, Outcome
 from mainstay.contract.talk import Call, Repeat, Talk
+from mainstay.model.commands import PostSale
 from mainstay.model.failures import Halt, Reject, Retry
 
 
@@ -81,8 +82,13 @@ def _press_on(rpc: Rpc, wanted: Mapping[str, Booking], outcomes: dict[str, Outco
     pressed: set[tuple[str, int]] = set()
     while waiting := [name for name in wanted if name not in outcomes]:
         found = yield from _found(rpc, waiting)
+        split = {name: one for name in found if isinstance(one := wanted[name], PostSale) and _is_to_be_brought(one, found[name])}
+        if split:
+            outcomes.update((yield from transfers.attach(rpc, {name: found[name][0] for name in split}, split)))
         due: dict[str, dict[int, str]] = {}  # button -> document -> the reference of its sale
         for name in waiting:
+            if name in outcomes:
+                continue
             settled = _next(found.get(name, []), wanted[name], pressed)
             if isinstance(settled, Press):
                 due.setdefault(settled.button, {}).update(dict.fromkeys(settled.ids, name))
@@ -92,6 +98,11 @@ def _press_on(rpc: Rpc, wanted: Mapping[str, Booking], outcomes: dict[str, Outco
             pressed |= {(button, one) for one in names}
             refused = yield from rpc.each(list(names), lambda ids, button=button: rpc.on(button, ids))  # type: ignore[misc]
             outcomes.update((names[one], failure) for one, failure in refused.items())
+
+
+def _is_to_be_brought(wanted: PostSale, found: Sequence[Sale]) -> bool:
+    """Is a part of it to stand elsewhere before its warehouse can ship it?"""
+    return bool(wanted.elsewhere) and len(found) == 1 and any(one.state not in ("done", "cancelled") for one in found[0].shipments)
 
 
 def _next(found: Sequence[Sale], wanted: Booking, pressed: set[tuple[str, int]]) -> Press | Outcome:

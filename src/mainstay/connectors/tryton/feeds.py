@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 import msgspec
 from msgspec import Struct
 
-from mainstay.connectors.tryton import words
+from mainstay.connectors.tryton import transfers, words
 from mainstay.connectors.tryton.posting import MARK
 from mainstay.connectors.tryton.rpc import Rpc
 from mainstay.connectors.tryton.statements import Invoice, Modified, Move, Named, OnHand, Product
@@ -25,7 +25,7 @@ OVERLAP = 10 * MINUTE  # a record carries the moment of its transaction's beginn
 
 _PLACE_FIELDS = ("type", "parent", "code")
 _PRODUCT_FIELDS = ("code", "name", "list_price_used", "active", "last_modified_at", "template.last_modified_at")
-_MOVE_FIELDS = ("product", "product.code", "internal_quantity", "from_location", "to_location", "origin", "last_modified_at")
+_MOVE_FIELDS = ("product", "product.code", "internal_quantity", "from_location", "to_location", "origin", "shipment", "last_modified_at")
 _INVOICE_FIELDS = (
     "number", "state", "total_amount", "tax_amount", "currency.code", "sales.reference", "sales.description", "sales.number",
     "last_modified_at",
@@ -93,19 +93,23 @@ def levels(rpc: Rpc, cursor: str) -> Talk[Page]:
 
 
 def moves(rpc: Rpc, cursor: str) -> Talk[Page]:
-    """What done moves did to warehouses; those inside one warehouse did nothing, and those of our sales are no news."""
+    """What done moves did to warehouses; those inside one warehouse did nothing, and those of our sales, or made for one, are no news."""
     domain = [["state", "=", "done"], ["last_modified_at", ">=", words.moment(_window(cursor)[0])]]
     raws, onward, more = yield from _changed(rpc, "stock.move", domain, _MOVE_FIELDS, cursor)
     found = [(msgspec.json.decode(raw, type=Move), raw) for raw in raws]
-    ours = yield from _our_lines(rpc, (move for move, _ in found))
-    found = [(move, raw) for move, raw in found if move.origin not in ours]
     known = (yield from rpc.search("stock.location", [], _PLACE_FIELDS, Place, active_test=False)) if found else []
     places = {place.id: place for place in known}
+    ends = {move.id: (_warehouse(move.from_location, places), _warehouse(move.to_location, places)) for move, _ in found}
+    found = [(move, raw) for move, raw in found if len({*ends[move.id]}) == 2]
+    ours = yield from _our_lines(rpc, (move.origin for move, _ in found))
+    ours |= yield from transfers.ours(rpc, (move.shipment for move, _ in found))
     rows: list[Row] = []
     for move, raw in found:
-        source, target = _warehouse(move.from_location, places), _warehouse(move.to_location, places)
-        for here, there, other, sign in ((source, target, move.to_location, -1), (target, source, move.from_location, 1)):
-            if here and here != there:
+        if not ours.isdisjoint((move.origin, move.shipment)):
+            continue
+        source, target = ends[move.id]
+        for here, other, sign in ((source, move.to_location, -1), (target, move.from_location, 1)):
+            if here:
                 place = places[other].type if other in places else ""
                 rows.append(Row("move", f"{move.id}/{here}", _wrapped(raw, "move", warehouse=here, sign=sign, place=place)))
     return Page(tuple(rows), onward, more)
@@ -133,9 +137,9 @@ def _changed(
     return raws, str(max(since, newest - OVERLAP)), False
 
 
-def _our_lines(rpc: Rpc, found: Iterable[Move]) -> Talk[set[str]]:
-    """Which of the moves' origins are lines of sales that we posted."""
-    lines = [int(move.origin.removeprefix("sale.line,")) for move in found if move.origin and move.origin.startswith("sale.line,")]
+def _our_lines(rpc: Rpc, origins: Iterable[str | None]) -> Talk[set[str]]:
+    """Which of the origins of moves are lines of sales that we posted."""
+    lines = [int(origin.removeprefix("sale.line,")) for origin in origins if origin and origin.startswith("sale.line,")]
     if not lines:
         return set()
     named = yield from rpc.search("sale.line", [["id", "in", lines]], ("sale.reference", "sale.description"), _SaleLine)

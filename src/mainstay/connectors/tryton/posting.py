@@ -66,10 +66,12 @@ class Sale(Struct):
     returns: list[Document] = field(name="shipment_returns.")
     invoices: list[Document] = field(name="invoices.")
     number: str | None = None
+    warehouse: int = 0
+    transfers: Sequence[Document] = ()  # what brings here what left elsewhere
 
 
 SALE_FIELDS = (
-    "reference", "state", "number", "total_amount", "shipments.state", "shipments.number", "shipment_returns.state",
+    "reference", "state", "number", "total_amount", "warehouse", "shipments.state", "shipments.number", "shipment_returns.state",
     "shipment_returns.number", "invoices.state", "invoices.number",
 )  # fmt: skip
 
@@ -196,6 +198,7 @@ def step(sale: Sale, wanted: Booking) -> Press | Done:
     if button is None:
         raise Reject(f"sale {sale.number or sale.id} of {sale.reference} was {sale.state} in Tryton")
     for model, buttons, documents in (
+        ("stock.shipment.internal", words.TRANSFER_BUTTON, sale.transfers),
         ("stock.shipment.out", words.SHIPMENT_BUTTON, sale.shipments),
         ("stock.shipment.out.return", words.RETURN_BUTTON, sale.returns),
         ("account.invoice", words.INVOICE_BUTTON, sale.invoices),

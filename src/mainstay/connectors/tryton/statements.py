@@ -69,6 +69,7 @@ class Move(Struct):
     last_modified_at: Moment
     product_: Coded = field(name="product.")
     origin: str | None = None
+    shipment: str | None = None
 
 
 class Change(Struct):

@@ -25,6 +25,9 @@ SHIPMENT_BUTTON: dict[str, str | None] = {
     "draft": "wait", "waiting": "assign_try", "assigned": "pick", "picked": "pack", "packed": "do", "shipped": "do", "done": "",
     "cancelled": "",  # its units are asked for again by another shipment of the sale, or by none
 }  # fmt: skip
+TRANSFER_BUTTON: dict[str, str | None] = {
+    "request": "draft", "draft": "wait", "waiting": "assign_try", "assigned": "pack", "packed": "ship", "shipped": "do", "done": "",
+}  # fmt: skip
 RETURN_BUTTON: dict[str, str | None] = {"draft": "receive", "received": "do", "done": "", "cancelled": ""}
 INVOICE_BUTTON: dict[str, str | None] = {"draft": "post", "validated": "post", "posted": "", "paid": "", "cancelled": None}
 

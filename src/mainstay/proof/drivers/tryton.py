@@ -11,7 +11,7 @@ import msgspec
 from mainstay.connectors.tryton import Tryton
 from mainstay.contract.conformance import Dice, Subject, latest
 from mainstay.contract.connector import Row, settings_of
-from mainstay.model.commands import Command, OrderLine, PostReturn, PostSale, ReturnedLine
+from mainstay.model.commands import Command, LeftFrom, OrderLine, PostReturn, PostSale, ReturnedLine
 from mainstay.model.seen import InvoiceSeen, ProductSeen, Said, StockCounted, StockMoved
 from mainstay.model.times import micros
 from mainstay.proof.drivers.sources import sources
@@ -45,7 +45,8 @@ class TrytonDriver:
 
     def _transfer(self, twin: TrytonTwin, sku: str, dice: Dice, now: int) -> None:
         """Units go from one warehouse to the other, or arrive there, not always all of them."""
-        under_way = [number for number, one in twin.books["stock.shipment.internal"].items() if one["state"] == "shipped"]
+        theirs = ((number, one) for number, one in twin.books["stock.shipment.internal"].items() if not one["reference"])
+        under_way = [number for number, one in theirs if one["state"] == "shipped"]
         if under_way and dice.random() < 0.6:
             twin.arrive(under_way[0], dice.randrange(1, 3), now)
         else:
@@ -63,9 +64,11 @@ class TrytonDriver:
                 key="", reference=f"ord-{n}.return.7", number=f"#{n}", channel="web", currency="EUR", returned_at=PLACED, lines=(back,),
                 shipping=shipping, total=goods + tax + n % 3,
             )  # fmt: skip
+        here, there = PLACES[n % 2], PLACES[1 - n % 2]
+        elsewhere = (LeftFrom(line="1", location=there, quantity=1),) if n % 7 == 0 else ()
         return PostSale(
             key="", reference=f"ord-{n}", number=f"#{n}", channel="web", currency="EUR", placed_at=PLACED, shipped_at=PLACED, lines=(line,),
-            shipping=shipping, tax=tax, total=goods + shipping + tax, location=PLACES[n % 2],
+            shipping=shipping, tax=tax, total=goods + shipping + tax, location=here, elsewhere=elsewhere,
         )  # fmt: skip
 
     def natural(self, command: Command) -> str:
@@ -82,9 +85,11 @@ class TrytonDriver:
             if product["type"] == "goods":
                 found[f"product {number}"] = (product["code"], product["name"], _minor(product["list_price_used"]))
                 found |= {f"level {number}/{place}": twin.on_hand(product["code"], place) for place in twin.warehouses}
+        internal = twin.books["stock.shipment.internal"]
+        brought = {f"stock.shipment.internal,{number}" for number, one in internal.items() if one["reference"]}
         for number, move in twin.books["stock.move"].items():
             origin = move["origin"] or ""
-            sold = origin.startswith("sale.line,") and move["from_location"] != CUSTOMER
+            sold = (origin.startswith("sale.line,") and move["from_location"] != CUSTOMER) or move["shipment"] in brought
             if sold or origin.startswith("stock.move,") or move["state"] != "done":
                 continue
             for place, zones in twin.warehouses.items():

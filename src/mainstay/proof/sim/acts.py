@@ -94,6 +94,11 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
         "shop buys": 4, "amazon buys": 2, "webshop buys": 3, "till sells": 4, "units are moved": 8, "warehouse packs": 4,
         "goods come back": 2, "buyer cancels": 1, "goods arrive": 2, "count": 1, "outage": 1, "crash": 1,
     },
+    "split orders": {
+        "shop buys": 8, "amazon buys": 4, "webshop buys": 3, "till sells": 2, "warehouse packs": 5, "part is cancelled": 8,
+        "buyer cancels": 2, "buyer moves": 2, "goods come back": 2, "units are moved": 3, "goods arrive": 3, "count": 1, "outage": 1,
+        "crash": 1,
+    },
     "accounts": {
         "shop buys": 8, "warehouse packs": 5, "goods arrive": 4, "account is edited": 1, "accounts are merged": 3, "order changes hands": 3,
         "buyer is erased": 5, "buyer cancels": 3, "buyer moves": 1, "goods come back": 1, "crash": 1,
@@ -108,7 +113,9 @@ WEEKS = "weeks"  # the scenario that lasts for weeks, in which what can be told 
 STORIES_S = {WEEKS: 10 * 86_400}  # how long a history lasts, where it is not STORY_S
 APART = {"late": "amazon", "late books": "erp"}  # scenarios in the middle of which a system is connected
 IN_BULK = "in bulk"  # the scenario in which what is told to the marketplace goes as feeds
-HOMES = {"stores": ("two stores",), "late books": ("the till counts, too",)}  # scenarios that need a landscape of their own
+HOMES = {  # scenarios that need a landscape of their own
+    "stores": ("two stores",), "split orders": ("orders leave from two stores",), "late books": ("the till counts, too",),
+}  # fmt: skip
 
 
 class Act(Struct, frozen=True):

@@ -27,10 +27,11 @@ from mainstay.flows.intake import Intake
 from mainstay.flows.turns import Turns
 from mainstay.flows.waiting import Waiting
 from mainstay.landscape import Admission, Admitted
+from mainstay.model.commands import PostSale, ReleaseOrder
 from mainstay.model.failures import Reject
 from mainstay.model.seen import OrderSeen
 from mainstay.money import post
-from mainstay.orders import decide, parcels, payments
+from mainstay.orders import decide, parcels, payments, view
 from mainstay.orders import fold as orders_fold
 from mainstay.proof.sim import harm
 from mainstay.proof.sim.acts import Swarm
@@ -445,10 +446,35 @@ MUTANTS: dict[str, Mutant] = {
     "book-at-home": Mutant(
         "the ERP is not told which store a sale left from",
         apply,
-        "left_from",
-        lambda _right: lambda _state: 0,
-        "on_hand_differs",
+        "located",
+        lambda right: lambda state, asked, made, name_of: made if type(made) is PostSale else right(state, asked, made, name_of),
+        "on_hand_differs or booked_elsewhere",
         scenario="stores",
+    ),
+    "book-it-all-there": Mutant(
+        "of a sale that left from two stores the ERP is told of one",
+        view,
+        "_elsewhere",
+        lambda _right: lambda *_args: [],
+        "booked_elsewhere or on_hand_differs",
+        scenario="split orders",
+    ),
+    "send-from-anywhere": Mutant(
+        "the warehouse is not told which store a release is to leave from",
+        apply,
+        "located",
+        lambda right: lambda state, asked, made, name_of: made if type(made) is ReleaseOrder else right(state, asked, made, name_of),
+        "booked_elsewhere",
+        scenario="split orders",
+    ),
+    "a-parcel-of-any-release": Mutant(
+        "a parcel's units are taken from whichever store comes first, and not from the one that its release was of",
+        orders_fold,
+        "_asked_by",
+        lambda _right: lambda *_args: "",
+        "booked_elsewhere or on_hand_differs",
+        seeds=range(110, 160),
+        scenario="split orders",
     ),
     "serve-from-anywhere": Mutant(
         "orders are served from stores that their channel is not sold from",
