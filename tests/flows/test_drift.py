@@ -202,6 +202,16 @@ def test_each_is_read_while_few_come(shop):
     ]  # fmt: skip
 
 
+def test_a_document_that_shows_nothing_costs_no_commit(shop, monkeypatch):
+    commits, write = [], shop.core.state.write
+    monkeypatch.setattr(shop.core.state, "write", lambda batch: commits.append(batch) or write(batch))
+    for _ in range(5):
+        shop.come()
+    assert len(commits) == 5, "those of the receipts"
+    shop.come(gift=1)
+    assert len(commits) == 7 and len(shop.found()) == 1
+
+
 def test_a_kind_that_comes_seldom_is_learned_from_fewer(shop):
     body = json.dumps({"id": 1, "total": "9.90", "lines": []}).encode()
     shop.every = FEW_US // (FEW - 1)

@@ -32,6 +32,11 @@ def in_pieces(right):
     return execute
 
 
+def one_in_fifty(pace, _at):
+    pace.number += 1
+    return pace.number <= 200 or pace.number % 50 == 0
+
+
 SPOILS = {  # bug -> module, object in it, its attribute ("" where it is the module's), and what is put in its place of what is right
     "same-id-same-order": ("flows.ask", "Desk", "_differs", lambda _right: lambda *_: False),
     "keys-live-for-ever": ("delivery.lanes", "Lanes", "_key_is_old", lambda _right: lambda *_: False),
@@ -43,6 +48,7 @@ SPOILS = {  # bug -> module, object in it, its attribute ("" where it is the mod
     ),
     "open-any-version": ("storage.database", "", "refuse_other", lambda _right: lambda *_, **_more: None),
     "migrate-in-pieces": ("storage.database", "", "migrate", in_pieces),
+    "look-seldom": ("flows.drift", "Pace", "is_sample", lambda _right: one_in_fifty),
     "no-lock": ("storage.database", "fcntl", "flock", lambda _right: lambda *_: None),
     "keep-card-numbers": ("model.cards", "", "_cards", lambda _right: lambda _body: iter(())),
 }  # fmt: skip

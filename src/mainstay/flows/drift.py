@@ -132,7 +132,7 @@ class Watch:
         intake.handlers["operator/drift"] = self._accept
 
     def step(self) -> int:
-        """Look at some of what came since; how many documents were read. Their shapes and the place up to here are one commit."""
+        """Look at some of what came since; how many documents were read."""
         read = 0
         for source, inbox in self.inboxes.items():
             if self.at[source] < self.world.counters.get(f"position/{source}", 0):
@@ -166,7 +166,8 @@ class Watch:
         return pace.is_sample(at)
 
     def _learn(self, inbox: InboxReader, looked: list[int]) -> None:
-        """Look at these, and commit what was learned with how far it was read."""
+        """Look at these, and commit what was learned with how far it was read. Where nothing was, that waits for the core's next commit: a
+        document that looks as all do costs no sync."""
         store, batch = self.world.store, Batch()
         rows: dict[tuple[str, str], bytes] = {}
         known: dict[tuple[str, str], Known] = {}
@@ -183,9 +184,10 @@ class Watch:
         batch.shapes = [(*kind, body) for kind, one in known.items() if (body := _json(one)) != rows[kind]]
         batch.drifts = [(one.id, one.status, _json(one)) for about, one in found.items() if before.get(about) != one]
         kept = {_counter(*kind): pace.kept for kind, pace in self._paces.items()} | {_counter(name): at for name, at in self.at.items()}
-        batch.counters = dict(kept.items() - self.world.counters.items())  # together: what is gone over again is counted again
-        store.write(batch)
-        self.world.counters |= batch.counters
+        if batch.shapes or batch.drifts:
+            batch.counters = kept
+            store.write(batch)
+        self.world.counters |= kept  # all together: what is gone over again is counted again
 
     def _note(self, found: dict[About, Drifted], receipt: Receipt, topic: str, change: Change) -> None:
         """Once for each change; and no more than so many of a kind."""

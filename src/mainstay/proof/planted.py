@@ -256,6 +256,9 @@ GUARDS: dict[str, tuple[str, str]] = {  # bug -> what it does, and the test that
         "the steps of a migration are commits of their own",
         "tests/storage/test_stores.py::test_a_step_that_fails_leaves_the_store_as_it_was",
     ),
+    "look-seldom": (
+        "one in fifty documents is looked at, however few come", "tests/flows/test_drift.py::test_each_is_read_while_few_come",
+    ),
     "no-lock": ("the file of a store is not locked", "tests/storage/test_stores.py::test_a_second_writer_is_refused_by_name"),
     "keep-card-numbers": (
         "no card number is found in a message", "tests/model/test_cards.py::test_several_in_one_message_and_the_security_code_beside_one",
