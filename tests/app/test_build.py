@@ -8,6 +8,7 @@ from mainstay import landscape
 from mainstay.app import build
 from mainstay.app.build import House
 from mainstay.app.declaration import refuse_errors
+from mainstay.flows.drift import OWN_WORDS
 from mainstay.landscape import Misdeclared
 from mainstay.model.failures import Halt
 from mainstay.model.timetable import Timetable
@@ -80,6 +81,16 @@ def test_deliveries_count_where_a_flow_brings_them_by_event(house):
     by_event = flow("order", "shop", "warehouse", "erp") + '\npattern = "event"'
     assert ("shop", "orders/edited") in build.deaf(house((by_event, by_event.replace("event", "poll"))))
     assert ("warehouse", "SHIP_NOTIFY") in build.deaf(house(NO_PARCELS))
+
+
+def test_documents_that_speak_of_business_are_learned_whoever_sends_them(house):
+    learned = {
+        (system, topic)
+        for system in ("shop", "till", "mainstay", "gone")
+        for topic in ("orders/create", "app/uninstalled", "api/order", "api/reserve", "api/release", "api/statements", "file/statements")
+        if build.learned(house(), system, topic)
+    }
+    assert learned == {("shop", "orders/create")} | {("till", topic) for topic in OWN_WORDS}
 
 
 def test_what_is_only_polled_is_read_in_time(house):

@@ -190,7 +190,7 @@ def test_a_change_of_shape_is_told_and_accepted(shop):
     """The real core learns in its quiet moments what deliveries look like."""
     for number in range(FIRST + EVERY):
         more = {"gift_wrap": True} if number >= FIRST else {}
-        assert shop.hook(an_order(9_000 + number, **more), f"drift-{number}")[0] == 200
+        assert shop.hook(an_order(9_000 + number, **more), f"drift-{number}", "orders/updated")[0] == 200
     ends, found = time.monotonic() + 20, []
     while not found and time.monotonic() < ends:
         time.sleep(0.5)

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from mainstay.flows.restored import Restored
 from mainstay.model.restored import READ_AGAIN, RESTORED
-from mainstay.model.seen import StockMoved
+from mainstay.model.seen import StockCounted, StockMoved
 from tests.flows.conftest import Core, a_parcel, an_order
 
 
@@ -59,6 +59,19 @@ def test_what_two_want_is_for_the_older_one_else(restored):
         restored.say("shop", replace(said, order=replace(said.order, placed_at=placed_at)))
     read_again(restored)
     assert [restored.order(one).status for one in "12"] == ["backordered", "released"]
+
+
+def test_a_release_from_a_second_location_that_the_warehouse_may_have_is_called_off(restored):
+    """All of it leaves from one location now; in the lost time it may have been released from two. The release that we know of stays."""
+    restored.say("erp", StockCounted(external="count-south", at=restored.now, item="i-A", sku="A", quantity=5, location="south"))
+    restored.say("shop", an_order("1"))
+    restored.say("shop", an_order("2", lines=(("A", 1, 500),)))
+    read_again(restored)
+    assert asked(restored, "ReleaseOrder") == ["rel.shop.1.1", "rel.shop.2.1"]
+    assert asked(restored, "CancelRelease") == ["rel.shop.1.2"], "one unit leaves from one location"
+    restored.answer("ord.shop.1:release.2.withdraw", restored.order("1").id, system="wms")
+    (share,) = restored.order("1").shares
+    assert share.released == 2 and len(asked(restored, "ReleaseOrder")) == 2
 
 
 def test_what_is_said_twice_changes_nothing(restored):

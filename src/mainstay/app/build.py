@@ -19,6 +19,7 @@ from mainstay.delivery.dispatch import Plan, Webhooks
 from mainstay.delivery.files import Inflow
 from mainstay.delivery.lateness import Promise
 from mainstay.delivery.polls import Pace
+from mainstay.flows.drift import OWN_WORDS
 from mainstay.flows.shop import Shop
 from mainstay.flows.tell import FILED, statements_of
 from mainstay.landscape import (
@@ -360,9 +361,11 @@ def _needed_s(connector: Connector, feed: Feed, flows: Sequence[Flow]) -> Iterat
 
 
 def learned(house: House, system: str, topic: str) -> bool:
-    """Is the shape of these documents learned? Of those that speak of business."""
-    known = house.connectors[system].manifest.topic(topic) if system in house.connectors else None
-    return known is not None and bool(known.objects)
+    """Is the shape of these documents learned? Of those that speak of business, and of what systems of the shop's own say."""
+    if system in house.connectors:
+        known = house.connectors[system].manifest.topic(topic)
+        return known is not None and bool(known.objects)
+    return system in house.landscape.systems and topic in OWN_WORDS
 
 
 def deaf(house: House) -> frozenset[tuple[str, str]]:

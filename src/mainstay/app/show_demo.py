@@ -39,6 +39,7 @@ ZEROS = (
     ("erp", "missing_sales", "shipped orders missing in the ERP"),
     ("erp", "doubled_sales", "sales doubled in the ERP"),
     ("erp", "total_mismatches", "invoices with another total"),
+    ("stock", "left_elsewhere", "orders whose units were taken off another shelf than they left from"),
     ("erp", "booked_elsewhere", "sales counted in another store than they left from"),
     ("erp", "missing_returns", "units back on the shelf that the ERP was not told of"),
     ("erp", "doubled_returns", "returns doubled in the ERP"),

@@ -4,7 +4,7 @@ FACE = (
     "apply.Apply",
     "clerk.Clerk", "clerk.JobRequest", "clerk.LetterRequest", "clerk.RepairRequest",
     "ask.AskedLine", "ask.Desk", "ask.OrderAnswer", "ask.OrderRequest", "ask.ReservationAnswer", "ask.ReserveRequest",
-    "drift.AcceptRequest", "drift.Drifted", "drift.Watch", "drift.drifted", "drift.shown",
+    "drift.AcceptRequest", "drift.Drifted", "drift.OWN_WORDS", "drift.Watch", "drift.drifted", "drift.shown",
     "exposure.Exposure", "exposure.told_of",
     "heap.look_seldom",
     "intake.Again", "intake.Intake",

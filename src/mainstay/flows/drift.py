@@ -1,10 +1,15 @@
-"""Schema drift: what inbound documents look like is learned from a part of them, in quiet moments, and a change is told before a mapping
-breaks. Nothing of it decides anything; shapes hold names and types, and no value."""
+"""Schema drift: what inbound documents look like is learned in quiet moments, and a change is told before a mapping breaks. While few of a
+kind come, each is looked at; of many, a part. Nothing of it decides anything; shapes hold names and types, and no value.
+
+Which are looked at hangs on what came before them in their inbox, and on the times at which they came: not on batches, not on restarts.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import reduce
+from itertools import chain
 from typing import Any, Literal
 
 import msgspec
@@ -12,22 +17,29 @@ import structlog
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from mainstay.flows.ask import Ask, reader
+from mainstay.flows.ask import Ask, ReserveRequest, reader
 from mainstay.flows.intake import Intake
 from mainstay.flows.queue import Name, Reason
+from mainstay.flows.tell import FILED, Tell
 from mainstay.model import shape as shapes
 from mainstay.model.failures import Reject
 from mainstay.model.shape import Change, Kind, Shape
-from mainstay.model.times import iso
+from mainstay.model.times import DAY, SECOND, iso
 from mainstay.storage.inbox import InboxReader, Receipt
 from mainstay.storage.state import Batch, State
 
-FIRST = 200  # documents of a kind that are learned from, every one
-EVERY = 50  # of those after them, one in so many is looked at
+SPAN_US = 600 * SECOND
+EACH = 200  # documents of a kind that are looked at in such a span, every one: a small shop never has more
+EVERY = 100  # of those beyond them, one in so many is looked at
+FIRST = 200  # documents of a kind that are learned from
+FEW, FEW_US = 50, 30 * DAY  # or so many, where it took longer
 MISSING_AFTER = 20  # documents in a row that lack what was always there
+OF_ONE = 10  # statements of a kind that are looked at in one request
 HEADS_MAX = 2_000  # receipts that one step goes over
 AT_ONCE = 16  # documents that one step reads: it takes some 20 ms
 OPEN_MAX = 50  # changes of one kind that are told; whoever sends more has sent something else altogether
+TOLD = (Tell.topic, FILED)  # requests that hold statements: each kind of statement is a kind of document
+OWN_WORDS = frozenset({*TOLD, "api/order", "api/reserve"})  # of a system of the shop's own; a release is no document
 PROBE: Mapping[str, str] = {"mainstay": "probe"}  # stands in for a field, to see whether the mapping notices
 
 log = structlog.get_logger("core")
@@ -39,8 +51,34 @@ class Known(Struct):
     """What is known of one kind of document. `gone`: for how many documents in a row a path has been lacking."""
 
     shape: Shape = field(default_factory=Shape)
-    met: int = 0  # all that came, looked at or not
+    since: int = 0  # when the first came
     gone: dict[str, int] = {}
+
+    def learns(self, at: int) -> bool:
+        return self.shape.samples < FIRST and (self.shape.samples < FEW or at < self.since + FEW_US)
+
+
+class Pace(Struct):
+    """How many documents of a kind an inbox has brought in the span that the last one came in."""
+
+    span: int = 0
+    number: int = 0
+
+    def is_sample(self, at: int) -> bool:
+        """Is this one looked at? A clock that is set begins another span."""
+        if at // SPAN_US != self.span:
+            self.span, self.number = at // SPAN_US, 0
+        self.number += 1
+        return self.number <= EACH or self.number % EVERY == 0
+
+    @property
+    def kept(self) -> int:
+        """As one of the store's counters."""
+        return self.span << 32 | self.number
+
+    @classmethod
+    def of(cls, kept: int) -> Pace:
+        return cls(kept >> 32, kept & 0xFFFF_FFFF)
 
 
 class Drifted(Struct, frozen=True):
@@ -88,13 +126,13 @@ class Watch:
 
     def __init__(self, intake: Intake, inboxes: Mapping[str, InboxReader], kinds: Callable[[str, str], bool]) -> None:
         self.intake, self.world, self.inboxes, self.kinds = intake, intake.world, inboxes, kinds
-        self.at = {name: self.world.counters.get(f"shapes/{name}", 0) for name in inboxes}
-        self._met: Counter[tuple[str, str]] = Counter()
+        self.at = {name: self.world.counters.get(_counter(name), 0) for name in inboxes}
+        self._paces: dict[tuple[str, str, str], Pace] = {}  # source, system, topic
         intake.readers["operator/drift"] = reader(AcceptRequest)
         intake.handlers["operator/drift"] = self._accept
 
     def step(self) -> int:
-        """Look at some of what came since; how many documents were read. Their shapes and the place up to here are one commit."""
+        """Look at some of what came since; how many documents were read."""
         read = 0
         for source, inbox in self.inboxes.items():
             if self.at[source] < self.world.counters.get(f"position/{source}", 0):
@@ -102,64 +140,69 @@ class Watch:
         return read
 
     def _go_over(self, source: str, inbox: InboxReader) -> int:
-        looked: list[tuple[int, tuple[str, str]]] = []
+        looked: list[int] = []
         place = handled = self.world.counters[f"position/{source}"]
         heads = inbox.heads(self.at[source], HEADS_MAX)
-        for seq, system, topic in heads:
+        for seq, at, system, topic in heads:
             if seq > handled or len(looked) >= AT_ONCE:
                 place = seq - 1
                 break
-            if self._is_sample(system, topic):
-                looked.append((seq, (system, topic)))
+            if self._is_sample(source, at, system, topic):
+                looked.append(seq)
         else:
             place = heads[-1][0] if len(heads) == HEADS_MAX else handled
         self.at[source] = place
         if looked:
-            self._learn(source, inbox, looked)
+            self._learn(inbox, looked)
         return len(looked)
 
-    def _is_sample(self, system: str, topic: str) -> bool:
-        if not self.kinds(system, topic):
-            return False
-        kind = (system, topic)
-        if kind not in self._met:
-            self._met[kind] = _load(self.world.store, kind, self.world.batch).met
-        self._met[kind] += 1
-        return self._met[kind] <= FIRST or self._met[kind] % EVERY == 0
+    def _is_sample(self, source: str, at: int, system: str, topic: str) -> bool:
+        kind = (source, system, topic)
+        pace = self._paces.get(kind)
+        if pace is None:
+            if not self.kinds(system, topic):
+                return False
+            pace = self._paces[kind] = Pace.of(self.world.counters.get(_counter(*kind), 0))
+        return pace.is_sample(at)
 
-    def _learn(self, source: str, inbox: InboxReader, looked: list[tuple[int, tuple[str, str]]]) -> None:
+    def _learn(self, inbox: InboxReader, looked: list[int]) -> None:
+        """Look at these, and commit what was learned with how far it was read. Where nothing was, that waits for the core's next commit: a
+        document that looks as all do costs no sync."""
         store, batch = self.world.store, Batch()
-        known = {kind: _load(store, kind) for _, kind in looked}
+        rows: dict[tuple[str, str], bytes] = {}
+        known: dict[tuple[str, str], Known] = {}
         found = {one.about: one for one in drifted(store)}
         before = dict(found)
-        for seq, kind in looked:
-            receipt = inbox.one(seq)
-            sample = shapes.read(receipt.body) if receipt is not None else None
-            if receipt is not None and sample is not None:
-                for change in self._judged(known[kind], sample):
-                    self._note(found, receipt, change)
-            else:
-                self._met[kind] -= 1  # nothing is learned from it: the next takes its place
-        for kind, all_of_it in known.items():
-            all_of_it.met = self._met[kind]
-            batch.shapes.append((*kind, _json(all_of_it)))
+        for receipt in filter(None, map(inbox.one, looked)):
+            for topic, document in documents(receipt.topic, receipt.body):
+                kind = (receipt.system, topic)
+                if kind not in known:
+                    rows[kind] = _row(store, kind)
+                    known[kind] = _known(rows[kind])
+                for change in self._judged(known[kind], shapes.shape_of(document), receipt.at):
+                    self._note(found, receipt, topic, change)
+        batch.shapes = [(*kind, body) for kind, one in known.items() if (body := _json(one)) != rows[kind]]
         batch.drifts = [(one.id, one.status, _json(one)) for about, one in found.items() if before.get(about) != one]
-        self.world.counters[f"shapes/{source}"] = batch.counters[f"shapes/{source}"] = self.at[source]
-        store.write(batch)
+        kept = {_counter(*kind): pace.kept for kind, pace in self._paces.items()} | {_counter(name): at for name, at in self.at.items()}
+        if batch.shapes or batch.drifts:
+            batch.counters = kept
+            store.write(batch)
+        self.world.counters |= kept  # all together: what is gone over again is counted again
 
-    def _note(self, found: dict[About, Drifted], receipt: Receipt, change: Change) -> None:
+    def _note(self, found: dict[About, Drifted], receipt: Receipt, topic: str, change: Change) -> None:
         """Once for each change; and no more than so many of a kind."""
-        about = (receipt.system, receipt.topic, change.path, change.kind, change.now)
+        about = (receipt.system, topic, change.path, change.kind, change.now)
         if about in found:
             one = found[about]
             found[about] = replace(one, count=one.count + 1, last_at=receipt.at)
         elif sum(1 for one in found.values() if one.about[:2] == about[:2] and one.status == "open") < OPEN_MAX:
-            found[about] = self._told(max((one.id for one in found.values()), default=0) + 1, receipt, change)
+            found[about] = self._told(max((one.id for one in found.values()), default=0) + 1, receipt, topic, change)
 
     @staticmethod
-    def _judged(known: Known, sample: Shape) -> list[Change]:
+    def _judged(known: Known, sample: Shape, at: int) -> list[Change]:
         """What of a document is told; one of the first is learned from, too."""
-        learning = known.shape.samples < FIRST
+        known.since = known.since or at
+        learning = known.learns(at)
         found = shapes.changes(known.shape, sample) if not learning else []
         for path, is_gone in shapes.lacking(known.shape, sample).items() if not learning else ():
             known.gone[path] = known.gone.get(path, 0) + 1 if is_gone else 0
@@ -170,13 +213,13 @@ class Watch:
             known.shape = shapes.together(known.shape, sample)
         return found
 
-    def _told(self, number: int, receipt: Receipt, change: Change) -> Drifted:
-        reads, refused = reading(self.intake.shop.translate[receipt.system], receipt, change.path)
+    def _told(self, number: int, receipt: Receipt, topic: str, change: Change) -> Drifted:
+        reads, refused = reading(self.intake.shop.translate[receipt.system], receipt, topic, change.path)
         told = Drifted(
-            number, receipt.system, receipt.topic, change.path, change.kind, change.was, change.now, receipt.at, receipt.at, 1, receipt.seq,
+            number, receipt.system, topic, change.path, change.kind, change.was, change.now, receipt.at, receipt.at, 1, receipt.seq,
             reads, refused,
         )  # fmt: skip
-        log.warning("schema_drift", id=number, system=receipt.system, topic=receipt.topic, path=change.path, what=change.kind)
+        log.warning("schema_drift", id=number, system=receipt.system, topic=topic, path=change.path, what=change.kind)
         return told
 
     # --- what people decide --------------------------------------------------------------------------------------------
@@ -204,15 +247,45 @@ class Watch:
     def _sample(self, one: Drifted) -> Shape | None:
         """The shape of the document that showed it, as long as its bytes are there: what lies in a new field is accepted with it."""
         kept = next((found for inbox in self.inboxes.values() if (found := inbox.one(one.example)) is not None), None)
-        return shapes.read(kept.body) if kept is not None else None
+        parts = documents(kept.topic, kept.body) if kept is not None else ()
+        lots = [shapes.shape_of(document) for topic, document in parts if topic == one.topic]
+        return reduce(shapes.together, lots) if lots else None
 
 
-def _load(store: State, kind: tuple[str, str], batch: Batch | None = None) -> Known:
-    for system, topic, body in reversed(batch.shapes if batch else ()):
+def documents(topic: str, body: bytes) -> Iterator[tuple[str, Any]]:
+    """The documents of a receipt, each with its topic: one; or of each kind of statement that stands in it the first ones. None where it
+    is no JSON."""
+    return chain.from_iterable(_parts(topic, whole) for whole in shapes.read(body))
+
+
+def _parts(topic: str, whole: Any) -> Iterator[tuple[str, Any]]:
+    if topic not in TOLD:
+        yield topic, whole
+        return
+    met: Counter[str] = Counter()
+    for one in whole["statements"]:
+        kind = f"{topic}/{one['event']['event']}"
+        met[kind] += 1
+        if met[kind] <= OF_ONE:
+            yield kind, one
+
+
+def _counter(*of: str) -> str:
+    """What is kept under an inbox's name is how far it was gone over; under a kind's, its pace there."""
+    return "/".join(("shapes", *of))
+
+
+def _load(store: State, kind: tuple[str, str], batch: Batch) -> Known:
+    """With what was accepted in this batch."""
+    for system, topic, body in reversed(batch.shapes):
         if (system, topic) == kind:
             return _known(body)
-    rows = store.rows("one_shape", kind)
-    return _known(rows[0][0]) if rows else Known()
+    return _known(_row(store, kind))
+
+
+def _row(store: State, kind: tuple[str, str]) -> bytes:
+    rows: list[tuple[bytes]] = store.rows("one_shape", kind)
+    return rows[0][0] if rows else b"{}"
 
 
 def drifted(store: State) -> list[Drifted]:
@@ -220,17 +293,21 @@ def drifted(store: State) -> list[Drifted]:
     return [_drifted(body) for _, _, body in store.rows("drifts")]
 
 
-def reading(translate: Translate, receipt: Receipt, path: str) -> tuple[bool, bool]:
+def reading(translate: Translate, receipt: Receipt, topic: str, path: str) -> tuple[bool, bool]:
     """Does the mapping read this field, and does it refuse the document? The document is read as it is, and once more with something in
     the field's place that no vendor sends."""
     as_it_is, _refused = _said(translate, receipt.topic, receipt.body)
-    document = msgspec.json.decode(receipt.body)
-    _put(document, _steps(path))
-    return _said(translate, receipt.topic, _json(document))[0] != as_it_is, _refused
+    whole = msgspec.json.decode(receipt.body)
+    for kind, document in _parts(receipt.topic, whole):
+        if kind == topic:
+            _put(document, _steps(path))
+    return _said(translate, receipt.topic, _json(whole))[0] != as_it_is, _refused
 
 
 def _said(translate: Translate, topic: str, body: bytes) -> tuple[bytes, bool]:
     try:
+        if topic == "api/reserve":  # which says nothing by itself
+            return _json(msgspec.json.decode(body, type=ReserveRequest)), False
         return _json(translate(topic, body)), False
     except Reject as why:
         return f"{why.code} {why.why}".encode(), True

@@ -204,9 +204,9 @@ def accepted(known: Shape, change: Change, sample: Shape | None) -> Shape:
     return bounded(Shape(known.samples, paths, known.depth, known.optional))
 
 
-def read(body: bytes) -> Shape | None:
-    """The shape of a body; None where it is no JSON."""
+def read(body: bytes) -> tuple[Any, ...]:
+    """The document in a body; none where it is no JSON."""
     try:
-        return shape_of(msgspec.json.decode(body))
+        return (msgspec.json.decode(body),)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return None
+        return ()

@@ -32,6 +32,7 @@ def compare(
     goods.misaddressed(found, belief, cast, state)
     people.differ(found.add, cast, belief, state)
     goods.levels_differ(found, cast, state, shown)
+    goods.left_elsewhere(found, belief, cast, state)
     goods.prices_differ(found, cast, priced_by)
     goods.titles_differ(found, cast, state, described_by)
     payments.differ(found, orders, belief, left, cast, state)
@@ -71,7 +72,15 @@ MUST_BE_ZERO: dict[str, tuple[str, ...]] = {  # at every fault level
         "cancelled_though_paid",
         "owners_differ",
     ),
-    "stock": ("oversold_units_asked_first", "negative_commits", "levels_wrong", "prices_wrong", "titles_wrong", "on_hand_differs"),
+    "stock": (
+        "oversold_units_asked_first",
+        "negative_commits",
+        "levels_wrong",
+        "prices_wrong",
+        "titles_wrong",
+        "on_hand_differs",
+        "left_elsewhere",
+    ),
     "money": (
         "captured_twice",
         "unbalanced_entries",

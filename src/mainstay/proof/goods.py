@@ -11,7 +11,7 @@ from mainstay.orders.view import blocker
 from mainstay.proof import people
 from mainstay.proof.history import ASKS_FIRST, Story
 from mainstay.proof.play import Cast
-from mainstay.proof.truth import Findings, Placed, cause_of, is_named, shipped
+from mainstay.proof.truth import Findings, Placed, cause_of, is_named, left_by_store, shipped
 from mainstay.storage.database import rows
 from mainstay.storage.state import State
 from mainstay.twins.shipstation import OPEN
@@ -98,6 +98,18 @@ def levels_differ(found: Findings, cast: Cast, state: State, shown: Shown) -> No
         if units + unbooked != (there := theirs.get((sku, place), 0)):
             told = f"{units} on our shelf and {unbooked} not booked yet, {there} in the ERP"
             found.add("on_hand_differs", 1, f"{sku} at {place}: {told}")
+
+
+def left_elsewhere(found: Findings, belief: Mapping[str, OrderState], cast: Cast, state: State) -> None:
+    """Which of our shelves the units of each order were taken off, against the stores that the warehouse sent them from."""
+    skus, names = dict(rows(state.connection, "SELECT id, sku FROM item")), places(state)
+    for uid, order in belief.items():
+        if sent := left_by_store(cast, uid):
+            taken: Counter[tuple[str, str]] = Counter()
+            for share in order.shares:
+                taken[skus[share.item], names[share.location]] += share.shipped
+            if (ours := dict(+taken)) != sent:
+                found.add("left_elsewhere", 1, f"{uid}: left as {sent}, taken off our shelves as {ours}")
 
 
 def prices_differ(found: Findings, cast: Cast, priced_by: str) -> None:

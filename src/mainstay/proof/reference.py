@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,10 @@ from mainstay.model.failures import CODES
 from mainstay.model.seen import SeenEvent
 from mainstay.money.post import POSTINGS
 from mainstay.orders.moves import BEFORE_RELEASE, MOVES, diagram
-from mainstay.proof import catalogue
+from mainstay.proof import catalogue, planted
 from mainstay.proof.badinput.page import cases, counts
 from mainstay.proof.described import fields, parts, summary, table, word
 from mainstay.proof.rooms import faces
-from mainstay.proof.sim.mutants import MUTANTS, Mutant
 
 MARK = "<!-- Made by `make docs` from the code. Do not edit: change the declaration and run it again. -->"
 REPEATS = {
@@ -384,36 +384,56 @@ def _rooms() -> Iterator[str]:
 
 # --- what shows that the proofs can fail -------------------------------------------------------------------------------
 def _planted() -> Iterator[str]:
+    bugs = planted.every()
     yield from _head(
         "Planted bugs",
-        f"{len(MUTANTS)} bugs that are planted into the running product, one after the other; the simulator must notice each.",
-        "`make proof` runs them all and fails when one is no longer noticed, or by another rule than one of those named.",
+        f"{len(bugs)} bugs that are planted on purpose, one after the other: each must be noticed, by the rule that it breaks.",
+        "`make test` and `make proof` plant them all, and fail when one is no longer noticed, or by another rule than one of those named. "
+        "*breaks*: what [the catalogue](catalogue.md) asks for, or what it does not ask for, in words.",
     )
-    rows = [(f"`{name}`", bug.what, bug.by, _seeds(bug)) for name, bug in MUTANTS.items()]
-    yield from table(rows, "bug", "what is wrong", "noticed by the rule that says", "in")
+    asked = (*catalogue.INVARIANTS, *catalogue.FAULTS, *catalogue.BUGS)
+    rows = [
+        (
+            f"`{name}`", bug.what, ", ".join(one.id for one in asked if name in one.bugs) or catalogue.BESIDES[name], bug.harness, bug.by,
+            _shown_in(bug),
+        )
+        for harness in planted.HARNESSES
+        for name, bug in bugs.items()
+        if bug.harness == harness
+    ]  # fmt: skip
+    yield from [*table(rows, "bug", "what is wrong", "breaks", "harness", "noticed by the rule that says", "in"), "", "## Harnesses", ""]
+    many = Counter(one.harness for one in bugs.values())
+    yield from table([(name, what, str(many[name])) for name, what in planted.HARNESSES.items()], "harness", "what it is", "bugs")
+
+
+def _shown_in(bug: planted.Planted) -> str:
+    if not bug.test:
+        return bug.where
+    return f"{_place(bug.test)}, `{bug.case}`" if bug.case else _place(bug.test)
 
 
 def _catalogue() -> Iterator[str]:
     yield from _head(
         "What the catalogue asks for",
         "Each invariant, fault and planted bug that a backbone should be tried with, and where it is here.",
-        "*not yet* waits for a door that Mainstay does not have. The catalogue's inputs are on [a page of their own](bad-inputs.md).",
+        "*not yet* waits for a door that Mainstay does not have. Pages of their own have the catalogue's [inputs](bad-inputs.md), and "
+        "[the planted bugs](planted-bugs.md) with the harness and the rule that notices each.",
     )
     chapters = (("Invariants", catalogue.INVARIANTS), ("Faults", catalogue.FAULTS), ("Planted bugs to begin with", catalogue.BUGS))
     for number, (title, asked) in enumerate(chapters):
         yield from ([""] if number else [])
         yield from (f"## {title}", "")
-        yield from table([(one.id, one.what, ", ".join(map(_place, one.shown)), one.but) for one in asked], "id", "what", "shown by", "but")
+        rows = [(one.id, one.what, ", ".join(map(_place, one.shown)), _bugs(one), one.but) for one in asked]
+        yield from table(rows, "id", "what", "shown by", "planted bugs", "but")
 
 
-def _place(shown: str) -> str:
-    path, _, name = shown.partition("::")
-    return f"[{name or Path(path).stem}](../../{path})" if path.startswith("tests/") else f"`{shown}`"
+def _bugs(one: catalogue.Asked) -> str:
+    return ", ".join(f"`{bug}`" for bug in one.bugs) or (f"none: {one.unplanted}" if one.unplanted else "")
 
 
-def _seeds(bug: Mutant) -> str:
-    where = f'"{bug.scenario}"' if bug.scenario else "any history"
-    return "power cuts" if bug.power else f"{where}, {len(bug.seeds)} seeds at most"
+def _place(test: str) -> str:
+    path, _, name = test.partition("::")
+    return f"[{name or Path(path).stem}](../../{path})"
 
 
 # --- what is wrong with what comes in ----------------------------------------------------------------------------------

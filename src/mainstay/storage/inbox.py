@@ -87,9 +87,9 @@ class InboxReader:
         found = self._ask("receipts_from", (seq, most))
         return [Receipt(*row) for row in found]
 
-    def heads(self, seq: int, most: int) -> list[tuple[int, str, str]]:
-        """The number, system and topic of receipts with higher numbers, in order: their bytes are not read."""
-        return [(number, system, topic) for number, system, topic in self._ask("heads_from", (seq, most))]
+    def heads(self, seq: int, most: int) -> list[tuple[int, int, str, str]]:
+        """The number, time, system and topic of receipts with higher numbers, in order: their bytes are not read."""
+        return [(number, at, system, topic) for number, at, system, topic in self._ask("heads_from", (seq, most))]
 
     def one(self, seq: int) -> Receipt | None:
         """A receipt by number, as long as it is not archived."""

@@ -95,7 +95,7 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
         "goods come back": 2, "buyer cancels": 1, "goods arrive": 2, "count": 1, "outage": 1, "crash": 1,
     },
     "split orders": {
-        "shop buys": 8, "amazon buys": 4, "webshop buys": 3, "till sells": 2, "warehouse packs": 5, "part is cancelled": 8,
+        "shop buys": 8, "amazon buys": 4, "webshop buys": 3, "till sells": 2, "one store packs": 8, "part is cancelled": 8,
         "buyer cancels": 2, "buyer moves": 2, "goods come back": 2, "units are moved": 3, "goods arrive": 3, "count": 1, "outage": 1,
         "crash": 1,
     },

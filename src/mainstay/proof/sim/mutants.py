@@ -464,16 +464,7 @@ MUTANTS: dict[str, Mutant] = {
         apply,
         "located",
         lambda right: lambda state, asked, made, name_of: made if type(made) is ReleaseOrder else right(state, asked, made, name_of),
-        "booked_elsewhere",
-        scenario="split orders",
-    ),
-    "a-parcel-of-any-release": Mutant(
-        "a parcel's units are taken from whichever store comes first, and not from the one that its release was of",
-        orders_fold,
-        "_asked_by",
-        lambda _right: lambda *_args: "",
-        "booked_elsewhere or on_hand_differs",
-        seeds=range(110, 160),
+        "left_elsewhere or booked_elsewhere",
         scenario="split orders",
     ),
     "serve-from-anywhere": Mutant(

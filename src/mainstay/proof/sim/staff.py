@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
 
 from mainstay.model.money import minor
 from mainstay.model.times import DAY, SECOND
 from mainstay.proof import bills
+from mainstay.proof.access import WAREHOUSES
 from mainstay.proof.history import CURRENCY
 from mainstay.proof.sim.scene import RATES, Performance, Scene
 from mainstay.twins.tryton import HOME
@@ -133,10 +135,21 @@ def card_holder_contests(scene: Scene, dice: random.Random) -> bool:
 
 def warehouse_packs(scene: Scene, dice: random.Random) -> bool:
     """Everything that is open leaves, sometimes in two parcels."""
+    return _packs(scene, dice, WAREHOUSES.values())
+
+
+def one_store_packs(scene: Scene, dice: random.Random) -> bool:
+    """Everything that is open in one of the stores leaves."""
+    return _packs(scene, dice, [dice.choice(list(WAREHOUSES.values()))])
+
+
+def _packs(scene: Scene, dice: random.Random, stores: Collection[int]) -> bool:
     warehouse, packed = scene.cast.warehouse, False
     for release, order in list(warehouse.released.items()):
         units = warehouse.left(release)
         if order["orderStatus"] != "awaiting_shipment" or not any(units.values()) or release in scene.put_off:
+            continue
+        if order["advancedOptions"].get("warehouseId", WAREHOUSES[HOME]) not in stores:
             continue
         if sum(units.values()) > 1 and dice.random() < 0.4:
             warehouse.ship(release, scene.clock(), lines={next(iter(units)): 1}, tracking=f"BR{dice.randrange(10**9)}")
@@ -311,5 +324,5 @@ ACTS: dict[str, Performance] = {
     "warehouse packs": warehouse_packs, "goods arrive": goods_arrive, "count": count, "price changes": price_changes,
     "product is renamed": product_is_renamed, "units are moved": units_are_moved,
     "a lorry arrives": lorry_arrives,
-    "rest leaves late": rest_leaves_late, "sent by hand": sent_by_hand,
+    "one store packs": one_store_packs, "rest leaves late": rest_leaves_late, "sent by hand": sent_by_hand,
 }  # fmt: skip

@@ -15,8 +15,8 @@ SELECT max(seq) FROM seal;
 SELECT seq, at, system, topic, key, body FROM receipt WHERE seq > ? ORDER BY seq LIMIT ?;
 
 -- name: heads_from
--- What receipts after a number are of, in order, without their bytes.
-SELECT seq, system, topic FROM receipt WHERE seq > ? ORDER BY seq LIMIT ?;
+-- When receipts after a number came in, and of what they are, in order, without their bytes.
+SELECT seq, at, system, topic FROM receipt WHERE seq > ? ORDER BY seq LIMIT ?;
 
 -- name: one_receipt
 -- A receipt by number.
