@@ -5,7 +5,8 @@ every SKU, the balances, the state of things. A right store that is read wrongly
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from decimal import Decimal
 from typing import Any
 
@@ -33,23 +34,24 @@ COMPARED: Mapping[str, tuple[str, str]] = {  # every GET -> when, and with what
     "/v1/causes": (MEANWHILE, "the letters one by one, and the orders that they put at risk: views"),
     "/v1/jobs": (AT_THE_END, "what operators began: views"),
     "/v1/jobs/{id}": (AT_THE_END, "the list, and what became of each letter: views"),
-    "/v1/alerts": (BESIDE, "the causes of the letters, what is held back, changes of shape (reads_alarms): tests/sim/test_reads.py"),
-    "/v1/drift": (BESIDE, "what the documents of a history have in common (reads_alarms): tests/sim/test_reads.py"),
+    "/v1/alerts": (BESIDE, "the causes of dead letters and changes of shape (reads_alarms): tests/sim/test_reads.py"),
+    "/v1/drift": (BESIDE, "what a system was made to change, else nothing (reads_alarms): tests/sim/test_reads.py"),
     "/v1/openapi.json": (BESIDE, "the endpoints: tests/edge"),
     "/health": (BESIDE, "it answers: tests/edge"),
-    "/ready": (BESIDE, "processes that have ended: tests/app"),
-    "/metrics": (BESIDE, "counts of what was done: tests/app"),
+    "/ready": (BESIDE, "a store that cannot be written: tests/edge; processes that have ended: tests/app"),
+    "/metrics": (BESIDE, "that it answers and counts: tests/edge"),
 }
 
 
 async def misread(ask: Ask, cast: Cast, counters: Counters, policies: Sequence[ChannelPolicy]) -> str:
     """The first answer that is not what the books say; empty where all are."""
-    async for wrong in _wrong(ask, cast, counters, policies):
-        return wrong
+    async with aclosing(_wrong(ask, cast, counters, policies)) as found:
+        async for wrong in found:
+            return wrong
     return ""
 
 
-async def _wrong(ask: Ask, cast: Cast, counters: Counters, policies: Sequence[ChannelPolicy]) -> AsyncIterator[str]:
+async def _wrong(ask: Ask, cast: Cast, counters: Counters, policies: Sequence[ChannelPolicy]) -> AsyncGenerator[str, None]:
     orders, shown = placed(cast, counters), dict[str, Any]()
     for one in orders:
         status, answer = await ask(f"/v1/orders/{one.uid}")
