@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from decimal import Decimal
 from typing import Any
 
 from mainstay.proof.history import ASKS_FIRST
 from mainstay.proof.play import Cast, Counters
 from mainstay.proof.sim.reads_books import unlike_books
+from mainstay.proof.sim.reads_items import of_item, of_proposal
 from mainstay.proof.sim.reads_orders import of_order
 from mainstay.proof.sim.reads_trace import numbers, of_journey
 from mainstay.proof.sim.reads_waits import of_waiting
@@ -25,11 +25,11 @@ AT_THE_END, MEANWHILE, BESIDE = "at the end of histories", "in the middle of his
 COMPARED: Mapping[str, tuple[str, str]] = {  # every GET -> when, and with what
     "/v1/orders/{id}": (AT_THE_END, "the books of its channel, the provider, the warehouse and the ERP: reads_orders, reads_waits"),
     "/v1/trace/{id}": (AT_THE_END, "every number that an order has outside, what happened there, and the order by itself: reads_trace"),
-    "/v1/stock/{sku}": (AT_THE_END, "the ERP's shelf, and what each channel shows"),
+    "/v1/stock/{sku}": (AT_THE_END, "the ERP's shelf, what each channel shows, names and prices in their books: reads_items"),
     "/v1/status": (AT_THE_END, "orders and letters one by one, balances by the books (reads_books), receipts that were taken (views)"),
     "/v1/deadletters": (AT_THE_END, "effects that are shown to have failed; in the middle of histories with their causes: views"),
     "/v1/deadletters/{id}": (AT_THE_END, "the list"),
-    "/v1/proposals": (AT_THE_END, "how many there are"),
+    "/v1/proposals": (AT_THE_END, "how many there are, and what their systems have: reads_items"),
     "/v1/pauses": (MEANWHILE, "what an operator holds back: views; at the end nothing is"),
     "/v1/causes": (MEANWHILE, "the letters one by one, and the orders that they put at risk: views"),
     "/v1/jobs": (AT_THE_END, "what operators began: views"),
@@ -69,8 +69,9 @@ async def _wrong(ask: Ask, cast: Cast, counters: Counters, policies: Sequence[Ch
                 yield f"trace {number}: {wrong}"
     for sku in cast.shop.variants:
         status, answer = await ask(f"/v1/stock/{sku}")
-        wrong = f"status {status}" if status != 200 else _stock(answer, sku, cast, policies)
-        if wrong:
+        if status != 200:
+            yield f"stock {sku}: status {status}"
+        for wrong in of_item(answer, sku, cast, policies):
             yield f"stock {sku}: {wrong}"
     async for wrong in _in_all(ask, orders, shown, cast):
         yield wrong
@@ -82,35 +83,6 @@ def _numbers(one: Placed, cast: Cast) -> Iterator[str]:
     for key in cast.warehouse.released:
         if key.removeprefix("rel.").rpartition(".")[0] == one.uid.removeprefix("ord."):
             yield key
-
-
-def _stock(answer: Any, sku: str, cast: Cast, policies: Sequence[ChannelPolicy]) -> str:
-    """The shelf against the ERP's, and each channel's number by a formula of one line against what the channel shows."""
-    levels = answer["levels"]
-    shelf = sum(map(_standing, levels))
-    if shelf != cast.erp.on_hand(sku):
-        return f"{shelf} on the shelf, {cast.erp.on_hand(sku)} in the ERP"
-    for place in cast.erp.warehouses:
-        units = sum(_standing(one) for one in levels if one["location"] == place)
-        if units != cast.erp.on_hand(sku, place):
-            return f"{units} on the shelf at {place}, {cast.erp.on_hand(sku, place)} in the ERP"
-    kept = ("allocated", "reserved", "damaged", "safety")
-    for policy in policies:
-        here = [one for one in levels if not policy.locations or one["location"] in policy.locations]
-        free = sum(max(0, one["on_hand"] - sum(one[name] for name in kept)) for one in here)
-        may = max(0, int(Decimal(free) * Decimal(str(policy.share))) - policy.buffer)
-        may = 0 if policy.stop_sell else may if policy.cap is None else min(may, policy.cap)
-        steps = answer["channels"][policy.channel]["steps"]
-        twin = {"shop": cast.shop, "amazon": cast.amazon}.get(policy.channel)
-        shows = twin.available(sku) if twin else may  # who asks first shows nothing
-        if steps[-1]["units"] != may or shows != may:
-            return f"{policy.channel} may show {may}; the last step says {steps[-1]['units']}, the channel shows {shows}"
-    return ""
-
-
-def _standing(level: Any) -> int:
-    """Units of a location by the ERP's books: what has left and is not booked yet is there, too."""
-    return int((level["on_hand"] or level["allocated"] + level["reserved"] - level["deficit"]) + level["unbooked"])
 
 
 async def _in_all(ask: Ask, orders: Sequence[Placed], shown: Mapping[str, Any], cast: Cast) -> AsyncIterator[str]:
@@ -131,11 +103,14 @@ async def _in_all(ask: Ask, orders: Sequence[Placed], shown: Mapping[str, Any], 
         status, whole = await ask(f"/v1/deadletters/{letter['id']}")
         if status != 200 or (whole["code"], whole["status"]) != (letter["code"], "open"):
             yield f"dead letter {letter['id']}: status {status}, {whole}"
-    for name in ("proposals", "pauses"):
-        _, listed = await ask(f"/v1/{name}")
-        told = now[name] if name == "proposals" else len(now[name])
-        if len(listed) != min(LETTERS_MAX, told) or (name == "pauses" and listed):  # whoever held something back lets it go on
-            yield f"status: {told} {name}, listed are {listed}"
+    _, proposals = await ask("/v1/proposals")
+    if len(proposals) != min(LETTERS_MAX, now["proposals"]):
+        yield f"status: {now['proposals']} proposals, listed are {len(proposals)}"
+    for wrong in (wrong for one in proposals for wrong in of_proposal(one, cast)):
+        yield f"proposal: {wrong}"
+    _, held = await ask("/v1/pauses")
+    if held or now["pauses"]:
+        yield f"status: {now['pauses']} are held back, listed are {held}; whoever held something back has let it go on"
 
 
 def _reservations(shown: Counter[str], sold: int) -> Iterator[str]:

@@ -14,7 +14,8 @@ from mainstay.proof.truth import Placed
 
 Number = tuple[str, str]  # what a system calls what, as `trace` names it, and the number
 WRONG_BY_MAX = HOUR  # by which a clock of ours may have been set back meanwhile
-OURS_TO_NAME = {"erp/sale", "shop/customer"}  # an ERP that was restored gives numbers out again; an order passes to another customer
+NOT_ITS_OWN = {"erp/sale", "shop/customer"}  # a restored ERP gives numbers out again, and an order may pass to another customer
+CALLED_OFF = "order-"  # begins what an order that the warehouse has closed is told as
 
 
 def of_journey(found: Any, answer: Any, one: Placed, cast: Cast) -> Iterator[str]:
@@ -24,8 +25,8 @@ def of_journey(found: Any, answer: Any, one: Placed, cast: Cast) -> Iterator[str
     known, theirs = {(name["as"], name["id"]) for name in found["known_as"]}, dict(numbers(one, cast))
     if unknown := theirs.keys() - known:
         yield f"does not tell of {sorted(unknown)}"
-    kinds = {kind for kind, _ in theirs} - OURS_TO_NAME
-    if strange := {name for name in known - theirs.keys() if name[0] in kinds and not name[1].startswith("order-")}:
+    kinds = {kind for kind, _ in theirs} - NOT_ITS_OWN
+    if strange := {name for name in known - theirs.keys() if name[0] in kinds and not name[1].startswith(CALLED_OFF)}:
         yield f"tells of {sorted(strange)}, which are not its own"
     yield from _steps(found["steps"], answer["status"])
     yield from _happened(found["steps"], theirs)
