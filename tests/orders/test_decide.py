@@ -526,6 +526,26 @@ def test_units_that_were_taken_off_after_release_and_left_all_the_same_are_named
     assert [(one.quantity, one.shipped) for one in case.state.shares] == [(3, 3)]
 
 
+def test_units_that_are_wanted_after_all_hold_nothing_any_more():
+    """They left when they were not wanted, as a mapping was wrong; read again, the order wants them."""
+    case = taken_off_after_release()
+    case.hear(a_parcel("p2", lines=[("l1", 2)]))
+    assert case.state.holds == {"shipped_after_cancel": "2 units left although they were cancelled"}
+    case.hear(an_order(lines=(("A", 3, 500),), version=3))
+    assert "shipped_after_cancel" not in case.state.holds
+
+
+def test_an_order_of_which_nothing_was_left_to_send_is_cancelled_without_a_word():
+    case = released(lines=(("A", 1, 500),))
+    nothing = an_order(lines=(("A", 1, 500),), version=2)
+    nothing = replace(nothing, order=replace(nothing.order, lines=(replace(nothing.order.lines[0], cancelled=1),)))
+    case.hear(nothing)
+    case.answer("release.1.withdraw")
+    assert case.state.status == "shipped" and not any(case.state.left())
+    case.hear(replace(nothing, version=3, order=replace(nothing.order, cancelled_at=T0 + 9)))
+    assert "cancelled_after_shipment" not in case.state.holds
+
+
 # --- what is news ------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "said",

@@ -161,7 +161,7 @@ def _undo(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
         return
     ended = state.status in ("shipped", "invoiced", "settled")
     some_left = any(share.shipped for share in state.shares)
-    if (ended or some_left) and not is_told(state, "cancelled_after_shipment"):
+    if (some_left or (ended and any(state.left()))) and not is_told(state, "cancelled_after_shipment"):
         yield Held(reason="cancelled_after_shipment", detail=state.cancel)
     if ended:
         return

@@ -33,6 +33,7 @@ DROPPED = frozenset({"rejected", "replaced", "waived"})  # outcomes of an effect
 LEFT = frozenset({"shipped", "delivered"})
 OVER_REFUNDED = "over_refunded"
 MOVED_LATE = "address_changed_late"  # a hold for what has left: the rest goes on
+LEFT_ALL_THE_SAME = "shipped_after_cancel"
 MARKS_MAX = 64  # fingerprints kept of one order; older ones are guarded by versions
 
 

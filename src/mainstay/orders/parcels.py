@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from mainstay.model.events import WHEREVER, AnyEvent, Asked, Deallocated, Held, Moved, Share, Shipped
 from mainstay.model.objects import UnitsOf
 from mainstay.model.state import OrderState, ParcelState, RefundState
-from mainstay.orders.fold import ENDED, LEFT
+from mainstay.orders.fold import ENDED, LEFT, LEFT_ALL_THE_SAME
 from mainstay.orders.holds import named
 from mainstay.orders.policy import Policy
 from mainstay.orders.units import all_shipped, line_numbers, to_leave, units_of, unshipped
@@ -29,7 +29,7 @@ def parcels(state: OrderState) -> Iterator[AnyEvent]:
             yield Held(reason="shipped_beyond_allocation", detail=f"parcel {external} held {units} units that were not allocated")
         if state.status in ("cancelled", "shipped", "invoiced", "settled"):
             if state.status == "cancelled":
-                yield Held(reason="shipped_after_cancel", detail=f"parcel {external} left although the order was cancelled")
+                yield Held(reason=LEFT_ALL_THE_SAME, detail=f"parcel {external} left although the order was cancelled")
             continue
         left = True
         if not is_over(state) and state.status != "part_shipped" and (shares or beyond):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mainstay.model.events import AnyEvent, Asked, Held, Moved
+from mainstay.model.events import AnyEvent, Asked, Moved
 from mainstay.model.state import EffectState, OrderState
-from mainstay.orders.fold import DROPPED, ENDED, LEFT, MOVED_LATE
+from mainstay.orders.fold import DROPPED, ENDED, LEFT, LEFT_ALL_THE_SAME, MOVED_LATE
 from mainstay.orders.holds import is_told, named
 from mainstay.orders.moves import AT_THE_WAREHOUSE, BEFORE_RELEASE
 from mainstay.orders.policy import Policy
@@ -61,8 +61,9 @@ def recall(state: OrderState) -> Iterator[AnyEvent]:
     """Units that were taken off the order after their release: the warehouse gives its releases back, and the rest is released anew
     when it has answered. What left all the same is named."""
     gone = unwanted(state, lambda share: share.shipped)
-    if gone and not is_told(state, "shipped_after_cancel") and not is_told(state, "shipped_beyond_allocation"):
-        yield Held(reason="shipped_after_cancel", detail=f"{gone} units left although they were cancelled")
+    if not gone or LEFT_ALL_THE_SAME in state.holds or not is_told(state, "shipped_beyond_allocation"):
+        detail = f"{gone} units left although they were cancelled" if gone else ""
+        yield from named(state, LEFT_ALL_THE_SAME, detail, "all that left is wanted")
     if state.status not in AT_THE_WAREHOUSE:
         return
     if unwanted(state, lambda share: share.released) > gone:

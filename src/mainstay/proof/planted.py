@@ -56,6 +56,14 @@ HARNESSES = {
 }
 
 OUTSIDE: dict[str, Planted] = {
+    "an-alarm-less": Planted(
+        "one of the causes of dead letters is not among the alarms, in three ways", "simulator", "“what is shown is wrong: alarms”",
+        "tests/sim/test_reads.py::test_a_cause_that_is_not_among_the_alarms_is_noticed", where="a history in which effects are refused",
+    ),
+    "a-change-unseen": Planted(
+        "a change in how documents look is not shown, or raises no alarm", "simulator", "“what is shown is wrong: ”",
+        "tests/sim/test_reads.py::test_a_change_that_is_not_shown_is_noticed", where="a calm history",
+    ),
     "answer-first": Planted(
         "the door answers before it commits", "kills", "deliveries that were acknowledged are “lost”",
         "tests/crash/test_kills.py::test_a_door_that_answers_before_it_commits_is_noticed",

@@ -244,6 +244,44 @@ def without_payments(right: Any) -> Any:
     return order
 
 
+def shown_with(**parts: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """An answer to a person in which these parts are made of what is right."""
+
+    def spoil(right: Any) -> Any:
+        def shown(*asked: Any) -> Any:
+            found = right(*asked)
+            return {**found, **{name: change(found[name]) for name, change in parts.items()}}
+
+        return shown
+
+    return spoil
+
+
+def not_the_last(some: dict[str, Any]) -> dict[str, Any]:
+    return dict(list(some.items())[:-1])
+
+
+def as_if_done(effects: dict[str, Any]) -> dict[str, Any]:
+    """What was refused is shown as done."""
+    return {key: one | {"outcome": "done"} if one.get("outcome") == "rejected" else one for key, one in effects.items()}
+
+
+def at_first(steps: list[Any]) -> list[Any]:
+    """All that happened is told of at the time of what came first."""
+    return [step | {"at": "2020-01-01T00:00:00.000000Z"} for step in steps]
+
+
+def without_last_move(steps: list[Any]) -> list[Any]:
+    last = max((number for number, step in enumerate(steps) if step["what"].startswith("moved: ")), default=-1)
+    return [step for number, step in enumerate(steps) if number != last]
+
+
+def swapped(accounts: dict[str, str]) -> dict[str, str]:
+    """What the provider holds is shown as its fees, and the other way round: the sum is the same."""
+    holds, fees = ({name: balance for name, balance in accounts.items() if name.startswith(prefix)} for prefix in ("psp:payments", "fees:"))
+    return {**accounts, **dict(zip(holds, fees.values(), strict=False)), **dict(zip(fees, holds.values(), strict=False))}
+
+
 def all_at_once(right: Any) -> Any:
     """A batch has one time."""
 

@@ -11,11 +11,6 @@ from mainstay.proof.history import CURRENCY
 
 Ask = Callable[[str], Awaitable[tuple[int, Any]]]  # path -> (status, answer), asked as an operator
 WHOLE = ("sale", "release.", "confirm.")  # effects on which the whole of an order hangs
-# What is shown of the other processes' own doing, which a simulation does not have; tests/app asks for it.
-ELSEWHERE = {
-    "/v1/alerts": "computed in the dispatch process, beside dispatch itself",
-    "/v1/drift": "shapes are learned in the core process's quiet moments",
-}
 
 
 async def unlike_letters(ask: Ask, totals: Mapping[str, int]) -> str:
