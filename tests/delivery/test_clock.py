@@ -16,7 +16,7 @@ from mainstay.delivery.retry import PAUSE_US_MAX
 from mainstay.model.commands import CancelOrder, CapturePayment, SetPrice
 from mainstay.model.times import DAY, END, HOUR, SECOND
 from mainstay.model.timetable import Timetable
-from mainstay.proof.sim import operators
+from mainstay.proof.sim import operators, reads_trace
 from mainstay.proof.sim import run as simulated
 from mainstay.proof.sim.machine import Machine
 from mainstay.proof.sim.story import T0 as T0_OF_HISTORIES
@@ -111,6 +111,7 @@ def decades_off(monkeypatch, year, how, seeds):
     simulated.silence()
     by = YEARS[year] - T0_OF_HISTORIES
     monkeypatch.setattr(operators, "WRONG_BY", (by,))
+    monkeypatch.setattr(reads_trace, "WRONG_BY_MAX", abs(by))
     if how != "it jumps":
         begins_wrong(monkeypatch, by)
     if how == "it stays so":

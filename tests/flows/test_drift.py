@@ -307,6 +307,18 @@ def test_what_a_system_of_one_s_own_leaves_out_is_told(shop):
     assert (new["topic"], new["path"], new["kind"], new["reads"]) == ("api/statements/PriceSeen", "event.version", "new", True)
 
 
+@pytest.mark.parametrize("body", [
+    b"[]", b"7", b"null", b"{}", b'{"statements": 7}', b'{"statements": [7, null, {}, {"event": 7}, {"event": {}}]}',
+    b'{"statements": [{"event": {"event": 7}}, {"event": {"event": "Nothing"}}]}',
+])  # fmt: skip
+def test_a_request_that_is_no_request_stops_nobody(shop, body):
+    """The core has refused it by then."""
+    shop.receive("till", "api/statements", body)
+    while shop.watch.step():
+        pass
+    assert shop.found() == []
+
+
 def test_a_request_of_many_statements_costs_as_a_few(shop):
     for number in range(FIRST // OF_ONE):
         tell(shop, "api/statements", *(count(number, location="here") for _ in range(500)))

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from mainstay.flows.restored import Restored
+from mainstay.flows.restored import ANSWER_US_MAX, Restored
 from mainstay.model.restored import READ_AGAIN, RESTORED
 from mainstay.model.seen import StockCounted, StockMoved
 from tests.flows.conftest import Core, a_parcel, an_order
@@ -49,6 +49,7 @@ def test_what_two_want_is_for_the_one_of_which_a_part_has_left(restored):
     assert not restored.order("2").short and restored.order("2").holds.keys() == {"shipped_beyond_allocation"}
     assert not asked(restored, "ReleaseOrder") and asked(restored, "CancelRelease") == ["rel.shop.1.1"]
     restored.answer("ord.shop.1:release.1.withdraw", restored.order("1").id, system="wms")
+    read_again(restored)
     restored.say("erp", StockMoved(external="m-1", at=restored.now, item="i-A", sku="A", delta=5, reason="supplier"))
     assert asked(restored, "ReleaseOrder") == ["rel.shop.1.2"], "under a number that was not called off"
 
@@ -58,7 +59,32 @@ def test_what_two_want_is_for_the_older_one_else(restored):
         said = an_order(external)
         restored.say("shop", replace(said, order=replace(said.order, placed_at=placed_at)))
     read_again(restored)
+    assert [restored.order(one).status for one in "12"] == ["backordered", "allocated"], "the warehouse may have sent it to the other"
+    restored.answer("ord.shop.1:release.1.withdraw", restored.order("1").id, system="wms")
+    read_again(restored)
     assert [restored.order(one).status for one in "12"] == ["backordered", "released"]
+
+
+def test_what_had_left_before_it_was_called_off_is_nobody_elses(restored):
+    """The warehouse had the release of the younger order, and its parcel was on its way."""
+    for external, placed_at in (("1", 2), ("2", 1)):
+        said = an_order(external)
+        restored.say("shop", replace(said, order=replace(said.order, placed_at=placed_at)))
+    read_again(restored)
+    restored.say("wms", a_parcel("p-1", "rel.shop.1.1", [("1", 2)]))
+    restored.answer("ord.shop.1:release.1.withdraw", restored.order("1").id, "rejected", system="wms")
+    read_again(restored)
+    assert restored.order("2").short and not asked(restored, "ReleaseOrder")
+
+
+def test_a_warehouse_that_does_not_answer_is_not_waited_for_for_ever(restored):
+    for external in "12":
+        restored.say("shop", an_order(external))
+    read_again(restored)
+    assert restored.order("1").status == "allocated"
+    restored.now += ANSWER_US_MAX + 1
+    read_again(restored)
+    assert restored.order("1").status == "released"
 
 
 def test_a_release_from_a_second_location_that_the_warehouse_may_have_is_called_off(restored):

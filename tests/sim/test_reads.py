@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from mainstay.alerts.decide import Decided
-from mainstay.app import alarms, alerting, build, imitated, simulate
+from mainstay.app import alarms, alerting, build, simulate
 from mainstay.app.simulate import VARIANTS, fittings
 from mainstay.delivery.post import Post
 from mainstay.edge import alarms as shown_alarms
@@ -20,7 +20,6 @@ from mainstay.proof.sim import run, story
 from mainstay.proof.sim.machine import Machine
 from mainstay.proof.sim.reads import AT_THE_END, COMPARED
 from mainstay.proof.sim.reads_alarms import unlike_alarms, unlike_drift
-from mainstay.proof.sim.wires import url
 
 FAILING = 24  # a seed at whose end effects have failed
 CALM = 0  # one at whose end nothing has
@@ -51,10 +50,7 @@ def at_the_end(monkeypatch):
 def declared(landscape, place, machine):
     """The house that a landscape of the simulator declares, over the files of a machine."""
     place.mkdir(exist_ok=True)
-    text = imitated.declared({name: url(name) for name in imitated.SYSTEMS})
-    for changes in (simulate.BASE, VARIANTS[landscape]):
-        text = simulate._declared(text, changes)
-    (place / "mainstay.toml").write_text(text)
+    (place / "mainstay.toml").write_text(simulate.text_of(landscape))
     keep(place, simulate.TOKENS)
     return msgspec.structs.replace(build.open_house(place / "mainstay.toml"), data=machine.place)
 

@@ -12,7 +12,7 @@ from mainstay.app.reference import endpoints
 from mainstay.app.simulate import VARIANTS, fittings
 from mainstay.model.failures import Reject
 from mainstay.proof.sim import run
-from mainstay.proof.sim.acts import FAULTS, KINDS, SCENARIOS
+from mainstay.proof.sim.acts import BOTH, FAULTS, KINDS, SCENARIOS
 from mainstay.proof.sim.machine import Machine
 from mainstay.proof.sim.mutants import MUTANTS, caught, planted
 from mainstay.proof.sim.reads import BESIDE, COMPARED
@@ -127,5 +127,8 @@ def test_there_are_faults_acts_and_invariants():
     """The lists that a swarm draws from are those that the twins and the troupe know."""
     drawn = list(swarms(range(200)))
     assert {fault for one in drawn for rates in one.weather.values() for fault in rates} == set(FAULTS)
-    assert {act.kind for one in drawn for act in one.acts} == set(KINDS) and {one.landscape for one in drawn} == set(LANDSCAPES)
+    assert {act.kind for one in drawn for act in one.acts} == set(KINDS) and {
+        name for one in drawn for name in one.landscape.split(BOTH)
+    } == set(LANDSCAPES)
+    assert {len(one.landscape.split(BOTH)) for one in drawn} == {1, 2, 3}
     assert len(INVARIANTS) >= 5 and Counter(len(one.acts) for one in drawn)

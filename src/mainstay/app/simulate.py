@@ -14,6 +14,7 @@ from rich.progress import Progress
 from mainstay.app import build, imitated
 from mainstay.proof.access import keep
 from mainstay.proof.sim import run
+from mainstay.proof.sim.acts import BOTH
 from mainstay.proof.sim.machine import Fittings
 from mainstay.proof.sim.wires import url
 
@@ -66,11 +67,10 @@ TOKENS = {"api": "t-operator", **{name: f"t-{name}" for name in imitated.ASK_FIR
 
 @cache
 def fittings(variant: str) -> Fittings:
-    """The demo's landscape with a variant's settings, against the twins of a simulation."""
-    text = _declared(imitated.declared({name: url(name) for name in imitated.SYSTEMS}), BASE)
+    """The demo's landscape with the settings of a variant, or of several, against the twins of a simulation."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        (place / "mainstay.toml").write_text(_declared(text, VARIANTS[variant]))
+        (place / "mainstay.toml").write_text(text_of(variant))
         keep(place, TOKENS)
         house = build.open_house(place / "mainstay.toml")
         tokens = build.tokens(house)
@@ -81,6 +81,14 @@ def fittings(variant: str) -> Fittings:
     return Fittings(
         build.shop(house), plan, policies, build.by_sku(house), build.pricing(house), tokens, build.duties(house), house.connectors
     )
+
+
+def text_of(variant: str) -> str:
+    """The mainstay.toml of a variant, or of several."""
+    text = imitated.declared({name: url(name) for name in imitated.SYSTEMS})
+    for changes in (BASE, *(VARIANTS[name] for name in variant.split(BOTH))):
+        text = _declared(text, changes)
+    return text
 
 
 def many_seeds(count: int, scenario: str, *, quiet: bool, power: bool = False) -> tuple[dict[str, Any], str]:

@@ -38,6 +38,7 @@ from mainstay.storage.state import State
 PRUNE_EVERY = 5_000  # ended intents between two prunings
 JUMP_US = 60 * SECOND  # by which the clock parts from the time that passed; what waits is not much too early or late by less
 CATCH_UP_US = 15 * 60 * SECOND  # so long after a restore releases and whole counts wait for the rest
+AGAIN_US = 30 * SECOND  # between two times that the core is told so
 DOUBT_US = DAY  # after a restore: what is asked then may have been done in the time that the backup does not know
 
 log = structlog.get_logger("delivery")
@@ -102,7 +103,7 @@ class Dispatch:
         self.pauses = Pauses(partial(state.rows, "pauses"), plan.promises)
         restored, self._began = outcomes.mark(RESTORED), clock()
         self._doubtful_until = int(restored) + DOUBT_US if restored else 0
-        self._reads_again = self._core_waits()
+        self._reads_again, self._said_again = self._core_waits(), 0
         self.connections = {
             name: Connection(name, connector, transport, outcomes, clock, plan.scale.get(name, 1.0))
             for name, connector in plan.connectors.items()
@@ -227,13 +228,17 @@ class Dispatch:
 
     def _say_when_read_again(self) -> None:
         """After a restore: when what the backup does not know was read again, with the orders that parcels wait for (some vendors show them
-        minutes later), the core may release orders. A core that waits after that still is told by the next process."""
-        if not self._reads_again:
+        minutes later), the core may release orders. A core that waits after that still is told again: it may have asked the warehouse."""
+        now = self._clock()
+        if not self._reads_again or now < self._said_again + AGAIN_US:
+            return
+        if self._said_again and not self._core_waits():
+            self._reads_again = False
             return
         read = all(poll.read_through for poll in self.polls if not poll.feed.whole) and not self.state.rows("count_early")[0][0]
-        if (read and not self._behind()) or self._clock() > self._began + CATCH_UP_US:
-            self._reads_again = False
-            self.outcomes.documents("mainstay", (Row(READ_AGAIN, f"{READ_AGAIN}/{self._began}", b"{}"),))
+        if (read and not self._behind()) or now > self._began + CATCH_UP_US:
+            self._said_again = now
+            self.outcomes.documents("mainstay", (Row(READ_AGAIN, f"{READ_AGAIN}/{now}", b"{}"),))
 
     def _core_waits(self) -> bool:
         """Does the core wait until we have read again what a backup could not know?"""

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import reduce
 from itertools import chain
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 import structlog
@@ -23,8 +23,10 @@ from mainstay.flows.queue import Name, Reason
 from mainstay.flows.tell import FILED, Tell
 from mainstay.model import shape as shapes
 from mainstay.model.failures import Reject
+from mainstay.model.seen import SeenEvent
 from mainstay.model.shape import Change, Kind, Shape
 from mainstay.model.times import DAY, SECOND, iso
+from mainstay.storage.database import STORE_FAILED
 from mainstay.storage.inbox import InboxReader, Receipt
 from mainstay.storage.state import Batch, State
 
@@ -40,6 +42,7 @@ AT_ONCE = 16  # documents that one step reads: it takes some 20 ms
 OPEN_MAX = 50  # changes of one kind that are told; whoever sends more has sent something else altogether
 TOLD = (Tell.topic, FILED)  # requests that hold statements: each kind of statement is a kind of document
 OWN_WORDS = frozenset({*TOLD, "api/order", "api/reserve"})  # of a system of the shop's own; a release is no document
+STATEMENTS = tuple(kind.__name__ for kind in get_args(SeenEvent))
 PROBE: Mapping[str, str] = {"mainstay": "probe"}  # stands in for a field, to see whether the mapping notices
 
 log = structlog.get_logger("core")
@@ -153,7 +156,12 @@ class Watch:
             place = heads[-1][0] if len(heads) == HEADS_MAX else handled
         self.at[source] = place
         if looked:
-            self._learn(inbox, looked)
+            try:
+                self._learn(inbox, looked)
+            except STORE_FAILED:
+                raise
+            except Exception:  # nothing of it decides anything: a bug here stops nobody
+                log.exception("shapes_not_learned", source=source, receipts=looked)
         return len(looked)
 
     def _is_sample(self, source: str, at: int, system: str, topic: str) -> bool:
@@ -263,11 +271,20 @@ def _parts(topic: str, whole: Any) -> Iterator[tuple[str, Any]]:
         yield topic, whole
         return
     met: Counter[str] = Counter()
-    for one in whole["statements"]:
-        kind = f"{topic}/{one['event']['event']}"
-        met[kind] += 1
-        if met[kind] <= OF_ONE:
-            yield kind, one
+    for one in _listed(_of(whole, "statements")):
+        kind = _of(_of(one, "event"), "event")
+        if kind in STATEMENTS:
+            met[kind] += 1
+            if met[kind] <= OF_ONE:
+                yield f"{topic}/{kind}", one
+
+
+def _of(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _counter(*of: str) -> str:

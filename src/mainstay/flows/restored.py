@@ -13,8 +13,12 @@ from mainstay.flows.intake import Intake
 from mainstay.model.events import Deallocated, Share
 from mainstay.model.restored import READ_AGAIN, RESTORED
 from mainstay.model.state import OrderState
+from mainstay.model.times import MINUTE
 from mainstay.orders import releases
 from mainstay.storage.inbox import Receipt
+
+CALLED_OFF = "restored/called_off"  # the counter that says when
+ANSWER_US_MAX = 15 * MINUTE  # that the warehouse's answer is waited for
 
 
 class Restored:
@@ -26,12 +30,24 @@ class Restored:
         intake.handlers[READ_AGAIN] = self._read_again
 
     def _read_again(self, receipt: Receipt, _: Ask) -> None:
-        """Deal out what is wanted by several, and let everybody go on."""
-        world, turns = self.world, self.intake.turns
+        """Deal out what is wanted by several. Of who gets none the warehouse may have a release: that is called off, and everybody goes on
+        when it has answered, as what has left all the same is nobody else's."""
+        world = self.world
         if not world.counters.get(RESTORED):
             self.intake.count(receipt, "duplicate")
             return
         waiting = self._waiting()
+        if not world.counters.get(CALLED_OFF):
+            self._deal(waiting, receipt, over=False)
+            world.counters[CALLED_OFF] = receipt.at
+        if not any(map(releases.is_awaited, waiting)) or receipt.at > world.counters[CALLED_OFF] + ANSWER_US_MAX:
+            self._deal(waiting, receipt, over=True)
+        self.intake.count(receipt, "applied")
+
+    def _deal(self, waiting: list[OrderState], receipt: Receipt, *, over: bool) -> None:
+        """Give what several want to the first of them. Each goes on as far as it may: before it is `over`, nothing is released, and nobody
+        cancelled for want of units."""
+        world, turns = self.world, self.intake.turns
         world.load_stock({item for state in waiting for item in state.items})
         contested = {item for (item,) in world.store.rows("contested_items")}
         turns.dealing = False
@@ -39,15 +55,20 @@ class Restored:
             if back := _not_released(state, contested):
                 turns.advance(state, receipt, [Deallocated(shares=back, reason="dealt out anew after a restore")])
         turns.dealing = True
-        world.counters[RESTORED] = 0
+        if over:
+            world.counters[RESTORED] = world.counters[CALLED_OFF] = 0
         for state in waiting:
             cancelled, first = state.cancel, releases.following(state)
             turns.advance(state, receipt, [])
-            released = releases.following(state)
-            if released > first or state.short or state.cancel != cancelled:
-                perhaps = range(released, first + self._locations(state))
-                turns.advance(state, receipt, list(releases.call_off(state, self.intake.shop.policy, perhaps)))
-        self.intake.count(receipt, "applied")
+            left_out = (state.short or state.cancel != cancelled) and not releases.asked_back(state)
+            if releases.following(state) > first or left_out:
+                self._call_off(state, first, receipt)
+
+    def _call_off(self, state: OrderState, first: int, receipt: Receipt) -> None:
+        """Releases that the warehouse may have of an order since the lost time: from the first number that was not given out then, one for
+        each location that may have sent a part of it, but for those that it has again."""
+        perhaps = range(releases.following(state), first + self._locations(state))
+        self.intake.turns.advance(state, receipt, list(releases.call_off(state, self.intake.shop.policy, perhaps)))
 
     def _locations(self, state: OrderState) -> int:
         """From how many locations an order may have been released at once in the lost time."""

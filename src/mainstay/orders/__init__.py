@@ -9,7 +9,7 @@ FACE = (
     "parts.merged",
     "payments.amount_again", "payments.captured", "payments.is_paid", "payments.owed",
     "policy.Policy",
-    "releases.call_off", "releases.following", "releases.releasable",
+    "releases.asked_back", "releases.call_off", "releases.following", "releases.is_awaited", "releases.releasable",
     "units.wants",
     "view.blocker", "view.command", "view.located",
 )  # fmt: skip

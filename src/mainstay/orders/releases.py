@@ -93,6 +93,16 @@ def withdraw(state: OrderState) -> Iterator[AnyEvent]:
     yield from (_asked_back(key, state.effects[key]) for key in _under_way(state))
 
 
+def asked_back(state: OrderState) -> bool:
+    """Was any release asked back?"""
+    return any(effect.command == "CancelRelease" for effect in state.effects.values())
+
+
+def is_awaited(state: OrderState) -> bool:
+    """Is the warehouse's word on a release that was asked back still to come?"""
+    return any(effect.command == "CancelRelease" and effect.outcome in ("asked", "unknown") for effect in state.effects.values())
+
+
 def withdrawn(state: OrderState) -> bool:
     """Has the warehouse answered every withdrawal?"""
     return all(effect.outcome in ENDED for effect in state.effects.values() if effect.command == "CancelRelease")

@@ -118,7 +118,7 @@ OUTSIDE: dict[str, Planted] = {
     ),
     "deal-nothing-out": Planted(
         "after a restore a core deals no units out when it is asked to", "restore", "“come to rest”",
-        "tests/crash/test_restore.py::test_a_core_that_could_not_deal_units_out_is_told_again_by_the_next_process",
+        "tests/crash/test_restore.py::test_a_core_that_never_deals_units_out_does_not_come_to_rest",
     ),
     "an-older-word": Planted(
         "an older word counts over a newer one", "order of arrival", "“another order of arrival”",

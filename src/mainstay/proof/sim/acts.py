@@ -112,6 +112,7 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
 WEEKS = "weeks"  # the scenario that lasts for weeks, in which what can be told is hardly asked for
 STORIES_S = {WEEKS: 10 * 86_400}  # how long a history lasts, where it is not STORY_S
 APART = {"late": "amazon", "late books": "erp"}  # scenarios in the middle of which a system is connected
+BOTH = " + "  # between the names of variants
 IN_BULK = "in bulk"  # the scenario in which what is told to the marketplace goes as feeds
 HOMES = {  # scenarios that need a landscape of their own
     "stores": ("two stores",), "split orders": ("orders leave from two stores",), "late books": ("the till counts, too",),
@@ -168,4 +169,13 @@ def draw(seed: int, landscapes: tuple[str, ...], twins: tuple[str, ...], kinds: 
     drawn = dice.choices(list(weights), list(weights.values()), k=dice.randrange(4, 20))
     lasts = STORIES_S.get(scenario, STORY_S)
     acts = tuple(sorted((Act(round(dice.random() * lasts, 1), kind, dice.randrange(2**31)) for kind in drawn), key=lambda act: act.at))
-    return Swarm(seed, dice.choice(landscapes), weather, stock, dice.choice((1, 3, 16, 64)), acts, scenario)
+    landscape = dice.choice(landscapes)
+    if not scenario:
+        landscape = _with_others(landscape, landscapes, random.Random(f"landscape {seed}"))
+    return Swarm(seed, landscape, weather, stock, dice.choice((1, 3, 16, 64)), acts, scenario)
+
+
+def _with_others(landscape: str, landscapes: tuple[str, ...], dice: random.Random) -> str:
+    """What one to three variants declare otherwise, in the order in which they are listed."""
+    drawn = {landscape, *dice.choices(landscapes, k=dice.randrange(3))}
+    return BOTH.join(name for name in landscapes if name in drawn)

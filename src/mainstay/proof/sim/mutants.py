@@ -80,6 +80,7 @@ MUTANTS: dict[str, Mutant] = {
         "come",
         lambda _right: lambda *_args: iter(()),
         "another order of arrival or differ",
+        range(170, 300),
     ),
     "never-wake": Mutant(
         "orders in backlog are not looked at when units come free", Turns, "wake", harm.never, "nobody waits", scenario="the last one"
@@ -209,7 +210,7 @@ MUTANTS: dict[str, Mutant] = {
         "order_shown",
         harm.shown_with(holds=harm.not_the_last),
         "is not shown, and is so",
-        range(0, 20, 4),
+        range(20, 40, 4),
     ),
     "wait-for-nothing": Mutant(
         "nothing is said of what an order waits for",
@@ -217,7 +218,7 @@ MUTANTS: dict[str, Mutant] = {
         "blocker",
         lambda _right: lambda _state: None,
         "the blocker is ''",
-        range(0, 20, 4),
+        range(20, 40, 4),
     ),
     "call-it-settled": Mutant(
         "what has not left is shown as settled",
@@ -722,7 +723,7 @@ MUTANTS: dict[str, Mutant] = {
         "_call",
         harm.over_at_once,
         "levels_wrong",
-        range(320),
+        range(90, 320),
         "in bulk",
     ),
     "tell-half": Mutant("every other level that a channel is told is lost", Levels, "_pick", harm.half, "levels"),

@@ -73,9 +73,10 @@ async def links_clog(scene: Scene, dice: random.Random) -> bool:
 
 
 async def operator_holds_back(scene: Scene, dice: random.Random) -> bool:
-    """A system, a channel, a SKU or an order is held for some minutes, and goes on again."""
+    """A system, a flow, a channel, a SKU or an order is held for some minutes, and goes on again."""
     fittings, orders = scene.machine().fittings, sorted(f"key:ord.shop.{number}" for number in scene.cast.shop.orders)
     targets = [f"system:{name}" for name in sorted(fittings.connectors)] + [f"channel:{name}" for name in sorted(fittings.policies)]
+    targets += sorted(f"flow:{one.flow}" for one in fittings.plan.promises)
     target = dice.choice([*targets, *(f"sku:{sku}" for sku in scene.skus), *orders])
     told = {"target": target, "by": "sim", "reason": "a story"}
     status, _ = await scene.call("operator", "/v1/pauses", {**told, "mode": dice.choice(("paused", "draining"))})
