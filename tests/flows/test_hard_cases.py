@@ -82,6 +82,16 @@ def test_a_parcel_by_the_warehouses_own_number_is_of_its_location(proved):
     assert proved.rows("SELECT on_hand, allocated FROM stock ORDER BY id") == [(1, 1), (0, 0)]
 
 
+def test_a_parcel_that_names_no_lines_holds_its_own_release_alone(proved):
+    """One unit is released when it is there, the other when it comes: as of an order that was sent outside the warehouse system."""
+    proved.count("A", 1)
+    paid(proved)
+    proved.say("erp", StockMoved(external="m1", at=proved.now, item="i-A", sku="A", delta=1, reason="supplier"))
+    assert [units for _, units in releases(proved).values()] == [[1], [1]]
+    proved.say("wms", a_parcel("p2", "rel.shop.1.2"))
+    assert proved.order().status == "part_shipped" and proved.level("A")["allocated"] == 1
+
+
 def test_of_a_split_order_that_is_cancelled_what_has_not_left_is_asked_back(proved):
     """The first location's units are on their way; only the second one is asked, and its units are free again."""
     order = two_stores(proved)

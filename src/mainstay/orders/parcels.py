@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mainstay.model.events import WHEREVER, AnyEvent, Asked, Deallocated, Held, Moved, Share, Shipped
 from mainstay.model.objects import UnitsOf
-from mainstay.model.state import OrderState, ParcelState, RefundState
+from mainstay.model.state import EffectState, OrderState, ParcelState, RefundState
 from mainstay.orders.fold import ENDED, LEFT, LEFT_ALL_THE_SAME
 from mainstay.orders.holds import named
 from mainstay.orders.policy import Policy
@@ -69,14 +69,13 @@ def _is_echo(state: OrderState, external: str, parcel: ParcelState, something_le
 def _cover(state: OrderState, parcel: ParcelState) -> tuple[tuple[Share, ...], tuple[Share, ...]]:
     """Which allocated units a parcel took, of those first that its release was of; and those that it took beyond them, from wherever they
     were."""
-    place = state.effects[parcel.release].location if parcel.release else WHEREVER
+    release = state.effects.get(parcel.release)
+    place = release.location if release else WHEREVER
     if parcel.units:
         said, numbers = parcel.unknown if parcel.counted else parcel.units, line_numbers(state)
         todo = [(numbers[units.line], units.quantity) for units in said if units.line in numbers]
-    elif any(share.released for share in state.shares):  # it speaks of all that was released, or of all that was from its location
-        todo = [(share.line, share.released - share.shipped) for share in state.shares if place in (share.location, WHEREVER)]
-    else:  # it is told before we released anything, or after we gave up: of all that was to leave
-        todo = list(enumerate(to_leave(state)))
+    else:
+        todo = _all_of(state, release)
     shares: list[Share] = []
     beyond: list[Share] = []
     taken = [share.shipped for share in state.shares]
@@ -92,6 +91,19 @@ def _cover(state: OrderState, parcel: ParcelState) -> tuple[tuple[Share, ...], t
         if count > 0:
             beyond.append(Share(line, state.items[line], place, count))
     return tuple(shares), tuple(beyond)
+
+
+def _all_of(state: OrderState, release: EffectState | None) -> list[tuple[int, int]]:
+    """Units by line of a parcel that names none: those of its release that have not left; else all that was released. Told before we
+    released anything, or after we gave up, it is all that was to leave."""
+    if not any(share.released for share in state.shares):
+        return list(enumerate(to_leave(state)))
+    if release is None:
+        return [(share.line, share.released - share.shipped) for share in state.shares]
+    numbers = line_numbers(state)
+    asked = {numbers[of.line]: of.quantity for of in release.lines if of.line in numbers}
+    here = [share for share in state.shares if share.location == release.location]
+    return [(share.line, min(share.released - share.shipped, asked.get(share.line, 0))) for share in here]
 
 
 def confirm(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
