@@ -65,7 +65,11 @@ class Mutant(Struct, frozen=True):
 MUTANTS: dict[str, Mutant] = {
     "lose-acknowledged": Mutant("a receipt is acknowledged and not kept", Inbox, "add", harm.tenth_lost, "what is acknowledged"),
     "lose-polled": Mutant(
-        "a page's cursor is kept and its rows are not", Outcomes, "documents", harm.cursor_first, "differ or lost or titles_wrong"
+        "a page's cursor is kept and its rows are not",
+        Outcomes,
+        "documents",
+        harm.cursor_first,
+        "differ or lost or titles_wrong or what is shown is wrong: status: fees",
     ),
     "promise-one-more": Mutant("one unit more is promised than there is", stock, "free", harm.oversold, "nothing in us breaks"),
     "each-line-by-itself": Mutant(
@@ -79,7 +83,7 @@ MUTANTS: dict[str, Mutant] = {
         Waiting,
         "come",
         lambda _right: lambda *_args: iter(()),
-        "another order of arrival or differ",
+        "another order of arrival or differ or cancelled_though_paid",
         range(170, 300),
     ),
     "never-wake": Mutant(
@@ -389,7 +393,7 @@ MUTANTS: dict[str, Mutant] = {
         "changed",
         lambda right: lambda self, items, seq, at, **_restarted: right(self, items, seq, at),
         "levels_wrong",
-        range(180, 220),  # of 420 histories 1 shows it
+        range(600, 620),  # of 440 histories 1 shows it
         power=True,
     ),
     "replay-blindly": Mutant(
@@ -472,7 +476,7 @@ MUTANTS: dict[str, Mutant] = {
         decide,
         "lost_payment",
         lambda _right: lambda *_args: iter(()),
-        "come to rest or cancelled_though_paid",
+        "come to rest or cancelled_though_paid or the hold payment_lost is not shown",
         scenario="money",
     ),
     "let-others-keep-it": Mutant(
@@ -504,7 +508,7 @@ MUTANTS: dict[str, Mutant] = {
         decide,
         "recall",
         lambda _right: lambda _state: iter(()),
-        "on_hand_differs",
+        "on_hand_differs or the hold shipped_after_cancel is not shown",
         scenario="edits",
     ),
     "keep-the-old-address": Mutant(
@@ -722,7 +726,7 @@ MUTANTS: dict[str, Mutant] = {
         listings,
         "_call",
         harm.over_at_once,
-        "levels_wrong",
+        "levels_wrong or prices_wrong",
         range(90, 320),
         "in bulk",
     ),
