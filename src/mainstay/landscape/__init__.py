@@ -20,7 +20,7 @@ from mainstay.landscape.declared import (
 )
 from mainstay.landscape.duties import Duties
 from mainstay.landscape.findings import FINDINGS, Finding, Misdeclared, counted
-from mainstay.landscape.init import QUESTIONS, Answers, demo, write
+from mainstay.landscape.init import QUESTIONS, Answers, as_toml, demo, write
 from mainstay.landscape.journeys import FASTEST
 from mainstay.landscape.names import is_contact
 from mainstay.landscape.offers import ANSWERS, OWN_API, TELLS, Offer, Setting
@@ -34,10 +34,57 @@ from mainstay.landscape.survey import Spot
 from mainstay.landscape.traffic import LATENCIES, Traffic
 
 __all__ = [
-    "ANSWERS", "FAILURE_MODES", "FASTEST", "FINDINGS", "GROUPS", "HELP", "LATENCIES", "MAINSTAY", "MEASURED", "OBJECTS", "OPERATOR",
-    "OURS", "OWN_API", "PAGE",
-    "QUESTIONS", "READ_FOLDERS", "SMTP", "TELLS", "Admission", "Admitted", "Answers", "Claim", "Duties", "Finding", "Flow", "Landscape",
-    "Misdeclared", "Name", "Offer", "Owner", "Pattern", "Proposal", "Setting", "Spot", "System", "Traffic", "address", "check", "counted",
-    "demo", "is_contact", "is_private", "likely", "page", "places", "read", "resolve", "resolve_settings", "schema", "speaks", "ways_of",
+    "ANSWERS",
+    "FAILURE_MODES",
+    "FASTEST",
+    "FINDINGS",
+    "GROUPS",
+    "HELP",
+    "LATENCIES",
+    "MAINSTAY",
+    "MEASURED",
+    "OBJECTS",
+    "OPERATOR",
+    "OURS",
+    "OWN_API",
+    "PAGE",
+    "QUESTIONS",
+    "READ_FOLDERS",
+    "SMTP",
+    "TELLS",
+    "Admission",
+    "Admitted",
+    "Answers",
+    "Claim",
+    "Duties",
+    "Finding",
+    "Flow",
+    "Landscape",
+    "Misdeclared",
+    "Name",
+    "Offer",
+    "Owner",
+    "Pattern",
+    "Proposal",
+    "Setting",
+    "Spot",
+    "System",
+    "Traffic",
+    "address",
+    "as_toml",
+    "check",
+    "counted",
+    "demo",
+    "is_contact",
+    "is_private",
+    "likely",
+    "page",
+    "places",
+    "read",
+    "resolve",
+    "resolve_settings",
+    "schema",
+    "speaks",
+    "ways_of",
     "write",
 ]  # fmt: skip

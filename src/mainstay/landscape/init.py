@@ -252,7 +252,7 @@ def _defaults(part: type[Struct], given: Mapping[str, Any]) -> Iterator[str]:
     for field in msgspec.structs.fields(part):
         if field.name not in given:
             about = next((one.description for one in getattr(field.type, "__metadata__", ()) if one.description), "")
-            yield f"# {field.name} = {_toml(field.default)}  # {about}"
+            yield f"# {field.name} = {as_toml(field.default)}  # {about}"
 
 
 def _flows(plan: _Plan) -> Iterator[str]:
@@ -269,13 +269,13 @@ def _flows(plan: _Plan) -> Iterator[str]:
 def _table(name: str, fields: Mapping[str, Any]) -> Iterator[str]:
     yield f"[{name}]"
     for key, value in fields.items():
-        yield f"{key} = {_toml(value)}"
+        yield f"{key} = {as_toml(value)}"
 
 
-def _toml(value: Any) -> str:
+def as_toml(value: Any) -> str:
     """One TOML value; a JSON string without DEL is a TOML string."""
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_toml(key)} = {_toml(member)}" for key, member in value.items()) + " }"
+        return "{ " + ", ".join(f"{as_toml(key)} = {as_toml(member)}" for key, member in value.items()) + " }"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_toml, value)) + "]"
+        return "[" + ", ".join(map(as_toml, value)) + "]"
     return msgspec.json.encode(value).decode().replace("\x7f", "\\u007F")

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mainstay.landscape import as_toml
 from mainstay.proof.access import LOCATION, keep, settings
 
 READY_S_MAX = 30.0
@@ -94,7 +95,7 @@ def landscape(shops: Mapping[str, str], amazons: Mapping[str, str], back: Mappin
 
 def _system(name: str, connector: str, url: str, **own: str) -> str:
     held = {**settings(connector, url, "EUR"), **own}
-    return SYSTEM.format(name=name, connector=connector, settings="\n".join(f"{key} = {json.dumps(one)}" for key, one in held.items()))
+    return SYSTEM.format(name=name, connector=connector, settings="\n".join(f"{key} = {as_toml(one)}" for key, one in held.items()))
 
 
 def _flow(obj: str, source: str, targets: list[str], pattern: str) -> str:
