@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from mainstay.app import build, imitated
+from mainstay.landscape import as_toml
 from mainstay.proof.access import keep
 from mainstay.proof.sim import run
 from mainstay.proof.sim.acts import BOTH
@@ -136,6 +137,6 @@ def _declared(text: str, changes: dict[str, dict[str, Any]]) -> str:
         before, _, rest = text.partition(f"[{table}]\n")
         own, bracket, after = rest.partition("\n[")
         kept = [line for line in own.splitlines() if line.partition(" = ")[0] not in settings]
-        said = [f"{name} = {msgspec.json.encode(value).decode()}" for name, value in settings.items()]
+        said = [f"{name} = {as_toml(value)}" for name, value in settings.items()]
         text = "\n".join([before.rstrip("\n"), f"[{table}]", *said, *kept]) + (bracket + after or "\n")
     return text

@@ -3,7 +3,8 @@
 The restored books know nothing of the orders and parcels since the backup. They are read again in whatever order the systems are read,
 so that a unit could be promised to another order than the one that it has long left for, or that a warehouse has it for. Until all was
 read no order is released, and none is cancelled for want of units (flows.turns). What several orders want is then given to those of
-which a part has left, and to who ordered first. Of who gets none, what a warehouse may have been told in the lost time is called off.
+which a part has left, and to who ordered first. Of who gets none, what a warehouse may have been told in the lost time is called off; when
+it has answered, units are dealt out once more, and released.
 """
 
 from __future__ import annotations

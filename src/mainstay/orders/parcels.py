@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from mainstay.model.events import WHEREVER, AnyEvent, Asked, Deallocated, Held, Moved, Share, Shipped
 from mainstay.model.objects import UnitsOf
 from mainstay.model.state import EffectState, OrderState, ParcelState, RefundState
-from mainstay.orders.fold import ENDED, LEFT, LEFT_ALL_THE_SAME
+from mainstay.orders.fold import LEFT, LEFT_ALL_THE_SAME
 from mainstay.orders.holds import named
 from mainstay.orders.policy import Policy
+from mainstay.orders.releases import withdrawn
 from mainstay.orders.units import all_shipped, line_numbers, to_leave, units_of, unshipped
 
 
@@ -44,8 +45,7 @@ def parcels(state: OrderState) -> Iterator[AnyEvent]:
 def is_over(state: OrderState) -> bool:
     """Has all left that was to leave? Of units that were asked back the warehouse's answer says it, or their parcel: they may be on their
     way, and who books the sale without them keeps them on the shelf."""
-    waiting = any(effect.command == "CancelRelease" and effect.outcome not in ENDED for effect in state.effects.values())
-    return all_shipped(state) and not (waiting and any(share.released > share.shipped for share in state.shares))
+    return all_shipped(state) and (withdrawn(state) or all(share.released <= share.shipped for share in state.shares))
 
 
 def _unknown_lines(state: OrderState) -> Iterator[AnyEvent]:

@@ -25,14 +25,8 @@ def release(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
         here = [(share.line, share.quantity - share.released) for share in state.shares if share.location == place]
         if lines := units_of(state, here):
             asked, number = True, following(state)
-            yield Asked(
-                key=f"{state.uid}:release.{number}",
-                command="ReleaseOrder",
-                system=warehouse,
-                lines=lines,
-                about=str(number),
-                location=place,
-            )
+            key, about = f"{state.uid}:release.{number}", str(number)
+            yield Asked(key=key, command="ReleaseOrder", system=warehouse, lines=lines, about=about, location=place)
     if asked and ready:
         yield Moved(move="release")
     elif state.status == "allocated" and not asked and not any(wanted(state)):

@@ -157,7 +157,7 @@ def _erp(
     was cancelled after a part of it was taken off nobody can tell from its channel's book which part that was: what left of it is held,
     and a person's."""
     made = Counter(reference for what, reference, how in cast.erp.effects if what == "sale" and how == "created")
-    totals = cast.erp.totals()
+    totals, stores, booked = cast.erp.totals(), left_by_store(cast), cast.erp.left("Mainstay")
     for one in orders:
         known = belief.get(one.uid)
         a_persons = one.cancelled and one.off and known is not None and "cancelled_after_shipment" in known.holds
@@ -174,12 +174,8 @@ def _erp(
             found.add("total_mismatches", 1, f"{one.uid}: {one.due} is due at the channel, the ERP invoiced {invoiced}")
         elif complete and Counter(sold := cast.erp.sold(one.uid)) != Counter(one.units):
             found.add("total_mismatches", 1, f"{one.uid}: {one.units} left, {sold} are booked in the ERP")
-        elif (
-            complete
-            and not one.handed_over
-            and (stores := left_by_store(cast, one.uid)) != (there := cast.erp.left(one.uid, f"Mainstay {one.uid}"))
-        ):
-            found.add("booked_elsewhere", 1, f"{one.uid}: left as {stores}, booked in the ERP as {there}")
+        elif complete and not one.handed_over and (sent := stores.get(one.uid)) != (there := booked.get(one.uid)):
+            found.add("booked_elsewhere", 1, f"{one.uid}: left as {sent}, booked in the ERP as {there}")
 
 
 def _returns(found: Findings, cast: Cast, counters: Counters) -> int:

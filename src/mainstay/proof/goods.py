@@ -11,7 +11,7 @@ from mainstay.orders.view import blocker
 from mainstay.proof import people
 from mainstay.proof.history import ASKS_FIRST, Story
 from mainstay.proof.play import Cast
-from mainstay.proof.truth import Findings, Placed, cause_of, is_named, left_by_store, shipped
+from mainstay.proof.truth import Findings, Placed, cause_of, is_named, left_by_store, order_of_release, shipped
 from mainstay.storage.database import rows
 from mainstay.storage.state import State
 from mainstay.twins.shipstation import OPEN
@@ -69,7 +69,7 @@ def misaddressed(found: Findings, belief: Mapping[str, OrderState], cast: Cast, 
     waiting = [(key, one["shipTo"]) for key, one in cast.warehouse.released.items() if one["items"] and one["orderStatus"] in OPEN]
     left = [(one["orderKey"], one["shipTo"]) for one in cast.warehouse.shipments if not one["voided"]]
     for number, (key, to) in enumerate([*waiting, *left]):
-        uid = "ord." + key.split(".", 1)[1].rpartition(".")[0]
+        uid = order_of_release(key)
         named = number >= len(waiting) and uid in belief and is_named(belief[uid])
         if uid in now and to.get("street1") != now[uid] and not named:
             found.add("misaddressed", 1, f"{key}: goes to {to.get('street1')}, it is to go to {now[uid]}")
@@ -103,13 +103,13 @@ def levels_differ(found: Findings, cast: Cast, state: State, shown: Shown) -> No
 def left_elsewhere(found: Findings, belief: Mapping[str, OrderState], cast: Cast, state: State) -> None:
     """Which of our shelves the units of each order were taken off, against the stores that the warehouse sent them from."""
     skus, names = dict(rows(state.connection, "SELECT id, sku FROM item")), places(state)
-    for uid, order in belief.items():
-        if sent := left_by_store(cast, uid):
+    for uid, sent in left_by_store(cast).items():
+        if order := belief.get(uid):
             taken: Counter[tuple[str, str]] = Counter()
             for share in order.shares:
                 taken[skus[share.item], names[share.location]] += share.shipped
-            if (ours := dict(+taken)) != sent:
-                found.add("left_elsewhere", 1, f"{uid}: left as {sent}, taken off our shelves as {ours}")
+            if taken != sent:
+                found.add("left_elsewhere", 1, f"{uid}: left as {dict(sent)}, taken off our shelves as {dict(+taken)}")
 
 
 def prices_differ(found: Findings, cast: Cast, priced_by: str) -> None:

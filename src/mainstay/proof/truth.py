@@ -6,8 +6,8 @@ Truth is: orders at the channels, parcels at the warehouse, captures at the prov
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, TypeVar
 
 from msgspec import Struct, field
 
@@ -23,6 +23,7 @@ from mainstay.storage.state import State
 from mainstay.twins.tryton import HOME
 
 ITEMISED_MAX = 20
+Key = TypeVar("Key", bound=Hashable)
 
 
 class Findings(Struct):
@@ -140,28 +141,30 @@ def believed(state: State) -> dict[str, OrderState]:
     return {one.uid: one for one in (order_of(body, heard) for body, heard in state.connection.execute(sql))}
 
 
+def order_of_release(key: str) -> str:
+    """The order that a release is of, as Mainstay calls both: rel.shop.17.2 is of ord.shop.17."""
+    return "ord." + key.removeprefix("rel.").rpartition(".")[0]
+
+
 def shipped(cast: Cast, by: str = "sku") -> dict[str, Counter[str]]:
     """Units that left the warehouse, by order id and SKU (or `by` another field of an item); voided labels do not count."""
-    found: dict[str, Counter[str]] = {}
-    for shipment in cast.warehouse.shipments:
-        if not shipment["voided"]:
-            uid = "ord." + shipment["orderKey"].split(".", 1)[1].rpartition(".")[0]
-            units = found.setdefault(uid, Counter())
-            for item in shipment["shipmentItems"]:
-                units[item[by]] += item["quantity"]
-    return found
+    return _left(cast, lambda _parcel, item: item[by])
 
 
-def left_by_store(cast: Cast, uid: str) -> dict[tuple[str, str], int]:
-    """Units of an order that left, by SKU and by the store of the ERP that the warehouse sent them from: its first one where it was not
-    told from which."""
+def left_by_store(cast: Cast) -> dict[str, Counter[tuple[str, str]]]:
+    """The same by SKU and the store of the ERP that they were sent from: its first one where the warehouse was not told from which."""
     stores = {number: name for name, number in WAREHOUSES.items()}
-    units: Counter[tuple[str, str]] = Counter()
-    for shipment in cast.warehouse.shipments:
-        if not shipment["voided"] and "ord." + shipment["orderKey"].split(".", 1)[1].rpartition(".")[0] == uid:
-            for item in shipment["shipmentItems"]:
-                units[item["sku"], stores.get(shipment["warehouseId"], HOME)] += item["quantity"]
-    return dict(+units)
+    return _left(cast, lambda parcel, item: (item["sku"], stores.get(parcel["warehouseId"], HOME)))
+
+
+def _left(cast: Cast, of: Callable[[Any, Any], Key]) -> dict[str, Counter[Key]]:
+    found: dict[str, Counter[Key]] = {}
+    for parcel in cast.warehouse.shipments:
+        if not parcel["voided"]:
+            units = found.setdefault(order_of_release(parcel["orderKey"]), Counter())
+            for item in parcel["shipmentItems"]:
+                units[of(parcel, item)] += item["quantity"]
+    return found
 
 
 def left_of(one: Placed, parcels: Mapping[str, Counter[str]]) -> Counter[str]:

@@ -9,6 +9,7 @@ transit stand, and no idempotency at all.
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -152,8 +153,7 @@ class TrytonTwin(Imitation):
     def arrive(self, shipment: int, units: int, now: int) -> None:
         """So many of the units that were sent are there; what is missing stays in transit until somebody writes it off."""
         self._now = now
-        name = f"stock.shipment.internal,{shipment}"
-        (coming,) = (one for one in self.books["stock.move"].values() if one["shipment"] == name and one["from_location"] == TRANSIT)
+        (coming,) = (one for one in self._moves_of(f"stock.shipment.internal,{shipment}") if one["from_location"] == TRANSIT)
         self._set("stock.move", coming["id"], internal_quantity=float(units), quantity=float(units))
         self._done(coming)
         self._set("stock.shipment.internal", shipment, state="done")
@@ -225,24 +225,24 @@ class TrytonTwin(Imitation):
             units[sku] = units.get(sku, 0) + int(line["quantity"])
         return units
 
-    def left(self, reference: str, brought: str) -> dict[tuple[str, str], int]:
-        """Units of a sale that left, by SKU and the warehouse that they stood in before internal shipments with the reference `brought`
-        were made for it."""
-        sale, code_of = self.sales()[reference], {zones.storage: code for code, zones in self.warehouses.items()}
-        home = next(code for code, zones in self.warehouses.items() if zones.warehouse == sale["warehouse"])
-        units: dict[tuple[str, str], int] = {}
-        for shipment in (self.books["stock.shipment.out"][one] for one in sale["shipments"]):
-            for move in self._moves_of(shipment, "stock.shipment.out") if shipment["state"] == "done" else ():
-                if move["to_location"] == CUSTOMER:
-                    sku = self.books["product.product"][move["product"]]["code"]
-                    units[sku, home] = units.get((sku, home), 0) + int(move["quantity"])
-        for transfer in self.books["stock.shipment.internal"].values():
-            for move in self._moves_of(transfer) if transfer["reference"] == brought else ():
-                if move["state"] == "done" and move["to_location"] == TRANSIT:
-                    sku, there = self.books["product.product"][move["product"]]["code"], code_of[move["from_location"]]
-                    units[sku, there] = units.get((sku, there), 0) + int(move["quantity"])
-                    units[sku, home] = units.get((sku, home), 0) - int(move["quantity"])
-        return {where: count for where, count in units.items() if count}
+    def left(self, mark: str) -> dict[str, Counter[tuple[str, str]]]:
+        """Units that left, by the sale's reference, SKU and warehouse: the one in which they stood before an internal shipment brought them
+        to where the sale was shipped from. Its reference is `mark` and the sale's."""
+        code_of = {place: code for code, zones in self.warehouses.items() for place in zones}
+        found: dict[str, Counter[tuple[str, str]]] = {}
+        for move in self.books["stock.move"].values():
+            model, _, number = (move["shipment"] or "").partition(",")
+            units, sku = int(move["quantity"]), self.books["product.product"][move["product"]]["code"]
+            if model == "stock.shipment.out" and move["to_location"] == CUSTOMER and move["state"] == "done":
+                sale = self._sale_of(self.books[model][int(number)])
+                found.setdefault(sale["reference"], Counter())[sku, code_of[sale["warehouse"]]] += units
+            elif model == "stock.shipment.internal" and move["to_location"] == TRANSIT:
+                transfer = self.books[model][int(number)]
+                brought, _, reference = (transfer["reference"] or "").partition(" ")
+                if brought == mark:
+                    found.setdefault(reference, Counter())[sku, code_of[transfer["from_location"]]] += units
+                    found[reference][sku, code_of[transfer["to_location"]]] -= units
+        return found
 
     def sales(self) -> dict[str, Record]:
         """Sales by reference; the newest where there are two."""
@@ -469,7 +469,7 @@ class TrytonTwin(Imitation):
 
     def _on_its_way(self, transfer: Record) -> None:
         """Between two warehouses units travel by the place in between: out when the shipment is sent, in when it is done."""
-        moves = self._moves_of(transfer)
+        moves = self._moves_of(f"stock.shipment.internal,{transfer['id']}")
         if transfer["state"] == "shipped":
             for move in moves:
                 self._expect(move["product"], int(move["quantity"]), TRANSIT, move["to_location"], None, move["shipment"])
@@ -480,13 +480,14 @@ class TrytonTwin(Imitation):
                 if move["state"] != "done":
                     self._done(move)
 
-    def _moves_of(self, shipment: Record, model: str = "stock.shipment.internal") -> list[Record]:
-        name = f"{model},{shipment['id']}"
+    def _moves_of(self, name: str) -> list[Record]:
+        """The moves of a shipment, as a move names it."""
         return [one for one in self.books["stock.move"].values() if one["shipment"] == name]
 
     def _assignable(self, shipment: Record) -> bool:
         if "from_location" in shipment:
-            left = [(one["product"], self._zones[one["from_location"]], int(one["quantity"])) for one in self._moves_of(shipment)]
+            moves = self._moves_of(f"stock.shipment.internal,{shipment['id']}")
+            left = [(one["product"], self._zones[one["from_location"]], int(one["quantity"])) for one in moves]
             return all(self._on_hand.get((one, place), 0) - self._assigned(one, place) >= units for one, place, units in left)
         wanted: dict[int, int] = {}
         for line in self._goods_of(shipment):
@@ -523,8 +524,7 @@ class TrytonTwin(Imitation):
 
     def _put_away(self, back: Record) -> None:
         name, zones = f"stock.shipment.out.return,{back['id']}", self._zones_of(back)
-        came = [move for move in self.books["stock.move"].values() if move["shipment"] == name]
-        for move in came:
+        for move in self._moves_of(name):
             self._move(move["product"], int(move["quantity"]), zones.input, zones.storage, f"stock.move,{move['id']}", name)
         self.effects.append(("return", self._sale_of(back)["reference"], "done"))
 

@@ -25,12 +25,6 @@ class _Coded(Struct):
     code: str | None
 
 
-class _Sellable(Struct):
-    id: int
-    code: str
-    sale_uom: int | None
-
-
 def book(rpc: Rpc, wanted: Mapping[str, Booking], party: str, warehouse: str, parts: posting.Parts) -> Talk[dict[str, Outcome]]:
     """An outcome for each reference. A booking that was interrupted anywhere goes on where the sales are."""
     outcomes: dict[str, Outcome] = {}
@@ -140,7 +134,7 @@ def _known(rpc: Rpc, codes: list[str], party: str, warehouse: str) -> Talk[Known
     if warehouse not in warehouses:
         raise Halt(f"Tryton has no warehouse with the code {warehouse}; sales are shipped from it (setting `warehouse`)")
     currencies = yield from rpc.search("currency.currency", [], ("code",), _Coded)
-    products = yield from rpc.search("product.product", [["code", "in", codes]], ("code", "sale_uom"), _Sellable)
+    products = yield from rpc.search("product.product", [["code", "in", codes]], ("code", "sale_uom"), posting.Sellable)
     return Known(
         company=rpc.company,
         party=parties[0].id,

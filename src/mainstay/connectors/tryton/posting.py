@@ -70,6 +70,14 @@ class Sale(Struct):
     transfers: Sequence[Document] = ()  # what brings here what left elsewhere
 
 
+class Sellable(Struct):
+    """A product, and its unit for sales."""
+
+    id: int
+    code: str
+    sale_uom: int | None
+
+
 SALE_FIELDS = (
     "reference", "state", "number", "total_amount", "warehouse", "shipments.state", "shipments.number", "shipment_returns.state",
     "shipment_returns.number", "invoices.state", "invoices.number",

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from mainstay.connectors.tryton.posting import MARK, Document, Sale
+from mainstay.connectors.tryton.posting import MARK, Document, Sale, Sellable
 from mainstay.connectors.tryton.rpc import Rpc
 from mainstay.contract.talk import Call, Repeat, Talk
 from mainstay.model.commands import PostSale
@@ -33,29 +33,26 @@ class _Warehouse(Struct):
     storage_location: int | None
 
 
-class _Stocked(Struct):
-    id: int
-    code: str
-    sale_uom: int | None
-
-
 def attach(rpc: Rpc, sales: Mapping[str, Sale], wanted: Mapping[str, PostSale]) -> Talk[dict[str, Reject]]:
     """Give each of these sales its internal shipments, which are made where they are not there yet; what was refused, by reference."""
     found = yield from rpc.search("stock.location", [["type", "=", "warehouse"]], ("code", "storage_location"), _Warehouse)
     shelves = {place.code or str(place.id): place.storage_location for place in found if place.storage_location}
     homes = {place.id: place.storage_location for place in found}
     made = yield from _made(rpc, sales)
-    missing: dict[str, list[dict[str, Any]]] = {}
+    missing: dict[str, dict[int, dict[str, int]]] = {}
     for name, sale in sales.items():
         there = {one.from_location for one in made if one.reference == _reference(name)}
         due = {place: units for place, units in _due(wanted[name], shelves, homes.get(sale.warehouse)).items() if place not in there}
         if due:
-            missing[name] = yield from _documents(rpc, name, due, homes[sale.warehouse])
+            missing[name] = due
     refused: dict[str, Reject] = {}
     if missing:
+        codes = sorted({sku for due in missing.values() for units in due.values() for sku in units})
+        stocked = yield from rpc.search("product.product", [["code", "in", codes]], ("code", "sale_uom"), Sellable)
+        products = {one.code: one for one in stocked}
 
         def creation(names: list[str]) -> Call:
-            documents = [one for name in names for one in missing[name]]
+            documents = [one for name in names for one in _documents(rpc, name, missing[name], homes[sales[name].warehouse], products)]
             return rpc.on("stock.shipment.internal.create", documents, repeat=Repeat.LOOKUP)
 
         refused = yield from rpc.each(list(missing), creation)
@@ -94,11 +91,10 @@ def _due(sale: PostSale, shelves: Mapping[str, int], home: int | None) -> dict[i
     return due
 
 
-def _documents(rpc: Rpc, name: str, due: Mapping[int, Mapping[str, int]], home: int | None) -> Talk[list[dict[str, Any]]]:
+def _documents(
+    rpc: Rpc, name: str, due: Mapping[int, Mapping[str, int]], home: int | None, products: Mapping[str, Sellable]
+) -> list[dict[str, Any]]:
     """The values of a sale's internal shipments."""
-    codes = sorted({sku for units in due.values() for sku in units})
-    found = yield from rpc.search("product.product", [["code", "in", codes]], ("code", "sale_uom"), _Stocked)
-    products = {one.code: one for one in found}
     return [
         {
             "company": rpc.company, "reference": _reference(name), "from_location": shelf, "to_location": home,

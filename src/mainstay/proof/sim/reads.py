@@ -16,7 +16,7 @@ from mainstay.proof.sim.reads_items import of_item, of_proposal
 from mainstay.proof.sim.reads_orders import of_order
 from mainstay.proof.sim.reads_trace import numbers, of_journey
 from mainstay.proof.sim.reads_waits import of_waiting
-from mainstay.proof.truth import Placed, placed
+from mainstay.proof.truth import Placed, order_of_release, placed
 from mainstay.stock.view import ChannelPolicy
 
 Ask = Callable[[str], Awaitable[tuple[int, Any]]]  # path -> (status, answer), asked as an operator
@@ -81,7 +81,7 @@ def _numbers(one: Placed, cast: Cast) -> Iterator[str]:
     """Every number by which somebody outside asks for an order; a customer's is that of all their orders."""
     yield from dict.fromkeys(name for (kind, name), _ in numbers(one, cast) if kind != "shop/customer")
     for key in cast.warehouse.released:
-        if key.removeprefix("rel.").rpartition(".")[0] == one.uid.removeprefix("ord."):
+        if order_of_release(key) == one.uid:
             yield key
 
 
