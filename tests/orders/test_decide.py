@@ -70,6 +70,19 @@ def test_a_shop_without_warehouse_and_books_settles_all_the_same():
     assert case.state.status == "settled"
 
 
+def test_without_a_warehouse_an_order_of_which_nothing_is_to_leave_is_over():
+    case = Case(warehouses={}, books={})
+    said = an_order()
+    case.hear(said)
+    off = tuple(replace(line, cancelled=line.quantity) for line in said.order.lines)
+    case.hear(replace(said, version=said.version + 1, order=replace(said.order, lines=off)))
+    assert case.state.status == "settled" and case.asked == []
+    downloads = Case(warehouses={}, books={})
+    lines = tuple(replace(line, ships=False) for line in said.order.lines)
+    downloads.hear(replace(said, order=replace(said.order, lines=lines)))
+    assert downloads.state.status == "settled" and downloads.asked == []
+
+
 # --- payment -----------------------------------------------------------------------------------------------------------
 def test_two_payments_are_captured_up_to_what_is_due(case):
     case.hear(an_order(payments=("pi_1", "pi_2")))

@@ -8,11 +8,14 @@ from collections import Counter
 
 import pytest
 
+from mainstay.app import build
 from mainstay.app.reference import endpoints
-from mainstay.app.simulate import VARIANTS, fittings
+from mainstay.app.simulate import VARIANTS, fittings, text_of
+from mainstay.landscape import check, read
 from mainstay.model.failures import Reject
+from mainstay.model.secrets import Secret
 from mainstay.proof.sim import run
-from mainstay.proof.sim.acts import BOTH, FAULTS, KINDS, SCENARIOS
+from mainstay.proof.sim.acts import BOTH, FAULTS, KINDS, LACKING, SCENARIOS
 from mainstay.proof.sim.machine import Machine
 from mainstay.proof.sim.mutants import MUTANTS, caught, planted
 from mainstay.proof.sim.reads import BESIDE, COMPARED
@@ -39,6 +42,17 @@ def test_no_seed_breaks_anything(scenario):
 def test_an_act_that_only_a_scenario_has_really_happens(kind):
     scenario = next(name for name, kinds in SCENARIOS.items() if kind in kinds)
     assert any(run.one(drawn, fittings).played[kind] for drawn in swarms(range(150), scenario))
+
+
+@pytest.mark.parametrize("lacks", LACKING)
+def test_every_landscape_can_be_declared_without_this_system(lacks):
+    """As a user would check it: nothing that keeps Mainstay from starting, and nobody speaks of who is not there."""
+    for variant in VARIANTS:
+        text = text_of(BOTH.join((variant, lacks))).replace("http://", "https://")
+        declared = read(text, "mainstay.toml")
+        assert LACKING[lacks] not in declared.systems and len(declared.systems) == 6
+        found = check(declared, build.offers(), lambda where: Secret(f"kept at {where}"), lambda _key: 1)
+        assert not [one for one in found if one.severity == "error"], (variant, lacks)
 
 
 def test_all_links_stop_and_come_back_in_another_order():
@@ -129,6 +143,7 @@ def test_there_are_faults_acts_and_invariants():
     assert {fault for one in drawn for rates in one.weather.values() for fault in rates} == set(FAULTS)
     assert {act.kind for one in drawn for act in one.acts} == set(KINDS) and {
         name for one in drawn for name in one.landscape.split(BOTH)
-    } == set(LANDSCAPES)
-    assert {len(one.landscape.split(BOTH)) for one in drawn} == {1, 2, 3}
+    } == {*LANDSCAPES, *LACKING}
+    assert {len(set(one.landscape.split(BOTH)) - LACKING.keys()) for one in drawn} == {1, 2, 3}
+    assert {len(LACKING.keys() & one.landscape.split(BOTH)) for one in drawn} == {0, 1, 2}
     assert len(INVARIANTS) >= 5 and Counter(len(one.acts) for one in drawn)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mainstay.model.failures import Halt
 from mainstay.orders.moves import MOVES
-from mainstay.storage import database, log_end
+from mainstay.storage import database
 from mainstay.storage.bell import Bell, Ringer
 from mainstay.storage.database import Lock, connect, rows, scrub
 from mainstay.storage.inbox import OUTCOMES_FROM, Inbox, InboxReader
@@ -202,30 +202,24 @@ def test_whoever_opens_a_file_while_it_is_made_can_read_it(tmp_path):
         assert [one.key for one in found] == ["k"]
 
 
-def test_whoever_opens_a_file_while_somebody_commits_is_not_told_that_it_is_locked(tmp_path):
-    """SQLite says so at once, without its timeout, when it is asked how long the log is and finds its head half written: once in ten
-    thousand times where somebody commits all the time."""
-    path = tmp_path / "state.db"
-    reader = State(path).connection
-    code = """
-import sys, apsw
-one = apsw.Connection(sys.argv[1])
-one.pragma("synchronous", "off")
-while True:
-    one.pragma("user_version", one.pragma("user_version"))"""
-    committing, busy, ends = subprocess.Popen([sys.executable, "-c", code, str(path)]), 0, time.monotonic() + 30
-    try:
-        while busy < 3 and time.monotonic() < ends:
-            try:
-                reader.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
-            except apsw.BusyError:
-                busy += 1
-        for _ in range(100_000):
-            log_end._end(reader)
-    finally:
-        committing.kill()
-        committing.wait()
-    assert busy == 3, "SQLite itself was never busy: nothing was tried"
+class Racing(apsw.Connection):
+    """Somebody commits at the very moment at which it asks how long the log is. SQLite answers so at once, whatever its timeout: where
+    another process committed all the time, once in ten thousand times (measured: 3,891 of 43 million)."""
+
+    races = 0
+
+    def wal_checkpoint(self, *args, **how):
+        self.races += 1
+        if self.races < 4:
+            raise apsw.BusyError("database is locked")
+        return super().wal_checkpoint(*args, **how)
+
+
+def test_whoever_opens_a_file_while_somebody_commits_is_not_told_that_it_is_locked(tmp_path, monkeypatch):
+    Inbox(tmp_path / "inbox.db").add([(1, "s", "t", "k", b"x")])
+    monkeypatch.setattr(apsw, "Connection", Racing)
+    reader = connect(tmp_path / "inbox.db", write=False, schema="inbox")
+    assert reader.races >= 4 and rows(reader, "SELECT key FROM receipt") == [("k",)]
 
 
 def test_an_older_store_that_is_open_elsewhere_waits(without_checksums):

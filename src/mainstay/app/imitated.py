@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from mainstay import landscape
 from mainstay.app import build
@@ -13,11 +13,13 @@ SYSTEMS = {"shop": "shopify", "amazon": "amazon", PAYMENTS: "stripe", "erp": "tr
 ASK_FIRST = ("webshop", "till")
 
 
-def declared(urls: Mapping[str, str]) -> str:
-    """The text of mainstay.toml with each system at its address; the secrets are those of `proof.access.keep`."""
+def declared(urls: Mapping[str, str], lacks: Collection[str] = ()) -> str:
+    """The text of mainstay.toml with each system at its address, but for those it `lacks`; the secrets are those of `proof.access.keep`."""
     given = {name: settings(connector, urls[name], CURRENCY) for name, connector in SYSTEMS.items()}
+    if PAYMENTS in lacks:
+        del given["shop"]["payment_system"]
     given |= {name: {"token": f"file:{name}-token"} for name in ASK_FIRST}
-    text = landscape.demo(build.offers(), given, {"shop": LOCATION})
+    text = landscape.demo(build.offers(), given, {"shop": LOCATION}, lacks)
     # What is kept back after a rush is given free minutes later: the books are compared before that.
     text = text.replace('buffer = "measured"\n', "")
     text = text.replace('currency = "EUR"', f'currency = "{CURRENCY}"', 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from mainstay.app import build, imitated
-from mainstay.landscape import as_toml
+from mainstay.landscape import MAINSTAY, as_toml
 from mainstay.proof.access import keep
 from mainstay.proof.sim import run
-from mainstay.proof.sim.acts import BOTH
+from mainstay.proof.sim.acts import BOTH, LACKING
 from mainstay.proof.sim.machine import Fittings
 from mainstay.proof.sim.wires import url
 
@@ -63,6 +64,15 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {  # what of the demo's landsca
         "channels.webshop": {"locations": ["WH", "EAST"]},
     },
 }
+INSTEAD: dict[str, dict[str, dict[str, Any]]] = {  # what is declared otherwise where a system is lacking
+    "warehouse": {  # a channel of the shop's own says itself what it sends
+        "ownership.fulfilment.all": {"create": ["shop", "amazon", "webshop"]},
+        "flows.fulfilment-from-webshop": {
+            "object": "fulfilment", "source": "webshop", "targets": ["mainstay"], "pattern": "direct", "latency": "real-time",
+            "owner": "operations", "runbook": "runbooks.md#fulfilment",
+        },
+    },
+}  # fmt: skip
 TOKENS = {"api": "t-operator", **{name: f"t-{name}" for name in imitated.ASK_FIRST}}
 
 
@@ -86,10 +96,27 @@ def fittings(variant: str) -> Fittings:
 
 def text_of(variant: str) -> str:
     """The mainstay.toml of a variant, or of several."""
-    text = imitated.declared({name: url(name) for name in imitated.SYSTEMS})
-    for changes in (BASE, *(VARIANTS[name] for name in variant.split(BOTH))):
-        text = _declared(text, changes)
+    names = variant.split(BOTH)
+    lacks = {LACKING[name] for name in names if name in LACKING}
+    text = imitated.declared({name: url(name) for name in imitated.SYSTEMS}, lacks)
+    for changes in (BASE, *(VARIANTS[name] for name in names if name in VARIANTS), *(INSTEAD.get(system, {}) for system in lacks)):
+        text = _declared(text, _without(lacks, changes))
     return text
+
+
+def _without(lacks: Collection[str], changes: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What of the changes can be declared where systems are lacking: no channel of theirs, and nothing that only they say or do."""
+    found = {}
+    for table, settings in changes.items():
+        kept = {name: [one for one in value if one not in lacks] if isinstance(value, list) else value for name, value in settings.items()}
+        silent = kept.get("create") == [] or kept.get("source") in lacks
+        if kept.get("targets") == []:
+            kept["targets"] = [MAINSTAY]
+        if "payments" in lacks and kept.get("capture"):
+            del kept["capture"]
+        if not silent and table.removeprefix("channels.") not in lacks:
+            found[table] = kept
+    return found
 
 
 def many_seeds(count: int, scenario: str, *, quiet: bool, power: bool = False) -> tuple[dict[str, Any], str]:

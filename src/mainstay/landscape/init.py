@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -64,9 +64,12 @@ DEMO = Answers(
 )  # fmt: skip
 
 
-def demo(offers: Mapping[str, Offer], settings: Mapping[str, Mapping[str, Any]], locations: Mapping[str, str]) -> str:
-    """The demo shop: two channels that sell on their own, two that ask first, payments, an ERP and a warehouse."""
-    return write(msgspec.structs.replace(DEMO, settings=settings, locations=locations), offers)
+def demo(
+    offers: Mapping[str, Offer], settings: Mapping[str, Mapping[str, Any]], locations: Mapping[str, str], lacks: Collection[str] = ()
+) -> str:
+    """The demo shop: two channels that sell on their own, two that ask first, payments, an ERP, a warehouse; less what it `lacks`."""
+    systems = {name: connector for name, connector in DEMO.systems.items() if name not in lacks}
+    return write(msgspec.structs.replace(DEMO, systems=systems, settings=settings, locations=locations), offers)
 
 
 def write(answers: Answers, offers: Mapping[str, Offer]) -> str:

@@ -14,14 +14,15 @@ from mainstay.orders.units import all_shipped, line_numbers, units_of, unshipped
 
 
 def release(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
-    """Have what is set aside shipped: one release for each location, as who picks there picks from one shelf."""
+    """Have what is set aside shipped: one release for each location, as who picks there picks from one shelf. Where no warehouse is asked
+    its channel tells what left."""
     ready = state.status == "allocated" or (state.status == "backordered" and policy.partial_shipment)
     later = state.status in AT_THE_WAREHOUSE and not state.cancel
-    warehouse = policy.warehouses.get(state.system)
-    if policy.waits or not (ready or later) or not warehouse or state.holds.keys() - {MOVED_LATE} or not withdrawn(state):
+    warehouse = policy.warehouses.get(state.system, "")
+    if policy.waits or not (ready or later) or state.holds.keys() - {MOVED_LATE} or not withdrawn(state):
         return
     asked = False
-    for place in sorted({share.location for share in state.shares if share.quantity > share.released}):
+    for place in sorted({share.location for share in state.shares if share.quantity > share.released}) if warehouse else ():
         here = [(share.line, share.quantity - share.released) for share in state.shares if share.location == place]
         if lines := units_of(state, here):
             asked, number = True, following(state)

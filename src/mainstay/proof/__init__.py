@@ -9,7 +9,7 @@ FACE = (
     "plants.PLANTS", "plants.plant", "plants.spoil",
     "pace.reached", "play.Cast", "play.Play",
     "reference.pages",
-    "sim.acts.BOTH", "sim.machine.Fittings",
+    "sim.acts.BOTH", "sim.acts.LACKING", "sim.machine.Fittings",
     "sim.run.many", "sim.run.one", "sim.run.report", "sim.run.shrink", "sim.run.silence", "sim.run.swarm", "sim.run.told",
     "sim.wires.url",
     "town.Town", "town.free_port",

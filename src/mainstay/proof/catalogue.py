@@ -409,6 +409,8 @@ INVARIANTS = (
         "crashes and errors are drawn, and every disk operation fails once: not each error at each step",
         bugs=(
             "never-expire",
+            "wait-for-a-warehouse",
+            "wait-for-the-books",
             "forget-what-strayed",
             "ship-unpaid",
             "send-without-money",

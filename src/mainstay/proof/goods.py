@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from mainstay.flows.propagate import places
 from mainstay.model.state import OrderState
@@ -61,13 +61,14 @@ def oversold(
 
 
 def misaddressed(found: Findings, belief: Mapping[str, OrderState], cast: Cast, state: State) -> None:
-    """Each order of the shop goes to the address that it has there now, whatever else its buyer has ordered; what left before that was
-    known is named. Of who was erased no address is known any more."""
+    """Each order of the shop that the warehouse sends goes to the address that it has there now, whatever else its buyer has ordered; what
+    left before that was known is named. Of who was erased no address is known any more."""
     erased = people.erased(belief, state)
     now = {f"ord.shop.{number}": order["shipping_address"]["address1"] for number, order in cast.shop.orders.items()}
     now = {uid: street for uid, street in now.items() if uid in belief and belief[uid].subject not in erased}
     waiting = [(key, one["shipTo"]) for key, one in cast.warehouse.released.items() if one["items"] and one["orderStatus"] in OPEN]
-    left = [(one["orderKey"], one["shipTo"]) for one in cast.warehouse.shipments if not one["voided"]]
+    asked = (one for one in cast.warehouse.shipments if one["orderKey"] in cast.warehouse.released)
+    left = [(one["orderKey"], one["shipTo"]) for one in asked if not one["voided"]]
     for number, (key, to) in enumerate([*waiting, *left]):
         uid = order_of_release(key)
         named = number >= len(waiting) and uid in belief and is_named(belief[uid])
@@ -75,10 +76,10 @@ def misaddressed(found: Findings, belief: Mapping[str, OrderState], cast: Cast, 
             found.add("misaddressed", 1, f"{key}: goes to {to.get('street1')}, it is to go to {now[uid]}")
 
 
-def levels_differ(found: Findings, cast: Cast, state: State, shown: Shown) -> None:
+def levels_differ(found: Findings, cast: Cast, state: State, shown: Shown, lacks: Collection[str]) -> None:
     """What channels show against what they may, and our shelf against the ERP's."""
     for channel, twin in (("shop", cast.shop), ("amazon", cast.amazon)):
-        for sku in cast.shop.variants:
+        for sku in cast.shop.variants if channel not in lacks else ():
             may = shown(channel, sku)
             if may is None and cast.erp.on_hand(sku):
                 found.add("levels_wrong", 1, f"{channel} is not told of {sku}, of which the ERP has {cast.erp.on_hand(sku)}")

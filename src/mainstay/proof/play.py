@@ -50,6 +50,7 @@ class Counters(Struct):
     over: set[str] = field(default_factory=set)  # orders that were over at a marketplace before it was connected
     before: set[str] = field(default_factory=set)  # orders that had left as a whole before there was an ERP to book them, by our id
     connected_at: int = 0  # when it came, in microseconds
+    lacks: frozenset[str] = frozenset()  # parts of the cast that this shop does not have
     failed: list[str] = field(default_factory=list)
 
 

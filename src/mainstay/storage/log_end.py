@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from array import array
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +20,7 @@ import apsw
 
 HEADER_BYTES, FRAME_BYTES = 32, 24  # of the log, and of each frame, behind which stands its page
 WORD = 0xFFFFFFFF
-BUSY_TRIES, BUSY_PAUSE_S = 1_000, 0.005  # somebody's commit is waited for
+BUSY_TRIES = 1_000
 OTHERS_MAX = 8  # frames in a row whose headers cannot be read, by more than a damaged page
 
 
@@ -62,11 +61,11 @@ def lost_from(connection: apsw.Connection) -> int:
 
 def _end(connection: apsw.Connection) -> int:
     """How many frames count for SQLite; -1 for a file that keeps no log. Asked for this just while somebody commits, it answers that it is
-    busy, whatever its timeout: nothing is read but the head of the log's index, and that was half written."""
+    busy, whatever its timeout: the head of the log's index was half written. Whoever reads a row waits until that is over."""
     for _ in range(BUSY_TRIES):
         with contextlib.suppress(apsw.BusyError):
             return connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)[0]
-        time.sleep(BUSY_PAUSE_S)
+        connection.pragma("user_version")
     return connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)[0]
 
 

@@ -126,22 +126,26 @@ class AmazonTwin(Imitation):
         self._tell_of(order, now)
         return order
 
-    def ship_by_hand(self, order: str, *, now: int) -> None:
-        """The seller confirms at the marketplace itself that all of an order has left."""
+    def sent_by_hand(self, order: str, units: Mapping[str, int], now: int) -> bool:
+        """The seller confirms at the marketplace itself that units of these items have left; False where so many are not open there."""
         found = self.orders[order]
-        left = [(item, item["fulfillment"]["quantityUnfulfilled"]) for item in found["orderItems"]]
-        for item, units in left:
-            item["fulfillment"]["quantityFulfilled"] += units
-            item["fulfillment"]["quantityUnfulfilled"] = 0
+        left = [(item, units[item["orderItemId"]]) for item in found["orderItems"] if units.get(item["orderItemId"])]
+        if any(item["fulfillment"]["quantityUnfulfilled"] < count for item, count in left):
+            return False
+        for item, count in left:
+            item["fulfillment"]["quantityFulfilled"] += count
+            item["fulfillment"]["quantityUnfulfilled"] -= count
         number = str(len(found["packages"]) + 1)
-        packed = [{"orderItemId": item["orderItemId"], "quantity": units} for item, units in left if units]
+        packed = [{"orderItemId": item["orderItemId"], "quantity": count} for item, count in left]
         detail = {
             "packageReferenceId": number, "shipDate": _time(now), "carrierName": "DHL", "shippingMethod": "", "trackingNumber": "",
             "orderItems": packed,
         }  # fmt: skip
         found["packages"].append(_package(detail, now))
-        found["fulfillment"]["fulfillmentStatus"] = "SHIPPED"
+        open_ = any(item["fulfillment"]["quantityUnfulfilled"] for item in found["orderItems"])
+        found["fulfillment"]["fulfillmentStatus"] = "PARTIALLY_SHIPPED" if open_ else "SHIPPED"
         self._changed(found, now)
+        return True
 
     def cancel_order(self, order: str, *, now: int, by: str = "BUYER") -> None:
         """What has not left yet will not leave."""

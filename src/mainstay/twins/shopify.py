@@ -280,6 +280,16 @@ class ShopifyTwin(Imitation):
         self.variants[sku].quantity += units
         self.variants[sku].updated_at = now
 
+    def sent_by_hand(self, order: int, units: Mapping[str, int], now: int) -> bool:
+        """Staff says in the shop's admin that units of these lines have left; False where so many are not open there."""
+        found = self.orders[order]
+        left = {line["id"]: units[str(line["id"])] for line in found["line_items"] if units.get(str(line["id"]))}
+        open_ = {line["id"]: line["fulfillable_quantity"] for line in found["line_items"]}
+        if found["cancelled_at"] is not None or any(open_[line] < count for line, count in left.items()):
+            return False
+        self._fulfil(found, left, {}, now)
+        return True
+
     def _fulfil(self, found: dict[str, Any], units: Mapping[int, int], tracking: Mapping[str, Any], now: int) -> dict[str, Any]:
         """Units of an order leave in one parcel."""
         lines = []

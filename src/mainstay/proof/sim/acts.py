@@ -108,13 +108,18 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
         "price changes": 2, "count": 1, "outage": 1, "crash": 1,
     },
     "counts": {"shop buys": 4, "webshop buys": 4, "till sells": 3, "warehouse packs": 3, "goods arrive": 3, "count": 6},
+    "small shops": {**KINDS, "part is cancelled": 6, "goods arrive": 4},
 }  # fmt: skip
 WEEKS = "weeks"  # the scenario that lasts for weeks, in which what can be told is hardly asked for
 STORIES_S = {WEEKS: 10 * 86_400}  # how long a history lasts, where it is not STORY_S
 APART = {"late": "amazon", "late books": "erp"}  # scenarios in the middle of which a system is connected
 BOTH = " + "  # between the names of variants
 IN_BULK = "in bulk"  # the scenario in which what is told to the marketplace goes as feeds
+LACKING: Mapping[str, str] = {  # variants of the landscape that lack one of its systems
+    "no marketplace": "amazon", "no payment provider": "payments", "no ERP": "erp", "no warehouse": "warehouse",
+}  # fmt: skip
 HOMES = {  # scenarios that need a landscape of their own
+    "small shops": (*LACKING, BOTH.join(("no ERP", "no warehouse")), BOTH.join(LACKING)),
     "stores": ("two stores",), "split orders": ("orders leave from two stores",), "late books": ("the till counts, too",),
 }  # fmt: skip
 
@@ -172,7 +177,14 @@ def draw(seed: int, landscapes: tuple[str, ...], twins: tuple[str, ...], kinds: 
     landscape = dice.choice(landscapes)
     if not scenario:
         landscape = _with_others(landscape, landscapes, random.Random(f"landscape {seed}"))
+        landscape = _lacking(landscape, random.Random(f"lacking {seed}"))
     return Swarm(seed, landscape, weather, stock, dice.choice((1, 3, 16, 64)), acts, scenario)
+
+
+def _lacking(landscape: str, dice: random.Random) -> str:
+    """One shop in four lacks some of the systems."""
+    lacks = dice.choices(list(LACKING), k=dice.choice((1, 1, 2))) if dice.random() < 0.25 else []
+    return BOTH.join([landscape, *sorted(set(lacks))])
 
 
 def _with_others(landscape: str, landscapes: tuple[str, ...], dice: random.Random) -> str:

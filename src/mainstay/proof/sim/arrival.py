@@ -9,8 +9,8 @@ Left out are three kinds of things, and all that hangs on them: whoever wanted o
 wanted or had units, and so on. They are told apart by what either order says:
 
 - SKUs of which somebody wanted units that were not there: who got them hangs on who came first.
-- SKUs that lie in several stores which may serve somebody who wanted them, where stores were heard of in another order: the one serves
-  that was heard of first.
+- SKUs that lie in several stores which may serve somebody who wanted them, where stores were heard of in another order (the one serves
+  that was heard of first), or where several wanted them: who comes first has the pick of the stores.
 - Orders of which something was asked in one order alone, as what others had done was not heard yet.
 """
 
@@ -67,8 +67,9 @@ def rearranged(taken: Sequence[Taken], begin: Callable[[State, Raw], Intake], st
             _feed(other, one, numbers)
     here, there = (known(store) for store in stores)
     doubtful = here.short | there.short | _crossed_orders(here, there)
-    if places(stores[0]) != places(stores[1]):
-        doubtful |= _in_several_stores(here, there, first.intake.shop)
+    for sku in _in_several_stores(here, there, first.intake.shop):
+        if places(stores[0]) != places(stores[1]) or sum(sku in things for things in here.links + there.links) > 2:
+            doubtful.add(sku)
     compare(found, here, there, doubtful)
     return found
 

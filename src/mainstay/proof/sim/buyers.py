@@ -48,6 +48,7 @@ def shop_buys(
         scene.cast.shop.place_order(lines, now=scene.clock(), customer=buyer, currency=CURRENCY, paid=False, prices=prices, groups=groups)
         return True
     by_the_shop = dice.random() < 0.2 or (bool(abroad) and dice.random() < 0.6)  # its own provider takes the money at once
+    by_the_shop = by_the_shop or "payments" in scene.counters.lacks
     bill: dict[str, Any] = {"seen_in": abroad, "rate": RATES.get(abroad, Decimal(1)), "prices": prices, "groups": groups}
     goods = sum(price * units for price, (_, units) in zip(prices, lines, strict=True))
     bill |= _bill(goods, dice) | {"shipping_minor": shipping}
@@ -62,6 +63,8 @@ def shop_buys(
 
 
 def amazon_buys(scene: Scene, dice: random.Random, lines: list[tuple[str, int]] | None = None, prices: list[int] | None = None) -> bool:
+    if "amazon" in scene.counters.lacks:
+        return False
     lines = lines or _lines(scene, dice)
     tax = _total(scene, lines) // 20 if dice.random() < 0.7 else 0
     order = scene.cast.amazon.place_order(
@@ -116,14 +119,16 @@ async def one_of_a_kind(scene: Scene, dice: random.Random) -> None:
     scene.price[sku], scene.opened[sku] = price, 1
     scene.cast.erp.add_product(sku, 1, price, scene.clock())
     scene.cast.shop.launch(sku, sku, price, scene.clock())
-    scene.cast.amazon.add_listing(sku, price, 0)
+    if "amazon" not in scene.counters.lacks:
+        scene.cast.amazon.add_listing(sku, price, 0)
+    await staff.people_count(scene, [sku])
     await asyncio.sleep(dice.choice((60, 300, 500)))
     await all_want_one(scene, dice, [(sku, 1)])
 
 
 async def cart_of_before(scene: Scene, dice: random.Random) -> bool:
     """A buyer fills a cart, a price of it changes while they pay, and they have agreed to the old one."""
-    lines, at_amazon = _lines(scene, dice), dice.random() < 0.4
+    lines, at_amazon = _lines(scene, dice), dice.random() < 0.4 and "amazon" not in scene.counters.lacks
     prices = [(scene.cast.amazon.listings if at_amazon else scene.cast.shop.variants)[sku].price_minor for sku, _ in lines]
     staff.price_changes(scene, dice, lines[0][0])
     await asyncio.sleep(dice.choice((0, 5, 300)) * dice.random())
@@ -147,11 +152,12 @@ async def _ask_first(scene: Scene, channel: str, lines: list[tuple[str, int]], d
     if dice.random() < 0.2:
         await asyncio.sleep(dice.random() * 120)  # the buyer thinks; sometimes for too long
     total, at_till = sum(price[sku] * units for sku, units in lines), channel == "till"
-    intent = "" if at_till else scene.cast.payments.authorise(total, CURRENCY, "", scene.clock())["id"]
+    by_itself = at_till or "payments" in scene.counters.lacks  # it takes the money
+    intent = "" if by_itself else scene.cast.payments.authorise(total, CURRENCY, "", scene.clock())["id"]
     order = {
         "number": name.upper(), "currency": CURRENCY, "placed_at": scene.clock(), "total": total,
         "lines": [{"id": str(n), "sku": sku, "quantity": units, "price": price[sku]} for n, (sku, units) in enumerate(lines, 1)],
-        "payment": "captured" if at_till else "authorised",
+        "payment": "captured" if by_itself else "authorised",
         "payments": [{"kind": "payment", "id": intent, "system": "payments"}] if intent else [],
     }  # fmt: skip
     body = {"external": name, "version": scene.clock(), "order": order, "person": {"name": "Ada", "shipping": {"street": "Rua 1"}}}

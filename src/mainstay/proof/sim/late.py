@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
+from mainstay.flows.propagate import places
 from mainstay.model.state import OrderState
 from mainstay.proof.sim.looks import apart
 from mainstay.proof.sim.machine import Fittings
+from mainstay.proof.sim.packing import warehouse_packs
 from mainstay.proof.sim.scene import Scene
-from mainstay.proof.sim.staff import goods_come_back, it_came, tell_at_the_till, warehouse_packs
-from mainstay.proof.truth import believed, left_of, placed, shipped
+from mainstay.proof.sim.staff import goods_come_back, it_came
+from mainstay.proof.truth import believed, left_by_store, left_of, placed, shipped
 from mainstay.storage.database import rows
 from mainstay.twins.tryton import HOME
 
@@ -43,15 +45,6 @@ def begin_without(scene: Scene, fittings: Fittings, system: str) -> Fittings:
     return apart(fittings, system)
 
 
-async def till_counts(scene: Scene) -> None:
-    """Nobody else says what is on the shelf while the ERP is apart."""
-    counts = [
-        {"event": "StockCounted", "external": f"count-{sku}", "item": sku, "sku": sku, "quantity": units, "location": HOME}
-        for sku, units in scene.opened.items()
-    ]  # fmt: skip
-    await tell_at_the_till(scene, counts)
-
-
 async def connected_at_last(scene: Scene, dice: random.Random) -> bool:
     """When the doors have closed: what has left in part is sent to its end, with goods that are ordered for it, until nothing hinders
     that it is connected. What had left by then may still come back."""
@@ -60,7 +53,7 @@ async def connected_at_last(scene: Scene, dice: random.Random) -> bool:
             if scene.counters.before:
                 await goods_come_back(scene, dice)
             return True
-        warehouse_packs(scene, dice)
+        await warehouse_packs(scene, dice)
         for sku, units in _lacking(scene).items():
             await it_came(scene, sku, units, HOME)
         for name in scene.wires.twins:
@@ -96,6 +89,21 @@ def _erp(scene: Scene) -> bool:
     if never := scene.counters.before - {uid for uid, units in _left(scene).items() if units}:
         scene.misread.append(f"{sorted(never)} to have left before the ERP came")
     return True
+
+
+def book_what_left(scene: Scene) -> None:
+    """Where there is no ERP nobody has written down what left. That is done when all is over, so that its book says what is on the shelf,
+    as if it were connected then."""
+    cast, machine = scene.cast, scene.machine()
+    for units in left_by_store(cast).values():
+        for (sku, store), sent in units.items():
+            cast.erp.move(sku, -sent, "customer", scene.clock(), store)
+    names, stores = dict(rows(machine.state.connection, "SELECT id, sku FROM item")), places(machine.state)
+    belief = believed(machine.state)
+    for one in placed(cast, scene.counters):
+        for share in belief[one.uid].shares if one.handed_over and one.uid in belief else ():
+            cast.erp.move(names[share.item], -share.shipped, "customer", scene.clock(), stores[share.location])
+    scene.counters.before = {uid for uid, one in belief.items() if one.status != "cancelled"}
 
 
 def half_sent(one: OrderState) -> bool:

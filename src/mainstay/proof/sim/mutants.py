@@ -28,6 +28,7 @@ from mainstay.flows.turns import Turns
 from mainstay.flows.waiting import Waiting
 from mainstay.landscape import Admission, Admitted
 from mainstay.model.commands import PostSale, ReleaseOrder
+from mainstay.model.events import Moved
 from mainstay.model.failures import Reject
 from mainstay.model.objects import Reference
 from mainstay.model.seen import OrderSeen
@@ -632,6 +633,26 @@ MUTANTS: dict[str, Mutant] = {
         lambda right: lambda state, asked, made, name_of: made if type(made) is ReleaseOrder else right(state, asked, made, name_of),
         "left_elsewhere or booked_elsewhere",
         scenario="split orders",
+    ),
+    "wait-for-a-warehouse": Mutant(
+        "an order of which nothing is to leave waits for a warehouse that the shop does not have",
+        decide,
+        "release",
+        lambda right: lambda state, policy: right(state, policy) if state.system in policy.warehouses else iter(()),
+        "come to rest",
+        scenario="small shops",
+    ),
+    "wait-for-the-books": Mutant(
+        "what has left waits for an ERP that the shop does not have",
+        decide,
+        "_after_shipping",
+        lambda right: (
+            lambda state, policy: (
+                one for one in right(state, policy) if state.invoice or not isinstance(one, Moved) or one.move != "invoice"
+            )
+        ),
+        "come to rest",
+        scenario="small shops",
     ),
     "serve-from-anywhere": Mutant(
         "orders are served from stores that their channel is not sold from",

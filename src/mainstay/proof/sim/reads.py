@@ -58,7 +58,7 @@ async def _wrong(ask: Ask, cast: Cast, counters: Counters, policies: Sequence[Ch
         if status != 200:
             yield f"order {one.uid}: status {status}"
         shown[one.uid] = answer
-        for wrong in (*of_order(answer, one, cast), *of_waiting(answer, one, cast, counters.before)):
+        for wrong in (*of_order(answer, one, cast, counters.lacks), *of_waiting(answer, one, cast, counters.before)):
             yield f"order {one.uid}: {wrong}"
         for number in _numbers(one, cast):
             status, found = await ask(f"/v1/trace/{number}")

@@ -56,7 +56,7 @@ def balances(orders: Iterable[Placed], reversed_: Collection[str], cast: Cast) -
 def _took(one: Placed, cast: Cast) -> Balances:
     """What a channel that is its own provider took of an order, less what it gave back; gift cards apart. A marketplace gives all of a
     cancelled order back, and tells of no refund."""
-    if one.intent or one.channel == "webshop":
+    if one.intent:
         return Counter()
     if one.channel == "shop":
         refunds = cast.shop.orders[int(one.external)]["refunds"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from mainstay.model.identity import release
@@ -11,20 +11,20 @@ from mainstay.model.money import major
 from mainstay.proof import bills
 from mainstay.proof.history import CURRENCY
 from mainstay.proof.play import Cast
-from mainstay.proof.truth import Placed, shipped
+from mainstay.proof.truth import Placed, left_of, shipped
 
 Effect = Mapping[str, Any]  # as it is shown
 
 
-def of_order(answer: Any, one: Placed, cast: Cast) -> Iterator[str]:
-    """What is shown of an order otherwise than it is, but for what only we decide."""
-    yield from _bill(answer, one, cast)
+def of_order(answer: Any, one: Placed, cast: Cast, lacks: Collection[str]) -> Iterator[str]:
+    """What is shown of an order otherwise than it is, but for what only we decide. `lacks`: who of the cast is not there."""
+    yield from _bill(answer, one, cast, one.channel if "warehouse" in lacks else "warehouse")
     yield from _refunds(answer, one, cast)
     yield from _effects(answer["effects"], one, cast)
 
 
-def _bill(answer: Any, one: Placed, cast: Cast) -> Iterator[str]:
-    """Its total, lines, parcels and captures."""
+def _bill(answer: Any, one: Placed, cast: Cast, sender: str) -> Iterator[str]:
+    """Its total, lines, captures, and the parcels of whoever sends them."""
     if answer["total"] != f"{major(one.total, CURRENCY)} {CURRENCY}":
         yield f"total {answer['total']}, its channel states {one.total} minor units"
     units: Counter[str] = Counter()
@@ -36,10 +36,12 @@ def _bill(answer: Any, one: Placed, cast: Cast) -> Iterator[str]:
         yield f"lines {dict(units)}, ordered were {one.units}, and {one.off} that were taken off"
     if not one.cancelled and +Counter(off) != +Counter(one.off):
         yield f"taken off are {off}, at the channel {one.off}"
-    parcels = (parcel for parcel in answer["parcels"].values() if parcel["system"] == "warehouse" and parcel["status"] != "cancelled")
+    parcels = (parcel for parcel in answer["parcels"].values() if parcel["system"] == sender and parcel["status"] != "cancelled")
     left = sum(int(line["quantity"]) for parcel in parcels for line in parcel["units"])
-    if left != (sent := shipped(cast).get(one.uid, Counter()).total()):
-        yield f"{left} units in parcels of the warehouse, {sent} left it"
+    parcels_of = shipped(cast)
+    sent = (parcels_of.get(one.uid, Counter()) if sender == "warehouse" else left_of(one, parcels_of)).total()
+    if left != sent:
+        yield f"{left} units in parcels of {sender}, {sent} left it"
     shown = sum(paid.get("captured", 0) for paid in answer["payments"].values() if paid["system"] == "payments")
     if one.intent and shown != captured(one, cast):
         yield f"{shown} captured, {captured(one, cast)} at the provider"

@@ -119,12 +119,13 @@ def _is_overpaid(one: Placed, _left: Left, status: str, cast: Cast) -> bool:
 
 
 def _strayed(one: Placed, _left: Left, _status: str, cast: Cast) -> bool:
-    """Does a parcel go to another street than its order has now?"""
+    """Does a parcel that the warehouse was asked for go to another street than its order has now?"""
     if one.channel != "shop":
         return False
     now = cast.shop.orders[int(one.external)]["shipping_address"]["address1"]
     prefix = f"rel.{one.uid.removeprefix('ord.')}."
-    parcels = [parcel for parcel in cast.warehouse.shipments if parcel["orderKey"].startswith(prefix) and not parcel["voided"]]
+    asked = {key for key in cast.warehouse.released if key.startswith(prefix)}
+    parcels = [parcel for parcel in cast.warehouse.shipments if parcel["orderKey"] in asked and not parcel["voided"]]
     return any(parcel["shipTo"].get("street1") != now for parcel in parcels)
 
 

@@ -40,6 +40,11 @@ class Scene:
         self.price = dict(zip(skus, PRICES, strict=False))
         self.opened: dict[str, int] = {}  # what is sold, with what was there of it when it began
 
+    @property
+    def booking(self) -> bool:
+        """Is there an ERP, in which people book what comes to the shelf and goes?"""
+        return self.apart != "erp" and "erp" not in self.counters.lacks
+
     async def call(self, who: str, path: str, body: object, key: str = "") -> tuple[int, Any]:
         """Repeated under its key until it is answered, as a till does."""
         for attempt in range(TRIES_MAX):

@@ -1,4 +1,4 @@
-"""Those who work for the shop: at its admin, in the provider's dashboard, in the warehouse and in the ERP."""
+"""Those who work for the shop: at its admin, in the provider's dashboard and in the ERP."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
 
+from mainstay.landscape import MAINSTAY, OPERATOR
 from mainstay.model.money import minor
-from mainstay.model.times import DAY, SECOND
 from mainstay.proof import bills
-from mainstay.proof.access import WAREHOUSES
 from mainstay.proof.history import CURRENCY
 from mainstay.proof.sim.scene import RATES, Performance, Scene
 from mainstay.twins.tryton import HOME
@@ -81,7 +80,7 @@ async def goods_come_back(scene: Scene, dice: random.Random) -> bool:
         number, now=scene.clock(), amount_minor=amount, lines=back, restock=restock, shipping_minor=min(freight, amount),
         gift_card_minor=card, rate=todays_rate(order, dice),
     )  # fmt: skip
-    if restock == "return" and scene.apart == "erp":
+    if restock == "return" and not scene.booking:
         await it_came(scene, line["sku"], some, HOME)
     return True
 
@@ -133,103 +132,57 @@ def card_holder_contests(scene: Scene, dice: random.Random) -> bool:
     return bool(open_ or taken)
 
 
-def warehouse_packs(scene: Scene, dice: random.Random) -> bool:
-    """Everything that is open leaves, sometimes in two parcels."""
-    return _packs(scene, dice, WAREHOUSES.values())
-
-
-def one_store_packs(scene: Scene, dice: random.Random) -> bool:
-    """Everything that is open in one of the stores leaves."""
-    return _packs(scene, dice, [dice.choice(list(WAREHOUSES.values()))])
-
-
-def _packs(scene: Scene, dice: random.Random, stores: Collection[int]) -> bool:
-    warehouse, packed = scene.cast.warehouse, False
-    for release, order in list(warehouse.released.items()):
-        units = warehouse.left(release)
-        if order["orderStatus"] != "awaiting_shipment" or not any(units.values()) or release in scene.put_off:
-            continue
-        if order["advancedOptions"].get("warehouseId", WAREHOUSES[HOME]) not in stores:
-            continue
-        if sum(units.values()) > 1 and dice.random() < 0.4:
-            warehouse.ship(release, scene.clock(), lines={next(iter(units)): 1}, tracking=f"BR{dice.randrange(10**9)}")
-        else:
-            warehouse.ship(release, scene.clock(), tracking=f"BR{dice.randrange(10**9)}")
-        packed = True
-    return packed
-
-
-def sent_by_hand(scene: Scene, dice: random.Random) -> bool:
-    """The marketplace is not connected yet: staff takes what an order there wants off the shelf, writes that into the ERP, and tells it."""
-    amazon, erp = scene.cast.amazon, scene.cast.erp
-    waiting = [name for name, order in amazon.orders.items() if order["fulfillment"]["fulfillmentStatus"] == "UNSHIPPED"]
-    if scene.connect is None or not waiting:
-        return False
-    name, wanted = dice.choice(waiting), Counter[str]()
-    for item in amazon.orders[name]["orderItems"]:
-        wanted[item["product"]["sellerSku"]] += item["fulfillment"]["quantityUnfulfilled"]
-    if any(erp.free(sku, HOME) < units for sku, units in wanted.items()):
-        return False
-    for sku, units in wanted.items():
-        erp.move(sku, -units, "customer", scene.clock())
-    amazon.ship_by_hand(name, now=scene.clock())
-    return True
-
-
-async def rest_leaves_late(scene: Scene, dice: random.Random) -> bool:
-    """A buyer wants several units, of which the warehouse sends one, and the rest a month later or so."""
-    warehouse = scene.cast.warehouse
-    there = [
-        release for release, order in warehouse.released.items()
-        if order["orderStatus"] == "awaiting_shipment" and sum(warehouse.left(release).values()) > 1 and release not in scene.put_off
-    ]  # fmt: skip
-    if not there:
-        return False
-    release = dice.choice(there)
-    first = dice.choice(list(warehouse.left(release)))
-    scene.put_off.add(release)
-    warehouse.ship(release, scene.clock(), lines={first: 1}, tracking=f"BR{dice.randrange(10**9)}")
-    await asyncio.sleep(dice.uniform(20, 40) * DAY / SECOND)
-    scene.put_off.discard(release)
-    if warehouse.released[release]["orderStatus"] == "awaiting_shipment":  # and nobody has called it off meanwhile
-        warehouse.ship(release, scene.clock(), tracking=f"BR{dice.randrange(10**9)}")
-    return True
-
-
 async def goods_arrive(scene: Scene, dice: random.Random) -> None:
     await it_came(scene, dice.choice(scene.skus), dice.randrange(1, 4), _somewhere(scene, dice))
 
 
 async def it_came(scene: Scene, sku: str, units: int, place: str) -> None:
-    """Goods arrive: the ERP's people book them, and the till tells of them where it may."""
+    """Goods arrive: the ERP's people book them, and others tell of them where they may."""
     scene.cast.erp.move(sku, units, "supplier", scene.clock(), place)
-    await _noted_at_the_till(scene, sku, units, place)
+    await _noted(scene, sku, units, place)
 
 
-async def _noted_at_the_till(scene: Scene, sku: str, delta: int, place: str) -> None:
-    """Where the till counts, too, it says what came to the shelf or is missing there. As the ERP has spoken of every item, that is no more
-    than a proposal: taken as well, it would be there twice. Where the till has counted alone, it leaves that to the ERP from then on."""
-    if "till" in scene.machine().fittings.shop.admission.owners("inventory", "on_hand") and not scene.counters.connected_at:
+async def people_count(scene: Scene, skus: Collection[str]) -> None:
+    """Where there is no ERP, or none yet, people say what is on the shelf."""
+    if not scene.booking:
+        erp = scene.cast.erp
+        await _tell(scene, [
+            {"event": "StockCounted", "external": f"count-{sku}-{place}", "item": sku, "sku": sku, "quantity": erp.on_hand(sku, place),
+             "location": place}
+            for sku in skus for place in erp.warehouses
+        ])  # fmt: skip
+
+
+async def _noted(scene: Scene, sku: str, delta: int, place: str) -> None:
+    """Where the till or people count, too, they say what came to the shelf or is missing there. As the ERP has spoken of every item, that
+    is no more than a proposal: taken as well, it would be there twice. Where it came later, they leave that to it from then on."""
+    if _counting(scene) and not scene.counters.connected_at:
         name = scene.name()
         moved = {"event": "StockMoved", "external": name, "item": sku, "sku": sku, "delta": delta, "location": place}
-        await tell_at_the_till(scene, [moved], name)
+        await _tell(scene, [moved], name)
 
 
-async def tell_at_the_till(scene: Scene, said: list[dict[str, Any]], key: str = "") -> None:
+def _counting(scene: Scene) -> str:
+    """Who of those that ask us may say what is on the shelf: the till, or an operator; empty where that is the ERP's alone."""
+    owners = scene.machine().fittings.shop.admission.owners("inventory", "on_hand")
+    return "till" if "till" in owners else OPERATOR if MAINSTAY in owners else ""
+
+
+async def _tell(scene: Scene, said: list[dict[str, Any]], key: str = "") -> None:
     """Until it is answered."""
     scene.telling += 1
-    body = {"statements": [{"event": {**one, "at": scene.clock()}} for one in said]}
-    status, answer = await scene.call("till", "/v1/statements", body, key)
+    who, body = _counting(scene), {"statements": [{"event": {**one, "at": scene.clock()}} for one in said]}
+    status, answer = await scene.call(who, "/v1/statements", body, key)
     scene.telling -= 1
     if status != 200:
-        scene.counters.failed.append(f"the till told {said}: {status} {answer}")
+        scene.counters.failed.append(f"{who} told {said}: {status} {answer}")
 
 
-def lorry_arrives(scene: Scene, dice: random.Random) -> None:
+async def lorry_arrives(scene: Scene, dice: random.Random) -> None:
     """Goods of nearly every item arrive at once."""
     place = _somewhere(scene, dice)
     for sku in dice.sample(scene.skus, max(2, len(scene.skus) - 1)):
-        scene.cast.erp.move(sku, dice.randrange(1, 4), "supplier", scene.clock(), place)
+        await it_came(scene, sku, dice.randrange(1, 4), place)
 
 
 async def units_are_moved(scene: Scene, dice: random.Random) -> bool:
@@ -243,8 +196,10 @@ async def units_are_moved(scene: Scene, dice: random.Random) -> bool:
     some, target = dice.randrange(1, units + 1), dice.choice([place for place in erp.warehouses if place != source])
     missing = dice.choice((0, 0, 1)) if some > 1 else 0
     sent = erp.send(sku, some, source, target, scene.clock())
+    await _noted(scene, sku, -some, source)
     await asyncio.sleep(dice.random() * TRANSIT_S_MAX)
     erp.arrive(sent, some - missing, scene.clock())
+    await _noted(scene, sku, some - missing, target)
     if missing and dice.random() < 0.5:
         await asyncio.sleep(dice.random() * TRANSIT_S_MAX)
         erp.write_off(sku, missing, scene.clock())
@@ -273,7 +228,7 @@ async def count(scene: Scene, dice: random.Random) -> None:
     sku, erp, place = dice.choice(scene.skus), scene.cast.erp, _somewhere(scene, dice)
     delta = 1 if not erp.on_hand(sku, place) or dice.random() < 0.5 else -1
     erp.move(sku, delta, "inventory", scene.clock(), place)
-    await _noted_at_the_till(scene, sku, delta, place)
+    await _noted(scene, sku, delta, place)
 
 
 def _somewhere(scene: Scene, dice: random.Random) -> str:
@@ -321,8 +276,6 @@ def _with_the_buyer(order: dict[str, Any]) -> list[tuple[dict[str, Any], int]]:
 ACTS: dict[str, Performance] = {
     "part is cancelled": part_is_cancelled, "goods come back": goods_come_back, "goodwill": goodwill,
     "staff captures": staff_captures, "authorisation expires": authorisation_expires, "card holder contests": card_holder_contests,
-    "warehouse packs": warehouse_packs, "goods arrive": goods_arrive, "count": count, "price changes": price_changes,
-    "product is renamed": product_is_renamed, "units are moved": units_are_moved,
-    "a lorry arrives": lorry_arrives,
-    "one store packs": one_store_packs, "rest leaves late": rest_leaves_late, "sent by hand": sent_by_hand,
+    "goods arrive": goods_arrive, "count": count, "price changes": price_changes, "product is renamed": product_is_renamed,
+    "units are moved": units_are_moved, "a lorry arrives": lorry_arrives,
 }  # fmt: skip

@@ -26,13 +26,14 @@ from mainstay.proof.sim.acts import APART, IN_BULK, STORIES_S, STORY_S, WEEKS, S
 from mainstay.proof.sim.again import differs
 from mainstay.proof.sim.arrival import Arrivals, rearranged
 from mainstay.proof.sim.clockwork import Clockwork
-from mainstay.proof.sim.late import begin_without, connected_at_last, till_counts
+from mainstay.proof.sim.late import begin_without, book_what_left, connected_at_last
 from mainstay.proof.sim.looks import LOOKED_AT, SELDOM_S
 from mainstay.proof.sim.machine import Fittings, Machine, own_time
 from mainstay.proof.sim.operators import operator_repairs, operator_retries
+from mainstay.proof.sim.packing import warehouse_packs
 from mainstay.proof.sim.reads import misread
 from mainstay.proof.sim.scene import Scene
-from mainstay.proof.sim.staff import warehouse_packs
+from mainstay.proof.sim.staff import people_count
 from mainstay.proof.sim.trouble import Blackouts, Lost, Make
 from mainstay.proof.sim.troupe import channels_look, open_shop, perform
 from mainstay.proof.sim.views import unlike_jobs, unlike_receipts
@@ -121,12 +122,14 @@ class Stage:
         self.swarm, self.place, self.loop = swarm, place, loop
         self.fittings = fittings = LOOKED_AT[swarm.scenario](fittings) if swarm.scenario in LOOKED_AT else fittings
         self.cast = cast(swarm.seed)
-        self.cast.payments.endpoint["url"] = fittings.plan.hooks["payments"].url  # which a person made
+        if "payments" in fittings.plan.hooks:
+            self.cast.payments.endpoint["url"] = fittings.plan.hooks["payments"].url  # which a person made
         twins = {name: getattr(self.cast, name) for name in Cast.__struct_fields__}
         self.wires = Wires(twins, self.clock, random.Random(swarm.seed + 1))
         self.machine = Machine(place, fittings, self.wires, self.clock, random.Random(swarm.seed + 2), swarm.batch_max, check, disk)
         self.trouble = trouble(self.machine, disk, random.Random(swarm.seed + 4)) if disk else None
         self.scene = Scene(self.cast, self.wires, self.clock, tuple(swarm.stock), lambda: self.machine)
+        self.scene.counters.lacks = frozenset(twins) - fittings.connectors.keys()
         self.figures: dict[str, Any] = {}
         self.arrivals = Arrivals()
         self.log = ""
@@ -162,8 +165,7 @@ class Stage:
     async def run(self, prove: bool, read: bool) -> None:
         open_shop(self.scene, self.swarm.stock, _stores(self.fittings))
         self.machine.start()
-        if self.scene.apart == "erp":
-            await till_counts(self.scene)
+        await people_count(self.scene, self.swarm.stock)
         await asyncio.sleep(30)  # the channels learn their opening levels in good weather
         self._shelves_are_known()
         for name, twin in self.wires.twins.items():
@@ -187,6 +189,8 @@ class Stage:
         await self._come_to_rest()
         if self.scene.played["clock is set"]:
             await channels_look(self.scene)
+        if "erp" in self.scene.counters.lacks:
+            book_what_left(self.scene)
         self._agree(prove)
         if read:
             await self._read()
@@ -219,7 +223,7 @@ class Stage:
         while quiet < 5:
             if self.loop.time() > ends:
                 raise Broken(f"it does not come to rest: {self.under_way()}")
-            packed = warehouse_packs(self.scene, dice)
+            packed = await warehouse_packs(self.scene, dice)
             for name in self.wires.twins:
                 self.wires.pump(name)
             retried, repaired = await operator_retries(self.scene, dice), await operator_repairs(self.scene, dice)
@@ -244,7 +248,7 @@ class Stage:
 
     def _hidden(self, sku: str) -> bool:
         """Does a channel not list an item yet? What it has called it is learned from its word, or when its whole book is read."""
-        return any(self.machine.onlooker.shown(channel, sku) is None for channel in ("shop", "amazon"))
+        return any(self.machine.onlooker.shown(channel, sku) is None for channel in {"shop", "amazon"} - self.scene.counters.lacks)
 
     def _shelves_are_known(self) -> None:
         for sku, units in self.swarm.stock.items():

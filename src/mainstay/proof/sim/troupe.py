@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping
 
-from mainstay.proof.sim import accounts, buyers, mappings, operators, refunds, staff
+from mainstay.proof.sim import accounts, buyers, mappings, operators, packing, refunds, staff
 from mainstay.proof.sim.acts import Act
 from mainstay.proof.sim.scene import Performance, Scene
 from mainstay.twins.tryton import HOME
 
-ACTS: Mapping[str, Performance] = buyers.ACTS | accounts.ACTS | staff.ACTS | refunds.ACTS | operators.ACTS | mappings.ACTS
+ROOMS = (buyers, accounts, staff, packing, refunds, operators, mappings)
+ACTS: Mapping[str, Performance] = {kind: act for room in ROOMS for kind, act in room.ACTS.items()}
 
 
 async def perform(scene: Scene, act: Act, patience: int, wait_s: float) -> None:
@@ -41,7 +42,8 @@ def open_shop(scene: Scene, stock: dict[str, int], stores: Collection[str]) -> N
         scene.cast.erp.add_product(sku, units, scene.price[sku])
         scene.cast.shop.add_product(sku, sku, scene.price[sku], 0, now)
         by_itself = scene.apart == "amazon"  # with a number and a price of its own
-        scene.cast.amazon.add_listing(sku, scene.price[sku] + 100 * by_itself, units if by_itself else 0)
+        if "amazon" not in scene.counters.lacks:
+            scene.cast.amazon.add_listing(sku, scene.price[sku] + 100 * by_itself, units if by_itself else 0)
         for store in stores if units > 1 else ():
             scene.cast.erp.arrive(scene.cast.erp.send(sku, units // 2, HOME, store, now), units // 2, now)
 
