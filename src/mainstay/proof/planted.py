@@ -43,7 +43,7 @@ HARNESSES = {
     "standing still": "the same, of which a process is stopped for a while",
     "memory": "the same, of which a process may have no byte more",
     "damage": "flipped bits, cut files and moved pages of a store",
-    "overload": "a door over a slow disk at which everybody sends at once",
+    "overload": "doors over a slow disk, or before a slow core, at which everybody sends or asks at once",
     "bad inputs": "each path from bytes, with what nobody thought of",
     "lanes": "the delivery of effects to one system, time simulated",
     "suite": "the suite that each connector must pass, on copies of the scaffold's",
@@ -148,6 +148,18 @@ OUTSIDE: dict[str, Planted] = {
     "shed-what-is-acknowledged": Planted(
         "what is too much is dropped after it was acknowledged", "overload", "“what is acknowledged is kept”",
         "tests/crash/test_overload.py::test_a_door_that_sheds_what_it_has_acknowledged_is_noticed",
+    ),
+    "a-sync-for-each": Planted(
+        "each delivery is a commit of its own, however many come together", "overload", "“nobody waits for more than four”",
+        "tests/crash/test_overload.py::test_a_door_that_syncs_for_each_by_itself_is_noticed",
+    ),
+    "ask-without-end": Planted(
+        "the API has no limit of what a caller may have undecided", "overload", "“each is taken or refused”",
+        "tests/crash/test_overload_api.py::test_an_api_that_lets_everybody_in_is_noticed",
+    ),
+    "forget-who-gave-up": Planted(
+        "who has given up waiting for the core leaves room for another, and is still to be decided", "overload",
+        "“no more is kept than is bounded”", "tests/crash/test_overload_api.py::test_an_api_that_forgets_who_gave_up_is_noticed",
     ),
     "only-ascii": Planted(
         "a translation takes everything for ASCII", "bad inputs", "the fuzzer finds an input that ends it",
