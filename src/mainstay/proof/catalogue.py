@@ -562,7 +562,7 @@ INVARIANTS = (
             "tests/edge/test_over_http.py::test_one_channel_does_not_get_another_s_reservation",
         ),
         "not yet: tenants; shown between the channels of one shop",
-        unplanted="tried in a real process alone: no bug is planted there",
+        bugs=("show-to-any-channel", "reservations-of-any-channel"),
     ),
     Asked("D2", "who may not see a value cannot infer it either", (), "not yet: masking"),
     Asked(
@@ -623,7 +623,7 @@ INVARIANTS = (
             "tests/crash/test_io_errors.py::test_every_operation_may_fail",
         ),
         "the refusal is 503 with Retry-After, not 507",
-        bugs=("answer-though-it-failed",),
+        bugs=("answer-though-it-failed", "closed-for-good", "keep-what-is-refused"),
     ),
     Asked(
         "R3",
@@ -661,7 +661,7 @@ INVARIANTS = (
             "tests/model/test_timetable.py::test_a_clock_change_neither_leaves_a_time_out_nor_brings_it_twice",
         ),
         "a day, an hour, 1970, 2038, 9999: a jump and back, at the start, or for ever; what a jump makes late is cancelled by name",
-        bugs=("wait-for-decades",),
+        bugs=("wait-for-decades", "a-day-goes-unnoticed", "pauses-of-the-old-clock"),
     ),
     Asked(
         "R7",
@@ -720,7 +720,7 @@ FAULTS = (
             "tests/crash/test_overload.py::test_an_edge_without_file_handles_refuses_before_it_acknowledges_and_comes_back",
         ),
         "a file system that turns read-only is not tried",
-        bugs=("answer-though-it-failed",),
+        bugs=("answer-though-it-failed", "closed-for-good", "keep-what-is-refused"),
     ),
     Asked(
         "F6",
@@ -755,7 +755,7 @@ FAULTS = (
             "tests/model/test_timetable.py::test_a_clock_change_neither_leaves_a_time_out_nor_brings_it_twice",
         ),
         "one machine's clock, by a day, an hour or decades, and summer time; no leap second",
-        bugs=("wait-for-decades",),
+        bugs=("wait-for-decades", "a-day-goes-unnoticed", "pauses-of-the-old-clock"),
     ),
     Asked(
         "F9",

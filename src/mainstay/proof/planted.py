@@ -291,6 +291,29 @@ GUARDS: dict[str, tuple[str, str]] = {  # bug -> what it does, and the test that
     "keep-card-numbers": (
         "no card number is found in a message", "tests/model/test_cards.py::test_several_in_one_message_and_the_security_code_beside_one",
     ),
+    "closed-for-good": (
+        "a door whose store failed once does not try again", "tests/edge/test_full_disk.py::test_a_real_edge_whose_file_cannot_grow",
+    ),
+    "keep-what-is-refused": (
+        "what is refused because the disk is full is kept with what comes next all the same",
+        "tests/edge/test_full_disk.py::test_what_cannot_be_kept_is_refused_and_may_come_again",
+    ),
+    "a-day-goes-unnoticed": (
+        "dispatch does not notice that its clock was set by a day",
+        "tests/delivery/test_clock.py::test_histories_in_which_the_clock_is_set",
+    ),
+    "pauses-of-the-old-clock": (
+        "when the clock is set, pauses keep the end that they had by the old one",
+        "tests/delivery/test_clock.py::test_a_pause_ends_when_it_would_have_ended",
+    ),
+    "show-to-any-channel": (
+        "a channel is shown the orders and reservations of all by their numbers",
+        "tests/edge/test_over_http.py::test_a_channel_sees_its_own_orders_and_reservations_and_no_others",
+    ),
+    "reservations-of-any-channel": (
+        "a channel may confirm or give back another's reservation",
+        "tests/edge/test_over_http.py::test_one_channel_does_not_get_another_s_reservation",
+    ),
 }  # fmt: skip
 
 
