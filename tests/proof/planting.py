@@ -94,6 +94,7 @@ SPOILS = {  # bug -> module, object in it, its attribute ("" where it is the mod
     "keep-what-is-refused": ("storage.inbox", "Inbox", "add", kept_all_the_same),
     "a-day-goes-unnoticed": ("delivery.dispatch", "", "JUMP_US", lambda _right: 1 << 62),
     "pauses-of-the-old-clock": ("delivery.lanes", "Lanes", "clock_was_set", lambda right: lambda lanes, _by: right(lanes, 0)),
+    "blame-the-vendor": ("delivery.connection", "Unable", "theirs", lambda _right: True),
     "show-to-any-channel": (
         "edge.api", "Api", "show_trace", lambda right: lambda api, request, _who, body: right(api, request, OPERATOR, body),
     ),

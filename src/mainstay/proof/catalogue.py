@@ -484,12 +484,13 @@ INVARIANTS = (
         "who is dead, slow or gone delays nobody else, and never the intake",
         (
             "tests/delivery/test_lanes.py::test_other_orders_go_on_while_one_is_blocked",
+            "tests/delivery/test_lanes.py::test_a_machine_that_can_make_no_connection_blames_no_system",
             "tests/delivery/test_reading_and_levels.py::test_a_feed_that_fails_keeps_its_place_and_comes_back",
             "tests/edge/test_questions.py::test_a_question_that_takes_long_holds_up_nothing",
             "tests/badinput/test_catalogue.py::test_bytes_on_the_wire",
         ),
         "by answers that do not come; no proxy resets or half-opens real connections to vendors",
-        bugs=("one-queue",),
+        bugs=("one-queue", "blame-the-vendor"),
     ),
     Asked(
         "O3",
@@ -610,9 +611,10 @@ INVARIANTS = (
         (
             "tests/app/test_processes.py::test_killed_while_it_works_it_is_started_again_and_nothing_is_lost",
             "tests/crash/test_kills.py::test_two_hundred_kills_change_nothing",
+            "tests/crash/test_handles.py::test_who_has_no_handles_left_goes_on_and_nothing_is_lost",
         ),
         "seconds are measured by the benchmark of restarts at peak load, not with a million receipts in the inbox",
-        bugs=("hold-on",),
+        bugs=("hold-on", "end-for-want-of-a-handle"),
     ),
     Asked(
         "R2",
@@ -718,9 +720,10 @@ FAULTS = (
             "tests/crash/test_io_errors.py",
             "tests/edge/test_full_disk.py",
             "tests/crash/test_overload.py::test_an_edge_without_file_handles_refuses_before_it_acknowledges_and_comes_back",
+            "tests/crash/test_handles.py::test_who_has_no_handles_left_goes_on_and_nothing_is_lost",
         ),
-        "a file system that turns read-only is not tried",
-        bugs=("answer-though-it-failed", "closed-for-good", "keep-what-is-refused"),
+        "a file system that turns read-only is not tried; the supervisor has handles",
+        bugs=("answer-though-it-failed", "closed-for-good", "keep-what-is-refused", "end-for-want-of-a-handle", "blame-the-vendor"),
     ),
     Asked(
         "F6",

@@ -42,6 +42,7 @@ HARNESSES = {
     "kills": "a real Mainstay whose processes are killed while a shop works",
     "standing still": "the same, of which a process is stopped for a while",
     "memory": "the same, of which a process may have no byte more",
+    "handles": "the same, of which a process can open nothing more",
     "damage": "flipped bits, cut files and moved pages of a store",
     "overload": "doors over a slow disk, or before a slow core, at which everybody sends or asks at once",
     "bad inputs": "each path from bytes, with what nobody thought of",
@@ -87,6 +88,10 @@ OUTSIDE: dict[str, Planted] = {
     "hold-on": Planted(
         "a process that has no memory left goes on", "memory", "“edge goes on without memory”",
         "tests/crash/test_memory.py::test_who_goes_on_without_memory_is_noticed",
+    ),
+    "end-for-want-of-a-handle": Planted(
+        "a process that cannot write down how it stands ends", "handles", "“was started again”",
+        "tests/crash/test_handles.py::test_who_ends_for_want_of_a_handle_is_noticed",
     ),
     "no-checksums": Planted(
         "pages of the store bear no checksum", "damage", "a flipped bit that is “not noticed”",
@@ -305,6 +310,10 @@ GUARDS: dict[str, tuple[str, str]] = {  # bug -> what it does, and the test that
     "pauses-of-the-old-clock": (
         "when the clock is set, pauses keep the end that they had by the old one",
         "tests/delivery/test_clock.py::test_a_pause_ends_when_it_would_have_ended",
+    ),
+    "blame-the-vendor": (
+        "a vendor is taken to be down when it is this machine that can make no connection",
+        "tests/delivery/test_lanes.py::test_a_machine_that_can_make_no_connection_blames_no_system",
     ),
     "show-to-any-channel": (
         "a channel is shown the orders and reservations of all by their numbers",
