@@ -46,7 +46,7 @@ def test_subscriptions_are_shown_with_what_is_wrong_and_what_was_silent(tmp_path
     text = "\n".join(subscribed_text("shop", told))
     assert "shop: 1 of 2 whole" in text and "orders/paid: disabled, noticed 1970-01-01T00:16:40Z" in text and "orders is to be read" in text
     write_snapshot(tmp_path, "dispatch", {"subscriptions": {"shop": told}})
-    metrics = Meters(tmp_path, type("D", (), {"refused": {}}), type("R", (), {"accepted": 0}), dict, lambda: 2).text().decode()
+    metrics = Meters(tmp_path, (), type("R", (), {"accepted": 0}), dict, lambda: 2).text().decode()
     assert "mainstay_schema_drift_open 2.0" in metrics
     assert 'mainstay_subscriptions_missing{system="shop"} 1.0' in metrics and 'mainstay_silences_unread{system="shop"} 1.0' in metrics
 
@@ -83,7 +83,7 @@ def test_what_waits_for_a_system_is_said_with_its_end(tmp_path):
     systems["warehouse"]["breaker"] = "open"
     assert "told within 840 s at its rate, once it answers" in status_text({**found, "dispatch": {"systems": systems}})
     door = SimpleNamespace(refused={})
-    metrics = Meters(tmp_path, door, SimpleNamespace(accepted=0), dict, lambda: 0).text().decode()
+    metrics = Meters(tmp_path, (door,), SimpleNamespace(accepted=0), dict, lambda: 0).text().decode()
     assert [line for line in metrics.splitlines() if line.startswith("mainstay_backlog_gone_seconds")] == [
         'mainstay_backlog_gone_seconds{system="warehouse"} 840.0', 'mainstay_backlog_gone_seconds{system="shop"} 0.0',
     ]  # fmt: skip

@@ -82,12 +82,23 @@ def crowd(tmp_path, request):
     crowd.close()
 
 
-def test_on_a_slow_disk_everything_takes_longer_and_nothing_is_lost(crowd):
-    """Half a second for each sync: those who come together share one, nobody waits for more than four, nobody is refused."""
+def slow_disk(crowd):
+    """Half a second for each sync: those who come together share one, and nobody is refused."""
     crowd.loop.run_until_complete(crowd.offer(1_000, per_s=GROUP_MAX))
     assert crowd.said(200) == set(crowd.kept()) and len(crowd.kept()) == 1_000
     waits = sorted(wait for _, wait in crowd.answers.values())
-    assert waits[0] >= SYNC_S and waits[-1] <= 4 * SYNC_S + 0.1
+    assert waits[0] >= SYNC_S, "nobody is answered before the sync"
+    assert waits[-1] <= 4 * SYNC_S + 0.1, "nobody waits for more than four"
+
+
+def test_on_a_slow_disk_everything_takes_longer_and_nothing_is_lost(crowd):
+    slow_disk(crowd)
+
+
+def test_a_door_that_syncs_for_each_by_itself_is_noticed(crowd, monkeypatch):
+    monkeypatch.setattr("mainstay.edge.record.GROUP_MAX", 1)
+    with pytest.raises(AssertionError, match="nobody waits for more than four"):
+        slow_disk(crowd)
 
 
 def megabytes():

@@ -8,7 +8,7 @@ import pytest
 
 from mainstay.contract.connector import Budget
 from mainstay.contract.talk import LINGERS_S, Reply
-from mainstay.delivery.connection import Lost, Unsent
+from mainstay.delivery.connection import Lost, Unable, Unsent
 from mainstay.delivery.lanes import CONVERSATIONS, Task
 from mainstay.delivery.retry import BREAKER_FAILURES, BREAKER_S_MAX
 from mainstay.model.commands import CancelOrder, CapturePayment, Fetch, ReleaseOrder, SetPrice
@@ -259,6 +259,16 @@ def test_a_system_that_is_down_is_not_hammered(desk, run):
     failed = sum(at < 3600 for at, _, _ in desk.calls)
     assert failed < CONVERSATIONS + 3600 / BREAKER_S_MAX * 1.5 + BREAKER_FAILURES
     assert desk.told() and {outcome for _, outcome in desk.told()} == {"done"}
+
+
+def test_a_machine_that_can_make_no_connection_blames_no_system(desk, run):
+    """For a minute no file handle is left here: nothing is lost, and nobody is taken to be down, so that all goes on without a probe."""
+    desk.answer = lambda path, body: Unable("no file handle is left") if run.loop.time() < 60 else b""
+    for number in range(1, 51):
+        desk.add(number, a_cancel(f"k{number}"), entity=number)
+    run(desk.until_over(*range(1, 51)))
+    assert desk.connection.healthy and not desk.connection.failures and len(desk.told()) == 50
+    assert {outcome for _, outcome in desk.told()} == {"done"} and desk.loop.time() < 3 * 60
 
 
 def test_calls_stay_within_the_budget(tmp_path, run):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from mainstay.app.build import clock
 from mainstay.app.snapshots import STALE_S, backlog, oldest_s, read_snapshot, silent_s
 from mainstay.delivery.dispatch import Dispatch, percentiles
 from mainstay.delivery.hooks import Hooks
+from mainstay.edge.api import Waiters
 from mainstay.edge.receive import Door
 from mainstay.edge.record import Recorder
 from mainstay.model.times import SECOND, iso
@@ -111,10 +113,10 @@ class Meters(Collector):
     """The edge's view over all processes of this machine."""
 
     def __init__(
-        self, data: Path, door: Door, recorder: Recorder, letters: Callable[[], dict[tuple[str, str], tuple[int, int]]],
-        drift: Callable[[], int],
+        self, data: Path, doors: Sequence[Door | Waiters], recorder: Recorder,
+        letters: Callable[[], dict[tuple[str, str], tuple[int, int]]], drift: Callable[[], int],
     ) -> None:  # fmt: skip
-        self.data, self.door, self.recorder, self.letters, self.drift = data, door, recorder, letters, drift
+        self.data, self.doors, self.recorder, self.letters, self.drift = data, doors, recorder, letters, drift
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -139,8 +141,8 @@ class Meters(Collector):
             wait.add_metric([code, owner], max(0, now - since) / SECOND)
         accepted = CounterMetricFamily("mainstay_edge_accepted", "Deliveries made durable since the start.")
         accepted.add_metric([], self.recorder.accepted)
-        refused = CounterMetricFamily("mainstay_edge_refused", "Deliveries refused at the door.", labels=["system", "code"])
-        for (system, code), count in self.door.refused.items():
+        refused = CounterMetricFamily("mainstay_edge_refused", "Deliveries and requests refused at the doors.", labels=["system", "code"])
+        for (system, code), count in sum((Counter(door.refused) for door in self.doors), Counter()).items():
             refused.add_metric([system, code], count)
         waiting = GaugeMetricFamily("mainstay_intents_waiting", "Effects that have not ended.", labels=["system"])
         gone = GaugeMetricFamily("mainstay_backlog_gone_seconds", "Until what waits is told, at the vendor's rate.", labels=["system"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Any
 
 import uvicorn
@@ -18,6 +18,7 @@ from mainstay.app.snapshots import standing
 from mainstay.app.upkeep import again_and_again, wait_for_state
 from mainstay.contract.connector import Connector
 from mainstay.edge.api import Api, Waiters
+from mainstay.edge.problems import Overloaded, problem
 from mainstay.edge.receive import Door, Receive, Scope, Send
 from mainstay.edge.record import Recorder
 from mainstay.flows import journey
@@ -25,15 +26,27 @@ from mainstay.storage.archive import Archive
 from mainstay.storage.bell import Bell, Ringer
 from mainstay.storage.inbox import Inbox, InboxReader
 
+CONNECTIONS_MAX = 4_000
+CROWDED = problem(503, Overloaded.code, Overloaded.detail)
+CROWDED_HEADERS = [
+    (b"content-type", b"application/problem+json"), (b"content-length", str(len(CROWDED)).encode()),
+    (b"retry-after", str(Overloaded.after_s).encode()), (b"connection", b"close"),
+]  # fmt: skip
+
 
 class Front:
-    """The edge's ASGI application: webhooks first, as raw ASGI; everything else goes to the API."""
+    """The edge's ASGI application: webhooks first, as raw ASGI; everything else goes to the API. `connections` are those that are open."""
 
     def __init__(self, door: Door, api: Any) -> None:
         self.door, self.api = door, api
+        self.connections: Sized = ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith("/hooks/"):
+        if scope["type"] == "http" and len(self.connections) >= CONNECTIONS_MAX:
+            self.door.refused[("-", Overloaded.code)] += 1
+            await send({"type": "http.response.start", "status": 503, "headers": CROWDED_HEADERS})
+            await send({"type": "http.response.body", "body": CROWDED})
+        elif scope["type"] == "http" and scope["path"].startswith("/hooks/"):
             await self.door(scope, receive, send)
         else:
             await self.api(scope, receive, send)
@@ -61,26 +74,22 @@ async def run_edge(house: House, stop: asyncio.Event, works: Callable[[], object
     hooks: dict[str, Connector] = {name: one for name, one in house.connectors.items() if one.manifest.topics}
     server = house.landscape.server
     door = Door(hooks, recorder, clock, server.max_body_bytes)
-    meters = Meters(house.data, door, recorder, lambda: journey.open_letters(state), lambda: int(state.rows("count_drifts")[0][0]))
+    meters = Meters(
+        house.data, (door, waiters), recorder, lambda: journey.open_letters(state), lambda: int(state.rows("count_drifts")[0][0])
+    )
     outcomes = InboxReader(house.data / "outcomes.db")
     api = Api(
-        state,
-        outcomes,
-        recorder,
-        waiters,
-        build.tokens(house),
-        build.channel_policies(house),
-        meters.text,
-        meters.not_ready,
-        build.duties(house),
-        lambda: standing(house.data),
-    )
+        state, outcomes, recorder, waiters, build.tokens(house), build.channel_policies(house), meters.text, meters.not_ready,
+        build.duties(house), lambda: standing(house.data),
+    )  # fmt: skip
+    front = Front(door, api.application())
     config = uvicorn.Config(
-        Front(door, api.application()), loop="none", http=Http, access_log=False, log_level="warning", lifespan="off",
-        server_header=False, date_header=False, proxy_headers=False, timeout_graceful_shutdown=5, limit_concurrency=4_000, backlog=BACKLOG,
+        front, loop="none", http=Http, access_log=False, log_level="warning", lifespan="off",
+        server_header=False, date_header=False, proxy_headers=False, timeout_graceful_shutdown=5, backlog=BACKLOG,
     )  # fmt: skip
     listener = listening(server.listen, server.port)
     web = uvicorn.Server(config)
+    front.connections = web.server_state.connections
     web.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     loop = asyncio.get_running_loop()
 

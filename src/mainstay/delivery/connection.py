@@ -33,9 +33,17 @@ class Lost(Exception):
 class Unsent(Exception):
     """The request surely did not reach the other side: no connection could be made."""
 
+    theirs = True  # it says something of the other side
+
+
+class Unable(Unsent):
+    """Nor can anybody else be reached: it is this machine that cannot make connections."""
+
+    theirs = False
+
 
 class Transport(Protocol):
-    """Sends one request over the wire; raises Lost or Unsent."""
+    """Sends one request over the wire; raises Lost, Unsent or Unable."""
 
     async def send(
         self, method: str, url: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes, timeout_s: float
@@ -138,7 +146,8 @@ class Connection:
         try:
             reply = await self.transport.send(call.method, url, call.query, headers, call.body, call.timeout_s)
         except Unsent as unsent:
-            self._failed(f"{call.operation}: {unsent}")
+            if unsent.theirs:
+                self._failed(f"{call.operation}: {unsent}")
             raise Retry(f"{call.operation}: {unsent}") from None
         except Lost as gone:
             self._failed(f"{call.operation}: {gone}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 import aiohttp
 from yarl import URL
 
 from mainstay.contract.talk import Reply
-from mainstay.delivery.connection import Lost, Unsent
+from mainstay.delivery.connection import Lost, Unable, Unsent
 
 BODY_BYTES_MAX = 32_000_000
 CONNECT_S = 5.0
@@ -39,9 +40,20 @@ class Http:
                     raise Lost(f"an answer of more than {BODY_BYTES_MAX} bytes")
                 return Reply(answer.status, {name.lower(): value for name, value in answer.headers.items()}, content)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            if not _can_open():
+                raise Unable(f"no connection to {target.host}:{target.port}: this machine has no file handle left") from None
             raise Unsent(f"no connection to {target.host}:{target.port}: {type(error).__name__}") from None
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             raise Lost(f"no answer from {target.host}: {type(error).__name__}") from None
 
     async def close(self) -> None:
         await self._session.close()
+
+
+def _can_open() -> bool:
+    """Is a file handle left? Asked of the system itself: names that cannot be resolved for want of one do not say so."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        return False
+    return True

@@ -4,7 +4,7 @@ FACE = (
     "alarms.shown",
     "api.Api", "api.Waiters",
     "openapi.CALLERS", "openapi.Endpoint", "openapi.ProblemAnswer",
-    "problems.Problem",
+    "problems.Overloaded", "problems.Problem", "problems.problem",
     "receive.Door", "receive.Receive", "receive.Scope", "receive.Send",
     "record.Recorder",
     "strict.read",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
@@ -17,7 +18,9 @@ from mainstay.edge import alarms
 from mainstay.edge.drifts import Drifts
 from mainstay.edge.letters import Letters
 from mainstay.edge.openapi import Endpoint, document
-from mainstay.edge.problems import NotNow, Problem, Unwritable, as_problem, problem
+from mainstay.edge.patience import Patience
+from mainstay.edge.problems import NotNow, Overloaded, Problem, Unwritable, as_problem, problem
+from mainstay.edge.receive import BODY_S_MAX, Held
 from mainstay.edge.record import Recorder
 from mainstay.edge.strict import read, refuse_card
 from mainstay.edge.whose import with_owner, with_people
@@ -39,6 +42,7 @@ from mainstay.storage.state import State
 
 Found = TypeVar("Found")
 DECISION_S_MAX = 10.0
+UNDECIDED_MAX = 512  # requests of one caller that are recorded and not decided; beyond this we refuse before recording, never after
 KEY_CHARS_MAX = 200
 BODY_BYTES_MAX = 2_000_000
 NOT_YOURS = "no order and no reservation of this channel is known by this number"
@@ -48,27 +52,59 @@ _answers = msgspec.json.Decoder(list[tuple[int, int, msgspec.Raw]]).decode
 
 
 class Waiters:
-    """Callers that wait for the core's decision on their receipt; woken when the core rings."""
+    """Requests that the core has not decided yet, whether their callers still wait or not; woken when the core rings."""
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._futures: dict[int, asyncio.Future[tuple[int, bytes]]] = {}
+        self._failing = Failing("hear what was decided")
+        self._waiting: dict[int, tuple[str, asyncio.Future[tuple[int, bytes]]]] = {}  # by receipt: whose it is, who is told
+        self._under_way: Counter[str] = Counter()  # of each caller, with what is being recorded
+        self._poll: asyncio.Task[None] | None = None
+        self.refused: Counter[tuple[str, str]] = Counter()
 
-    def expect(self, receipt: int) -> asyncio.Future[tuple[int, bytes]]:
-        return self._futures.setdefault(receipt, asyncio.get_running_loop().create_future())
+    def enter(self, who: str) -> None:
+        """One more of this caller's. Raises Overloaded where too many of them are undecided: callers do not take each other's places."""
+        if self._under_way[who] >= UNDECIDED_MAX:
+            self.refused[(who, Overloaded.code)] += 1
+            raise Overloaded
+        self._under_way[who] += 1
+
+    def leave(self, who: str) -> None:
+        """One of them is decided, or was not recorded."""
+        self._under_way[who] -= 1
+
+    async def decision(self, who: str, receipt: int) -> tuple[int, bytes]:
+        """What the core decides on a receipt. Raises TimeoutError where it takes too long: then the receipt still stands."""
+        future: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
+        self._waiting[receipt] = who, future
+        if self._poll is None or self._poll.done():
+            self._poll = asyncio.create_task(self._look_again())
+        async with asyncio.timeout(DECISION_S_MAX):
+            return await future
+
+    async def _look_again(self) -> None:
+        """One look for all who wait, since a ring can be lost."""
+        while self._waiting:
+            await asyncio.sleep(POLL_S)
+            self.look()
 
     def look(self) -> None:
         """Hand out the answers that have been committed."""
-        if not self._futures:
+        if not self._waiting:
             return
-        for (batch,) in self._state.rows("answers_from", (min(self._futures),)):
-            for receipt, status, body in _answers(unpack(batch)):
-                future = self._futures.pop(receipt, None)
-                if future is not None and not future.done():
-                    future.set_result((status, bytes(body)))
-
-    def forget(self, receipt: int) -> None:
-        self._futures.pop(receipt, None)
+        try:
+            handled = self._state.counters().get("position/inbox", 0)  # first: what was handled by then has its answer
+            batches = self._state.rows("answers_from", (min(self._waiting),))
+            answers = {receipt: (status, bytes(body)) for (batch,) in batches for receipt, status, body in _answers(unpack(batch))}
+        except (Damaged, *STORE_FAILED) as failed:
+            self._failing.failed(failed)
+            return
+        self._failing.worked()
+        for receipt in [one for one in self._waiting if one <= handled or one in answers]:
+            who, future = self._waiting.pop(receipt)
+            self.leave(who)
+            if receipt in answers and not future.done():
+                future.set_result(answers[receipt])
 
 
 NOBODY = Duties()
@@ -88,6 +124,7 @@ class Api:
         self.drifts = Drifts(self._aside, self._decided)
         self.letters = Letters(self._aside, self._decided, duties)
         self._failing = Failing("answer what is asked")
+        self._patience, self.bytes_held = Patience(BODY_S_MAX), 0
         self.endpoints = (
             Endpoint(
                 "POST", "/v1/reservations", "channel", "Reserve units before selling them: all lines or none", self.reserve,
@@ -136,10 +173,11 @@ class Api:
     # --- around every endpoint ---------------------------------------------------------------------------------------
     def _guarded(self, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
         async def run(request: Request) -> Response:
+            held = Held(self)
             try:
                 who = self._who(request)
                 _admit(who, endpoint)
-                body = await self._body(request, endpoint)
+                body = await self._body(request, endpoint, held)
                 status, answer = await endpoint.run(request, who, body)
                 if status >= 400:
                     answer = as_problem(status, answer)
@@ -153,6 +191,8 @@ class Api:
             except STORE_FAILED as failed:
                 self._failing.failed(failed)
                 return _not_now(Unwritable())
+            finally:
+                held.release()
 
         return run
 
@@ -163,33 +203,36 @@ class Api:
                 return who
         raise Problem(401, "token_invalid", "send `Authorization: Bearer <token>` with a token of this shop")
 
-    async def _body(self, request: Request, endpoint: Endpoint) -> Any:
+    async def _body(self, request: Request, endpoint: Endpoint, held: Held) -> Any:
         if endpoint.body is None:
             return None
         raw = bytearray()
-        async for part in request.stream():
-            raw += part
-            if len(raw) > BODY_BYTES_MAX:
-                raise Problem(413, "payload_too_large", f"at most {BODY_BYTES_MAX} bytes are accepted")
+        try:
+            with self._patience:
+                async for part in request.stream():
+                    held.take(len(part))
+                    raw += part
+                    if len(raw) > BODY_BYTES_MAX:
+                        raise Problem(413, "payload_too_large", f"at most {BODY_BYTES_MAX} bytes are accepted")
+        except TimeoutError:
+            raise Problem(408, "too_slow", f"the body did not arrive within {BODY_S_MAX:.0f} s") from None
         return read(bytes(raw), request.headers.get("content-type", ""), endpoint.body)
 
     async def _decided(self, system: str, topic: str, key: str, body: bytes) -> tuple[int, bytes]:
         """Record a request as a receipt and wait for the decision on it. No answer in time says only that: the receipt stands."""
         refuse_card(key.encode())
         refuse_card(body)
-        receipt = await self.recorder.record(system, topic, key, body)
-        future = self.waiters.expect(receipt)
+        self.waiters.enter(system)
         try:
-            async with asyncio.timeout(DECISION_S_MAX):
-                while not future.done():
-                    await asyncio.wait([future], timeout=POLL_S)
-                    self.waiters.look()
-                return future.result()
-        except (TimeoutError, *STORE_FAILED):
+            receipt = await self.recorder.record(system, topic, key, body)
+        except BaseException:
+            self.waiters.leave(system)
+            raise
+        try:
+            return await self.waiters.decision(system, receipt)
+        except TimeoutError:
             detail = "the request is recorded but not decided yet; ask again with the same Idempotency-Key or id"
             return 504, problem(504, "no_decision_yet", detail)
-        finally:
-            self.waiters.forget(receipt)
 
     # --- channels that ask first -------------------------------------------------------------------------------------
     async def reserve(self, request: Request, who: str, body: ReserveRequest) -> tuple[int, bytes]:

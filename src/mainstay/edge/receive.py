@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -42,10 +42,16 @@ class Refused(Exception):
         self.status, self.code, self.detail, self.after_s = status, code, detail, after_s
 
 
-class Held:
-    """What a delivery under way takes of the door's memory."""
+class Holder(Protocol):
+    """A door, and the bytes of all bodies that it has not answered yet."""
 
-    def __init__(self, door: Door) -> None:
+    bytes_held: int
+
+
+class Held:
+    """What a delivery or a request under way takes of the door's memory."""
+
+    def __init__(self, door: Holder) -> None:
         self.door, self.bytes = door, 0
 
     def take(self, more: int) -> None:

@@ -42,8 +42,9 @@ HARNESSES = {
     "kills": "a real Mainstay whose processes are killed while a shop works",
     "standing still": "the same, of which a process is stopped for a while",
     "memory": "the same, of which a process may have no byte more",
+    "handles": "the same, of which a process can open nothing more",
     "damage": "flipped bits, cut files and moved pages of a store",
-    "overload": "a door over a slow disk at which everybody sends at once",
+    "overload": "doors over a slow disk, or before a slow core, at which everybody sends or asks at once",
     "bad inputs": "each path from bytes, with what nobody thought of",
     "lanes": "the delivery of effects to one system, time simulated",
     "suite": "the suite that each connector must pass, on copies of the scaffold's",
@@ -87,6 +88,10 @@ OUTSIDE: dict[str, Planted] = {
     "hold-on": Planted(
         "a process that has no memory left goes on", "memory", "“edge goes on without memory”",
         "tests/crash/test_memory.py::test_who_goes_on_without_memory_is_noticed",
+    ),
+    "end-for-want-of-a-handle": Planted(
+        "a process that cannot write down how it stands ends", "handles", "“was started again”",
+        "tests/crash/test_handles.py::test_who_ends_for_want_of_a_handle_is_noticed",
     ),
     "no-checksums": Planted(
         "pages of the store bear no checksum", "damage", "a flipped bit that is “not noticed”",
@@ -148,6 +153,18 @@ OUTSIDE: dict[str, Planted] = {
     "shed-what-is-acknowledged": Planted(
         "what is too much is dropped after it was acknowledged", "overload", "“what is acknowledged is kept”",
         "tests/crash/test_overload.py::test_a_door_that_sheds_what_it_has_acknowledged_is_noticed",
+    ),
+    "a-sync-for-each": Planted(
+        "each delivery is a commit of its own, however many come together", "overload", "“nobody waits for more than four”",
+        "tests/crash/test_overload.py::test_a_door_that_syncs_for_each_by_itself_is_noticed",
+    ),
+    "ask-without-end": Planted(
+        "the API has no limit of what a caller may have undecided", "overload", "“each is taken or refused”",
+        "tests/crash/test_overload_api.py::test_an_api_that_lets_everybody_in_is_noticed",
+    ),
+    "forget-who-gave-up": Planted(
+        "who has given up waiting for the core leaves room for another, and is still to be decided", "overload",
+        "“no more is kept than is bounded”", "tests/crash/test_overload_api.py::test_an_api_that_forgets_who_gave_up_is_noticed",
     ),
     "only-ascii": Planted(
         "a translation takes everything for ASCII", "bad inputs", "the fuzzer finds an input that ends it",
@@ -278,6 +295,33 @@ GUARDS: dict[str, tuple[str, str]] = {  # bug -> what it does, and the test that
     "no-lock": ("the file of a store is not locked", "tests/storage/test_stores.py::test_a_second_writer_is_refused_by_name"),
     "keep-card-numbers": (
         "no card number is found in a message", "tests/model/test_cards.py::test_several_in_one_message_and_the_security_code_beside_one",
+    ),
+    "closed-for-good": (
+        "a door whose store failed once does not try again", "tests/edge/test_full_disk.py::test_a_real_edge_whose_file_cannot_grow",
+    ),
+    "keep-what-is-refused": (
+        "what is refused because the disk is full is kept with what comes next all the same",
+        "tests/edge/test_full_disk.py::test_what_cannot_be_kept_is_refused_and_may_come_again",
+    ),
+    "a-day-goes-unnoticed": (
+        "dispatch does not notice that its clock was set by a day",
+        "tests/delivery/test_clock.py::test_histories_in_which_the_clock_is_set",
+    ),
+    "pauses-of-the-old-clock": (
+        "when the clock is set, pauses keep the end that they had by the old one",
+        "tests/delivery/test_clock.py::test_a_pause_ends_when_it_would_have_ended",
+    ),
+    "blame-the-vendor": (
+        "a vendor is taken to be down when it is this machine that can make no connection",
+        "tests/delivery/test_lanes.py::test_a_machine_that_can_make_no_connection_blames_no_system",
+    ),
+    "show-to-any-channel": (
+        "a channel is shown the orders and reservations of all by their numbers",
+        "tests/edge/test_over_http.py::test_a_channel_sees_its_own_orders_and_reservations_and_no_others",
+    ),
+    "reservations-of-any-channel": (
+        "a channel may confirm or give back another's reservation",
+        "tests/edge/test_over_http.py::test_one_channel_does_not_get_another_s_reservation",
     ),
 }  # fmt: skip
 
