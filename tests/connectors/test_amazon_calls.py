@@ -36,7 +36,7 @@ BUYER = {
     "postcode": "10115",
     "country": "DE",
 }
-QUEUE = "https://sqs.eu-west-1.amazonaws.com/1234/orders"
+QUEUE = "https://sqs.eu-west-1.amazonaws.com/000000000000/mainstay"
 FAST = 1000.0  # limits do not matter to what most tests are about
 
 
@@ -46,6 +46,7 @@ def rig(
     twin = AmazonTwin(random.Random(seed), Weather(weather or {}), factor)
     for number in range(count):
         twin.add_listing(f"SKU-{number}", 1000 + number, 100)
+    twin.subscribe_by_hand()
     values = {
         "seller": twin.seller, "marketplace": twin.marketplace, "client": "amzn1.client", "client_secret": twin.client_secret,
         "refresh_token": twin.refresh_token, "queue_url": QUEUE, "access_key": twin.access_key, "secret_key": twin.secret_key,
@@ -96,7 +97,7 @@ def all_rows(wire: Wire, connector: Amazon, feed: str, cursor: str = "") -> tupl
 def test_budgets_are_the_vendor_s_usage_plans(shared: Path) -> None:
     stated: dict[str, tuple[float, float]] = {}
     plans = json.loads((shared / "vendor/amazon/specs/usage-plans.json").read_text())
-    for api in ("orders-v0", "orders-2026-01-01", "feeds", "listings-items"):
+    for api in ("orders-v0", "orders-2026-01-01", "feeds", "listings-items", "notifications-api"):
         stated |= {name: (plan["rate"], plan["burst"]) for name, plan in plans[api].items()}
     assert {name: (float(rate), float(burst)) for name, (rate, burst) in PLANS.items()} == {name: stated[name] for name in PLANS}
     assert {one.name: (one.per_s, one.capacity) for one in AmazonTwin.budgets} == {name: stated[name] for name in PLANS}
