@@ -101,6 +101,7 @@ class AmazonTwin(Imitation):
         self.queue = f"arn:aws:sqs:{region}:000000000000:mainstay"  # the one that is read here
         self.destinations: list[dict[str, Any]] = []
         self.subscriptions: dict[str, dict[str, Any]] = {}  # by type
+        self.subscribed_times = 0
         self._tokens: dict[str, int] = {}
         self._numbers = 0
 
@@ -465,8 +466,8 @@ class AmazonTwin(Imitation):
         return json_reply(200, {"payload": self.subscriptions[kind]})
 
     def _subscribe(self, kind: str, version: str, destination: str) -> None:
-        self.effects[f"subscribe:{kind}"] += 1
-        number = f"subscription-{self.effects[f'subscribe:{kind}']}"
+        self.subscribed_times += 1
+        number = f"subscription-{self.subscribed_times}"
         self.subscriptions[kind] = {"subscriptionId": number, "payloadVersion": version, "destinationId": destination}
 
     def _delete_subscription(self, kind: str, subscription: str) -> Reply:
