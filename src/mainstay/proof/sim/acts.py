@@ -152,7 +152,8 @@ class Swarm(Struct, frozen=True):
 
 def draw(seed: int, landscapes: tuple[str, ...], twins: tuple[str, ...], kinds: Mapping[str, float], scenario: str = "") -> Swarm:
     """The swarm of a seed: which faults there are at all differs, and how often. In silence subscriptions go, often, and nothing else is
-    lost on the way, for nobody would read it. In bulk, answers are lost more often."""
+    lost on the way, for nobody would read it, nor breaks off where a payment is told: its order would be cancelled before it is repaired.
+    In bulk, answers are lost more often."""
     dice, silent = random.Random(seed), scenario == SILENCE
     weather: dict[str, dict[str, float]] = {}
     calm = dice.random() < 0.15
@@ -163,6 +164,8 @@ def draw(seed: int, landscapes: tuple[str, ...], twins: tuple[str, ...], kinds: 
             weather[twin]["unsubscribed"] = 0.02
         if silent:
             weather[twin].pop("lost", None)
+        if silent and twin == "payments":
+            weather[twin].pop("garbled", None)
         if silent and twin in EVENTS:
             weather[twin]["unsubscribed"] = dice.choice((0.1, 0.3))
     if scenario == IN_BULK:
