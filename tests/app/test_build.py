@@ -83,6 +83,17 @@ def test_deliveries_count_where_a_flow_brings_them_by_event(house):
     assert ("warehouse", "SHIP_NOTIFY") in build.deaf(house(NO_PARCELS))
 
 
+def test_events_are_sent_to_our_door_or_to_a_queue_of_the_shop(house):
+    queue = "https://sqs.eu-west-1.amazonaws.com/000000000000/mainstay"
+    given = ("[systems.amazon.settings]\n", f'[systems.amazon.settings]\nqueue_url = "{queue}"\n')
+    public = build.hooks(house(given))
+    assert public["shop"] == "http://127.0.0.1:8700/hooks/shop" and public["amazon"] == queue
+    assert "amazon" not in build.hooks(house()), "without a queue its orders are only polled"
+    assert build.hooks(house(given, ('url = "http://127.0.0.1:8700"\n', ""))) == {"amazon": queue}, "a queue needs no public address"
+    plan = build.plan(house(given), {}).hooks["amazon"]
+    assert plan.url == queue and "ORDER_CHANGE" in plan.heard
+
+
 def test_documents_that_speak_of_business_are_learned_whoever_sends_them(house):
     learned = {
         (system, topic)

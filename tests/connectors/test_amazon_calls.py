@@ -17,9 +17,10 @@ from wire import NOW, Wire
 
 from mainstay.connectors.amazon import PLANS, Amazon, listings, notifications
 from mainstay.connectors.amazon.shipments import package_reference
-from mainstay.contract.connector import Done, Measured, Page, Row, settings_of
+from mainstay.contract.connector import Done, Measured, Page, Row, Subscription, settings_of
 from mainstay.contract.talk import Call, Reply, converse
 from mainstay.contract.twin import Request
+from mainstay.delivery.custody import feeds_of
 from mainstay.model.commands import CancelOrder, ConfirmFulfilment, SetLevel, SetPrice
 from mainstay.model.failures import Failure, Halt, Reject, Retry, Unknown
 from mainstay.model.objects import UnitsOf
@@ -36,7 +37,7 @@ BUYER = {
     "postcode": "10115",
     "country": "DE",
 }
-QUEUE = "https://sqs.eu-west-1.amazonaws.com/1234/orders"
+QUEUE = "https://sqs.eu-west-1.amazonaws.com/000000000000/mainstay"
 FAST = 1000.0  # limits do not matter to what most tests are about
 
 
@@ -46,6 +47,7 @@ def rig(
     twin = AmazonTwin(random.Random(seed), Weather(weather or {}), factor)
     for number in range(count):
         twin.add_listing(f"SKU-{number}", 1000 + number, 100)
+    twin.subscribe_by_hand()
     values = {
         "seller": twin.seller, "marketplace": twin.marketplace, "client": "amzn1.client", "client_secret": twin.client_secret,
         "refresh_token": twin.refresh_token, "queue_url": QUEUE, "access_key": twin.access_key, "secret_key": twin.secret_key,
@@ -96,7 +98,7 @@ def all_rows(wire: Wire, connector: Amazon, feed: str, cursor: str = "") -> tupl
 def test_budgets_are_the_vendor_s_usage_plans(shared: Path) -> None:
     stated: dict[str, tuple[float, float]] = {}
     plans = json.loads((shared / "vendor/amazon/specs/usage-plans.json").read_text())
-    for api in ("orders-v0", "orders-2026-01-01", "feeds", "listings-items"):
+    for api in ("orders-v0", "orders-2026-01-01", "feeds", "listings-items", "notifications-api"):
         stated |= {name: (plan["rate"], plan["burst"]) for name, plan in plans[api].items()}
     assert {name: (float(rate), float(burst)) for name, (rate, burst) in PLANS.items()} == {name: stated[name] for name in PLANS}
     assert {one.name: (one.per_s, one.capacity) for one in AmazonTwin.budgets} == {name: stated[name] for name in PLANS}
@@ -439,6 +441,162 @@ def test_sqs_says_slow_down_with_a_400() -> None:
         connector.judge(call, Reply(400, {}, b'{"__type":"com.amazonaws.sqs#RequestThrottled","message":"m"}'))
     with pytest.raises(Reject):
         connector.judge(call, Reply(400, {}, b'{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"m"}'))
+
+
+# --- the subscription --------------------------------------------------------------------------------------------------------
+OLD = "arn:aws:sqs:eu-west-1:000000000000:old"
+OURS = "Mainstay A3TH9S8BH6GOGM A1PA6795UKMFR9"  # the name of a destination of ours
+
+
+def unsubscribed(**settings: Any) -> tuple[Wire, Amazon, AmazonTwin]:
+    wire, connector, twin = rig(**settings)
+    twin.destinations.clear()
+    twin.subscriptions.clear()
+    return wire, connector, twin
+
+
+def standing(wire: Wire, connector: Amazon) -> Subscription:
+    (one,) = wire.run(connector.subscriptions(connector.events_to("")))
+    assert one.topic == "ORDER_CHANGE"
+    return one
+
+
+def mend(wire: Wire, connector: Amazon) -> None:
+    wire.run(connector.subscribe(connector.events_to(""), [standing(wire, connector)]))
+
+
+def test_events_go_to_the_queue_whatever_the_public_address_is() -> None:
+    _, connector, _ = rig()
+    assert connector.events_to("https://mainstay.acme.example/hooks/amazon") == connector.events_to("") == QUEUE
+    assert rig(queue_url="")[1].events_to("https://mainstay.acme.example/hooks/amazon") == ""
+
+
+def test_a_subscription_is_made_once_and_again_after_it_was_lost() -> None:
+    wire, connector, twin = unsubscribed()
+    assert placed(wire, twin) and twin.undelivered == 0, "who has not subscribed is told nothing"
+    assert standing(wire, connector).wrong == "missing"
+    mend(wire, connector)
+    assert standing(wire, connector).wrong == "" and [one["name"] for one in twin.destinations] == [OURS]
+    assert twin.destinations[0]["resource"]["sqs"]["arn"] == twin.queue
+    placed(wire, twin)
+    assert twin.undelivered == 1
+    twin.weather = Weather({"unsubscribed": 1.0})
+    placed(wire, twin)
+    twin.weather = Weather()
+    assert standing(wire, connector).wrong == "missing" and twin.undelivered == 1
+    for _ in range(2):  # the answer to the first may have been lost
+        wire.run(connector.subscribe(QUEUE, [Subscription("ORDER_CHANGE", "missing")]))
+    assert standing(wire, connector).wrong == "" and len(twin.destinations) == 1
+    placed(wire, twin)
+    assert twin.undelivered == 2
+
+
+def test_a_destination_that_a_person_made_serves_as_well() -> None:
+    wire, connector, twin = unsubscribed()
+    twin.subscribe_by_hand()
+    assert standing(wire, connector).wrong == ""
+    twin.subscriptions.clear()
+    mend(wire, connector)
+    assert [one["name"] for one in twin.destinations] == ["By hand"] and standing(wire, connector).wrong == ""
+
+
+ONLY = {"eventFilterType": "ORDER_CHANGE"}
+
+
+@pytest.mark.parametrize(
+    ("what", "wrong"),
+    [
+        ({"payloadVersion": "0.9"}, "outdated"),
+        ({"processingDirective": {"filterExpression": "OrderChangeNotification.NotificationLevel == `OrderLevel`"}}, "narrowed"),
+        ({"processingDirective": {"eventFilter": ONLY | {"orderChangeTypes": ["BuyerRequestedChange"]}}}, "narrowed"),
+        ({"processingDirective": {"eventFilter": ONLY | {"marketplaceIds": ["ATVPDKIKX0DER"]}}}, "narrowed"),
+        ({"processingDirective": {"eventFilter": ONLY | {"marketplaceIds": ["A1PA6795UKMFR9"]}}}, ""),
+        ({"destinationId": "gone"}, "elsewhere"),
+    ],
+)
+def test_a_subscription_that_is_not_as_it_should_be_is_made_anew(what: dict[str, Any], wrong: str) -> None:
+    wire, connector, twin = rig()
+    twin.subscriptions["ORDER_CHANGE"] |= what
+    assert (standing(wire, connector).wrong, standing(wire, connector).hint) == (wrong, "")
+    mend(wire, connector)
+    assert standing(wire, connector).wrong == ""
+    assert twin.subscribed_times == (2 if wrong else 1)
+
+
+def test_one_of_ours_is_moved_and_that_of_others_is_left_to_a_person() -> None:
+    wire, connector, twin = unsubscribed()
+    twin.subscribe_by_hand(OLD, OURS)
+    assert placed(wire, twin) and twin.undelivered == 0, "it fills another queue"
+    assert (standing(wire, connector).wrong, standing(wire, connector).hint) == ("elsewhere", "")
+    mend(wire, connector)
+    assert standing(wire, connector).wrong == ""
+
+    wire, connector, twin = unsubscribed()
+    twin.subscribe_by_hand(OLD, "Another integration")
+    before, found = twin.subscribed_times, standing(wire, connector)
+    assert found.wrong == "elsewhere" and OLD in found.hint and "Another integration" in found.hint
+    mend(wire, connector)
+    assert standing(wire, connector) == found and twin.subscribed_times == before
+
+
+def test_a_queue_whose_address_names_none_is_for_a_person() -> None:
+    wire, connector, _ = rig(queue_url="https://sqs.eu-west-1.amazonaws.com/orders")
+    assert "/ACCOUNT/NAME" in standing(wire, connector).hint and not wire.calls
+    vpc = "https://vpce-1.sqs.eu-west-1.vpce.amazonaws.com/000000000000/mainstay"
+    assert standing(*rig(queue_url=vpc)[:2]).wrong == "", "whatever host it is reached by"
+
+
+def test_each_operation_is_asked_for_in_the_name_that_the_vendor_wants() -> None:
+    wire, connector, twin = unsubscribed()
+    mend(wire, connector)
+    twin.subscriptions["ORDER_CHANGE"]["payloadVersion"] = "0.9"
+    mend(wire, connector)
+    given = {call.operation: connector.headers(call, "", wire.session, 0).get("x-amz-access-token", "") for call in wire.calls}
+    assert {operation: token.partition("|")[0] for operation, token in given.items()} == {
+        "token": "", "getDestinations": "Atc", "createDestination": "Atc", "deleteSubscriptionById": "Atc", "getSubscriptions": "Atza",
+        "createSubscription": "Atza",
+    }  # fmt: skip
+
+
+def test_what_amazon_refuses_is_said_with_what_to_do_and_halts_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    wire, connector, twin = unsubscribed()
+    monkeypatch.setattr(twin, "_listed", lambda _kind: Reply(403, {}, b'{"errors":[{"code":"Unauthorized"}]}'))
+    found = standing(wire, connector)
+    assert found.wrong == "missing" and "Unauthorized" in found.hint and "role for ORDER_CHANGE" in found.hint
+    monkeypatch.undo()
+    monkeypatch.setattr(twin, "_create_subscription", lambda _kind, _asked: Reply(403, {}, b"{}"))
+    with pytest.raises(Reject, match="role for ORDER_CHANGE"):
+        mend(wire, connector)
+
+
+def test_a_client_that_may_not_ask_for_itself_is_for_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    wire, connector, _ = rig()
+    monkeypatch.setattr("mainstay.connectors.amazon.custody.SCOPE", "sellingpartnerapi::migration")
+    with pytest.raises(Halt, match="invalid_scope"):
+        standing(wire, connector)
+
+
+def test_the_twin_tells_conflicts_and_what_is_not_there() -> None:
+    wire, _, twin = rig()
+
+    def ask(method: str, path: str, body: bytes = b"", kind: str = "Atza|") -> int:
+        twin._tokens[kind] = wire.now + HOUR
+        return twin.answer(Request(method, f"/notifications/v1/{path}", {}, {"x-amz-access-token": kind}, body), wire.now).status
+
+    again = msgspec.json.encode({"payloadVersion": "1.0", "destinationId": "destination-1"})
+    assert ask("POST", "subscriptions/ORDER_CHANGE", again) == 409, "one of a version"
+    assert ask("POST", "subscriptions/LISTINGS_ITEM_MFN_QUANTITY_CHANGE", again) == 400, "not by queue"
+    assert ask("POST", "subscriptions/ORDER_CHANGE", again.replace(b"1.0", b"7.0")) == 400
+    there = msgspec.json.encode({"name": "n", "resourceSpecification": {"sqs": {"arn": twin.queue}}})
+    assert ask("POST", "destinations", there, "Atc|") == 409 and ask("POST", "destinations", there) == 403
+    assert ask("GET", "subscriptions", kind="Atc|") == 403
+    assert ask("DELETE", "subscriptions/ORDER_CHANGE/subscription-7", kind="Atc|") == 404
+
+
+def test_a_silence_of_the_queue_is_read_from_the_orders() -> None:
+    _, connector, _ = rig()
+    assert feeds_of(connector.manifest, "ORDER_CHANGE") == ["orders"]
+    assert connector.since("orders", NOW) == "2026-03-02T11:58:00Z" and connector.since("notifications", NOW) is None
 
 
 @pytest.fixture(scope="module")

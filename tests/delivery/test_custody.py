@@ -50,6 +50,11 @@ class Office:
         self.desk.outcomes.inbox.close()
         self.open()
 
+    def have(self, *feeds):
+        self.desk.outcomes.inbox.close()
+        self.desk.connector.manifest = msgspec.structs.replace(self.desk.connector.manifest, feeds=feeds)
+        self.open()
+
     def answer(self, path, body):
         if self.broken and path.startswith(self.broken):
             return Reply(503, {}, b"")
@@ -67,7 +72,8 @@ class Office:
 
     def open(self):
         self.desk.open()
-        self.polls = [Poll(self.desk.connection, feed, self.desk.outcomes, self.desk.dice, DAY / SECOND) for feed in FEEDS]
+        feeds = self.desk.connector.manifest.feeds
+        self.polls = [Poll(self.desk.connection, feed, self.desk.outcomes, self.desk.dice, DAY / SECOND) for feed in feeds]
         self.hooks = Hooks(self.desk.connection, "https://here", self.polls, self.desk.outcomes, {"order.changed", "product.changed"})
 
     def read(self):
@@ -219,6 +225,29 @@ def test_a_feed_that_cannot_begin_at_a_moment_is_read_from_its_own_cursor_at_onc
     office.wrong, office.orders = dict(ORDERS), [10, 60]
     once(office, run)
     assert office.read() == ["o60"]
+
+
+def test_a_silence_is_read_when_its_feed_shows_all_of_it(office, run):
+    office.have(Feed("orders", "", ("order",), objects=("order",), lag_s=120.0))
+    once(office, run)
+    office.pass_by(run, EVERY_S)
+    office.wrong, office.orders = dict(ORDERS), [10, 599]
+    for _ in range(4):
+        assert once(office, run) == AGAIN_S and office.pulls() == [], "what changed last may not show yet"
+        office.pass_by(run, AGAIN_S - 1)
+        office.crash()
+    office.pass_by(run, AGAIN_S)
+    assert once(office, run) == EVERY_S
+    assert office.read() == ["o10", "o599"] and len(office.pulls()) == 1
+
+
+def test_a_queue_cannot_make_up_for_what_was_not_put_there(office, run):
+    office.have(Feed("queue", "", ("order.changed",), objects=("order",), queue=True))
+    once(office, run)
+    office.pass_by(run, EVERY_S)
+    office.wrong = dict(ORDERS)
+    assert once(office, run) == EVERY_S
+    assert office.pulls() == [] and office.hooks.silences == {} and office.hooks.unread == ("order.changed", "product.changed")
 
 
 def test_what_no_feed_brings_is_named(office, run):

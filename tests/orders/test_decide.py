@@ -369,6 +369,16 @@ def test_after_shipping_a_person_decides():
     assert "CancelRelease" not in case.asked
 
 
+def test_what_its_source_cancels_when_it_had_left_is_to_be_paid_though_nothing_more_is_heard(case):
+    """A marketplace that gives its buyer the money back, and counts the units as cancelled."""
+    case.hear(an_order())
+    case.hear(a_parcel())
+    undone = an_order(version=2, payment="voided", cancelled_at=T0 + 9)
+    lines = tuple(replace(line, cancelled=line.quantity) for line in undone.order.lines)
+    case.hear(replace(undone, order=replace(undone.order, lines=lines)))
+    assert set(case.state.holds) == {"cancelled_after_shipment", "payment_lost"}
+
+
 def test_what_has_not_left_yet_of_a_cancelled_order_is_withdrawn_and_freed():
     case = released()
     case.hear(a_parcel(lines=[("l1", 1)]))

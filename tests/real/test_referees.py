@@ -39,12 +39,15 @@ SPECS = {
     "/orders/v0/": "orders-v0",
     "/listings/2021-08-01/": "listings-items",
     "/feeds/2021-06-30/": "feeds",
+    "/notifications/v1/": "notifications-api",
 }
 # Every answer that a referee must have seen: operation, status
 JUDGED = {
     ("searchOrders", 200), ("getOrder", 200), ("getOrder", 404), ("patchListingsItem", 200), ("getListingsItem", 200),
     ("createFeedDocument", 201), ("createFeed", 202), ("getFeed", 200), ("getFeedDocument", 200), ("confirmShipment", 204),
-    ("confirmShipment", 400), ("getListingsItem", 404),
+    ("confirmShipment", 400), ("getListingsItem", 404), ("getDestinations", 200), ("createDestination", 200),
+    ("getSubscriptions", 200), ("getSubscriptions", 404), ("createSubscription", 200), ("createSubscription", 409),
+    ("deleteSubscriptionById", 200),
 } | {(operation, status) for operation in ("getOrder", "getListingsItem", "getFeed") for status in (403, 429, 503)}  # fmt: skip
 
 
@@ -68,6 +71,7 @@ def rig(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]
         values = {
             "seller": twin.seller, "marketplace": twin.marketplace, "client": "amzn1.client", "client_secret": twin.client_secret,
             "refresh_token": twin.refresh_token, "url": url, "auth_url": url,
+            "queue_url": f"{url}/000000000000/mainstay",
         }  # fmt: skip
         connector = Amazon(settings_of(Amazon, values))
         wires.append(RefereedWire(connector, url, referees, NOW))
@@ -129,6 +133,26 @@ def _feed(rig: Rig) -> None:
     assert [isinstance(one, Failure) for one in outcomes] == [False] * (BULK_FROM - 1) + [True]
 
 
+def _subscription(rig: Rig) -> None:
+    """Made where there is none, made anew where it is of another version; and what conflicts with another."""
+    queue, twin = rig.connector.events_to(""), rig.twin
+    for version in ("", "0.9"):
+        if version:
+            twin.subscriptions["ORDER_CHANGE"]["payloadVersion"] = version
+        (wrong,) = rig.wire.run(rig.connector.subscriptions(queue))
+        assert wrong.wrong == ("outdated" if version else "missing")
+        rig.wire.run(rig.connector.subscribe(queue, [wrong]))
+        (whole,) = rig.wire.run(rig.connector.subscriptions(queue))
+        assert not whole.wrong
+    with pytest.raises(Reject, match="StateConflict"):
+        rig.wire.run(_subscribe_again(twin.destinations[0]["destinationId"]))
+
+
+def _subscribe_again(destination: str) -> Talk[Reply]:
+    body = msgspec.json.encode({"payloadVersion": "1.0", "destinationId": destination})
+    return (yield Call(operation="createSubscription", method="POST", path="/notifications/v1/subscriptions/ORDER_CHANGE", body=body))
+
+
 def _refusals(rig: Rig) -> None:
     """What is not there, and each of the refusals that any operation may meet."""
     reads = [
@@ -156,7 +180,7 @@ def _get_feed(feed: str) -> Talk[Reply]:
 @pytest.fixture(scope="module")
 def spoken(rig: Rig) -> RefereedWire:
     """The wire after every conversation that the connector holds with the API."""
-    for talk in (_orders, _shipments, _listings, _feed, _refusals):
+    for talk in (_orders, _shipments, _listings, _feed, _subscription, _refusals):
         talk(rig)
     return rig.wire
 
@@ -180,6 +204,7 @@ def _asked(rig: Rig, operation: str) -> None:
         "patchListingsItem": lambda: rig.connector.push([level("SKU-4", 4)]),
         "getListingsItem": lambda: rig.connector.look_up(level("SKU-4", 4)),
         "createFeed": lambda: rig.connector.push([level(f"SKU-{number}", 500) for number in range(BULK_FROM)]),
+        **dict.fromkeys(("getDestinations", "getSubscriptions"), lambda: rig.connector.subscriptions(rig.connector.events_to(""))),
     }
     with contextlib.suppress(Failure):  # the connector may well stumble over it too
         rig.wire.run(talks[operation]())
@@ -195,6 +220,8 @@ def _asked(rig: Rig, operation: str) -> None:
         ("getListingsItem", rb'"quantity":(\d+)', b'"quantity":true', "fulfillmentAvailability.*.quantity"),
         ("createFeed", rb'"feedId":"(\d+)"', rb'"feedId":\1', "feedId"),
         ("confirmShipment", b"^$", b'{"errors":"none"}', "errors"),
+        ("getDestinations", rb'"name":"[^"]*",', b"", "payload.*"),
+        ("getSubscriptions", rb'"payloadVersion":"([^"]*)"', rb'"payloadVersion":1', "payload.subscriptions.*.payloadVersion"),
     ],
 )  # fmt: skip
 def test_planted_bug_an_answer_of_the_wrong_shape_is_seen(
@@ -221,6 +248,7 @@ def test_planted_bug_an_answer_of_the_wrong_shape_is_seen(
         ("searchOrders", {"query": {"maxResultsPerPage": "ten"}}, "request.query.maxresultsperpage"),
         ("createFeed", {"body": b'{"marketplaceIds":["A1"],"inputFeedDocumentId":"d-1"}'}, "request.body"),
         ("confirmShipment", {"body": b'{"marketplaceId":7}'}, "request.body"),
+        ("getSubscriptions", {"query": {"notificationTypes": "ORDER_CHANGE", "pageSize": "7"}}, "request.query.pagesize"),
     ],
 )  # fmt: skip
 def test_planted_bug_a_request_outside_the_contract_is_seen(

@@ -167,12 +167,12 @@ class Alarms:
             yield self._of(system, f"reading/{system}", what, why=why, under=gone.get(system, ""), commands=("mainstay status",))
 
     def _unheard(self, subscriptions: Mapping[str, Any], gone: Mapping[str, str]) -> Iterator[Alarm]:
-        """Webhook subscriptions that are not whole and that Mainstay cannot make so by itself."""
+        """Subscriptions that are not whole and that Mainstay cannot make so by itself."""
         for system, one in subscriptions.items():
             wrong = [topic for topic in one["topics"].values() if topic["wrong"]]
             why = one["failure"] or next((topic["hint"] for topic in wrong if topic["hint"]), "")
             if why:
-                told = f"webhook subscriptions of {system} are not whole; its news comes by polling, later"
+                told = f"subscriptions of {system} are not whole; its news comes by polling, later"
                 yield self._of(system, f"subscriptions/{system}", told, why=why, under=gone.get(system, ""), commands=("mainstay status",))
 
     def _gone(self, name: str, one: Mapping[str, Any]) -> Alarm:

@@ -292,13 +292,13 @@ def _heard(house: House, system: str) -> frozenset[str]:
 
 
 def hooks(house: House) -> dict[str, str]:
-    """The addresses that systems are told to send their events to: those that can, of whose events a flow wants some. Empty without a
-    public url."""
+    """Where systems are told to send events of which a flow wants some. Without a public url that is nowhere, or a queue."""
     url, silent = house.landscape.server.url.rstrip("/"), deaf(house)
     return {
-        name: f"{url}/hooks/{name}"
+        name: address
         for name, one in house.connectors.items()
-        if url and any(topic.objects and (name, topic.name) not in silent for topic in one.manifest.topics)
+        if any(topic.objects and (name, topic.name) not in silent for topic in one.manifest.topics)
+        and (address := one.events_to(f"{url}/hooks/{name}" if url else ""))
     }
 
 

@@ -72,7 +72,7 @@ def snapshot(dispatch: Dispatch) -> dict[str, Any]:
 
 
 def custody(hooks: Hooks) -> dict[str, Any]:
-    """How the webhook subscriptions of a system stand, and the last silence of each feed."""
+    """How the subscriptions of a system stand, and the last silence of each feed."""
     return {
         "url": hooks.url,
         "looked_at": _iso(hooks.looked_at),
@@ -97,7 +97,7 @@ def custody(hooks: Hooks) -> dict[str, Any]:
 
 
 def _subscriptions(dispatch: dict[str, Any]) -> list[Metric]:
-    missing = GaugeMetricFamily("mainstay_subscriptions_missing", "Webhook subscriptions that are not whole.", labels=["system"])
+    missing = GaugeMetricFamily("mainstay_subscriptions_missing", "Subscriptions to events that are not whole.", labels=["system"])
     unread = GaugeMetricFamily("mainstay_silences_unread", "Feeds with a silent interval that is to be read.", labels=["system"])
     for system, one in dispatch.get("subscriptions", {}).items():
         missing.add_metric([system], one["missing"])

@@ -100,7 +100,7 @@ def status_text(found: dict[str, Any]) -> str:
 
 
 def subscribed_text(system: str, one: dict[str, Any]) -> list[str]:
-    """A system's webhook subscriptions: whole, or what is wrong with which; and what was silent."""
+    """A system's subscriptions: whole, or what is wrong with which; and what was silent."""
     wrong = {topic: held for topic, held in one["topics"].items() if held["wrong"]}
     lines = [
         f"subscriptions {system}: {len(one['topics']) - len(wrong)} of {len(one['topics'])} whole"

@@ -38,6 +38,8 @@ class Feed(Struct, frozen=True):
     every_s: float = 60.0
     objects: tuple[str, ...] = ()
     whole: bool = False  # each reading tells all that there is, not what changed
+    lag_s: float = 0.0  # for so long a change may not show in it yet
+    queue: bool = False  # it brings what a subscription puts there, and so nothing of a time in which that was silent
 
 
 class Sink(Struct, frozen=True):
@@ -103,7 +105,7 @@ Wrong = Literal["", "missing", "disabled", "elsewhere", "narrowed", "outdated"]
 
 
 class Subscription(Struct, frozen=True):
-    """A webhook subscription that should exist, and what is wrong with it: it is not there, sleeps, points to another address, brings
+    """A subscription to events that should exist, and what is wrong with it: it is not there, sleeps, points to another address, brings
     only a part, or speaks an older version of the API. `hint`: what a person must do where a call cannot mend it."""
 
     topic: str
@@ -209,8 +211,13 @@ class Connector:
         where none can be made."""
         return None
 
+    def events_to(self, url: str) -> str:
+        """Where the vendor is to send its events: to `url`, which leads to our door ("" where there is no public address), or elsewhere,
+        to be read from there. "" where none can come."""
+        return url
+
     def subscriptions(self, url: str) -> Talk[tuple[Subscription, ...]]:
-        """The webhook subscriptions that should exist and point to `url`, each with what is wrong with it. Changes nothing."""
+        """The subscriptions that should exist and point to `url` (of `events_to`), each with what is wrong with it. Changes nothing."""
         yield from ()  # a conversation without a call
         return ()
 

@@ -297,14 +297,15 @@ def resubscribes(subject: Subject, dice: Dice) -> None:
     twin = stage.twin
     if not twin.fired.get("unsubscribed"):
         raise Broken("nothing was delivered, so no subscription could be dropped")
-    wrong = _wrong(stage, subject.url)
+    url = connector.events_to(subject.url)
+    wrong = _wrong(stage, url)
     if not wrong:
         raise Broken("the vendor dropped the subscriptions, and `subscriptions` saw nothing wrong")
     for one in wrong:
         if connector.manifest.topic(one.topic) is None:
             raise Broken(f"it subscribes to {one.topic}, which is not declared")
-    stage.insist(lambda: connector.subscribe(subject.url, wrong))
-    if left := _wrong(stage, subject.url):
+    stage.insist(lambda: connector.subscribe(url, wrong))
+    if left := _wrong(stage, url):
         raise Broken(f"`subscribe` left them as they were: {[one.topic for one in left]}")
 
 

@@ -1,4 +1,4 @@
-"""What is known of a system's webhook subscriptions, as values: since when each is whole, and the intervals in which one was silent."""
+"""What is known of a system's subscriptions, as values: since when each is whole, and the intervals in which one was silent."""
 
 from __future__ import annotations
 
@@ -79,10 +79,10 @@ def silences(
 
 
 def feeds_of(manifest: Manifest, topic: str) -> list[str]:
-    """The feeds that bring what a topic speaks of."""
+    """The feeds that bring what a topic speaks of, whether it was sent or not."""
     known = manifest.topic(topic)
     objects = set(known.objects) if known is not None else set()
-    return [feed.name for feed in manifest.feeds if objects & set(feed.objects)]
+    return [feed.name for feed in manifest.feeds if objects & set(feed.objects) and not feed.queue]
 
 
 def joined(old: Silence | None, new: Silence) -> Silence:

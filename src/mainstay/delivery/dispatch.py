@@ -45,7 +45,7 @@ log = structlog.get_logger("delivery")
 
 
 class Webhooks(Struct, frozen=True):
-    """Where a system's webhooks are to go, the topics that some flow wants, and seconds between two looks at its subscriptions."""
+    """Where a system's events are to go, the topics that some flow wants, and seconds between two looks at its subscriptions."""
 
     url: str
     heard: frozenset[str] = frozenset()

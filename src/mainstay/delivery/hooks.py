@@ -1,5 +1,5 @@
-"""Webhook custody: the subscriptions that should exist are looked at now and then and made again, and what was said while one was
-silent is read by polling, at once."""
+"""Custody of subscriptions: those that should exist are looked at now and then and made again, and what was said while one was silent is
+read by polling, as soon as it shows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.pauses import NOTHING_HELD, Pauses
 from mainstay.delivery.polls import Poll
 from mainstay.model.failures import Failure, Retry
-from mainstay.model.times import iso
+from mainstay.model.times import SECOND, iso
 
 EVERY_S = 600.0
 AGAIN_S = 30.0  # until what could not be made or read is tried again
@@ -67,7 +67,7 @@ class Hooks:
             self.failure = failure.why
             return AGAIN_S if isinstance(failure, Retry) else self.every_s
         self.failure = ""
-        read = [await self._read(feed) for feed, one in self.silences.items() if not one.read_at]
+        read = [self._shows(feed) and await self._read(feed) for feed, one in self.silences.items() if not one.read_at]
         return self.every_s if all(read) else AGAIN_S
 
     async def _keep(self) -> None:
@@ -110,6 +110,11 @@ class Hooks:
             topics, since = {one.topic: one.wrong for one in fresh}, min(one.whole_at for one in fresh)
             whole = iso(since) if since else ""
             log.warning("subscriptions_wrong", system=self.connection.name, topics=topics, whole_at=whole, hint=fresh[0].hint)
+
+    def _shows(self, feed: str) -> bool:
+        """Does the feed show all of its silent interval by now?"""
+        lag = int(self.polls[feed].feed.lag_s / self.connection.budgets.scale * SECOND)
+        return self.connection.clock() >= self.silences[feed].until + lag
 
     async def _read(self, feed: str) -> bool:
         """Read a feed from the beginning of the silence to its end. The feed's own cursor stays where it is: pages come with the silence's,

@@ -69,13 +69,13 @@ def begin(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
         yield Moved(move="place")
     if policy.hold_totals:
         yield from _totals(state, order)
+    if order.cancelled_at is not None and not state.cancel:  # first: of a cancelled order what had left is to be paid
+        yield CancelAsked(by=state.system, reason="cancelled at its source")
     if state.payments or order.payment in DEAD_PAYMENTS or not UNPAID.isdisjoint(state.holds):
         yield from lost_payment(state, order)
         yield from other_currency(state, order)
     if policy.hold_address and state.status in BEFORE_RELEASE:
         yield from _address(state)
-    if order.cancelled_at is not None and not state.cancel:
-        yield CancelAsked(by=state.system, reason="cancelled at its source")
     surplus = surplus_of(state)
     if surplus:
         yield Deallocated(shares=surplus, reason="no longer wanted")

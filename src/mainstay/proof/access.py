@@ -25,7 +25,7 @@ def settings(connector: str, url: str, currency: str) -> dict[str, Any]:
         },
         "amazon": {
             "seller": "A3TH9S8BH6GOGM", "marketplace": "A1PA6795UKMFR9", "client": "mainstay", "client_secret": "file:amazon-secret",
-            "refresh_token": "file:amazon-refresh", "queue_url": f"{url}/queue", "access_key": "AKIATWIN",
+            "refresh_token": "file:amazon-refresh", "queue_url": f"{url}/000000000000/mainstay", "access_key": "AKIATWIN",
             "secret_key": "file:amazon-sqs", "auth_url": url, "since": "2026-01-01T00:00:00Z",
         },
         "stripe": {"secret_key": "file:payments-key", "webhook_secrets": ["file:payments-secret"]},

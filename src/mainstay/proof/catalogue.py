@@ -341,6 +341,8 @@ INVARIANTS = (
         bugs=(
             "never-poll",
             "leave-the-silence",
+            "read-too-soon",
+            "believe-it-is-there",
             "demo:lose-one",
             "suite:unsubscribed",
             "suite:polls_alone",
@@ -784,7 +786,7 @@ FAULTS = (
         "F11",
         "a sender that gives up or forgets our subscription",
         ("tests/delivery/test_custody.py", "tests/sim/test_sim.py"),
-        bugs=("leave-the-silence", "suite:resubscribes"),
+        bugs=("leave-the-silence", "read-too-soon", "believe-it-is-there", "suite:resubscribes"),
     ),
     Asked(
         "F12",

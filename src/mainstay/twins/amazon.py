@@ -1,4 +1,5 @@
-"""An Amazon seller account: Orders 2026-01-01, Listings Items, Feeds, shipment confirmation, Login with Amazon, and its SQS queue.
+"""An Amazon seller account: Orders 2026-01-01, Listings Items, Feeds, shipment confirmation, Notifications, Login with Amazon, and its
+SQS queue.
 
 Written from the models and examples of amzn/selling-partner-api-models; limits from their usage plans. The twin stands for several hosts
 at once: which one is meant shows in the path, and for the queue in the `x-amz-target` header.
@@ -32,8 +33,14 @@ URL_S = 300  # how long a pre-signed address is valid
 PLANS = {
     "searchOrders": (0.0056, 20), "getOrder": (0.5, 30), "confirmShipment": (2, 10), "patchListingsItem": (5, 5),
     "getListingsItem": (5, 10), "createFeedDocument": (0.5, 15), "createFeed": (0.0083, 15), "getFeed": (2, 15),
-    "getFeedDocument": (0.0222, 10),
+    "getFeedDocument": (0.0222, 10), "getDestinations": (1, 5), "createDestination": (1, 5), "getSubscriptions": (1, 5),
+    "createSubscription": (1, 5), "deleteSubscriptionById": (1, 5),
 }  # fmt: skip
+GRANTLESS = ("getDestinations", "createDestination", "deleteSubscriptionById")  # asked for by the application, not in a seller's name
+SCOPE = "sellingpartnerapi::notifications"
+APPLICATION = "Atc|"  # what the application's own tokens begin with
+DENIED, CONFLICT = "Access to requested resource is denied.", "The resource specified conflicts with the current state."
+TYPES = {"ORDER_CHANGE": "1.0"}  # what is told by queue, with the version of its payload
 
 
 class Listing(Struct):
@@ -91,6 +98,10 @@ class AmazonTwin(Imitation):
         self.feeds: dict[str, Feed] = {}
         self.documents: dict[str, tuple[bytes, int]] = {}  # content, and until when its address is valid
         self._waiting_feeds: list[Feed] = []
+        self.queue = f"arn:aws:sqs:{region}:000000000000:mainstay"  # the one that is read here
+        self.destinations: list[dict[str, Any]] = []
+        self.subscriptions: dict[str, dict[str, Any]] = {}  # by type
+        self.subscribed_times = 0
         self._tokens: dict[str, int] = {}
         self._numbers = 0
 
@@ -211,8 +222,11 @@ class AmazonTwin(Imitation):
         self._tell("ORDER_CHANGE", {"OrderChangeNotification": change}, now)
 
     def _tell(self, kind: str, payload: Mapping[str, Any], now: int) -> None:
-        """Put one notification into the queue; chance may drop, double, delay or reorder it."""
-        if self._strikes("lost"):
+        """Put one notification into the queue, where it is subscribed; chance may drop, double, delay or reorder it."""
+        if not self._fills_the_queue(kind) or self._strikes("lost"):
+            return
+        if self._strikes("unsubscribed"):
+            del self.subscriptions[kind]
             return
         number = self._number()
         event = blake2b(f"{self.seller}:{number}".encode(), digest_size=16).hexdigest()
@@ -226,6 +240,10 @@ class AmazonTwin(Imitation):
             seconds = LATE_S_MAX if self._strikes("late") else 2.0 if self._strikes("reordered") else 0.0
             delay = int(seconds * self.dice.random() / self.time_factor * SECOND) if seconds else 0
             self.messages.append(Message(f"m-{number}-{copy}", body, now + delay))
+
+    def _fills_the_queue(self, kind: str) -> bool:
+        at = self.subscriptions.get(kind, {}).get("destinationId")
+        return any(one["destinationId"] == at and one["resource"]["sqs"]["arn"] == self.queue for one in self.destinations)
 
     @property
     def undelivered(self) -> int:
@@ -269,11 +287,14 @@ class AmazonTwin(Imitation):
             return self._grant(request, now)
         if head in ("upload", "download"):
             return self._document(request, rest, now)
-        if self._tokens.get(request.headers.get("x-amz-access-token", ""), 0) <= now:
-            return _error(403, "Unauthorized", "Access to requested resource is denied.", "The access token you provided has expired.")
+        token = request.headers.get("x-amz-access-token", "")
+        if self._tokens.get(token, 0) <= now:
+            return _error(403, "Unauthorized", DENIED, "The access token you provided has expired.")
         operation, act = self._route(request, rest)
         if act is None:
             return _error(404, "NotFound", "The resource specified does not exist.")
+        if token.startswith(APPLICATION) != (operation in GRANTLESS):
+            return _error(403, "Unauthorized", DENIED)
         return self.limit(request, operation, now) or act(now)
 
     def _route(self, request: Request, rest: str) -> tuple[str, Callable[[int], Reply] | None]:
@@ -297,6 +318,22 @@ class AmazonTwin(Imitation):
                 return "createFeed", lambda now: self._create_feed(request, now)
             case "GET", "2021-06-30", "feeds", feed:
                 return "getFeed", lambda _: self._feed(feed)
+            case _, "v1", "destinations" | "subscriptions", *_:
+                return self._notifications(request, parts[1:])
+        return "", None
+
+    def _notifications(self, request: Request, parts: Sequence[str]) -> tuple[str, Callable[[int], Reply] | None]:
+        match request.method, *parts:
+            case "GET", "destinations":
+                return "getDestinations", lambda _: json_reply(200, {"payload": self.destinations})
+            case "POST", "destinations":
+                return "createDestination", lambda _: self._create_destination(msgspec.json.decode(request.body))
+            case "GET", "subscriptions":
+                return "getSubscriptions", lambda _: self._listed(request.query["notificationTypes"])
+            case "POST", "subscriptions", kind:
+                return "createSubscription", lambda _: self._create_subscription(kind, msgspec.json.decode(request.body))
+            case "DELETE", "subscriptions", kind, subscription:
+                return "deleteSubscriptionById", lambda _: self._delete_subscription(kind, subscription)
         return "", None
 
     def throttled(self, request: Request, after_s: float) -> Reply:
@@ -309,13 +346,20 @@ class AmazonTwin(Imitation):
         asked = dict(parse_qsl(request.body.decode()))
         if asked.get("client_secret") != self.client_secret:
             return json_reply(401, {"error": "invalid_client", "error_description": "Client authentication failed"})
+        if asked.get("grant_type") == "client_credentials":
+            if asked.get("scope") != SCOPE:
+                return json_reply(400, {"error": "invalid_scope", "error_description": "The requested scope is not one of this client"})
+            return json_reply(200, self._token(APPLICATION, now))
         if asked.get("grant_type") != "refresh_token" or asked.get("refresh_token") != self.refresh_token:
             return json_reply(
                 400, {"error": "invalid_grant", "error_description": "The request has an invalid grant parameter : refresh_token"}
             )
-        token = f"Atza|{self._number()}"
+        return json_reply(200, self._token("Atza|", now) | {"refresh_token": self.refresh_token})
+
+    def _token(self, kind: str, now: int) -> dict[str, Any]:
+        token = f"{kind}{self._number()}"
         self._tokens[token] = now + TOKEN_S * SECOND
-        return json_reply(200, {"access_token": token, "token_type": "bearer", "expires_in": TOKEN_S, "refresh_token": self.refresh_token})
+        return {"access_token": token, "token_type": "bearer", "expires_in": TOKEN_S}
 
     def _search(self, request: Request, now: int) -> Reply:
         """Orders by their last change, until two minutes before the first page. The token holds that moment and the last order."""
@@ -393,6 +437,48 @@ class AmazonTwin(Imitation):
         offers = [{"marketplaceId": self.marketplace, "offerType": "B2C", "price": price}]
         availability = [{"fulfillmentChannelCode": "DEFAULT", "quantity": listing.quantity}]
         return json_reply(200, {"sku": sku, "offers": offers, "fulfillmentAvailability": availability})
+
+    # --- notifications ---------------------------------------------------------------------------------------------------------
+    def subscribe_by_hand(self, arn: str = "", name: str = "By hand") -> None:
+        """Somebody has it told to a queue; without its ARN to the one that is read here."""
+        made = self._create_destination({"name": name, "resourceSpecification": {"sqs": {"arn": arn or self.queue}}})
+        assert made.status == 200
+        self._subscribe("ORDER_CHANGE", "1.0", self.destinations[-1]["destinationId"])
+
+    def _create_destination(self, asked: Mapping[str, Any]) -> Reply:
+        arn = asked["resourceSpecification"].get("sqs", {}).get("arn", "")
+        if not arn.startswith("arn:aws:sqs:"):
+            return _error(400, "InvalidInput", "Invalid Input")
+        if any(one["resource"]["sqs"]["arn"] == arn for one in self.destinations):
+            return _error(409, "Conflict", CONFLICT, f"A destination with arn {arn} already exists for the application")
+        made = {"destinationId": f"destination-{len(self.destinations) + 1}", "name": asked["name"], "resource": {"sqs": {"arn": arn}}}
+        self.destinations.append(made)
+        return json_reply(200, {"payload": made})
+
+    def _listed(self, kind: str) -> Reply:
+        if kind not in self.subscriptions:
+            return _error(404, "NotFound", "The resource specified does not exist.")
+        return json_reply(200, {"payload": {"subscriptions": [self.subscriptions[kind]]}})
+
+    def _create_subscription(self, kind: str, asked: Mapping[str, Any]) -> Reply:
+        known = any(one["destinationId"] == asked["destinationId"] for one in self.destinations)
+        if not known or TYPES.get(kind) != asked["payloadVersion"]:
+            return _error(400, "InvalidInput", "Invalid Input")
+        if self.subscriptions.get(kind, {}).get("payloadVersion") == asked["payloadVersion"]:
+            return _error(409, "StateConflict", CONFLICT, f"Subscription already exist for notification type {kind}")
+        self._subscribe(kind, asked["payloadVersion"], asked["destinationId"])
+        return json_reply(200, {"payload": self.subscriptions[kind]})
+
+    def _subscribe(self, kind: str, version: str, destination: str) -> None:
+        self.subscribed_times += 1
+        number = f"subscription-{self.subscribed_times}"
+        self.subscriptions[kind] = {"subscriptionId": number, "payloadVersion": version, "destinationId": destination}
+
+    def _delete_subscription(self, kind: str, subscription: str) -> Reply:
+        if self.subscriptions.get(kind, {}).get("subscriptionId") != subscription:
+            return _error(404, "NotFound", "The resource specified does not exist.")
+        del self.subscriptions[kind]
+        return json_reply(200, {})
 
     # --- feeds -----------------------------------------------------------------------------------------------------------------
     def _create_document(self, now: int) -> Reply:

@@ -132,7 +132,8 @@ class Imitation:
         """What the vendor's own program makes of a message before it is signed: chance may break it off in the middle."""
         if not self._strikes("garbled"):
             return body
-        broken = body[: len(body) // 2]
+        half = len(body) // 2
+        broken = next(one for end in range(half, len(body)) if self.meant.get(one := body[:end], body) == body)  # unlike any other
         self.meant[broken] = body
         return broken
 

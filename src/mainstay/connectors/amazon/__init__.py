@@ -10,10 +10,24 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from mainstay.connectors.amazon import listings, notifications, orders, queue, shipments
+from mainstay.connectors.amazon import custody, listings, notifications, orders, queue, shipments
 from mainstay.contract import connector as contract
 from mainstay.contract import oauth
-from mainstay.contract.connector import Budget, Connector, Done, Feed, Manifest, Measured, Outcome, Page, Row, Session, Sink, Topic
+from mainstay.contract.connector import (
+    Budget,
+    Connector,
+    Done,
+    Feed,
+    Manifest,
+    Measured,
+    Outcome,
+    Page,
+    Row,
+    Session,
+    Sink,
+    Subscription,
+    Topic,
+)
 from mainstay.contract.signatures import aws_v4
 from mainstay.contract.talk import Call, Repeat, Reply, Talk, excerpt, judge
 from mainstay.contract.worth import Worth
@@ -38,6 +52,7 @@ PLANS: Mapping[str, tuple[float, int]] = {
     "createFeed": (0.0083, 15),
     "getFeed": (2, 15),
     "getFeedDocument": (0.0222, 10),
+    **custody.PLANS,
 }
 PRESIGNED = ("upload", "download")
 SLOW_DOWN = ("RequestThrottled", "ThrottlingException", "OverLimit")  # how SQS says it, with HTTP 400
@@ -71,7 +86,8 @@ class AmazonSettings(contract.Settings, frozen=True, kw_only=True, forbid_unknow
     client_secret: Annotated[Secret, Meta(description="Client secret of the application.")]
     refresh_token: Annotated[Secret, Meta(description="The seller's refresh token for the application.")]
     queue_url: Annotated[
-        contract.Url, Meta(description="URL of the SQS queue that notifications go to; empty: orders are only polled.")
+        contract.Url,
+        Meta(description="URL of the SQS queue that notifications go to, ending in /ACCOUNT/NAME; empty: orders are only polled."),
     ] = ""
     queue_region: Annotated[str, Meta(description="AWS region of the queue.")] = "eu-west-1"
     access_key: Annotated[str, Meta(description="AWS access key that may read the queue.")] = ""
@@ -90,7 +106,7 @@ MANIFEST = Manifest(
     title="Amazon Selling Partner API",
     summary="Marketplace: orders and packages in; levels, prices and shipment confirmations out.",
     source="https://developer-docs.amazon.com/sp-api",
-    version="orders 2026-01-01, listings 2021-08-01, feeds 2021-06-30",
+    version="orders 2026-01-01, listings 2021-08-01, feeds 2021-06-30, notifications v1",
     items="sku",
     references=("order", "seller_order_id", "fulfilment", "feed", "submission"),
     topics=(
@@ -101,13 +117,14 @@ MANIFEST = Manifest(
         Topic(notifications.UNREADABLE, "A message of the queue that names neither its type nor its id."),
     ),
     feeds=(
-        Feed("orders", "Orders by the time of their last change.", (ORDER,), every_s=300.0, objects=("order", "fulfilment")),
+        Feed("orders", "Orders by the time of their last change.", (ORDER,), every_s=300.0, objects=("order", "fulfilment"), lag_s=LAG_S),
         Feed(
             "notifications",
             "The seller's SQS queue.",
             ("ORDER_CHANGE", "LISTINGS_ITEM_MFN_QUANTITY_CHANGE"),
             every_s=5.0,
             objects=("order",),
+            queue=True,
         ),
     ),
     sinks=(
@@ -214,6 +231,24 @@ class Amazon(Connector):
             return shipments.find(command)
         raise Reject(f"Amazon is never asked for {type(command).__name__}", "not_capable")
 
+    def since(self, feed: str, at: int) -> str | None:
+        return iso(at - LAG_S * SECOND) if feed == "orders" else None
+
+    def events_to(self, url: str) -> str:
+        return self.settings.queue_url
+
+    def subscriptions(self, url: str) -> Talk[tuple[Subscription, ...]]:
+        return custody.look(self._place(url))
+
+    def subscribe(self, url: str, wrong: Sequence[Subscription]) -> Talk[None]:
+        return custody.make(self._place(url))
+
+    def _place(self, queue_url: str) -> custody.Place:
+        given = self.settings
+        name = f"Mainstay {given.seller} {given.marketplace}"
+        arn = custody.arn(queue_url, given.queue_region)
+        return custody.Place(arn, name, given.marketplace, given.client, given.client_secret)
+
     # --- the wire ------------------------------------------------------------------------------------------------------
     def endpoints(self) -> Mapping[str, str]:
         queue_at = urlsplit(self.settings.queue_url)
@@ -224,22 +259,25 @@ class Amazon(Connector):
         return oauth.refresh("/auth/o2/token", settings.client, settings.client_secret, settings.refresh_token)
 
     def headers(self, call: Call, url: str, session: Session | None, now: int) -> Mapping[str, str]:
-        """The queue takes AWS signatures, a pre-signed address nothing at all, and the API the token."""
+        """The queue takes AWS signatures, a pre-signed address nothing at all, and the API a token: the seller's, or the one that the call
+        brings along."""
         if call.endpoint == "sqs":
             signed = {"host": urlsplit(url).netloc, **call.headers}
             return signed | aws_v4(
                 call.method, call.path, call.query, signed, call.body, access_key=self.settings.access_key,
                 secret_key=self.settings.secret_key, region=self.settings.queue_region, service="sqs", now=now,
             )  # fmt: skip
-        if call.operation in PRESIGNED or session is None:
+        if call.endpoint == "auth" or call.operation in PRESIGNED or session is None:
             return {}
-        return {"x-amz-access-token": session.token.reveal(), "content-type": "application/json"}
+        return {"x-amz-access-token": session.token.reveal(), "content-type": "application/json", **call.headers}
 
     def judge(self, call: Call, reply: Reply) -> Reply:
         if call.operation in PRESIGNED and reply.status == 403:
             raise Retry(f"{call.operation}: the pre-signed address is no longer valid; a new one is asked for")
         if call.endpoint == "sqs" and reply.status == 400 and reply.read(_AwsError).type.rpartition("#")[2] in SLOW_DOWN:
             raise Retry(f"{call.operation}: {excerpt(reply.body)}", code="rate_limited")
+        if call.operation in custody.PLANS and reply.status == 403:  # not of the credentials: orders may be read all the same
+            raise Reject(f"{call.operation}: {excerpt(reply.body)}: {custody.ALLOW}")
         return judge(call, reply)
 
     def measured(self, call: Call, reply: Reply) -> tuple[Measured, ...]:

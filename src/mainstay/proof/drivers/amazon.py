@@ -22,7 +22,7 @@ from mainstay.twins.imitation import Weather
 
 SETTINGS = {
     "seller": "A3TH9S8BH6GOGM", "marketplace": "A1PA6795UKMFR9", "client": "amzn1.client", "client_secret": "amzn-secret",
-    "refresh_token": "Atzr|twin", "queue_url": "https://sqs.eu-west-1.amazonaws.com/1/mainstay", "access_key": "AKIATWIN",
+    "refresh_token": "Atzr|twin", "queue_url": "https://sqs.eu-west-1.amazonaws.com/000000000000/mainstay", "access_key": "AKIATWIN",
     "secret_key": "sqs-secret", "url": "https://sellingpartner.example", "auth_url": "https://sellingpartner.example",
 }  # fmt: skip
 SKUS = {f"SKU-{n}": 1000 + n for n in range(120)}  # with their first prices; enough that some batches go as a feed
@@ -119,6 +119,7 @@ def _twin(dice: Dice, rates: Mapping[str, float]) -> AmazonTwin:
     twin = AmazonTwin(dice, Weather(rates), time_factor=1000.0)
     for sku, price in SKUS.items():
         twin.add_listing(sku, price, 100)
+    twin.subscribe_by_hand()
     return twin
 
 

@@ -9,7 +9,12 @@ from msgspec import Struct
 
 PRICES = (990, 1450, 2399, 3100, 4999, 899)
 SILENCE = "silence"  # the scenario in which subscriptions are lost and feeds are hardly read
-EVENTS: Mapping[str, str] = {"shop": "orders", "payments": "events", "warehouse": "shipments"}  # the feed that each one's webhooks hasten
+EVENTS: Mapping[str, str] = {
+    "shop": "orders",
+    "amazon": "orders",
+    "payments": "events",
+    "warehouse": "shipments",
+}  # the feed that events hasten
 STORY_S = 900  # acts happen within a quarter of an hour
 FAULTS = (
     "throttled", "error_before", "error_after", "cut_before", "cut_after", "lingering", "partial", "duplicate", "late", "reordered", "lost",
@@ -45,7 +50,7 @@ SCENARIOS: dict[str, Mapping[str, float]] = {  # name -> the acts that it is mad
     "forgotten": {"shop buys": 6, "warehouse packs": 6, "buyer is erased": 5, "goods come back": 3, "crash": 1},
     "prices": {"shop buys": 5, "amazon buys": 4, "webshop buys": 3, "warehouse packs": 3, "price changes": 6, "outage": 1},
     "power cuts": {kind: often for kind, often in KINDS.items() if kind not in ("crash", *TAKING)},
-    "silence": {"shop buys": 6, "webshop buys": 2, "warehouse packs": 6, "buyer cancels": 3, "money back": 2},
+    "silence": {"shop buys": 6, "amazon buys": 5, "webshop buys": 2, "warehouse packs": 6, "buyer cancels": 3, "money back": 2},
     "clocks": {
         "shop buys": 5, "amazon buys": 4, "webshop buys": 5, "till sells": 3, "warehouse packs": 5, "abandons": 3, "outage": 1,
         "crash": 1, "clock is set": 6,
@@ -152,7 +157,8 @@ class Swarm(Struct, frozen=True):
 
 def draw(seed: int, landscapes: tuple[str, ...], twins: tuple[str, ...], kinds: Mapping[str, float], scenario: str = "") -> Swarm:
     """The swarm of a seed: which faults there are at all differs, and how often. In silence subscriptions go, often, and nothing else is
-    lost on the way, for nobody would read it. In bulk, answers are lost more often."""
+    lost on the way, for nobody would read it, nor breaks off where a payment is told: its order would be cancelled before it is repaired.
+    In bulk, answers are lost more often."""
     dice, silent = random.Random(seed), scenario == SILENCE
     weather: dict[str, dict[str, float]] = {}
     calm = dice.random() < 0.15
@@ -163,6 +169,8 @@ def draw(seed: int, landscapes: tuple[str, ...], twins: tuple[str, ...], kinds: 
             weather[twin]["unsubscribed"] = 0.02
         if silent:
             weather[twin].pop("lost", None)
+        if silent and twin == "payments":
+            weather[twin].pop("garbled", None)
         if silent and twin in EVENTS:
             weather[twin]["unsubscribed"] = dice.choice((0.1, 0.3))
     if scenario == IN_BULK:

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mainstay.connectors.amazon import custody as amazon
 from mainstay.connectors.amazon import listings
 from mainstay.connectors.shopify import orders as shopify
 from mainstay.connectors.tryton import feeds as tryton
@@ -129,7 +130,23 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "never-poll": Mutant("feeds are not read", Poll, "once", lambda _right: harm.asleep, "the shelf is known"),
     "leave-the-silence": Mutant(
-        "what was silent is not read", Hooks, "_read", lambda _right: harm.not_read, "orders.lost", scenario="silence"
+        "what was silent is not read",
+        Hooks,
+        "_read",
+        lambda _right: harm.not_read,
+        "orders.lost or cancelled_though_paid",
+        scenario="silence",
+    ),
+    "read-too-soon": Mutant(
+        "what was silent is read before its feed shows all of it",
+        Hooks,
+        "_shows",
+        lambda _right: lambda *_of: True,
+        "orders.lost",
+        scenario="silence",
+    ),
+    "believe-it-is-there": Mutant(
+        "Amazon's subscription is believed to be whole", amazon, "look", harm.always_whole, "orders.lost", scenario="silence"
     ),
     "keep-the-money": Mutant(
         "a late authorisation of a cancelled order is not let go",
@@ -394,7 +411,7 @@ MUTANTS: dict[str, Mutant] = {
         "changed",
         lambda right: lambda self, items, seq, at, **_restarted: right(self, items, seq, at),
         "levels_wrong",
-        range(600, 620),  # of 440 histories 1 shows it
+        range(280, 300),  # of 310 histories 1 shows it
         power=True,
     ),
     "replay-blindly": Mutant(
