@@ -57,7 +57,7 @@ def test_every_planted_bug_is_caught(name, request, beside, figure):
     (seeds, why), seconds = beside(request.node, noticed)
     assert seeds, f"{MUTANTS[name].what}: nobody noticed"
     assert MUTANTS[name].is_named(why), why
-    figure(f"planted bug `{name}`", f"noticed after {seeds} histories: {rule(why)}", f"pytest tests/crash -m slow -k {name}", seconds)
+    figure(f"planted bug `{name}`", f"noticed in history {seeds}: {rule(why)}", f"pytest tests/crash -m slow -k {name}", seconds)
 
 
 def test_a_failing_seed_is_the_same_when_it_is_played_again():

@@ -419,7 +419,7 @@ MUTANTS: dict[str, Mutant] = {
         reread,
         "_heard",
         lambda _right: lambda *_args: False,
-        "a job is",
+        "a job does all of it",
         scenario="held back",
     ),
     "recount-blindly": Mutant(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import re
 import tempfile
 import time
 from collections import Counter
@@ -83,8 +84,8 @@ def shrink(drawn: Swarm, furnish: Furnish, *, power: bool = False) -> tuple[Swar
 
 
 def rule(broken: str) -> str:
-    """What of it any history could have broken."""
-    return broken.split(" is ", maxsplit=1)[0].split(":", maxsplit=1)[0]
+    """What of it any history could have broken: all before the case, and before how many there are."""
+    return re.split(r":|(?: is)? \d", broken, maxsplit=1)[0]
 
 
 def _shorter(drawn: Swarm) -> Iterator[Swarm]:

@@ -322,7 +322,9 @@ class Stage:
             assert told is not None
             other = [one for one in told["results"] if one["detail"].startswith("corrected") and held["job"] not in self.scene.mended]
             if held["status"] != "done" or (held["action"] == "replay" and other):
-                raise Broken(f"a job is {held['status']} with {held['done'] + held['unchanged']} of {held['letters']}: {other[:3]}")
+                raise Broken(
+                    f"a job does all of it: {held['status']}, {held['done'] + held['unchanged']} of {held['letters']}, {other[:3]}"
+                )
 
     def _letters_are_of_effects(self) -> None:
         """Whatever broke off at its sender has been repaired by now: such a letter stays open for nobody."""
