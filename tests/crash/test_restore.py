@@ -24,6 +24,7 @@ HELD = ("operator holds back", "operator replays")  # what was held back at the 
 # What is released and taken back in the lost time is held, not undone: docs/back-up-and-restore.md.
 CROSSING = ("buyer cancels", "part is cancelled", "buyer moves")
 TOLD_ONCE = ("accounts are merged",)  # no feed reads a merge again
+SELLERS = {"shop buys": 6, "amazon buys": 6, "warehouse packs": 5, "goods arrive": 1}  # two that want the same units
 PARCELS = {"shop buys": 6, "amazon buys": 2, "warehouse packs": 8, "goods arrive": 2, "price changes": 1}  # many of them
 BACKED_UP_S, LOST_S = 300.0, 260.0  # after people begin to act, and after the backup
 
@@ -106,7 +107,7 @@ def test_if_orders_were_released_at_once_a_unit_would_be_promised_twice(monkeypa
     """The shop's order is told of first; the warehouse has it since before the disk was lost, or has the other one."""
     monkeypatch.setattr(backup, "RESTORED", "planted")
     monkeypatch.setattr(dispatch, "RESTORED", "planted")
-    assert "oversold_units_asked_first" in ended(351).broken
+    assert any("oversold_units_asked_first" in ended(seed, SELLERS).broken for seed in range(350, 360))
 
 
 def test_a_core_that_never_deals_units_out_does_not_come_to_rest(monkeypatch):

@@ -207,7 +207,7 @@ def test_every_documented_endpoint_answers_as_documented(shop):
         ("get", "/v1/proposals", "/v1/proposals", None, "operator", 200),
         ("get", "/v1/deadletters", "/v1/deadletters", None, "operator", 200),
         ("get", "/v1/deadletters/{id}", f"/v1/deadletters/{first}", None, "operator", 200),
-        ("post", "/v1/deadletters/{id}/retry", f"/v1/deadletters/{first}/retry", because, "operator", 200),
+        ("post", "/v1/deadletters/{id}/retry", f"/v1/deadletters/{first}/retry", because, "operator", 409),
         ("post", "/v1/deadletters/{id}/suppress", f"/v1/deadletters/{second}/suppress", because, "operator", 200),
         ("post", "/v1/deadletters/{id}/assign", f"/v1/deadletters/{third}/assign", {**because, "to": "ben"}, "operator", 200),
         ("post", "/v1/deadletters/{id}/escalate", f"/v1/deadletters/{third}/escalate", {**because, "to": "cleo"}, "operator", 200),

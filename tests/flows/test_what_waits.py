@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from mainstay.flows import journey
+from mainstay.flows import journey, queue
 from mainstay.flows.queue import Wanted
 from mainstay.flows.rebuild import verify
 from mainstay.model.failures import Reject
@@ -23,8 +23,8 @@ def letters(core):
     return journey.letters(core.state)
 
 
-def act(core, what, number, by="ann", reason=""):
-    return core.ask("operator", f"operator/{what}", str(number), {"by": by, "reason": reason})
+def act(core, what, number, by="ann", reason="", **more):
+    return core.ask("operator", f"operator/{what}", str(number), {"by": by, "reason": reason, **more})
 
 
 def erase(core, who):
@@ -93,11 +93,22 @@ def test_retried_with_a_new_mapping_it_is_taken(proved):
     assert act(proved, "retry", number)[0] == 404, "once"
 
 
-def test_retried_in_vain_it_is_parked_again_and_the_old_letter_is_closed(proved):
+def test_retried_in_vain_it_stays_what_it_was_and_says_what_stands_in_its_way_now(proved):
     number = parked(proved)
-    status, answer = act(proved, "retry", number)
-    assert status == 200 and "parked again" in answer["detail"]
-    assert proved.rows("SELECT status FROM letter ORDER BY id") == [("retried",), ("open",)]
+    assert act(proved, "assign", number, to="ben")[0] == 200
+    before = queue.one(proved.state, number)
+    proved.shop.translate["shop"] = unmapped
+    status, answer = act(proved, "retry", number, by="ann")
+    assert status == 409 and answer["detail"] == "amount: 'lots' is no amount; the letter stays open"
+    after = queue.one(proved.state, number)
+    assert proved.rows("SELECT id, status, code FROM letter") == [(number, "open", "amount")]
+    assert (after.at, after.owner) == (before.at, "ben") and (before.state.code, after.state.code) == ("unknown_word", "amount")
+    told = [(one["what"], one["to"], one["by"]) for one in journey.acts_on(proved.state, number)]
+    assert told == [("assign", "ben", "ann"), ("retry in vain", "", "ann")]
+
+
+def unmapped(_topic, _body):
+    raise Reject("'lots' is no amount", "amount")
 
 
 def test_two_people_retry_at_once_and_one_of_them_does_it(tmp_path):

@@ -5,10 +5,13 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from mainstay.app import build
+from mainstay.app.cli import main
 from mainstay.app.reference import endpoints
 from mainstay.app.simulate import VARIANTS, fittings, text_of
 from mainstay.landscape import check, read
@@ -135,6 +138,16 @@ def test_every_view_is_compared_with_something(monkeypatch):
     views = {one.path for one in endpoints() if one.method == "GET"}
     compared = {view for view in views if any(re.fullmatch(re.sub(r"{\w+}", "[^/]+", view), path) for path in paths)}
     assert compared == {view for view, (when, _) in COMPARED.items() if when != BESIDE}
+
+
+def test_every_scenario_is_in_the_documents():
+    text = Path(__file__).parents[2].joinpath("docs", "simulate.md").read_text()
+    assert not [name for name in SCENARIOS if f"`{name}`" not in text and name]
+
+
+def test_one_history_or_many_are_asked_for():
+    asked = CliRunner().invoke(main, ["sim", "--seed", "1", "--seeds", "3"])
+    assert asked.exit_code == 2 and "say one of them" in asked.output
 
 
 def test_there_are_faults_acts_and_invariants():

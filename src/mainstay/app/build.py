@@ -178,6 +178,7 @@ def shop(house: House) -> Shop:
         admission=Admission(landscape),
         owner=lambda system, topic, code: who.of(system, topic, code).owner,
         worth=worth(house.connectors),
+        owners=frozenset(landscape.owners),
         above=lambda owner: landscape.owners[owner].above if owner in landscape.owners else "",
         split=landscape.orders.split,
         payment_us=landscape.orders.payment_timeout_s * SECOND,

@@ -461,15 +461,21 @@ def bench(name: str, as_json: bool, quick: bool) -> None:
 
 @main.command()
 @click.option("--seed", type=int, help="Replay one seed and tell its history.")
-@click.option("--seeds", type=click.IntRange(min=1), default=1_000, show_default=True, help="How many seeds to play, from 0.")
-@click.option("--scenario", default="", help='Only histories of one kind, such as "flash sale".')
+@click.option("--seeds", type=click.IntRange(min=1), help="How many seeds to play, from 0; 1,000 unless you say.")
+@click.option("--scenario", default="", help='Only histories of one kind, such as "flash sale"; one that is not there says which are.')
 @click.option("--power", is_flag=True, help="Cut the power in the middle of writes and syncs.")
 @JSON
-def sim(seed: int | None, seeds: int, scenario: str, power: bool, as_json: bool) -> None:
+def sim(seed: int | None, seeds: int | None, scenario: str, power: bool, as_json: bool) -> None:
     """Play histories with faults and crashes on the whole system in one thread; exit 1 when an invariant breaks."""
     from mainstay.app.simulate import many_seeds, one_seed
+    from mainstay.model.failures import Reject
 
-    found, text = one_seed(seed, scenario, power=power) if seed is not None else many_seeds(seeds, scenario, quiet=as_json, power=power)
+    if seed is not None and seeds is not None:
+        raise Reject("--seed replays one history, --seeds plays many: say one of them", "schema")
+    if seed is not None:
+        found, text = one_seed(seed, scenario, power=power)
+    else:
+        found, text = many_seeds(seeds or 1_000, scenario, quiet=as_json, power=power)
     show(found, as_json, text)
     sys.exit(1 if found["failed"] else 0)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from mainstay.edge.whose import with_deadline, with_people, with_runbooks
 from mainstay.flows import journey, queue, rehearse
 from mainstay.flows.mend import Mend
 from mainstay.flows.queue import Wanted
+from mainstay.landscape import Duties
 from mainstay.model.failures import Reject
 from mainstay.model.outcome import TOPIC
 from mainstay.storage.rehearsed import Rehearsed
@@ -22,13 +23,23 @@ from mainstay.storage.state import State
 def listed(house: build.House, state: State, query: Mapping[str, str], most: int) -> list[dict[str, Any]]:
     """The dead letters that are meant, newest first."""
     duties = build.duties(house)
-    return [with_runbooks(one, duties) for one in journey.letters(state, _wanted(query), most)]
+    found = journey.letters(state, _wanted(query), most)
+    refuse_stranger(duties, query.get("system", ""), found)
+    return [with_runbooks(one, duties) for one in found]
 
 
 def by_cause(house: build.House, state: State, query: Mapping[str, str]) -> list[dict[str, Any]]:
     """The open dead letters that are meant, by cause."""
     duties = build.duties(house)
-    return [with_deadline(one, duties) for one in queue.causes(queue.wanted(state, _wanted(query)))]
+    found = queue.causes(queue.wanted(state, _wanted(query)))
+    refuse_stranger(duties, query.get("system", ""), found)
+    return [with_deadline(one, duties) for one in found]
+
+
+def refuse_stranger(duties: Duties, system: str, found: Collection[Any]) -> None:
+    """Nothing found of a name that no system bears is a slip, and no good news. Raises Reject."""
+    if not found and (wrong := duties.stranger(system)):
+        raise Reject(wrong, "not_found")
 
 
 def _wanted(query: Mapping[str, str]) -> Wanted:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from mainstay.app import build
+from mainstay.app.letters import refuse_stranger
 from mainstay.app.show_letters import CALLED
 from mainstay.flows import rehearse
 from mainstay.flows.replay import replay
@@ -35,6 +36,7 @@ def rehearsed(house: build.House, span: Span, stage: Stage) -> dict[str, Any]:
             if how not in UNCHANGED:
                 of = {"at": iso(old.at), "system": old.system, "topic": old.topic} if old else {}
                 differ.append({stage: number, **of, "how": how, "detail": detail})
+        refuse_stranger(build.duties(house), span.system, +ended)
         if stage == "effect":
             tell_anew(intake, msgspec.to_builtins(span))
         return {"stage": stage, CALLED[stage]: dict(ended), "differ": differ, **rehearse.consequences(store, intake.world, at)}

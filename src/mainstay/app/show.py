@@ -102,10 +102,8 @@ def status_text(found: dict[str, Any]) -> str:
 def subscribed_text(system: str, one: dict[str, Any]) -> list[str]:
     """A system's subscriptions: whole, or what is wrong with which; and what was silent."""
     wrong = {topic: held for topic, held in one["topics"].items() if held["wrong"]}
-    lines = [
-        f"subscriptions {system}: {len(one['topics']) - len(wrong)} of {len(one['topics'])} whole"
-        + (f"; {one['failure']}" if one["failure"] else "")
-    ]
+    stands = f"{len(one['topics']) - len(wrong)} of {len(one['topics'])} whole" if one["topics"] else "not known yet"
+    lines = [f"subscriptions {system}: {stands}" + (f"; {one['failure']}" if one["failure"] else "")]
     for topic, held in wrong.items():
         since = f", last whole {held['whole_at']}" if held["whole_at"] else ""
         lines.append(f"  {topic}: {held['wrong']}, noticed {held['noticed_at']}{since}" + (f"; {held['hint']}" if held["hint"] else ""))

@@ -122,6 +122,7 @@ def _without(lacks: Collection[str], changes: Mapping[str, Mapping[str, Any]]) -
 def many_seeds(count: int, scenario: str, *, quiet: bool, power: bool = False) -> tuple[dict[str, Any], str]:
     """Play seeds from 0 on all cores; of the first that fails the shortest history. (figures, text)"""
     run.silence()
+    run.swarm(0, tuple(VARIANTS), scenario)  # a scenario that is not there is named before anything begins
     with Progress(console=Console(stderr=True), disable=quiet) as bar:
         task = bar.add_task("seeds", total=count)
         endings = run.many(range(count), tuple(VARIANTS), fittings, scenario, power=power)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import msgspec
@@ -66,11 +66,13 @@ class Letters:
     async def show_letters(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
         meant = query(request.query_params.multi_items(), Wanted)
         found = await self.aside(lambda state, _: journey.letters(state, meant, SHOWN_MAX))
+        self._known(meant.system, found)
         return 200, msgspec.json.encode([with_runbooks(one, self.duties) for one in found])
 
     async def show_causes(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
         meant = query(request.query_params.multi_items(), Wanted)
         found = await self.aside(lambda state, _: queue.causes(queue.wanted(state, meant)))
+        self._known(meant.system, found)
         return 200, msgspec.json.encode([with_deadline(one, self.duties) for one in found])
 
     async def show_letter(self, request: Request, who: str, body: None) -> tuple[int, bytes]:
@@ -127,6 +129,7 @@ class Letters:
             found = await self.aside(lambda state, _: numbers(state, body.span, body.stage))
         except Reject as why:
             raise Problem(422, why.code, why.why) from None
+        self._known(body.span.system, found)
         if not found and not (body.stage == "effect" and body.span.topic in NUMBERS):
             raise Problem(404, "not_found", f"no {_MEANT[body.stage]} that is meant by this")
         asked = ReplayOrder(tuple(found), msgspec.to_builtins(body.span), body.by, body.reason, body.stage)
@@ -134,6 +137,11 @@ class Letters:
 
     async def cancel_job(self, request: Request, who: str, body: LetterRequest) -> tuple[int, bytes]:
         return await self.decided(who, "operator/cancel", str(_number(request, "job")), msgspec.json.encode(body))
+
+    def _known(self, system: str, found: Collection[Any]) -> None:
+        """A name that nothing bears, and nothing that was found, is a slip, and no good news."""
+        if not found and (wrong := self.duties.stranger(system)):
+            raise Problem(404, "not_found", wrong)
 
     async def _act(self, request: Request, who: str, body: LetterRequest | RepairRequest, action: str) -> tuple[int, bytes]:
         return await self.decided(who, f"operator/{action}", str(_number(request, "dead letter")), msgspec.json.encode(body))

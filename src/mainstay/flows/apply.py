@@ -27,6 +27,7 @@ from mainstay.model.events import (
     JobStepped,
     LetterClosed,
     LetterPassed,
+    LetterTried,
     Moved,
     Parked,
     PauseSet,
@@ -311,6 +312,9 @@ class Apply:
         _, since, status, code, owner, about, body = held
         if type(event) is LetterClosed:
             status = {"suppress": "suppressed", "retry": "retried"}.get(event.how, "resolved")
+        elif type(event) is LetterTried:
+            code, owner = event.code, event.owner
+            body = _encode(replace(msgspec.json.decode(body, type=LetterState), code=code, why=event.why, owner=owner))
         else:
             assert type(event) is LetterPassed
             given = msgspec.json.decode(body, type=LetterState)

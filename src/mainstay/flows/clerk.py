@@ -16,14 +16,24 @@ from mainstay.customers.words import cleaned
 from mainstay.flows import queue
 from mainstay.flows.ask import Ask, reader
 from mainstay.flows.intake import TIMER, Again, Intake
-from mainstay.flows.letters import NOTED
 from mainstay.flows.mend import GONE, Mend, Values, lost, with_values
 from mainstay.flows.queue import Letter, Name, Reason, Wanted, Word
 from mainstay.flows.replay import Raw, replay
 from mainstay.flows.resend import resend, tell_anew
 from mainstay.flows.span import ASKED, UNCHANGED, Stage
 from mainstay.flows.world import events_of
-from mainstay.model.events import Answered, AnyEvent, Doubted, JobBegan, JobEnded, JobStepped, LetterClosed, LetterPassed, Parked
+from mainstay.model.events import (
+    Answered,
+    AnyEvent,
+    Doubted,
+    JobBegan,
+    JobEnded,
+    JobStepped,
+    LetterClosed,
+    LetterPassed,
+    LetterTried,
+    Parked,
+)
 from mainstay.model.failures import Reject
 from mainstay.model.outcome import TOPIC
 from mainstay.model.state import EffectState, JobState, OrderState
@@ -136,11 +146,28 @@ class Clerk:
             if not to:
                 return Again(f"nobody is declared above {letter.owner!r}: say to whom", nothing=True)
             self.intake.letters.note(letter.id, LetterPassed(how=action, to=to, by=told.by, reason=told.reason, job=job), receipt.at)
-            return Again(f"{'escalated' if action == 'escalate' else 'given'} to {to}")
-        done = self._retry(letter.state, receipt) if action == "retry" else self._suppress(letter.state, receipt)
+            return Again(f"{'escalated' if action == 'escalate' else 'given'} to {to}{self._unreached(to)}")
+        try:
+            done = self._retry(letter.state, receipt) if action == "retry" else self._suppress(letter.state, receipt)
+        except Reject as still:
+            return self._in_vain(letter, still, receipt, told, job)
         if not done.nothing:
             self.intake.letters.note(letter.id, LetterClosed(how=action, by=told.by, reason=told.reason, job=job), receipt.at)
         return done
+
+    def _unreached(self, to: str) -> str:
+        """Whoever may act; alerts reach those who are declared."""
+        owners = self.intake.shop.owners
+        known = not owners or to in owners
+        return "" if known else f", whom no alert reaches: mainstay.toml declares as owners {', '.join(sorted(owners))}"
+
+    def _in_vain(self, letter: Letter, still: Reject, receipt: Receipt, told: LetterRequest, job: int) -> Again:
+        """It stays the letter that it is, whosever it is and since when; what stands in its way may be another thing than before."""
+        why, said = cleaned(still.why), letter.state
+        owner = self.intake.shop.owner(said.system, said.topic, still.code)
+        tried = LetterTried(code=still.code, why=why, owner=owner, by=told.by, reason=told.reason, job=job)
+        self.intake.letters.note(letter.id, tried, receipt.at)
+        return Again(f"{still.code}: {why}", nothing=True)
 
     def _retry(self, parked: Parked, receipt: Receipt) -> Again:
         if parked.topic == TOPIC:
@@ -213,12 +240,7 @@ class Clerk:
         if not _came_in(said):
             return Again(NO_MESSAGE, nothing=True)
         mended = Receipt(said.receipt, receipt.at, said.system, said.topic, said.key, body)
-        try:
-            detail = self.intake.again(mended, park=False, asked=asked).detail
-        except Reject as why:
-            if why.code not in NOTED:
-                raise
-            detail = cleaned(why.why)
+        detail = self.intake.again(mended, asked=asked).detail
         self.intake.letters.note(letter.id, LetterClosed(how="repair", by=told.by, reason=told.reason, job=job), receipt.at)
         return Again(detail)
 

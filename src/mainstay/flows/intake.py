@@ -219,20 +219,17 @@ class Intake:
         known = (self.world.orders[number] for number in set(numbers) if number in self.world.orders)
         return {state.subject for state in known if any(effect.command == "ReleaseOrder" for effect in state.effects.values())}
 
-    def again(self, receipt: Receipt, *, park: bool = True, asked: int = 0) -> Again:
-        """Take one receipt once more, with today's mapping. What still cannot be read is parked again, or else raised as Reject.
+    def again(self, receipt: Receipt, *, asked: int = 0) -> Again:
+        """Take one receipt once more, with today's mapping. Raises Reject where it still cannot be read.
 
         `asked`: the receipt in which a person has said what this one should have been. What is heard, is heard from there: a replay
         compares with it, and never with the bytes that came.
         """
         found = self.translate(receipt)
         if isinstance(found, Reject):
-            if not park:
-                raise found
             if found.code in NOTED:
                 return Again(cleaned(found.why))
-            self.letters.park(receipt, found)
-            return Again(f"parked again: {cleaned(found.why)}")
+            raise found
         self.load([(receipt, found)])
         heard = msgspec.structs.replace(receipt, seq=asked) if asked else receipt
         ended = self._statements(receipt, [msgspec.structs.replace(one, receipt=heard, again=True) for one in found])

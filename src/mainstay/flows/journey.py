@@ -29,6 +29,7 @@ from mainstay.model.events import (
     Heard,
     LetterClosed,
     LetterPassed,
+    LetterTried,
     Moved,
     Parked,
     PauseSet,
@@ -361,8 +362,11 @@ def job(state: State, number: int) -> dict[str, Any] | None:
 
 def acts_on(state: State, number: int) -> list[dict[str, Any]]:
     """What people did about a dead letter, from the log."""
-    acts = [(at, event) for at, _, event in _log_of(state, number) if isinstance(event, LetterPassed | LetterClosed)]
-    return [{"at": iso(at), "what": act.how, "to": getattr(act, "to", ""), "by": act.by, "reason": act.reason} for at, act in acts]
+    acts = [(at, event) for at, _, event in _log_of(state, number) if isinstance(event, LetterPassed | LetterTried | LetterClosed)]
+    return [
+        {"at": iso(at), "what": getattr(act, "how", "retry in vain"), "to": getattr(act, "to", ""), "by": act.by, "reason": act.reason}
+        for at, act in acts
+    ]
 
 
 def proposals(state: State, most: int = 200) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from mainstay.catalog.fold import names_in
 from mainstay.customers.words import cleaned
 from mainstay.flows.apply import Apply
 from mainstay.flows.shop import Shop
-from mainstay.model.events import LetterClosed, LetterPassed, Parked, Proposed
+from mainstay.model.events import LetterClosed, LetterPassed, LetterTried, Parked, Proposed
 from mainstay.model.failures import Reject
 from mainstay.model.outcome import TOPIC, Outcome
 from mainstay.storage.inbox import Receipt
@@ -60,7 +60,7 @@ class Letters:
             receipt=receipt.seq, key=outcome.key, about=about, amount=amount, currency=currency,
         ))  # fmt: skip
 
-    def note(self, number: int, event: LetterClosed | LetterPassed, at: int) -> None:
+    def note(self, number: int, event: LetterClosed | LetterPassed | LetterTried, at: int) -> None:
         """What became of an open letter."""
         self.apply.to_letter(number, event, at)
         self.world.log(at, "letter", number, [event])

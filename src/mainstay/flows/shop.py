@@ -33,6 +33,7 @@ class Shop(Struct, frozen=True, kw_only=True):
     admission: Admission
     owner: Callable[[str, str, str], str]  # who answers for a failure: system, topic (empty: any), code
     worth: Callable[[str, str, bytes], tuple[int, str]] = unpriced  # what a message puts at risk: (system, topic, body)
+    owners: frozenset[str] = frozenset()  # who is declared, and reached by alerts
     above: Callable[[str], str] = nobody  # to whom what an owner has is escalated; empty: nobody is declared
     split: bool = True
     payment_us: int = DAY

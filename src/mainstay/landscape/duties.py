@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from mainstay.landscape.declared import Flow, Owner, System
+from mainstay.landscape.declared import MAINSTAY, Flow, Owner, System
 from mainstay.landscape.traffic import LATENCIES
 
 
@@ -46,6 +46,12 @@ class Duties(Struct, frozen=True):
         """Seconds within which the business needs what failed: of the most urgent flow that carries it, else a day."""
         flows = [LATENCIES[flow.latency] for flow in self.flows.values() if self._carries(flow, system, topic)]
         return min(flows, default=LATENCIES["next-cycle"])
+
+    def stranger(self, system: str) -> str:
+        """What to say of a question about a system that nobody has declared and that nothing is known of; "" where it is a name of ours."""
+        if not system or not self.systems or system in {MAINSTAY, *self.systems}:
+            return ""
+        return f"no system is called {system!r}; there are: {', '.join(sorted(self.systems))}"
 
     def _carries(self, flow: Flow, system: str, topic: str) -> bool:
         of = self.objects.get((system, topic))

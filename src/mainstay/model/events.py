@@ -211,6 +211,17 @@ class LetterPassed(Event, frozen=True, tag="LetterPassed"):
     job: int = 0
 
 
+class LetterTried(Event, frozen=True, tag="LetterTried"):
+    """A dead letter was retried in vain: it stays open, for what stands in its way now."""
+
+    code: str
+    why: str
+    owner: str
+    by: str = ""
+    reason: str = ""
+    job: int = 0
+
+
 class JobBegan(Event, frozen=True, tag="JobBegan"):
     """A person asked for the same thing for many dead letters, or messages (`replay`); `letters` are those that were meant then.
 
@@ -328,6 +339,7 @@ AnyEvent = (
     | Parked
     | LetterClosed
     | LetterPassed
+    | LetterTried
     | JobBegan
     | JobStepped
     | JobEnded

@@ -340,7 +340,7 @@ def in_two(right: Any) -> Any:
 
 
 def only_closed(right: Any) -> Any:
-    return lambda self, receipt, *, park=True, **_asked: right(self, receipt) if park else Again("taken")
+    return lambda self, receipt, *, asked=0: Again("taken") if asked else right(self, receipt)
 
 
 def over_at_once(right: Any) -> Any:

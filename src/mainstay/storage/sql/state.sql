@@ -203,7 +203,7 @@ SELECT id, at, status, code, owner, about, body FROM letter WHERE id IN (SELECT 
 -- name: save_letter
 -- A dead letter as it now stands.
 INSERT INTO letter (id, at, status, code, owner, about, body) VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET status = excluded.status, body = excluded.body;
+ON CONFLICT (id) DO UPDATE SET status = excluded.status, code = excluded.code, owner = excluded.owner, body = excluded.body;
 
 -- name: add_proposal
 -- What a system said of what another owns.
