@@ -100,6 +100,9 @@ def test_a_backup_under_load_is_of_one_moment_and_what_is_restored_goes_on(insta
     shutil.move(shop.folder / "lost", shop.data)
 
 
+MOMENT_S = 0.2  # in which a shop under load commits, also on a machine that has much else to do
+
+
 @contextmanager
 def nobody_waits(data):
     """A bug: readers that begin while the writers go on, a moment apart. Without that moment it is not noticed in a hundred backups."""
@@ -110,7 +113,7 @@ def nobody_waits(data):
             stack.callback(readers[name].close, True)
             readers[name].execute("BEGIN")
             ask(readers[name], "counters" if schema == "state" else "last_receipt")
-            time.sleep(0.02)
+            time.sleep(MOMENT_S)
         yield readers
 
 
@@ -120,7 +123,7 @@ class Slowly(dict):
     def items(self):
         for one in super().items():
             yield one
-            time.sleep(0.02)
+            time.sleep(MOMENT_S)
 
 
 @contextmanager
