@@ -1,8 +1,9 @@
-"""How a door that the catalogue calls *not yet* shows in the code, so that it cannot be opened without its cases."""
+"""How a door that a catalogue calls *not yet* shows in the code, so that it cannot be opened without its cases."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,22 +33,31 @@ NAMED = {  # parts of names of files, of settings and of fields of requests that
 WRITTEN = {"CSV export": ("csv.writer", "csv.DictWriter")}
 
 
-def of_imports(sources: Mapping[Path, str]) -> Iterator[tuple[str, str]]:
+Imported = Mapping[str, tuple[set[str], set[str]]]
+Named = Mapping[str, set[str]]
+
+
+def of_imports(sources: Mapping[Path, str], imported: Imported = IMPORTED) -> Iterator[tuple[str, str]]:
     """(door, where) of each module that a door needs. Paths are below src/mainstay."""
     for path, text in sources.items():
         for node in ast.walk(ast.parse(text)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            for door, (modules, rooms) in IMPORTED.items():
+            for door, (modules, rooms) in imported.items():
                 if path.parts[0] in rooms and modules & {name.split(".")[0] for name in names}:
                     yield door, str(path)
+
+
+def of_text(sources: Mapping[Path, str]) -> Iterator[tuple[str, str]]:
+    """(door, where) of each call that a door needs."""
+    for path, text in sources.items():
         yield from ((door, str(path)) for door, words in WRITTEN.items() if any(word in text for word in words))
 
 
-def of_names(names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """(door, name) of each name of a file, a setting or a field that a door would bring."""
+def of_names(names: Iterable[str], named: Named = NAMED) -> Iterator[tuple[str, str]]:
+    """(door, name) of each name of a file, a setting, a field or a command that a door would bring."""
     for name in names:
-        yield from ((door, name) for door, words in NAMED.items() if name in words)
+        yield from ((door, name) for door, words in named.items() if name in words)
 
 
 def names_in(schema: Any) -> Iterator[str]:
@@ -63,12 +73,24 @@ def names_in(schema: Any) -> Iterator[str]:
             yield from names_in(one)
 
 
-def commands_that_read(group: click.Group, above: str = "") -> Iterator[str]:
-    """The commands that take a file which others wrote: not the configuration, and nothing that is written."""
+def words_of(path: Path) -> set[str]:
+    """The words of which the path of a file is made."""
+    return set(re.split(r"\W|_", str(path).lower()))
+
+
+def commands(group: click.Group, above: str = "") -> Iterator[tuple[str, click.Command]]:
+    """All commands with what one types."""
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
-            yield from commands_that_read(command, f"{above}{name} ")
-        elif any(
+            yield from commands(command, f"{above}{name} ")
+        else:
+            yield above + name, command
+
+
+def commands_that_read(group: click.Group) -> Iterator[str]:
+    """The commands that take a file which others wrote: not the configuration, and nothing that is written."""
+    for name, command in commands(group):
+        if any(
             isinstance(one.type, click.Path) and one.type.exists and one.type.file_okay and one.name != "config" for one in command.params
         ):
-            yield above + name
+            yield name

@@ -65,11 +65,13 @@ def performances(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="sets the limit of another process")
-def test_who_reaches_its_limit_of_memory_ends_and_nothing_is_lost(performances):
+def test_who_reaches_its_limit_of_memory_ends_and_nothing_is_lost(performances, figure):
     (calm, _), short = performances[0].result(), performances[1].result()
     assert short.kills == dict.fromkeys(ROLES, 1)
     assert short.lost == [] and short.fine, short.report
     assert short.once == calm.once and short.last == calm.last
+    told = f"each of {', '.join(ROLES)} once: nothing lost, all {calm.once.total():,} effects as without"
+    figure("no memory left", told, "pytest tests/crash/test_memory.py -m slow", short.seconds)
 
 
 @pytest.mark.slow

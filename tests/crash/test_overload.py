@@ -22,6 +22,7 @@ from tests.running import Running, an_order, shopify_headers
 SYNC_S = 0.5
 TIMES = 100  # as much as it can take
 GROWS_MB_MAX = 100
+AGAIN = "pytest tests/crash/test_overload.py -m proof"
 
 
 class Crowd:
@@ -89,10 +90,12 @@ def slow_disk(crowd):
     waits = sorted(wait for _, wait in crowd.answers.values())
     assert waits[0] >= SYNC_S, "nobody is answered before the sync"
     assert waits[-1] <= 4 * SYNC_S + 0.1, "nobody waits for more than four"
+    return f"{SYNC_S} s for each sync: {len(waits):,} deliveries in {waits[-1]:.1f} s at the most, none refused"
 
 
-def test_on_a_slow_disk_everything_takes_longer_and_nothing_is_lost(crowd):
-    slow_disk(crowd)
+@pytest.mark.proof
+def test_on_a_slow_disk_everything_takes_longer_and_nothing_is_lost(crowd, figure):
+    figure("a slow disk at the doors", slow_disk(crowd), AGAIN)
 
 
 def test_a_door_that_syncs_for_each_by_itself_is_noticed(crowd, monkeypatch):
@@ -119,6 +122,7 @@ def too_much(crowd):
     longest = max(wait for status, wait in crowd.answers.values() if status == 200)
     assert longest <= 2 * UNDER_WAY_MAX / can_per_s + 1, "nobody waits for long"
     assert megabytes() - before < GROWS_MB_MAX
+    return f"{len(taken):,} of 20,000 deliveries acknowledged within {longest:.1f} s, and kept; {len(shed):,} refused, and not kept"
 
 
 def test_a_door_that_lets_everybody_in_is_noticed(crowd, monkeypatch):
@@ -135,8 +139,9 @@ def test_a_door_that_sheds_what_it_has_acknowledged_is_noticed(crowd, monkeypatc
         too_much(crowd)
 
 
-def test_a_hundred_times_too_much_is_shed_before_it_is_acknowledged(crowd):
-    too_much(crowd)
+@pytest.mark.proof
+def test_a_hundred_times_too_much_is_shed_before_it_is_acknowledged(crowd, figure):
+    figure("a hundred times too much at the doors", too_much(crowd), AGAIN)
     crowd.loop.run_until_complete(crowd.knock(20_001))
     assert crowd.answers[20_001][0] == 200 and crowd.door.under_way == crowd.door.bytes_held == 0
 

@@ -149,10 +149,13 @@ def too_much(shop):
     assert longest <= UNDECIDED_MAX / CAN_PER_S + 3 * STEP_S, "nobody waits for long"
     assert max(wait for status, wait, *_ in shop.answers.values() if status == 503) < STEP_S, "who is refused hears it at once"
     assert shop.waiters.refused == {("till", "overloaded"): len(shed)} and megabytes() - before < GROWS_MB_MAX
+    refused = f"{len(shed):,} of {ASKED:,} requests of one till refused, and not kept"
+    return f"{refused}; who was let in waited {longest:.1f} s at the most; {POLITE} of another till were all taken"
 
 
-def test_a_hundred_times_too_much_is_refused_before_it_is_recorded(shop):
-    too_much(shop)
+@pytest.mark.proof
+def test_a_hundred_times_too_much_is_refused_before_it_is_recorded(shop, figure):
+    figure("a hundred times too much asked", too_much(shop), "pytest tests/crash/test_overload_api.py -m proof")
     shop.play(shop.wish("till", ASKED + 1))
     status, wait, *_ = shop.answers[f"till-{ASKED + 1}"]
     assert status == 201 and wait <= 2 * STEP_S, "right afterwards it is as if nothing had been"

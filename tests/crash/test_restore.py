@@ -139,5 +139,6 @@ def test_if_the_shelf_were_counted_before_the_parcels_are_read_again_it_would_be
 
 
 @pytest.mark.slow
-def test_after_many_restores_the_books_of_all_agree_again():
+def test_after_many_restores_the_books_of_all_agree_again(figure):
     assert broken(range(16, 120)) == {}
+    figure("restored backups", "104 histories: the books of all agree", "pytest tests/crash/test_restore.py -m slow")

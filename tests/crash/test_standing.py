@@ -36,13 +36,15 @@ def differs(history, calm):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("role", STAND)
-def test_who_stands_still_goes_on_as_if_nothing_had_been(standing, role):
+def test_who_stands_still_goes_on_as_if_nothing_had_been(standing, role, figure):
     (calm, _), (history, told) = standing[""].result(), standing[role].result()
     assert calm.fine and calm.lost == []
     assert history.lost == [] and history.fine, history.report
     assert history.once == calm.once and history.last == calm.last
     assert told - {""} == STAND[role][1]
     assert history.seconds > STANDS_S
+    told = f"for {STANDS_S} s: nothing lost, all {calm.once.total():,} effects as without"
+    figure(f"{role} stands still", told, f"pytest tests/crash/test_standing.py -m slow -k {role}", history.seconds)
 
 
 @pytest.mark.slow

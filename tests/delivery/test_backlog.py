@@ -39,7 +39,8 @@ async def drained(desk):
         await desk._news.wait()
 
 
-def test_a_counterparty_that_was_stopped_for_hours_is_told_everything_in_order_and_by_when_it_was_said(tmp_path, run):
+@pytest.mark.proof
+def test_a_counterparty_that_was_stopped_for_hours_is_told_everything_in_order_and_by_when_it_was_said(tmp_path, run, figure):
     async def answer(path, body):
         if desk.loop.time() < STOPPED_S:
             raise Unsent("nobody there")
@@ -64,9 +65,9 @@ def test_a_counterparty_that_was_stopped_for_hours_is_told_everything_in_order_a
         working.cancel()
         assert said.gone_in_s == pytest.approx(desk.loop.time() - began, rel=0.2)
         assert halfway.gone_in_s == pytest.approx(desk.loop.time() - half, rel=0.2)
-        return began
+        return began, said.gone_in_s, desk.loop.time() - began
 
-    began = run(outage())
+    began, said, took = run(outage())
     done = [(at, key) for (at, _, _), (key,) in zip(desk.calls, desk.said(), strict=True) if at >= STOPPED_S]
     of_order = defaultdict(list)
     for _, key in done:
@@ -74,6 +75,10 @@ def test_a_counterparty_that_was_stopped_for_hours_is_told_everything_in_order_a
     assert len(done) == efforts and all(numbers == sorted(numbers) for numbers in of_order.values()), "once each, in order for each order"
     assert all(number <= LIMIT.capacity + (at - began) * LIMIT.per_s + 1 for number, (at, _) in enumerate(done, 1)), "never over the limit"
     assert backlog_of(desk).waiting == {} and backlog_of(desk).gone_in_s == 0
+    told = (
+        f"{len(done)} effects waited: in order for each order, never over {PER_MIN} a minute; gone in {took:.0f} s, {said:.0f} s were said"
+    )
+    figure(f"a counterparty that was stopped for {STOPPED_S // 3600} hours", told, "pytest tests/delivery/test_backlog.py -m proof")
 
 
 class Costly(Paper):

@@ -53,14 +53,17 @@ class Front:
 
 
 class Http(HttpToolsProtocol):
-    """HTTP as uvicorn reads it, which takes whatever fails while it reads for the sender's fault."""
+    """HTTP as uvicorn reads it, which takes whatever fails while it reads for the sender's fault, and answers in no format of ours."""
 
     def send_400_response(self, msg: str) -> None:
         failed = sys.exception()
         if failed is not None and isinstance(failed.__context__, MemoryError):  # who hears nothing sends again; who hears 400 does not
             self.transport.abort()
-        else:
-            super().send_400_response(msg)
+            return
+        body = problem(400, "http_malformed", f"this is no request of HTTP/1.1: {failed or msg}; nothing of it was taken")
+        head = f"content-type: application/problem+json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head.encode() + body)
+        self.transport.close()
 
 
 async def run_edge(house: House, stop: asyncio.Event, works: Callable[[], object]) -> None:

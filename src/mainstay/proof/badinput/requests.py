@@ -48,11 +48,21 @@ WIRE = (
         "payload_too_large", "at most",
     ),
     Case(11, "a Content-Length and a Transfer-Encoding", "wire", Wire(
-        HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 400),
-    Case(11, "two Content-Lengths", "wire", Wire(HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!"), 400),
-    Case(11, "a Content-Length below zero", "wire", Wire(HEAD + b"Content-Length: -5\r\n\r\n"), 400),
-    Case(11, "a space in a header's name", "wire", Wire(HEAD + b"Bad Header: 1\r\nContent-Length: 0\r\n\r\n"), 400),
-    Case(11, "no HTTP at all", "wire", Wire(b"NONSENSE\r\n\r\n"), 400),
+        HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        400, "http_malformed", "Transfer-Encoding can't be present with Content-Length"),
+    Case(
+        11, "two Content-Lengths", "wire",
+        Wire(HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!"), 400, "http_malformed", "Duplicate Content-Length",
+    ),
+    Case(
+        11, "a Content-Length below zero", "wire",
+        Wire(HEAD + b"Content-Length: -5\r\n\r\n"), 400, "http_malformed", "Invalid character in Content-Length",
+    ),
+    Case(
+        11, "a space in a header's name", "wire",
+        Wire(HEAD + b"Bad Header: 1\r\nContent-Length: 0\r\n\r\n"), 400, "http_malformed", "Invalid header token",
+    ),
+    Case(11, "no HTTP at all", "wire", Wire(b"NONSENSE\r\n\r\n"), 400, "http_malformed", "no request of HTTP/1.1"),
     Case(
         12, "a body without an end, held open", "wire", Wire(HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"), 408, "too_slow",
         "within 10 s",
@@ -124,7 +134,7 @@ ASKED = (
     Case(93, "a key of 201 characters", "api", Ask(RESERVE, lines(), key="k" * 201), 400, "idempotency_key_missing", "1 to 200 characters"),
     Case(
         93, "a key that was used for something else", "api", Ask(RESERVE, lines(quantity=2), key="93", before=lines(sku="BAD-INPUT")), 422,
-        "key_reused",
+        "key_reused", "take a new one",
     ),
     Case(94, "a filter that is none", "api", Ask("/v1/causes?sort=price", method="GET", who="operator"), 422, "schema", "sort"),
     Case(94, "SQL in a filter", "api", Ask("/v1/causes?queue=%27%20OR%201%3D1%3B--", method="GET", who="operator"), 422, "schema", "queue"),
