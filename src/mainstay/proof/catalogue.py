@@ -90,8 +90,12 @@ INVARIANTS = (
     Asked(
         "E1",
         "after kills at any moment the effects outside are those of a calm run",
-        ("tests/crash/test_kills.py::test_two_hundred_kills_change_nothing",),
-        bugs=("answer-first", "forget-the-crash", "done-before"),
+        (
+            "tests/crash/test_kills.py::test_two_hundred_kills_change_nothing",
+            "tests/crash/test_power.py::test_what_is_done_to_others_is_what_would_have_been_done_without_cuts",
+            "tests/crash/test_io_errors.py::test_every_operation_may_fail",
+        ),
+        bugs=("answer-first", "forget-the-crash", "done-before", "book-blindly"),
     ),
     Asked(
         "E2",

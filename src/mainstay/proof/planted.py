@@ -73,6 +73,10 @@ OUTSIDE: dict[str, Planted] = {
         "the door answers though the disk failed", "I/O errors", "what is acknowledged is there, as in the simulator",
         "tests/crash/test_io_errors.py::test_a_door_that_answers_though_the_disk_failed_is_noticed",
     ),
+    "book-blindly": Planted(
+        "a sale is booked without a look whether it is there already", "power cuts", "the effects outside are not those of a calm one",
+        "tests/crash/test_power.py::test_an_effect_that_is_made_once_more_is_noticed", where="a history in which the power goes",
+    ),
     "empty-the-log-first": Planted(
         "a start empties the write-ahead log before the file is safe", "power cuts", "any rule of the simulator, when the power goes again",
         "tests/crash/test_power.py::test_a_start_that_empties_the_log_before_the_file_is_safe_is_noticed",
