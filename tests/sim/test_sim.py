@@ -73,7 +73,6 @@ def test_a_thousand_seeds_break_nothing_and_every_fault_and_act_really_happens(f
     found = run.report(run.many(range(1_000), LANDSCAPES, fittings), lambda _ending: None)
     assert found["failed"] == {}
     assert not found["never_fired"] and set(found["acts"]) == set(KINDS)
-    assert {"crash", "outage", "unreachable"} <= set(found["faults"])
     faults = f"{sum(found['faults'].values()):,} faults of {len(found['faults'])} kinds"
     assert found["came_in_another_order"] >= 100, "of 20 histories"
     assert found["keys_compared"] > found["keys_left_out"], "which hang on the order"

@@ -20,6 +20,7 @@ FAULTS = (
     "throttled", "error_before", "error_after", "cut_before", "cut_after", "lingering", "partial", "duplicate", "late", "reordered", "lost",
     "unsubscribed", "garbled",
 )  # fmt: skip
+BEFALLS = ("crash", "crash in a call", "outage", "unreachable", "cut_by_outage")  # us, and the lines; acts bring them
 KINDS: Mapping[str, float] = {  # how often each act is drawn, relative to the others
     "shop buys": 6, "amazon buys": 5, "webshop buys": 4, "till sells": 4, "buyer cancels": 2, "money back": 2, "goods arrive": 2,
     "count": 2, "warehouse packs": 6, "operator retries": 1, "crash": 1, "outage": 1, "abandons": 1, "operator repairs": 1,

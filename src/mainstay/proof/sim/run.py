@@ -21,7 +21,7 @@ from mainstay.flows.heap import look_seldom
 from mainstay.model.failures import Reject
 from mainstay.proof.disk import Disk
 from mainstay.proof.play import Cast
-from mainstay.proof.sim.acts import FAULTS, HOMES, SCENARIOS, Swarm, draw
+from mainstay.proof.sim.acts import BEFALLS, FAULTS, HOMES, SCENARIOS, Swarm, draw
 from mainstay.proof.sim.machine import Fittings
 from mainstay.proof.sim.story import Ending, play
 
@@ -131,7 +131,7 @@ def report(endings: Iterable[Ending], progress: Callable[[Ending], None]) -> dic
     return {
         "seeds": seeds, "failed": failed, "seconds": round(seconds, 1), "seeds_per_s": round(seeds / seconds, 1) if seconds else 0.0,
         "commits_checked": commits, "power_cuts": cuts, "faults": dict(sorted(fired.items())), "acts": dict(sorted(played.items())),
-        "never_fired": sorted(set(FAULTS) - set(fired)),
+        "never_fired": sorted({*FAULTS, *BEFALLS} - {fault for fault, times in fired.items() if times}),
         "came_in_another_order": moved, "keys_compared": compared, "keys_left_out": left_out,
     }  # fmt: skip
 
