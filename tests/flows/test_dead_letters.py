@@ -168,6 +168,24 @@ def test_a_message_that_says_nothing_of_business_after_all_needs_nobody(proved, 
     assert (status, told["detail"]) == (200, "it says nothing of business") and letters(proved) == []
 
 
+def test_an_effect_that_is_refused_again_is_the_letter_that_it_was(proved):
+    """Whosever it is, and since when; and it is retried once more by the same number."""
+    proved.count("A", 5)
+    proved.say("shop", an_order())
+    proved.answer("ord.shop.1:release.1", proved.order().id, "rejected", "wms")
+    (before,) = letters(proved)
+    number = before["id"]
+    assert act(proved, "assign", number, to="ben")[0] == 200
+    for again in (2, 3):
+        assert act(proved, "retry", number)[0] == 200 and letters(proved) == []
+        proved.answer(f"ord.shop.1:release.1{'.again.2' if again == 3 else ''}.again.2", proved.order().id, "rejected", "wms")
+        (after,) = letters(proved)
+        assert (after["id"], after["at"], after["given_to"]) == (number, before["at"], "ben")
+    told = [one["what"] for one in journey.acts_on(proved.state, number)]
+    assert told == ["assign", "retry", "refused again: rejected: ", "retry", "refused again: rejected: "]
+    assert act(proved, "suppress", number)[0] == 200 and letters(proved) == []
+
+
 def test_an_effect_is_not_repaired(proved):
     proved.count("A", 5)
     proved.say("shop", an_order())

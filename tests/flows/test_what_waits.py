@@ -104,7 +104,7 @@ def test_retried_in_vain_it_stays_what_it_was_and_says_what_stands_in_its_way_no
     assert proved.rows("SELECT id, status, code FROM letter") == [(number, "open", "amount")]
     assert (after.at, after.owner) == (before.at, "ben") and (before.state.code, after.state.code) == ("unknown_word", "amount")
     told = [(one["what"], one["to"], one["by"]) for one in journey.acts_on(proved.state, number)]
-    assert told == [("assign", "ben", "ann"), ("retry in vain", "", "ann")]
+    assert told == [("assign", "ben", "ann"), ("retry in vain: amount: 'lots' is no amount", "", "ann")]
 
 
 def unmapped(_topic, _body):

@@ -313,8 +313,9 @@ class Apply:
         if type(event) is LetterClosed:
             status = {"suppress": "suppressed", "retry": "retried"}.get(event.how, "resolved")
         elif type(event) is LetterTried:
-            code, owner = event.code, event.owner
-            body = _encode(replace(msgspec.json.decode(body, type=LetterState), code=code, why=event.why, owner=owner))
+            tried = msgspec.json.decode(body, type=LetterState)
+            status, code, owner = "open", event.code, event.owner
+            body = _encode(replace(tried, code=code, why=event.why, owner=owner, key=event.key or tried.key))
         else:
             assert type(event) is LetterPassed
             given = msgspec.json.decode(body, type=LetterState)

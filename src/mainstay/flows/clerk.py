@@ -148,7 +148,7 @@ class Clerk:
             self.intake.letters.note(letter.id, LetterPassed(how=action, to=to, by=told.by, reason=told.reason, job=job), receipt.at)
             return Again(f"{'escalated' if action == 'escalate' else 'given'} to {to}{self._unreached(to)}")
         try:
-            done = self._retry(letter.state, receipt) if action == "retry" else self._suppress(letter.state, receipt)
+            done = self._retry(letter, receipt) if action == "retry" else self._suppress(letter.state, receipt)
         except Reject as still:
             return self._in_vain(letter, still, receipt, told, job)
         if not done.nothing:
@@ -169,9 +169,10 @@ class Clerk:
         self.intake.letters.note(letter.id, tried, receipt.at)
         return Again(f"{still.code}: {why}", nothing=True)
 
-    def _retry(self, parked: Parked, receipt: Receipt) -> Again:
+    def _retry(self, letter: Letter, receipt: Receipt) -> Again:
+        parked = letter.state
         if parked.topic == TOPIC:
-            return self._ask_again(receipt, parked)
+            return self._ask_again(receipt, letter)
         if parked.topic.startswith(ASKED):
             return Again("whoever asked for it was told that it failed, and asks anew: suppress it", nothing=True)
         if parked.topic.startswith(TIMER):
@@ -197,17 +198,18 @@ class Clerk:
         again = Receipt(old.seq, receipt.at, old.system, old.topic, old.key, old.body)
         return self.intake.again(again)
 
-    def _ask_again(self, receipt: Receipt, parked: Parked) -> Again:
+    def _ask_again(self, receipt: Receipt, letter: Letter) -> Again:
         """An effect that was rejected: ask it once more, under a key that says so. One that had been done before, and was looked for in
         vain: look for it again, and make it under its own key."""
+        parked = letter.state
         state, effect = self._effect(parked)
         if state is not None and effect is not None and effect.again == "rejected":
             past = (event for event in events_of(self.world.store, state.id) if isinstance(event, Doubted) and event.key == parked.key)
-            done = resend(self.intake, next(past).intent, receipt)
+            done = resend(self.intake, next(past).intent, receipt, letter.id)
             return Again(done.detail, nothing=done.how != "asked")
         if state is None or effect is None or effect.outcome != "rejected" or (effect.amount and not payments.amount_again(state, effect)):
             return Again("nothing is left to ask: suppress it", nothing=True)
-        self.intake.turns.ask_again(state, parked.key, receipt)
+        self.intake.turns.ask_again(state, parked.key, letter.id, receipt)
         return Again("asked again")
 
     def _effect(self, parked: Parked) -> tuple[OrderState | None, EffectState | None]:

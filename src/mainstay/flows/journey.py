@@ -363,10 +363,13 @@ def job(state: State, number: int) -> dict[str, Any] | None:
 def acts_on(state: State, number: int) -> list[dict[str, Any]]:
     """What people did about a dead letter, from the log."""
     acts = [(at, event) for at, _, event in _log_of(state, number) if isinstance(event, LetterPassed | LetterTried | LetterClosed)]
-    return [
-        {"at": iso(at), "what": getattr(act, "how", "retry in vain"), "to": getattr(act, "to", ""), "by": act.by, "reason": act.reason}
-        for at, act in acts
-    ]
+    return [{"at": iso(at), "what": _what(act), "to": getattr(act, "to", ""), "by": act.by, "reason": act.reason} for at, act in acts]
+
+
+def _what(act: LetterPassed | LetterTried | LetterClosed) -> str:
+    if type(act) is LetterTried:
+        return f"refused again: {act.code}: {act.why}" if act.key else f"retry in vain: {act.code}: {act.why}"
+    return act.how  # type: ignore[union-attr]
 
 
 def proposals(state: State, most: int = 200) -> list[dict[str, Any]]:

@@ -52,13 +52,24 @@ class Letters:
         ))  # fmt: skip
 
     def rejected(self, receipt: Receipt, outcome: Outcome, about: int) -> None:
-        """An effect was refused by the system that was asked for it, of the order `about`; no text of `outcome` tells of a person."""
+        """An effect was refused by the system that was asked for it, of the order `about`; no text of `outcome` tells of a person. One that
+        a dead letter's retry asked for is that letter still: whosever it is, and since when."""
         code = outcome.code or "rejected"
+        owner = self.shop.owner(outcome.system, "", code)
+        if letter := self._retried(about, outcome.key):
+            self.note(letter, LetterTried(code=code, why=outcome.why, owner=owner, key=outcome.key), receipt.at)
+            return
         amount, currency = self._hangs_on(about, outcome.key)
         self._write(receipt.at, Parked(
-            system=outcome.system, topic=TOPIC, code=code, why=outcome.why, owner=self.shop.owner(outcome.system, "", code),
+            system=outcome.system, topic=TOPIC, code=code, why=outcome.why, owner=owner,
             receipt=receipt.seq, key=outcome.key, about=about, amount=amount, currency=currency,
         ))  # fmt: skip
+
+    def _retried(self, about: int, key: str) -> int:
+        """The dead letter that an effect was asked for again by; 0 where there is none."""
+        state = self.world.orders.get(about)
+        effect = state.effects.get(key) if state is not None else None
+        return effect.letter if effect is not None else 0
 
     def note(self, number: int, event: LetterClosed | LetterPassed | LetterTried, at: int) -> None:
         """What became of an open letter."""

@@ -17,8 +17,9 @@ from mainstay.storage.inbox import Receipt
 NUMBERS = ("SetLevel", "SetPrice")
 
 
-def resend(intake: Intake, number: int, receipt: Receipt) -> Replayed:
-    """Have the effect of this intent looked for, and made again where it is not there. `receipt` says when that was asked."""
+def resend(intake: Intake, number: int, receipt: Receipt, letter: int = 0) -> Replayed:
+    """Have the effect of this intent looked for, and made again where it is not there. `receipt` says when that was asked, `letter` is the
+    dead letter whose retry it is."""
     world = intake.world
     found = world.intent(number)
     system, entity, made = found or ("", 0, None)
@@ -32,7 +33,7 @@ def resend(intake: Intake, number: int, receipt: Receipt) -> Replayed:
     how, why = stands(state, made.key)
     if how != "yes":
         return Replayed("superseded" if how == "over" else "refused", f"{what}: {why}")
-    intake.turns.make_again(state, made.key, number, receipt)
+    intake.turns.make_again(state, made.key, number, receipt, letter)
     return Replayed("asked", f"{what}: looked for at {system}")
 
 

@@ -102,20 +102,20 @@ class Turns:
             self.turn = Turn(state, receipt.at, self.world.counters.get("event", 0) + 1, [])
         return self.finish()
 
-    def ask_again(self, state: OrderState, key: str, receipt: Receipt) -> None:
-        """Ask a rejected effect once more: the same command under a new key that names the old one."""
+    def ask_again(self, state: OrderState, key: str, letter: int, receipt: Receipt) -> None:
+        """Ask a rejected effect once more, as the retry of a dead letter: the same command under a new key that names the old one."""
         old = state.effects[key]
         number = 2 + sum(one.startswith(f"{key}.again.") for one in state.effects)
         amount = amount_again(state, old)
         asked = Asked(
             key=f"{key}.again.{number}", command=old.command, system=old.system, amount=amount, lines=old.lines, about=old.about,
-            location=old.location,
+            location=old.location, letter=letter,
         )  # fmt: skip
         self.advance(state, receipt, [Answered(key=key, outcome="replaced", at=receipt.at, why=asked.key), asked])
 
-    def make_again(self, state: OrderState, key: str, intent: int, receipt: Receipt) -> None:
+    def make_again(self, state: OrderState, key: str, intent: int, receipt: Receipt, letter: int = 0) -> None:
         """Have an effect that was done looked for, and made again where its system does not have it: under the same key."""
-        self.advance(state, receipt, [Doubted(key=key, intent=intent)])
+        self.advance(state, receipt, [Doubted(key=key, intent=intent, letter=letter)])
 
     def _prepare(self, state: OrderState, said: OrderSeen, at: int) -> None:
         """What must stand in the log before the order's own row: new items, and the end of the reservation that it uses."""

@@ -105,6 +105,7 @@ class Asked(Event, frozen=True, tag="Asked"):
     lines: tuple[UnitsOf, ...] = ()
     about: str = ""  # the release, parcel or payment that it is about
     location: int = 0  # that a release is to leave from; 0 in the log of an earlier version, whose releases were of all locations
+    letter: int = 0  # the dead letter whose retry asked for it
 
 
 class Answered(Event, frozen=True, tag="Answered"):
@@ -129,6 +130,7 @@ class Doubted(Event, frozen=True, tag="Doubted"):
 
     key: str
     intent: int
+    letter: int = 0  # the dead letter whose retry doubted it
 
 
 class Moved(Event, frozen=True, tag="Moved"):
@@ -212,7 +214,9 @@ class LetterPassed(Event, frozen=True, tag="LetterPassed"):
 
 
 class LetterTried(Event, frozen=True, tag="LetterTried"):
-    """A dead letter was retried in vain: it stays open, for what stands in its way now."""
+    """A dead letter was retried in vain: it stays open, or is open again, for what stands in its way now.
+
+    `key`: the effect that was asked for instead, and was refused, too."""
 
     code: str
     why: str
@@ -220,6 +224,7 @@ class LetterTried(Event, frozen=True, tag="LetterTried"):
     by: str = ""
     reason: str = ""
     job: int = 0
+    key: str = ""
 
 
 class JobBegan(Event, frozen=True, tag="JobBegan"):

@@ -80,6 +80,7 @@ class EffectState(Struct, gc=False, omit_defaults=True):
     references: dict[str, str] = {}
     again: str = ""  # done, and looked for once more since: asked, unknown, rejected; empty: it is there
     location: int = 0  # that a release leaves from
+    letter: int = 0  # the dead letter whose retry asked for it
 
 
 class OrderState(Struct, gc=False, omit_defaults=True, kw_only=True):

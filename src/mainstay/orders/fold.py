@@ -207,8 +207,9 @@ def _short(state: OrderState, event: Short) -> None:
 def _asked(state: OrderState, event: Asked) -> None:
     assert event.key not in state.effects, f"{state.uid}: effect {event.key} was asked twice"
     state.effects[event.key] = EffectState(
-        event.command, event.system, amount=event.amount, lines=event.lines, about=event.about, location=event.location
-    )
+        event.command, event.system, amount=event.amount, lines=event.lines, about=event.about, location=event.location,
+        letter=event.letter,
+    )  # fmt: skip
     if event.command == "ReleaseOrder":
         for share in state.shares:
             if event.location in (share.location, 0):
@@ -218,7 +219,7 @@ def _asked(state: OrderState, event: Asked) -> None:
 def _doubted(state: OrderState, event: Doubted) -> None:
     effect = state.effects[event.key]
     assert effect.outcome == "done" and effect.again in ("", "rejected"), f"{state.uid}: {event.key} cannot be made again"
-    effect.again = "asked"
+    effect.again, effect.letter = "asked", event.letter
 
 
 def _answered(state: OrderState, event: Answered) -> None:
