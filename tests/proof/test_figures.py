@@ -1,11 +1,16 @@
 """The page of figures says which budgets are met and which are missed."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from mainstay.proof.bench import BENCHES
 from mainstay.proof.bench.faults import comes_again, is_forged, is_garbled, is_wrong, mixed
 from mainstay.proof.bench.payloads import order
-from mainstay.proof.figures import BUDGETS, page
+from mainstay.proof.figures import BUDGETS, WHY, page
+
+PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 
 MACHINE = {"cpu": "a small one", "cores": 2, "system": "Linux", "python": "3.11", "sqlite": "3.54.1"}
 
@@ -22,11 +27,18 @@ def test_every_benchmark_has_budgets():
 def test_what_is_missed_is_named_first_and_in_its_row():
     rows = {"row_writes_per_order": {"orders": 1.0, "all": 17.1}, "bytes_per_order": 3585}
     text = page([result("orders", rate=4_496, **rows)], "2026-11-21")
-    assert "**Missed:**\n\n- orders: 17.1, and ≤ 10 rows written for an order is due\n\n" in text
+    assert "**Missed:**\n\n- orders: 17.1, and ≤ 10 rows written for an order is due. Why: five lines are five rows of stock" in text
     assert "| ≤ 10 rows written for an order | 17.1 | **missed** |" in text
     assert "| ≤ 4,096 bytes stored for an order | 3,585 | met |" in text
     assert "| ≥ 3,000 orders a second | 4,496 | met |" in text
     assert "| ≥ 1.2 times pydantic + one SQLite commit per order, intake alone | — | not measured |" in text
+
+
+def test_each_budget_that_the_page_misses_says_why():
+    known = {(bench, one.words) for bench, budgets in BUDGETS.items() for one in budgets}
+    assert set(WHY) <= known
+    missed = re.search(r"\*\*Missed:\*\*\n\n((?:- .*\n)*)", PAGE.read_text())
+    assert all(". Why: " in line for line in missed[1].splitlines()) if missed else "is met" in PAGE.read_text()
 
 
 def test_a_ratio_below_its_budget_is_missed():
