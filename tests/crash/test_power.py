@@ -17,7 +17,7 @@ from mainstay.proof.sim.acts import Act, Swarm
 from mainstay.proof.sim.mutants import MUTANTS, caught, planted
 from mainstay.proof.sim.run import rule
 from mainstay.proof.sim.story import play
-from mainstay.proof.sim.trouble import CUTS_MAX, DARK_S_MAX, Blackouts
+from mainstay.proof.sim.trouble import CUTS_MAX, DARK_S_MAX, Blackouts, NoTrouble
 from mainstay.storage import database
 from mainstay.storage.database import STORE_FAILED
 from mainstay.storage.inbox import Inbox
@@ -59,16 +59,6 @@ def test_a_thousand_cuts_lose_nothing(figure):
     figure("power cuts", told, 'mainstay sim --seeds 80 --power --scenario "power cuts"')
 
 
-class Quiet(Blackouts):
-    """The power stays on."""
-
-    def begin(self):
-        """Nothing begins."""
-
-    async def over(self):
-        """Nothing was."""
-
-
 class RightAfter(Blackouts):
     """The power goes in the first operation of the disk after the ERP did something, before that is kept: it knows no idempotency keys."""
 
@@ -100,7 +90,7 @@ def done(luck, kind=Blackouts):
 
 @pytest.mark.proof
 def test_what_is_done_to_others_is_what_would_have_been_done_without_cuts(figure):
-    calm, broken, _ = done(0, Quiet)
+    calm, broken, _ = done(0, NoTrouble)
     assert broken == "" and len(calm[0]) >= 40
     played = [done(luck, kind) for kind in (Blackouts, RightAfter) for luck in range(6)]
     assert [unlike(calm, effects) or broken for effects, broken, _ in played] == [""] * len(played)
@@ -112,21 +102,21 @@ def test_what_is_done_to_others_is_what_would_have_been_done_without_cuts(figure
 
 @pytest.mark.parametrize("bug", ["acknowledge-first", "commit-in-two", "done-before"])
 def test_an_effect_that_is_not_made_is_noticed(bug):
-    calm, *_ = done(0, Quiet)
+    calm, *_ = done(0, NoTrouble)
     with planted(bug):
         assert any("not made" in unlike(calm, done(luck)[0]) for luck in range(6))
 
 
 def test_an_effect_that_is_made_once_more_is_noticed(monkeypatch):
     """The bug: a sale is booked without a look whether it is there already."""
-    calm, *_ = done(0, Quiet)
+    calm, *_ = done(0, NoTrouble)
     right = booking._found
 
     def found(rpc, names):
         return {} if isinstance(names, Mapping) else (yield from right(rpc, names))
 
     monkeypatch.setattr(booking, "_found", found)
-    assert done(0, Quiet)[0] == calm, "nobody would notice it while all is well"
+    assert done(0, NoTrouble)[0] == calm, "nobody would notice it while all is well"
     assert any("once more" in unlike(calm, done(luck, RightAfter)[0]) for luck in range(6))
 
 

@@ -19,7 +19,8 @@ ROWS = (*INVARIANTS, *FAULTS, *BUGS)
 CALLED = re.compile(r"planted|noticed|_is_seen\b|_caught\b|_would_catch|^test_(if|with|without|nobody)_.*(would|holds_up)|not_notice")
 SAYS = re.compile(r"\bplanted bug|\bplants? a bug|\A\([^)]*\bbug\b", re.I)
 IN_THE_SIMULATOR = {f"tests/{file}.py::test_every_planted_bug_is_caught" for file in ("sim/test_sim", "crash/test_power")} | {
-    "tests/crash/test_power.py::test_an_effect_that_is_not_made_is_noticed"
+    "tests/crash/test_power.py::test_an_effect_that_is_not_made_is_noticed",
+    "tests/crash/test_slow_disk.py::test_what_is_acknowledged_and_not_kept_is_noticed_there_too",
 }  # of MUTANTS
 NO_BUGS = {
     "tests/alerts/test_decide.py::test_given_away_and_back_before_anybody_noticed_is_no_news",

@@ -40,6 +40,19 @@ class Trouble(Protocol):
 Make = Callable[[Machine, Disk, random.Random], Trouble]
 
 
+class NoTrouble:
+    """The disk is as it should be."""
+
+    def __init__(self, machine: Machine, disk: Disk, dice: random.Random) -> None:
+        """Nothing is needed."""
+
+    def begin(self) -> None:
+        """Nothing begins."""
+
+    async def over(self) -> None:
+        """Nothing was."""
+
+
 class Blackouts:
     """Power cuts, one after the other."""
 
