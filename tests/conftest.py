@@ -94,5 +94,7 @@ def _page(figures, spent):
     ]  # fmt: skip
     lines += [f"| {what} | {found} | {seconds:.0f} | `{again}` |" for what, found, seconds, again in figures]
     lines += ["", "| group | minutes | budget |", "| --- | --- | --- |"]
-    lines += [f"| {name} | {spent[name] / 60:.1f} | {budget or ''} |" for name, (budget, _) in GROUPS.items()]
+    for name, (budget, _) in GROUPS.items():
+        over = ": **over**" if budget and spent[name] > 60 * budget else ""
+        lines.append(f"| {name} | {spent[name] / 60:.1f} | {budget or ''}{over} |")
     return "\n".join(lines) + "\n"
