@@ -50,6 +50,22 @@ def test_what_is_not_there_cannot_be_held(shop, target, why):
     assert told(shop, "pauses") == []
 
 
+def test_what_nobody_declares_any_more_goes_on(shop):
+    """Its flow was taken out of mainstay.toml while it was held back."""
+    flow = next(line.removeprefix("[flows.").rstrip("]") for line in shop.config.read_text().splitlines() if line.startswith("[flows."))
+    told(shop, "pause", f"flow:{flow}", "--reason", "a test")
+    declared = shop.config.read_text()
+    shop.stop()
+    shop.config.write_text(declared.replace(f"[flows.{flow}]", f"[flows.{flow}-anew]"))
+    shop.start()
+    assert [one["target"] for one in told(shop, "pauses")] == [f"flow:{flow}"]
+    assert told(shop, "resume", f"flow:{flow}")["mode"] == "running" and told(shop, "pauses") == []
+    assert "no flow is called" in told(shop, "resume", f"flow:{flow}", code=2)["detail"]
+    shop.stop()
+    shop.config.write_text(declared)
+    shop.start()
+
+
 def test_nobody_holds_anything_back_without_a_reason(shop):
     assert "--reason" in shop.cli("pause", "system:shop")[2]
     assert shop.ask("POST", "/v1/pauses", {"target": "system:shop", "mode": "paused"}, "operator")[1]["code"] == "reason_missing"

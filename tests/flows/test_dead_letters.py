@@ -178,9 +178,11 @@ def test_an_effect_that_is_refused_again_is_the_letter_that_it_was(proved):
     assert act(proved, "assign", number, to="ben")[0] == 200
     for again in (2, 3):
         assert act(proved, "retry", number)[0] == 200 and letters(proved) == []
-        proved.answer(f"ord.shop.1:release.1{'.again.2' if again == 3 else ''}.again.2", proved.order().id, "rejected", "wms")
+        proved.answer(f"ord.shop.1:release.1.again.{again}", proved.order().id, "rejected", "wms")
         (after,) = letters(proved)
         assert (after["id"], after["at"], after["given_to"]) == (number, before["at"], "ben")
+        assert (after["at_risk"], after["key"]) == (before["at_risk"], f"ord.shop.1:release.1.again.{again}")
+        assert after["receipt"] > before["receipt"], "what is shown as its message is the last refusal"
     told = [one["what"] for one in journey.acts_on(proved.state, number)]
     assert told == ["assign", "retry", "refused again: rejected: ", "retry", "refused again: rejected: "]
     assert act(proved, "suppress", number)[0] == 200 and letters(proved) == []

@@ -41,6 +41,13 @@ def test_no_seed_breaks_anything(scenario):
     assert not broken(run.one(drawn, fittings) for drawn in swarms(range(12), scenario))
 
 
+@pytest.mark.parametrize("seed", [1300, 7950])
+def test_seeds_that_were_found_to_fail_by_a_proof_of_all_up_to_ten_thousand(seed):
+    """Each 50th is proved, and `make proof` plays a thousand. 1300: a retried effect names its letter by number. 7950: a release is asked
+    back in one order of arrival alone."""
+    assert not broken(run.one(drawn, fittings) for drawn in swarms([seed]))
+
+
 @pytest.mark.parametrize("kind", sorted({kind for kinds in SCENARIOS.values() for kind in kinds} - KINDS.keys()))
 def test_an_act_that_only_a_scenario_has_really_happens(kind):
     scenario = next(name for name, kinds in SCENARIOS.items() if kind in kinds)

@@ -32,7 +32,8 @@ def letter_text(found: dict[str, Any]) -> str:
     lines = [f"{name}: {value}" for name, value in shown.items() if name not in ("raw", "history") and value not in ("", None, False, 0)]
     for act in found["history"]:
         to = f" to {act['to']}" if act["to"] else ""
-        lines.append(f"{act['at']}  {act['what']}{to} by {act['by'] or 'nobody named'}: {act['reason']}")
+        who = "" if act["what"].startswith("refused") else f" by {act['by'] or 'nobody named'}: {act['reason']}"
+        lines.append(f"{act['at']}  {act['what']}{to}{who}")
     return "\n".join([*lines, "", found["raw"] or "no raw message is kept for it"])
 
 

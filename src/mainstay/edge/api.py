@@ -316,11 +316,15 @@ class Api:
     async def pause(self, request: Request, who: str, body: PauseRequest) -> tuple[int, bytes]:
         kind, _, name = body.target.partition(":")
         known = {"system": self.duties.systems, "flow": self.duties.flows, "channel": self.policies}.get(kind)
-        if known is not None and name not in known:
+        if known is not None and name not in known and not (body.mode == "running" and await self._is_held(body.target)):
             raise Problem(404, "not_found", f"no {kind} is called {name!r}; there are: {', '.join(known) or 'none'}")
         if body.mode != "running" and not body.reason:
             raise Problem(422, "reason_missing", "say why it is held back: whoever sees it waiting must know")
         return await self._decided(who, "operator/pause", body.target, msgspec.json.encode(body))
+
+    async def _is_held(self, target: str) -> bool:
+        """Is it held back, also if nobody declares it any more?"""
+        return any(one["target"] == target for one in await self._aside(lambda state, _: journey.pauses(state)))
 
     async def erase(self, request: Request, who: str, body: EraseRequest) -> tuple[int, bytes]:
         return await self._decided(who, "operator/erase", "", msgspec.json.encode(body))

@@ -315,7 +315,8 @@ class Apply:
         elif type(event) is LetterTried:
             tried = msgspec.json.decode(body, type=LetterState)
             status, code, owner = "open", event.code, event.owner
-            body = _encode(replace(tried, code=code, why=event.why, owner=owner, key=event.key or tried.key))
+            asked = {"key": event.key, "receipt": event.receipt, "amount": event.amount} if event.key else {}
+            body = _encode(replace(tried, code=code, why=event.why, owner=owner, **asked))
         else:
             assert type(event) is LetterPassed
             given = msgspec.json.decode(body, type=LetterState)

@@ -43,7 +43,7 @@ from mainstay.model.seen import (
     ReturnSeen,
     SettlementLineSeen,
 )
-from mainstay.model.state import OrderState
+from mainstay.model.state import EffectState, OrderState
 from mainstay.orders import decide as orders
 from mainstay.orders import payments
 from mainstay.storage.database import STORE_FAILED
@@ -330,8 +330,8 @@ class Intake:
         self.subjects.append((receipt.seq, subject))
         outcome = msgspec.structs.replace(outcome, why=buyers.discreet(self.world, outcome.why, subject))
         effect = state.effects.get(outcome.key) if state is not None else None
-        if state is not None and outcome.again:
-            self._made_again(receipt, state, outcome)
+        if state is not None and effect is not None and outcome.again:
+            self._made_again(receipt, state, effect, outcome)
             return
         if state is None or effect is None:
             if outcome.outcome == "rejected":
@@ -349,9 +349,8 @@ class Intake:
             self.letters.rejected(receipt, outcome, state.id)
         self.count(receipt, "applied")
 
-    def _made_again(self, receipt: Receipt, state: OrderState, outcome: Outcome) -> None:
+    def _made_again(self, receipt: Receipt, state: OrderState, effect: EffectState, outcome: Outcome) -> None:
         """What became of an effect that was looked for after it had been done. It stays done: what was refused is a letter's."""
-        effect = state.effects[outcome.key]
         if not effect.again or effect.again == outcome.outcome:
             self.count(receipt, "duplicate")
             return

@@ -368,7 +368,7 @@ def acts_on(state: State, number: int) -> list[dict[str, Any]]:
 
 def _what(act: LetterPassed | LetterTried | LetterClosed) -> str:
     if type(act) is LetterTried:
-        return f"refused again: {act.code}: {act.why}" if act.key else f"retry in vain: {act.code}: {act.why}"
+        return f"{'refused again' if act.key else 'retry in vain'}: {act.code}: {act.why}"
     return act.how  # type: ignore[union-attr]
 
 

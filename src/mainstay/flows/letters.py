@@ -56,10 +56,11 @@ class Letters:
         a dead letter's retry asked for is that letter still: whosever it is, and since when."""
         code = outcome.code or "rejected"
         owner = self.shop.owner(outcome.system, "", code)
-        if letter := self._retried(about, outcome.key):
-            self.note(letter, LetterTried(code=code, why=outcome.why, owner=owner, key=outcome.key), receipt.at)
-            return
         amount, currency = self._hangs_on(about, outcome.key)
+        if letter := self._retried(about, outcome.key):
+            tried = LetterTried(code=code, why=outcome.why, owner=owner, key=outcome.key, receipt=receipt.seq, amount=amount)
+            self.note(letter, tried, receipt.at)
+            return
         self._write(receipt.at, Parked(
             system=outcome.system, topic=TOPIC, code=code, why=outcome.why, owner=owner,
             receipt=receipt.seq, key=outcome.key, about=about, amount=amount, currency=currency,

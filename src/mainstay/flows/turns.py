@@ -6,6 +6,7 @@ that moves it (flows.apply).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -28,6 +29,7 @@ from mainstay.stock.view import serving
 from mainstay.storage.inbox import Receipt
 
 _encode = msgspec.json.Encoder().encode
+AGAIN = re.compile(r"(\.again\.\d+)+$")  # at the end of a key: which of the times it is that the effect is asked for
 
 
 class Turn(Struct):
@@ -104,11 +106,11 @@ class Turns:
 
     def ask_again(self, state: OrderState, key: str, letter: int, receipt: Receipt) -> None:
         """Ask a rejected effect once more, as the retry of a dead letter: the same command under a new key that names the old one."""
-        old = state.effects[key]
-        number = 2 + sum(one.startswith(f"{key}.again.") for one in state.effects)
+        old, first = state.effects[key], AGAIN.sub("", key)
+        number = 2 + sum(one.startswith(f"{first}.again.") for one in state.effects)
         amount = amount_again(state, old)
         asked = Asked(
-            key=f"{key}.again.{number}", command=old.command, system=old.system, amount=amount, lines=old.lines, about=old.about,
+            key=f"{first}.again.{number}", command=old.command, system=old.system, amount=amount, lines=old.lines, about=old.about,
             location=old.location, letter=letter,
         )  # fmt: skip
         self.advance(state, receipt, [Answered(key=key, outcome="replaced", at=receipt.at, why=asked.key), asked])

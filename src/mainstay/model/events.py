@@ -216,7 +216,7 @@ class LetterPassed(Event, frozen=True, tag="LetterPassed"):
 class LetterTried(Event, frozen=True, tag="LetterTried"):
     """A dead letter was retried in vain: it stays open, or is open again, for what stands in its way now.
 
-    `key`: the effect that was asked for instead, and was refused, too."""
+    `key`: the effect that was asked for instead, and was refused, too, as `receipt` says; `amount`: what hangs on it."""
 
     code: str
     why: str
@@ -225,6 +225,8 @@ class LetterTried(Event, frozen=True, tag="LetterTried"):
     reason: str = ""
     job: int = 0
     key: str = ""
+    receipt: int = 0
+    amount: int = 0
 
 
 class JobBegan(Event, frozen=True, tag="JobBegan"):

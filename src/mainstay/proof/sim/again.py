@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, zip_longest
 from typing import Any
 
 import msgspec
@@ -39,7 +39,7 @@ def differs(live: State, other: State, taken: Sequence[Taken], begin: Callable[[
             else:
                 intake.expire(part.what, part.now)
     for what, read in (("events", _events), ("answers", _answers)):
-        for ours, theirs in zip(read(live), read(other), strict=False):
+        for ours, theirs in zip_longest(read(live), read(other)):
             if ours != theirs:
                 return f"{what}: {ours} and {theirs}"
     found = compare(live, other).differences

@@ -36,7 +36,7 @@ from mainstay.storage.inbox import Receipt
 from mainstay.storage.state import State
 
 ASKED = ("api/", "operator/")
-DOUBLED = ("ReleaseOrder", "CapturePayment", "VoidPayment")  # what others may have made needless, or done themselves
+DOUBLED = ("ReleaseOrder", "CancelRelease", "CapturePayment", "VoidPayment")  # what others may have made needless, or done themselves
 TIMERS = 64
 
 
@@ -108,10 +108,15 @@ def _crossed_orders(one: Known, other: Known) -> set[str]:
 
 
 def _crossed(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    asked = [{key for key, effect in order["effects"].items() if effect["command"] in DOUBLED} for order in (one, other)]
     called_off = one["cancel"] and other["cancel"]
     taken = any(paid.get("captured") for order in (one, other) for paid in order.get("payments", {}).values())
-    return asked[0] != asked[1] and bool(called_off or taken)
+    differ = _asked(one) ^ _asked(other)
+    return "CancelRelease" in {what for what, _ in differ} or bool(differ and (called_off or taken))
+
+
+def _asked(order: dict[str, Any]) -> set[tuple[str, str]]:
+    """(command, key) of what others may have made needless."""
+    return {(effect["command"], key) for key, effect in order["effects"].items() if effect["command"] in DOUBLED}
 
 
 def _runs(core: Core, taken: Sequence[Taken]) -> Iterator[list[Taken]]:

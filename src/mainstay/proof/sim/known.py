@@ -126,7 +126,7 @@ def _plain(order: OrderState, skus: Mapping[int, str], names: Mapping[int, str])
     plain: dict[str, Any] = {name: value for name, value in msgspec.to_builtins(order).items() if name not in HOW_IT_CAME}
     plain["cancel"] = bool(plain.get("cancel"))  # who was the first to say so is in no book
     plain["effects"] = {
-        key: {**one, "location": names.get(one.get("location", 0), "")}
+        key: {**one, "location": names.get(one.get("location", 0), ""), "letter": bool(one.get("letter"))}
         for key, one in plain.get("effects", {}).items() if one["command"] != "CancelOrder"
     }  # fmt: skip
     plain["shares"] = sorted([line, skus[item], names[place], *rest] for line, item, place, *rest in plain.get("shares", ()))
