@@ -150,7 +150,7 @@ def ask(shop: Running, sent: Ask) -> Told:
     if status >= 400:
         assert told["status"] == status and set(told) >= {"type", "title", "detail"}
         return Told(status, told["code"], told["detail"])
-    return Told(status, "", "; ".join(one["ended"] for one in told.get("statements", ())))
+    return Told(status, "", "; ".join(one["ended"] for one in told.get("statements", ())) or told.get("status", ""))
 
 
 # --- files and commands ------------------------------------------------------------------------------------------------

@@ -40,6 +40,13 @@ IN_A_FOLDER = (
         "cannot be seen",
     ),
     Case(
+        55, "a SKU with spaces around it", "file", File("55b.csv", HEAD + b" BAD-FILE-55B ,1\n"), 200, note="they are no part of it",
+    ),
+    Case(
+        56, "a count of a SKU that nobody has heard of", "file", File("56.csv", HEAD + b"NEVER-HEARD-OF-56F,1\n"), 200,
+        note="it is learnt: who counts it has it",
+    ),
+    Case(
         61, "a statement that nobody knows", "file", File("61.jsonl", LINE.replace(b"StockMoved", b"Hologram")), 200, "schema", "Hologram",
     ),
     Case(

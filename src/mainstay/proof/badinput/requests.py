@@ -128,6 +128,10 @@ ASKED = (
     Case(55, "a SKU with what cannot be seen", "api", Ask(RESERVE, lines(sku="A\u200b"), key="55"), 422, "sku_ambiguous", "cannot be seen"),
     Case(55, "a count of it", "api", Ask("/v1/statements", counted(sku="A\u200b"), who="operator"), 422, "sku_ambiguous", "cannot be seen"),
     Case(56, "an unknown SKU", "api", Ask(RESERVE, lines(sku="NEVER-HEARD-OF"), key="56"), 409, "refused", "not available"),
+    Case(
+        93, "the same request again", "api", Ask(RESERVE, lines(sku="BAD-INPUT"), key="93-again", before=lines(sku="BAD-INPUT")), 200,
+        ends="reserved", note="also while the first is on its way: both hear what was decided, and nobody is told 409",
+    ),
     Case(58, "a refund by who does not own it", "api", Ask("/v1/statements", refund()), 200, ends="proposed"),
     Case(61, "a statement that nobody knows", "api", Ask("/v1/statements", counted(event="Hologram")), 422, "schema", "'Hologram'"),
     Case(93, "no Idempotency-Key", "api", Ask(RESERVE, lines()), 400, "idempotency_key_missing", "a retry repeats it"),

@@ -183,6 +183,18 @@ IDENTITIES = (
         54, "a SKU in another form of Unicode", "webhook", Hook(with_line(540, sku="GA\u0308NSE")), 200, ends="applied",
         note="NFC is the one form inside",
     ),
+    Case(
+        54, "one SKU in two forms", "webhook", Hook(with_line(541, sku="GA\u0308NSE"), before=with_line(542, sku="G\u00c4NSE")), 200,
+        ends="applied", note="both orders are of one item",
+    ),
+    Case(
+        55, "a SKU in other letters, small and large", "webhook", Hook(with_line(551, sku="mug-Blue")), 200, ends="applied",
+        note="it is another SKU: there are vendors who tell them apart, and nobody could say which is meant",
+    ),
+    Case(
+        56, "an order of a SKU that nobody has heard of", "webhook", Hook(with_line(56, sku="NEVER-HEARD-OF-56")), 200, ends="applied",
+        note="it waits for its units, short by name; the SKU is learnt",
+    ),
     Case(55, "a SKU with what cannot be seen", "webhook", Hook(with_line(55, sku="A\u200bB")), 200, "sku_ambiguous", "cannot be seen"),
     Case(58, "a refund before its payment", "webhook", Hook(
         stripe("refund.created", "evt_bad_58", id="re_bad_58", payment_intent="pi_bad_58", charge="ch_bad_58"), "refund.created",
