@@ -25,7 +25,7 @@ def shared() -> Path:
 # --- what the proofs measured ------------------------------------------------------------------------------------------
 GROUPS = {  # of the proofs: what it is called, its budget in minutes on two cores (DESIGN 7), the tests
     "drawn histories": (3, ("tests/sim/test_sim.py::test_a_thousand",)),
-    "planted bugs, bad inputs": (
+    "planted bugs of the simulator and of power cuts, bad inputs": (  # those under other harnesses: there, and in `make test`
         4,
         ("tests/sim/test_sim.py::test_every_planted", "tests/crash/test_power.py::test_every", "tests/badinput"),
     ),

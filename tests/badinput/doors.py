@@ -73,9 +73,9 @@ def names_in(schema: Any) -> Iterator[str]:
             yield from names_in(one)
 
 
-def words_of(path: Path) -> set[str]:
-    """The words of which the path of a file is made."""
-    return set(re.split(r"\W|_", str(path).lower()))
+def words_of(name: str) -> set[str]:
+    """The words of which a name, or the path of a file, is made."""
+    return set(re.split(r"\W|_", name.lower()))
 
 
 def commands(group: click.Group, above: str = "") -> Iterator[tuple[str, click.Command]]:

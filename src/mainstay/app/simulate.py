@@ -132,7 +132,8 @@ def many_seeds(count: int, scenario: str, *, quiet: bool, power: bool = False) -
     keys = f"{found['keys_compared']} keys compared, {found['keys_left_out']} left out"
     text += [f"{found['came_in_another_order']} messages came in another order of arrival: {keys}"]
     text += [f"faults: {', '.join(f'{name} {times}' for name, times in found['faults'].items())}"]
-    text += [f"not one of these happened: {', '.join(found['never_fired'])}" if found["never_fired"] else "every kind of fault happened"]
+    never = ", ".join(found["never_fired"])
+    text += [f"did not happen: {never}" if never else "every kind of fault of vendors, lines and processes happened"]
     failed = list(found["failed"].items())[:SHOWN_MAX]
     text += [f"replay: mainstay sim --seed {seed}{_named(scenario, power)}   {broken}" for seed, broken in failed]
     return found, "\n".join(text + _shortest(found, scenario, power))
