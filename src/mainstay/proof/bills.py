@@ -15,6 +15,7 @@ from mainstay.model.state import OrderState
 from mainstay.proof.play import Cast
 from mainstay.storage.database import rows
 from mainstay.storage.state import State
+from mainstay.twins import shopify_shapes as shapes
 
 ACCOUNTS = {"sales": "goods", "discounts": "discount", "shipping": "shipping", "tax": "tax", "gift_cards": "gift_cards"}
 EXTRAS = {"shipping": "SHIPPING", "tax": "TAX", "facilitator_tax": "FACILITATOR-TAX"}  # what of them is a line of its own in the ERP
@@ -56,22 +57,21 @@ def by_gift_card(cast: Cast, number: int) -> int:
 
 def held_at_the_shop(cast: Cast, number: int) -> int:
     """What the shop itself took of an order, by its own provider or of gift cards, and has not given back."""
-    refunds = cast.shop.orders[number]["refunds"]
-    return _paid(cast, number, AT_THE_SHOP) - sum(_given(refund, AT_THE_SHOP) for refund in refunds)
+    currency, back = cast.shop.currency, 0
+    for refund in cast.shop.orders[number]["refunds"]:
+        ours = [one for one in refund["transactions"] if one["gateway"] in AT_THE_SHOP]
+        back += sum(minor(shapes.in_shop_money(refund, one, currency), currency) for one in ours)
+    return _paid(cast, number, AT_THE_SHOP) - back
 
 
 def to_gift_card(refund: Mapping[str, Any]) -> int:
-    """What of a refund at the shop went back on the gift card."""
-    return _given(refund, {"gift_card"})
+    """What of a refund at the shop went back on the gift card, which bears the shop's currency."""
+    return sum(minor(one["amount"], one["currency"]) for one in refund["transactions"] if one["gateway"] == "gift_card")
 
 
 def _paid(cast: Cast, number: int, gateways: Set[str]) -> int:
     some = [one["amountSet"]["shopMoney"] for one in cast.shop.transactions[number] if one["gateway"] in gateways]
     return sum(minor(one["amount"], one["currencyCode"]) for one in some)
-
-
-def _given(refund: Mapping[str, Any], gateways: Set[str]) -> int:
-    return sum(minor(one["amount"], one["currency"]) for one in refund["transactions"] if one["gateway"] in gateways)
 
 
 def _at_amazon(order: Mapping[str, Any]) -> Bill:

@@ -19,12 +19,13 @@ PLAIN = {"oversold", "payment", "shipping", "waiting"}  # what an order waits fo
 Left = Counter[str]  # units that are with the buyer or on their way, by SKU
 
 
-def of_waiting(answer: Any, one: Placed, cast: Cast, before: Collection[str]) -> Iterator[str]:
-    """What is shown otherwise than the books say. `before`: orders that had left before there was an ERP to book them."""
+def of_waiting(answer: Any, one: Placed, cast: Cast, before: Collection[str], forgotten: bool) -> Iterator[str]:
+    """What is shown otherwise than the books say. `before`: orders that had left before there was an ERP to book them. `forgotten`: its
+    buyer was erased, and with them the address that a later one could be compared with."""
     left = left_of(one, shipped(cast))
     yield from _end(answer, one, left, one.uid in before or one.uid in cast.erp.totals(), cast)
     for hold, is_so in BORNE_OUT.items():
-        so = is_so(one, left, answer["status"], cast)
+        so = None if forgotten and hold == "address_changed_late" else is_so(one, left, answer["status"], cast)
         if so is not None and (hold in answer["holds"]) != so:
             told = "is shown, and is not so" if hold in answer["holds"] else "is not shown, and is so"
             yield f"{answer['status']}, the hold {hold} {told}; {dict(left)} left of {one}"
@@ -79,10 +80,13 @@ def _failed(answer: Any) -> bool:
 
 
 # --- holds: order, units that left, status as shown, books -> is it so? None where the books do not tell ----------------
-def _is_lost(one: Placed, left: Left, status: str, cast: Cast) -> bool:
-    """Nobody holds what is due any more. What only waits for its payment is not lost."""
+def _is_lost(one: Placed, left: Left, status: str, cast: Cast) -> bool | None:
+    """Nobody holds what is due any more. What only waits for its payment is not lost. Of a cancelled order due is what had left, which its
+    gift card may cover."""
     if status in OVER:
         return False
+    if one.cancelled and left and one.gift_cards:
+        return None
     if not one.intent:
         return one.cancelled and bool(left) and one.channel == "amazon"  # which gives its buyer the money back
     return cast.payments.intents[one.intent]["currency"].upper() == CURRENCY and _has_gone(one, cast)

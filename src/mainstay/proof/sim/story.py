@@ -20,6 +20,7 @@ from mainstay.model.times import DAY, SECOND
 from mainstay.proof.books import MUST_BE_ZERO, compare
 from mainstay.proof.disk import Disk
 from mainstay.proof.history import CURRENCY, Product, Story
+from mainstay.proof.people import erased
 from mainstay.proof.play import Cast
 from mainstay.proof.sim.accounts import everybody_is_erased, heard_merges
 from mainstay.proof.sim.acts import APART, IN_BULK, STORIES_S, STORY_S, WEEKS, Swarm
@@ -204,7 +205,10 @@ class Stage:
         async def ask(path: str) -> tuple[int, Any]:
             return await self.machine.ask("operator", "GET", path, {})
 
-        if wrong := await misread(ask, self.cast, self.scene.counters, list(self.fittings.policies.values())):
+        belief = believed(self.machine.state)
+        gone = erased(belief, self.machine.state)
+        forgotten = {uid for uid, one in belief.items() if one.subject in gone}
+        if wrong := await misread(ask, self.cast, self.scene.counters, list(self.fittings.policies.values()), forgotten):
             raise Broken(f"what is shown is wrong: {wrong}")
         taken = sum(len(one.what) for one in self.machine.taken if one.source)
         looks = [unlike_jobs(ask, self.scene.jobs)]
