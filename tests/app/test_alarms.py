@@ -17,6 +17,7 @@ from mainstay.app.snapshots import write_snapshot
 from mainstay.delivery.post import Post, told
 from mainstay.flows.drift import Drifted
 from mainstay.model.events import PauseSet
+from mainstay.model.state import LetterState
 from mainstay.model.times import DAY, HOUR, MINUTE, SECOND, iso
 from mainstay.storage.inbox import Inbox, InboxReader
 from mainstay.storage.state import Batch, State
@@ -121,6 +122,22 @@ def test_documents_that_look_otherwise(shop, look):
         alarm = look(systems={"shop": FINE})["drift/shop"]
         assert (alarm.severity, alarm.count, alarm.since) == (severity, len(found), NOW - HOUR)
         assert f"mainstay drift accept {id_} " in alarm.commands[1]
+
+
+def test_a_cause_that_was_given_to_several_is_told_each_of_them(shop, look):
+    """Of an owner nobody has declared, whoever answers for such letters is told."""
+    shop.config.write_text(shop.config.read_text() + '\n[owners.ben]\ncontact = "ben@shop.example"\n')
+    state, batch = State(shop.data / "state.db"), Batch()
+    for number, owner in enumerate(("operations", "ben", "ben", "carla"), 1):
+        letter = LetterState(code="schema", why="odd", system="shop", topic="orders/create", owner=owner, currency="EUR", amount=100)
+        batch.letters.append((number, NOW, "open", "schema", owner, 0, msgspec.json.encode(letter)))
+    state.write(batch)
+    state.close()
+    found = {cause.partition("/")[2].partition("/")[2]: one for cause, one in look().items()}
+    assert {name: (one.owner, one.count, one.at_risk["EUR"]) for name, one in found.items()} == {
+        "": ("operations", 2, "2.00"), "ben": ("ben", 2, "2.00"),
+    }  # fmt: skip
+    assert " --owner ben" in found["ben"].commands[0] and "--owner" not in found[""].commands[0]
 
 
 def test_files_that_cannot_be_read(look):

@@ -16,6 +16,8 @@ from mainstay.storage.inbox import Inbox
 from mainstay.storage.state import State
 
 NOW = 1_000 * SECOND
+NAMES = ("orders", "reservations", "dead_letters", "accounts", "pauses", "early", "proposals", "uncounted", "drift", "restored")
+NOTHING = {name: {} for name in (*NAMES, "lag", "silent")}
 SHOP = {"shop": "acme.myshopify.com", "token": "t", "webhook_secret": "s"}
 
 
@@ -98,6 +100,16 @@ def test_who_has_told_nothing_for_long_is_named(tmp_path):
     fare = {"running": True, "failures": 0}
     write_snapshot(tmp_path, "up", {"roles": {"core": fare | {"silent_s": 1}, "edge": fare | {"silent_s": 11}}})
     assert standing(tmp_path)["silent"] == {"dispatch": 42, "edge": 11}
-    names = ("orders", "reservations", "dead_letters", "accounts", "pauses", "early", "proposals", "uncounted", "drift", "restored")
-    shown = status_text({name: {} for name in names} | found | {"dispatch": {}})
+    shown = status_text(NOTHING | found | {"dispatch": {}})
     assert "dispatch has told nothing for 42 s" in shown
+
+
+def test_a_feed_that_cannot_be_read_is_named_with_its_failure():
+    read = {"pages": 3, "rows": 9, "failure": "", "next": "", "every_s": 60.0, "read": NOW}
+    at_night = read | {"failure": "no answer", "next": "2026-11-22T02:30:00Z"}
+    told = {"shop/orders": read | {"failure": "HTTP 500"}, "shop/inventory": read, "erp/levels": at_night}
+    lines = [line for line in status_text(NOTHING | {"dispatch": {"polls": told}}).splitlines() if "reading" in line or "not read" in line]
+    assert lines == [
+        "not read      shop/orders since 1970-01-01T00:16:40Z: HTTP 500", "not read      erp/levels since 1970-01-01T00:16:40Z: no answer",
+        "next reading  erp/levels: 2026-11-22T02:30:00Z",
+    ]  # fmt: skip

@@ -9,7 +9,8 @@ import pytest
 import mainstay
 from mainstay.app import build
 from mainstay.app.cli import main
-from mainstay.app.reference import made
+from mainstay.app.declaration import template
+from mainstay.app.reference import made, runbooks
 from mainstay.edge.api import Api
 from mainstay.landscape import OBJECTS, Answers, read, write
 from tests.docs.pages import (
@@ -192,6 +193,11 @@ def test_a_generated_landscape_points_to_runbooks_that_exist():
     there = anchors((ROOT / "docs" / "runbooks.md").read_text())
     assert len(named) > 5 and all(link.partition("#")[2] in OBJECTS for link in named)
     assert [link for link in sorted(named) if link.partition("#")[2] not in there] == []
+
+
+def test_the_runbooks_that_a_shop_begins_with_are_the_page_of_the_docs():
+    assert template() == runbooks(ROOT / "docs"), "run `make docs` and commit src/mainstay/app/runbooks.md"
+    assert "](#order)" in template() and ".md#" not in template().replace("`runbooks.md#order`", "")
 
 
 def missing_examples(table):

@@ -1,14 +1,20 @@
 """A written landscape is clean, whatever systems the shop has."""
 
+import ast
 import re
 import tomllib
+from importlib import import_module
 from itertools import combinations
+from pathlib import Path
 from typing import Annotated
 
 import pytest
 from jsonschema import Draft202012Validator
 from msgspec import Meta
 
+from mainstay import orders
+from mainstay.alerts import words
+from mainstay.app.declaration import template
 from mainstay.landscape import OWN_API, QUESTIONS, Answers, Offer, Setting, check, demo, page, places, read, schema, write
 from mainstay.model.secrets import Secret
 
@@ -110,11 +116,38 @@ def test_what_can_only_come_by_event_says_so_where_no_event_can_come():
 @pytest.mark.parametrize("systems", SYSTEMS[::5], ids="+".join)
 def test_every_runbook_that_a_flow_points_to_is_a_heading_of_the_page(systems):
     shop = read(write(answers(systems), OFFERS), "mainstay.toml")
-    told = page(shop)
-    headings = {f"runbooks.md#{line.removeprefix('## ')}" for line in told.splitlines() if line.startswith("## ")}
-    assert headings == {flow.runbook for flow in shop.flows.values()} | {"runbooks.md#mainstay"}
+    told = page(shop, template())
+    headings = [f"runbooks.md#{line.removeprefix('## ')}" for line in told.splitlines() if line.startswith("## ")]
+    led = {flow.runbook for flow in shop.flows.values()}
+    assert len(headings) == len(set(headings)) and led | {"runbooks.md#mainstay"} <= set(headings)
     assert all(f"- `{name}`: from " in told for name in shop.flows)
-    assert told.count("**Who answers:** operations (ops@acme.example)") == len(headings) - 1
+    assert told.count("\nWho answers: operations (ops@acme.example)\n") == len(led)
+    assert all(section.startswith("{{what}}, since") for one in headings if (section := words.section(told, one.partition("#")[2])))
+
+
+def test_a_flow_of_what_the_page_does_not_know_has_a_section_all_the_same():
+    text = write(answers({"shop": "shopify"}), OFFERS).replace("runbooks.md#order", "runbooks.md#parties")
+    told = words.section(page(read(text, "mainstay.toml"), template()), "parties")
+    assert "- `order-from-shop`: from `shop` to" in told and "One order is wrong or missing" in told
+
+
+def test_every_code_that_holds_or_blocks_an_order_has_an_entry_of_the_page():
+    """Those that are named in orders, wherever they are decided; and what alarms are about."""
+    codes = set()
+    for path in Path(orders.__file__).parent.glob("*.py"):
+        known = vars(import_module(f"mainstay.orders.{path.stem}" if path.stem != "__init__" else "mainstay.orders"))
+        for call in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
+            name = getattr(call.func, "id", "")
+            given = [one.value for one in call.keywords if one.arg == "reason"] if name == "Held" else []
+            given += call.args[{"named": 1, "Blocker": 0}[name] :][:1] if name in ("named", "Blocker") else []
+            codes |= {getattr(one, "value", None) or known.get(getattr(one, "id", "")) for one in given}
+    codes -= {None}
+    assert {"payment_lost", "overpaid", "over_refunded", "shipped_after_cancel", "dispute", "oversold"} <= codes and len(codes) > 15
+    codes |= {"breaker_open", "connection_halted", "expired", "early", "rejected", "unknown_word", "schema", "bug", "store_damaged"}
+    codes |= {"personal_data_erased", "release_differs", "unknown_sku", "sku_ambiguous", "lines_refused", "pan_redacted"}
+    rows = {row for row in template().splitlines() if row.startswith("| `")}
+    lacks = [code for code in sorted(codes) if not any(row.startswith(f"| `{code}` |") for row in rows)]
+    assert [code for code in lacks if not words.excerpt("", [code], "x", template())] == []
 
 
 def complaints(text: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from mainstay.alerts.causes import Alarm
@@ -27,18 +27,19 @@ def subject(notice: Notice, shop: str) -> str:
 
 
 def body(notice: Notice, shop: str, now: int, page: Callable[[str], str]) -> str:
-    """The message for people. `page` gives the text that a runbook's link leads to, as far as it stands here; each is quoted once, and
-    filled in with the first cause that leads to it."""
+    """The message for people. `page` gives the text that a runbook's link leads to, as far as it stands here; each is quoted once, with
+    the entries of the codes that lead to it, and filled in with the first cause."""
     parts = ["\n".join(_item(item, now)) for item in notice.items[:LISTED_MAX]]
     if len(notice.items) > LISTED_MAX:
         parts.append(f"… and {len(notice.items) - LISTED_MAX} more causes: `mainstay alerts`")
-    links: dict[str, Alarm] = {}
+    links: dict[str, list[Alarm]] = {}
     for item in notice.items[:LISTED_MAX]:
         for link in item.alarm.runbooks if item.why != "gone" else ():
-            links.setdefault(link, item.alarm)
-    for link, alarm in links.items():
+            links.setdefault(link, []).append(item.alarm)
+    for link, alarms in links.items():
         if text := page(link):
-            parts.append(f"--- {link}\n{filled(text, alarm)}")
+            told = excerpt(text, [alarm.code for alarm in alarms if alarm.code], link, page(link.partition("#")[0]))
+            parts.append(f"--- {link}\n{filled(told, alarms[0])}")
     parts.append(f"{shop}, for {notice.owner}. What is wrong now, and who was told: `mainstay alerts`")
     return "\n\n".join(parts) + "\n"
 
@@ -97,8 +98,55 @@ def section(text: str, anchor: str) -> str:
     for number, one in enumerate(headings):
         if anchor and re.sub(r"[^\w\- ]", "", one[2].lower()).replace(" ", "-") == anchor:
             ends = next((later.start() for later in headings[number + 1 :] if len(later[1]) <= len(one[1])), len(text))
-            return _cut(text[one.end() : ends].strip(), SECTION_CHARS_MAX)
-    return "" if anchor else _cut(text.strip(), SECTION_CHARS_MAX)
+            return text[one.end() : ends].strip()
+    return "" if anchor else text.strip()
+
+
+def excerpt(text: str, codes: Iterable[str], link: str, page: str = "") -> str:
+    """A section as a message quotes it: whole paragraphs, as far as there is room. Of a long one those before its first entry, and the
+    entries of these codes; an entry begins with bold words, in which its codes stand as `code`. What the section does not know is looked
+    for on the whole page."""
+    own, paragraphs = _entries(text), _paragraphs(text)
+    about = list(dict.fromkeys(entry for code in codes for entry in _about(own, code) or _about(_entries(page), code)))
+    everything = "\n\n".join([*paragraphs, *(entry for entry in about if entry not in own)])
+    if len(everything) <= SECTION_CHARS_MAX:
+        return everything
+    first = next((n for n, one in enumerate(paragraphs) if one.startswith("**")), len(paragraphs))
+    told, room = [], SECTION_CHARS_MAX
+    for one in [*paragraphs[:first], *about] if about else paragraphs:
+        if len(one) > room:
+            break
+        told.append(one)
+        room -= len(one) + 2
+    return "\n\n".join([*(told or [_words(paragraphs[0], SECTION_CHARS_MAX)]), f"… The rest stands in {link}"])
+
+
+def _about(entries: list[str], code: str) -> list[str]:
+    return [entry for entry in entries if f"`{code}`" in entry[2:].partition("**")[0]]
+
+
+def _entries(text: str) -> list[str]:
+    """The paragraphs that begin with bold words, each with those that follow it up to the next one, or to a heading."""
+    found: list[list[str]] = []
+    open_ = False
+    for one in _paragraphs(text):
+        if one.startswith("**"):
+            found.append([one])
+            open_ = True
+        elif _HEADING.match(one) or not open_:
+            open_ = False
+        else:
+            found[-1].append(one)
+    return ["\n\n".join(one) for one in found]
+
+
+def _paragraphs(text: str) -> list[str]:
+    return [one.strip("\n") for one in re.split(r"\n[ \t]*\n", text) if one.strip()]
+
+
+def _words(text: str, most: int) -> str:
+    """So much of a text, up to the end of a word."""
+    return text if len(text) <= most else text[:most].rsplit(None, 1)[0]
 
 
 def _cut(text: str, most: int) -> str:

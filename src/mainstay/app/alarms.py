@@ -50,30 +50,42 @@ class Alarms:
 
     # --- what the store holds ----------------------------------------------------------------------------------------
     def _letters(self, state: State) -> Iterator[Alarm]:
-        causes = sorted(queue.causes(queue.wanted(state, queue.Wanted())), key=lambda one: one["oldest"])
-        yield from (self._letter(one) for one in causes[:CAUSES_MAX])
+        shares: dict[tuple[str, str], list[queue.Letter]] = {}  # a cause's letters by who is to be told of them
+        for letter in queue.wanted(state, queue.Wanted()):
+            shares.setdefault((letter.cause, self._answers(letter)), []).append(letter)
+        found = [(owner, queue.causes(iter(letters))[0]) for (_, owner), letters in shares.items()]
+        causes = sorted(found, key=lambda one: one[1]["oldest"])
+        parted = Counter(cause for cause, _ in shares)
+        yield from (self._letter(owner, one, parted[one["cause"]] > 1) for owner, one in causes[:CAUSES_MAX])
         if more := causes[CAUSES_MAX:]:
-            letters = sum(one["count"] for one in more)
+            letters = sum(one["count"] for _, one in more)
             yield self._ours(
                 "letters/more", f"{letters} dead letters of {len(more)} more causes", count=letters,
                 commands=("mainstay deadletters causes",),
             )  # fmt: skip
 
-    def _letter(self, one: dict[str, Any]) -> Alarm:
+    def _answers(self, letter: queue.Letter) -> str:
+        """Who is told of a letter: whose it is, or where nobody is declared by that name, whoever answers for such ones."""
+        if letter.owner in self.shop.owners:
+            return letter.owner
+        return self._known(self.duties.of(letter.state.system, letter.state.topic, letter.state.code).owner)
+
+    def _letter(self, owner: str, one: dict[str, Any], parted: bool) -> Alarm:
+        """An owner's letters of a cause; `parted`: others have some of it, too."""
         system, topic, code, name = one["system"], one["topic"], one["code"], one["cause"]
         duty, known = self.duties.of(system, topic, code), CODES[code]
-        given = [owner for owner in one["owners"] if owner in self.shop.owners]
+        which = f"--cause {name}" + (f" --owner {owner}" if parted and one["owners"] == [owner] else "")
         since = micros(one["first_at"])
         about = () if topic == TOPIC else (f"mainstay deadletters repair {one['oldest']} --set NAME=VALUE --dry-run",)
         return Alarm(
-            cause=f"letters/{name}", severity="critical" if code in _GRAVE else "error", count=one["count"], since=since,
-            owner=given[0] if len(one["owners"]) == len(given) == 1 else self._known(duty.owner),
+            cause=f"letters/{name}" + (f"/{owner}" if parted and owner != self._known(duty.owner) else ""), owner=owner,
+            severity="critical" if code in _GRAVE else "error", count=one["count"], since=since,
             what=f"{one['count']} dead letter{'s' * (one['count'] != 1)} of {system}: {code} ({topic})",
             deadline=since + int(self.duties.within_s(system, topic) * SECOND), at_risk=one["at_risk"], code=code, whose=known.whose,
             why=_safe(one["example"]), next=f"{known.meaning} {known.next}", runbooks=duty.runbooks,
             commands=(
-                f"mainstay deadletters causes --cause {name}", f"mainstay deadletters show {one['oldest']}", *about,
-                f"mainstay deadletters retry --cause {name}", f'mainstay deadletters suppress --cause {name} --reason "…"',
+                f"mainstay deadletters causes {which}", f"mainstay deadletters show {one['oldest']}", *about,
+                f"mainstay deadletters retry {which}", f'mainstay deadletters suppress {which} --reason "…"',
             ),
         )  # fmt: skip
 

@@ -18,9 +18,10 @@ from mainstay.alerts.quiet import Quiet
 from mainstay.app import build
 from mainstay.app.alarms import Alarms
 from mainstay.app.build import House, clock
+from mainstay.app.declaration import template
 from mainstay.delivery.http import Http
 from mainstay.delivery.post import Hook, Mail, Message, Post, Way, send
-from mainstay.landscape import HELP, OURS, SMTP, Owner, address, ways_of
+from mainstay.landscape import OURS, SMTP, Owner, address, ways_of
 from mainstay.model.failures import Reject
 from mainstay.model.times import SECOND
 from mainstay.storage.database import DAMAGED, STORE_FAILED
@@ -91,12 +92,12 @@ class Alerting:
             yield message(self.house, notice.owner, way, subject, text, now, words.plain(notice))
 
     def _page(self, link: str) -> str:
-        """What a runbook beside mainstay.toml says under its heading; empty for one elsewhere, or one that is not there. What to do when
-        Mainstay itself is in trouble is known without one."""
+        """What a runbook beside mainstay.toml says under its heading, or as a whole; empty for one elsewhere, or one that is not there.
+        What to do when Mainstay itself is in trouble is known without one."""
         name, _, anchor = link.partition("#")
         if "://" in link:
             return ""
-        return words.section(_read(self.house.folder / name), anchor) or (words.section(HELP, OURS) if anchor == OURS else "")
+        return words.section(_read(self.house.folder / name), anchor) or (words.section(template(), OURS) if anchor == OURS else "")
 
     def standing(self) -> dict[str, Any]:
         """How many causes there are, and how each way fares: for the status."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -114,8 +115,14 @@ def begin(config: Path, text: str) -> Path | None:
     page = config.with_name(landscape.PAGE)
     if page.exists():
         return None
-    page.write_text(landscape.page(read(text, str(config))), encoding="utf-8")
+    page.write_text(landscape.page(read(text, str(config)), template()), encoding="utf-8")
     return page
+
+
+@cache
+def template() -> str:
+    """The runbooks as they are for every shop. `make docs` makes them from docs/runbooks.md."""
+    return Path(__file__).with_name(landscape.PAGE).read_text(encoding="utf-8")
 
 
 def findings(config: Path, secrets: Callable[[str], object] | None = None) -> list[Finding]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mainstay.model.times import SECOND, iso
+
 
 def journey_text(found: list[dict[str, Any]]) -> str:
     """A journey as one line for each step."""
@@ -78,8 +80,10 @@ def status_text(found: dict[str, Any]) -> str:
             lines.append(f"    {head['key']} ({head['command']}) waits since {head['since']}, {head['behind']} behind it; {why}")
     lines += [f"held back     {one['target']} {one['mode']} since {one['at']} by {one['by']}: {one['reason']}" for one in found["pauses"]]
     for name, one in dispatch.get("polls", {}).items():
+        if one["failure"]:
+            lines.append(f"not read      {name} since {iso(one['read'] // SECOND * SECOND)}: {one['failure']}")
         if one["next"]:
-            lines.append(f"next reading  {name}: {one['next']}" + (f", failed last: {one['failure']}" if one["failure"] else ""))
+            lines.append(f"next reading  {name}: {one['next']}")
     for name, one in dispatch.get("subscriptions", {}).items():
         lines += subscribed_text(name, one) if one["topics"] or one["failure"] else []
     for path, one in dispatch.get("folders", {}).items():

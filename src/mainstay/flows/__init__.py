@@ -13,7 +13,7 @@ FACE = (
     "mend.Mend", "mend.with_values",
     "operate.EraseRequest", "operate.Operators", "operate.PauseRequest",
     "propagate.Propagate", "propagate.places", "propagate.served", "propagate.shelves_of",
-    "queue.Wanted", "queue.alike", "queue.causes", "queue.job", "queue.jobs", "queue.meant", "queue.one", "queue.wanted",
+    "queue.Letter", "queue.Wanted", "queue.alike", "queue.causes", "queue.job", "queue.jobs", "queue.meant", "queue.one", "queue.wanted",
     "rebuild.CONSERVED", "rebuild.COUNTED", "rebuild.compare", "rebuild.verify",
     "clerk.ReplayOrder", "replay.Raw", "replay.replay", "resend.NUMBERS", "resend.tell_anew",
     "span.HOWS", "span.ReplayRequest", "span.Span", "span.Stage", "span.UNCHANGED", "span.meant", "span.numbers",

@@ -26,7 +26,7 @@ from mainstay.landscape.names import is_contact
 from mainstay.landscape.offers import ANSWERS, OWN_API, TELLS, Offer, Setting
 from mainstay.landscape.places import places
 from mainstay.landscape.read import likely, read
-from mainstay.landscape.runbooks import HELP, OURS, PAGE, page
+from mainstay.landscape.runbooks import OURS, PAGE, alone, page
 from mainstay.landscape.safety import is_private
 from mainstay.landscape.schema import schema
 from mainstay.landscape.secrets import resolve, resolve_settings
@@ -39,7 +39,6 @@ __all__ = [
     "FASTEST",
     "FINDINGS",
     "GROUPS",
-    "HELP",
     "LATENCIES",
     "MAINSTAY",
     "MEASURED",
@@ -71,6 +70,7 @@ __all__ = [
     "System",
     "Traffic",
     "address",
+    "alone",
     "as_toml",
     "check",
     "counted",

@@ -1,72 +1,56 @@
-"""The page that a first mainstay.toml points to: a heading for each object, what to look at, and who answers. People write the rest."""
+"""The page that a first mainstay.toml points to: what may go wrong and what to do, with this shop's flows and who answers for them. People
+write the rest."""
 
 from __future__ import annotations
+
+import re
 
 from mainstay.landscape.declared import MAINSTAY, Flow, Landscape
 
 PAGE = "runbooks.md"  # beside mainstay.toml
-
-
-HEAD = """\
-# Runbooks of {name}
-
-What to do when a flow fails: `mainstay.toml` points here. Write down what your people learn; nothing overwrites this page.
-
-Look at three things first, whatever failed:
-- `mainstay status`: what waits, which system's calls pause and why, which flows are late.
-- `mainstay trace NUMBER`: the whole journey of an order, payment or parcel, by any number of any system. Its first lines say what
-  blocks it, and whose that is.
-- `mainstay deadletters list`, then `mainstay deadletters show ID`: what could not be handled, why, and what to do next. When its cause is
-  mended: `mainstay deadletters retry ID`.
-
-Where an alert quotes this page, {{{{what}}}}, {{{{reason}}}}, {{{{count}}}}, {{{{since}}}}, {{{{deadline}}}}, {{{{at_risk}}}} and
-{{{{owner}}}} are what is so at that moment.
-"""
 OURS = "mainstay"  # the heading of what to do when Mainstay itself is in trouble
-HELP = """
-## mainstay
-{{what}}, since {{since}}: {{reason}}
-
-**A process ends again and again, or stands still.** The log of `mainstay up` says why; `mainstay doctor` looks at the disk and the files.
-What has arrived is kept; what comes meanwhile is sent again.
-
-**The core does not keep up.** `mainstay status` says how far it is behind; a slow disk shows in `mainstay doctor`. It catches up by itself
-when less comes in.
-
-**The store cannot be read, or the books do not balance.** Stop Mainstay and keep a copy of the folder. `mainstay doctor` and
-`mainstay verify` name the file, the page or the row. Then `mainstay restore` the last backup.
-
-**Something is held back for more than a day.** `mainstay pauses` says by whom and why; `mainstay resume` lets it go on.
-
-**More causes of dead letters than are told one by one.** `mainstay deadletters causes` lists them all.
-"""
-SECTION = """
+TITLE = "# Runbooks of {name}"
+OTHERS = """\
 ## {anchor}
 {{{{what}}}}, since {{{{since}}}}: {{{{reason}}}}
 
-**Who answers:** {owners}
+{answers}
 
-{flows}
-
-**Nothing arrives, or it is late.** Is a system of these flows paused in `mainstay status`? Then its credentials or its own state are the
-cause: its messages are kept, and go on by themselves.
+**Nothing arrives, or it is late.** Is a system of these flows `paused` in `mainstay status`, or a feed of it `not read`? Its messages
+are kept.
 
 **One {object} is wrong or missing.** `mainstay trace` with its number. Nothing found: `mainstay deadletters list`, and `mainstay proposals`
 for what somebody said who does not own it.
 """
+_SECTION = re.compile(r"^(?=## )", re.M)
+_ELSEWHERE = re.compile(r"\[([^\]]+)\]\((?!#)[^)]*\)")  # a link to another page
 
 
-def page(shop: Landscape) -> str:
-    """The text, in Markdown: what `runbooks.md#order` and so on lead to."""
+def alone(text: str) -> str:
+    """The page of the documentation as it stands by itself, without the pages that it links to."""
+    return _ELSEWHERE.sub(r"\1", text)
+
+
+def page(shop: Landscape, template: str) -> str:
+    """The text, in Markdown: what `runbooks.md#order` and so on lead to. `template` is the page as it is for every shop."""
+    head, *sections = _SECTION.split(template)
     objects = {flow.runbook.partition("#")[2]: flow.object for flow in shop.flows.values() if flow.runbook.startswith(f"{PAGE}#")}
-    return HEAD.format(name=shop.shop.name) + "".join(_section(shop, anchor, obj) for anchor, obj in objects.items()) + HELP
+    told = [TITLE.format(name=shop.shop.name) + head[head.index("\n") :]]
+    for section in sections:
+        lead, _, rest = section.partition("\n\n")  # the heading, and what is so now
+        anchor = lead.partition("\n")[0].removeprefix("## ")
+        answers = f"{_answers(shop, anchor)}\n\n" if objects.pop(anchor, "") else ""
+        told.append(f"{lead}\n\n{answers}{rest}")
+    others = [OTHERS.format(anchor=anchor, object=obj, answers=_answers(shop, anchor)) + "\n" for anchor, obj in objects.items()]
+    return "".join([*told[:-1], *others, told[-1]])
 
 
-def _section(shop: Landscape, anchor: str, obj: str) -> str:
+def _answers(shop: Landscape, anchor: str) -> str:
+    """Who answers for what leads to a heading, and the flows that do."""
     flows = {name: flow for name, flow in shop.flows.items() if flow.runbook == f"{PAGE}#{anchor}"}
     owners = ", ".join(_reached(shop, owner) for owner in dict.fromkeys(flow.owner for flow in flows.values()))
     ways = "\n".join(f"- `{name}`: {_way(flow)}; needed {flow.latency}" for name, flow in flows.items())
-    return SECTION.format(anchor=anchor, object=obj, owners=owners, flows=ways)
+    return f"Who answers: {owners}\n\n{ways}"
 
 
 def _way(flow: Flow) -> str:

@@ -82,7 +82,9 @@ CODES: dict[str, Code] = {
         "The other side refused the request as it stands.", "theirs", "Read the reason, repair the cause, then retry or suppress."
     ),
     "connection_halted": Code(
-        "Credentials or permissions do not work.", "ours", "Renew the secret or permission, then retry: messages are kept."
+        "Credentials or permissions do not work.",
+        "ours",
+        "Renew the secret or permission and restart: messages are kept, and go on by themselves.",
     ),
     "not_ready": Code("Mainstay itself cannot start or answer here yet.", "ours", "Do what the sentence says, then ask again."),
     "signature_missing": Code("A delivery came without its signature.", "theirs", "Check that the sender signs; it was refused."),
@@ -165,10 +167,12 @@ CODES: dict[str, Code] = {
         "theirs",
         "Ask the buyer and correct it at the channel; or lift the hold.",
     ),
-    "unknown_sku": Code("No product with this SKU is known.", "ours", "Import or map the product; the order continues by itself."),
-    "sku_ambiguous": Code("A SKU differs from a known one only by case or spaces.", "theirs", "Correct the SKU at its source."),
+    "unknown_sku": Code("No product with this SKU is known.", "ours", "Import the product, then retry."),
+    "sku_ambiguous": Code("A SKU holds characters that cannot be seen.", "theirs", "Correct the SKU at its source."),
     "early": Code(
-        "Speaks of something that has not arrived yet.", "theirs", "Nothing: it is applied when that arrives; escalated at the deadline."
+        "It waited a day for the order that it speaks of.",
+        "theirs",
+        "Look for the order at its source: when it comes, this is taken, and the letter closes by itself.",
     ),
     "oversold": Code("A channel sold units that are not there.", "ours", "Choose: other location, backorder or cancel."),
     "refund_exceeds_capture": Code("A refund is larger than what was captured.", "theirs", "Compare payment and refund at the provider."),
@@ -197,7 +201,6 @@ CODES: dict[str, Code] = {
     "redirect_refused": Code("The other side answered with a redirect.", "theirs", "Correct the base URL of the system."),
     "not_capable": Code("The connector cannot do what was asked.", "ours", "Change the flow, or the connector."),
     "not_found": Code("The other side does not know the object.", "theirs", "Check the cross-reference; retry when it exists there."),
-    "key_expired": Code("The idempotency key is older than the provider keeps it.", "ours", "Nothing: the effect is looked up first."),
     "key_reused": Code("The idempotency key was used with another request.", "ours", "Use a new key for a new request."),
     "id_conflict": Code(
         "An order with this id and version is known, and it is another one.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mainstay.model.failures import CODES
 from mainstay.proof.badinput import ABSENT, CASES, DOORS, Case
 from mainstay.proof.described import table
 
@@ -16,8 +17,14 @@ def counts() -> str:
     return (
         f"{len(CASES)} cases of {len({one.number for one in CASES})} numbers. {len(CASES) - absent} come to doors that are there, and "
         f"the tests send each to a real Mainstay; {absent} are for doors that are *not yet* there. "
-        "The codes stand in [Failure codes](failures.md)."
+        "A code of `check` stands in [Findings](findings.md); every other one in [Failure codes](failures.md), but for these, which only "
+        f"an answer of HTTP bears, whose `detail` says what is wrong: {', '.join(f'`{code}`' for code in _of_http())}."
     )
+
+
+def _of_http() -> list[str]:
+    """Codes of answers that are no failure's."""
+    return sorted({one.code for one in CASES if one.code and one.door != "check" and one.code not in CODES})
 
 
 def cases() -> Iterator[str]:
