@@ -98,6 +98,18 @@ def test_a_parcel_that_left_for_the_address_of_before_is_named_and_the_rest_goes
     assert proved.order().status == "shipped"
 
 
+def test_what_was_asked_back_in_vain_is_over_when_all_that_is_wanted_has_left(proved):
+    """A wrong mapping doubled what the buyer wants and broke the sum; meanwhile they moved, and the parcel left."""
+    proved.count("A", 9)
+    proved.say("shop", an_order(), ada("Rua 1"))
+    proved.say("shop", an_order(version=2, lines=(("A", 4, 500),), total=1000), ada("Rua 2"))
+    proved.say("wms", a_parcel("p1", "rel.shop.1.1", [("1", 2)]))
+    proved.answer("ord.shop.1:release.1.withdraw", proved.order().id, "rejected", "wms")
+    assert proved.order().status == "part_shipped" and "totals_mismatch" in proved.order().holds
+    proved.say("shop", an_order(version=3), ada("Rua 2"))
+    assert proved.order().status == "shipped" and set(proved.order().holds) == {"address_changed_late"}
+
+
 def test_a_move_after_everything_has_left_is_named_until_a_person_has_looked(proved):
     released(proved)
     proved.say("wms", a_parcel("p1", "rel.shop.1.1"))

@@ -10,8 +10,8 @@ from mainstay.model.state import EffectState, OrderState, ParcelState, RefundSta
 from mainstay.orders.fold import LEFT, LEFT_ALL_THE_SAME
 from mainstay.orders.holds import named
 from mainstay.orders.policy import Policy
-from mainstay.orders.releases import withdrawn
-from mainstay.orders.units import all_shipped, line_numbers, to_leave, units_of, unshipped
+from mainstay.orders.releases import is_over
+from mainstay.orders.units import line_numbers, to_leave, units_of, unshipped
 
 
 def parcels(state: OrderState) -> Iterator[AnyEvent]:
@@ -40,12 +40,6 @@ def parcels(state: OrderState) -> Iterator[AnyEvent]:
             yield Deallocated(shares=rest, reason="not shipped")  # it was taken off the order after its release
         yield Moved(move="ship")
     yield from _unknown_lines(state)
-
-
-def is_over(state: OrderState) -> bool:
-    """Has all left that was to leave? Of units that were asked back the warehouse's answer says it, or their parcel: they may be on their
-    way, and who books the sale without them keeps them on the shelf."""
-    return all_shipped(state) and (withdrawn(state) or all(share.released <= share.shipped for share in state.shares))
 
 
 def _unknown_lines(state: OrderState) -> Iterator[AnyEvent]:

@@ -63,8 +63,14 @@ def recall(state: OrderState) -> Iterator[AnyEvent]:
         return
     if unwanted(state, lambda share: share.released) > gone:
         yield from withdraw(state)
-    elif withdrawn(state) and all_shipped(state) and not unshipped(state):
+    elif is_over(state) and not unshipped(state):
         yield Moved(move="ship")  # what had not left yet was taken off
+
+
+def is_over(state: OrderState) -> bool:
+    """Has all left that was to leave? Of units that were asked back the warehouse's answer says it, or their parcel: they may be on their
+    way, and who books the sale without them keeps them on the shelf."""
+    return all_shipped(state) and (withdrawn(state) or all(share.released <= share.shipped for share in state.shares))
 
 
 def redirect(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:

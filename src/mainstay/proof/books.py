@@ -162,6 +162,8 @@ def _erp(
     for one in orders:
         known = belief.get(one.uid)
         a_persons = one.cancelled and one.off and known is not None and "cancelled_after_shipment" in known.holds
+        if one.by_line and known is not None and "shipped_after_cancel" in known.holds:
+            a_persons = True  # the unit of the other line left
         complete = bool(left[one.uid]) and left[one.uid] == Counter(one.units) and not (a_persons and not made[one.uid])
         if one.uid in before:
             if made[one.uid]:

@@ -6,7 +6,7 @@ Truth is: orders at the channels, parcels at the warehouse, captures at the prov
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from msgspec import Struct, field
@@ -61,6 +61,7 @@ class Placed(Struct):
     unpaid: bool = False
     gift_cards: int = 0  # what gift cards paid of it
     lapsed: bool = False  # nobody holds its buyer's money any more
+    by_line: bool = False  # of a SKU in several lines some units were taken off: whether the right ones left, their sum does not say
 
     @property
     def due(self) -> int:
@@ -89,6 +90,7 @@ def placed(cast: Cast, counters: Counters) -> list[Placed]:
         found.append(Placed(
             "shop", str(number), total, dict(units), cancelled, dict(+off), less, given, intent=intent,
             unpaid=order["financial_status"] == "pending", gift_cards=bills.by_gift_card(cast, number), lapsed=_lapsed(cast, intent),
+            by_line=_in_several(off, (line["sku"] for line in order["line_items"])),
         ))  # fmt: skip
     found += [_at_amazon(name, cast) for name in cast.amazon.orders if name not in counters.over]
     for sale in counters.sales.values():
@@ -132,7 +134,13 @@ def _at_amazon(name: str, cast: Cast) -> Placed:
     total = minor(order["proceeds"]["grandTotal"]["amount"], CURRENCY)
     parts = [part for line in order["orderItems"] for part in line["proceeds"]["breakdowns"]]
     remitted = sum(minor(part["subtotal"]["amount"], CURRENCY) for part in parts if part["type"] == "TAX")
-    return Placed("amazon", name, total, dict(units), cancelled, dict(+off), less, 0, remitted)
+    by_line = _in_several(off, (line["product"]["sellerSku"] for line in order["orderItems"]))
+    return Placed("amazon", name, total, dict(units), cancelled, dict(+off), less, 0, remitted, by_line=by_line)
+
+
+def _in_several(off: Counter[str], lines: Iterable[str]) -> bool:
+    """Was anything taken off of a SKU that stands in several lines?"""
+    return any(off[sku] for sku, count in Counter(lines).items() if count > 1)
 
 
 def believed(state: State) -> dict[str, OrderState]:

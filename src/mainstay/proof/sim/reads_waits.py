@@ -139,10 +139,11 @@ def _left_cancelled(one: Placed, left: Left, _status: str, _cast: Cast) -> bool:
 
 
 def _left_taken_off(one: Placed, left: Left, status: str, _cast: Cast) -> bool | None:
-    """Units that left and that nobody wants any more. What was taken off an order that Amazon cancelled later, its book does not say."""
+    """Units that left and that nobody wants any more. What was taken off an order that Amazon cancelled later, its book does not say; which
+    of two lines of one SKU left, no book of units."""
     if status == "cancelled" or not left:
         return False
-    if one.channel == "amazon" and one.cancelled:
+    if one.by_line or (one.channel == "amazon" and one.cancelled):
         return None
     return bool(left - Counter(one.units))
 
