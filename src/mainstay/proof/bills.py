@@ -15,7 +15,6 @@ from mainstay.model.state import OrderState
 from mainstay.proof.play import Cast
 from mainstay.storage.database import rows
 from mainstay.storage.state import State
-from mainstay.twins import shopify_shapes as shapes
 
 ACCOUNTS = {"sales": "goods", "discounts": "discount", "shipping": "shipping", "tax": "tax", "gift_cards": "gift_cards"}
 EXTRAS = {"shipping": "SHIPPING", "tax": "TAX", "facilitator_tax": "FACILITATOR-TAX"}  # what of them is a line of its own in the ERP
@@ -57,10 +56,7 @@ def by_gift_card(cast: Cast, number: int) -> int:
 
 def held_at_the_shop(cast: Cast, number: int) -> int:
     """What the shop itself took of an order, by its own provider or of gift cards, and has not given back."""
-    currency, back = cast.shop.currency, 0
-    for refund in cast.shop.orders[number]["refunds"]:
-        ours = [one for one in refund["transactions"] if one["gateway"] in AT_THE_SHOP]
-        back += sum(minor(shapes.in_shop_money(refund, one, currency), currency) for one in ours)
+    back = sum(cast.shop.given_back(refund, AT_THE_SHOP) for refund in cast.shop.orders[number]["refunds"])
     return _paid(cast, number, AT_THE_SHOP) - back
 
 

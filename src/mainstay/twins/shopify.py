@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -211,9 +211,10 @@ class ShopifyTwin(Imitation):
         """What an amount of the shop's money is in another currency, in its minor units."""
         return minor(shapes.converted(major(amount_minor, self.currency), currency, rate), currency)
 
-    def given_back(self, refund: Mapping[str, Any]) -> int:
-        """What a refund gave back by its transactions, in minor units of the shop's currency."""
-        return sum(minor(shapes.in_shop_money(refund, paid, self.currency), self.currency) for paid in refund["transactions"])
+    def given_back(self, refund: Mapping[str, Any], by: Collection[str] = ()) -> int:
+        """What a refund gave back by its transactions, in minor units of the shop's currency; by these gateways alone, where any are named."""
+        some = [paid for paid in refund["transactions"] if not by or paid["gateway"] in by]
+        return sum(minor(shapes.in_shop_money(refund, paid, self.currency), self.currency) for paid in some)
 
     def redirect(self, order: int, street: str, now: int) -> None:
         """Somebody changes where an order is to be sent."""
