@@ -212,7 +212,7 @@ class ShopifyTwin(Imitation):
         return minor(shapes.converted(major(amount_minor, self.currency), currency, rate), currency)
 
     def given_back(self, refund: Mapping[str, Any], by: Collection[str] = ()) -> int:
-        """What a refund gave back by its transactions, in minor units of the shop's currency; by these gateways alone, where any are named."""
+        """What a refund gave back by its transactions, in minor units of the shop's currency; by these gateways alone, if any."""
         some = [paid for paid in refund["transactions"] if not by or paid["gateway"] in by]
         return sum(minor(shapes.in_shop_money(refund, paid, self.currency), self.currency) for paid in some)
 
