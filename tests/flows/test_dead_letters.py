@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from mainstay.flows import journey, queue, rehearse
 from mainstay.flows.clerk import values_in
@@ -240,10 +241,35 @@ def test_a_replay_does_not_take_a_repaired_message_back(proved, monkeypatch):
     number = broken(proved)
     (letter,) = letters(proved)
     act(proved, "repair", number, body=as_json(an_order(lines=(("A", 5, 500),))))
-    monkeypatch.setitem(proved.shop.translate, "shop", lambda _topic, _body: [Said(an_order(), None)])
+    right = proved.shop.translate["shop"]
+    monkeypatch.setitem(
+        proved.shop.translate, "shop", lambda topic, body: right(topic, body) if body.startswith(b"[") else [Said(an_order(), None)]
+    )
     status, _ = proved.ask("operator", "operator/replay", "", {"receipts": [letter["receipt"]], "by": "ann"})
     proved.wait(1_000)
     assert status == 202 and [line.quantity for line in proved.order().order.lines] == [5]
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_what_was_repaired_while_a_mapping_was_wrong_is_read_again_as_it_was_meant(proved, monkeypatch, many):
+    """Whole, or by values that a job set in it: the mapping took single units for packs of two."""
+    right = proved.shop.translate["shop"]
+    number = misread(proved) if many else broken(proved)
+    (letter,) = letters(proved)
+    monkeypatch.setitem(proved.shop.translate, "shop", lambda topic, body: list(map(doubled, right(topic, body))))
+    assert repaired(proved, query={})["done"] == 1 if many else act(proved, "repair", number, body=as_json(an_order()))[0] == 200
+    assert [line.quantity for line in proved.order().order.lines] == [4]
+    monkeypatch.setitem(proved.shop.translate, "shop", right)
+    for told in (["corrected: OrderSeen 1"], []):
+        status, began = proved.ask("operator", "operator/replay", "", {"receipts": [letter["receipt"]], "by": "ann"})
+        proved.wait(10_000)
+        assert status == 202 and [one["detail"] for one in queue.job(proved.state, began["job"])["results"]] == told
+    assert [line.quantity for line in proved.order().order.lines] == [2]
+
+
+def doubled(said):
+    lines = tuple(replace(line, quantity=2 * line.quantity) for line in said.event.order.lines)
+    return replace(said, event=replace(said.event, order=replace(said.event.order, lines=lines)))
 
 
 # --- many --------------------------------------------------------------------------------------------------------------

@@ -312,6 +312,8 @@ class Apply:
         _, since, status, code, owner, about, body = held
         if type(event) is LetterClosed:
             status = {"suppress": "suppressed", "retry": "retried"}.get(event.how, "resolved")
+            if event.receipt:
+                body = _encode(replace(msgspec.json.decode(body, type=LetterState), repaired=event.receipt))
         elif type(event) is LetterTried:
             tried = msgspec.json.decode(body, type=LetterState)
             status, code, owner = "open", event.code, event.owner

@@ -18,7 +18,7 @@ from mainstay.flows.ask import Ask, reader
 from mainstay.flows.intake import TIMER, Again, Intake
 from mainstay.flows.mend import GONE, Mend, Values, lost, with_values
 from mainstay.flows.queue import Letter, Name, Reason, Wanted, Word
-from mainstay.flows.replay import Raw, replay
+from mainstay.flows.replay import Raw, as_repaired, replay
 from mainstay.flows.resend import resend, tell_anew
 from mainstay.flows.span import ASKED, UNCHANGED, Stage
 from mainstay.flows.world import events_of
@@ -243,7 +243,7 @@ class Clerk:
             return Again(NO_MESSAGE, nothing=True)
         mended = Receipt(said.receipt, receipt.at, said.system, said.topic, said.key, body)
         detail = self.intake.again(mended, asked=asked).detail
-        self.intake.letters.note(letter.id, LetterClosed(how="repair", by=told.by, reason=told.reason, job=job), receipt.at)
+        self.intake.letters.note(letter.id, LetterClosed(how="repair", by=told.by, reason=told.reason, job=job, receipt=asked), receipt.at)
         return Again(detail)
 
     def mend(self, letter: Letter, to: Mend, asked: int, receipt: Receipt, told: LetterRequest, job: int = 0) -> Again:
@@ -361,8 +361,9 @@ class Clerk:
     def _replayed(self, stage: str, numbers: Sequence[int], receipt: Receipt) -> list[tuple[int, bool, str]]:
         """Replay from a stage: what is told of those that make a difference. The letters that taken messages had become are closed."""
         told, taken = [], set()
+        raw = as_repaired(self.raw, queue.repaired(self.world.store)) if stage == "receipt" else self.raw
         for number in numbers:
-            how, detail = replay(self.intake, stage, number, receipt, self.raw)
+            how, detail = replay(self.intake, stage, number, receipt, raw)
             if how not in UNCHANGED:
                 told.append((number, how != "refused", f"{how}: {detail}"))
             if how == "taken" and stage == "receipt":

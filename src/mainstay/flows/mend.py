@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from mainstay.model.failures import Reject
+from mainstay.storage.inbox import Receipt
 
 Values = Iterable[tuple[str, str]]  # (path, value)
 Mend = Callable[[bytes | None], bytes]  # the kept message, None where its bytes are gone -> the message as it should have been; or Reject
@@ -19,6 +20,12 @@ GONE = "its raw bytes are gone, as when its person was erased: suppress it"
 def with_values(values: Values) -> Mend:
     """The same values in whatever message they are set in; where none are, the message as it came, read with today's mapping."""
     return partial(_mended, values=tuple(values))
+
+
+def as_said(asked: Receipt, body: bytes) -> bytes:
+    """A message as a person has said in this receipt that it should have been: whole, or by values that are set in it."""
+    said = msgspec.json.decode(asked.body)
+    return said["body"].encode() if "body" in said else with_values(said.get("set", {}).items())(body)
 
 
 def lost(_body: bytes | None) -> bytes:

@@ -107,6 +107,12 @@ def wanted(state: State, query: Wanted) -> Iterator[Letter]:
             yield letter
 
 
+def repaired(state: State) -> dict[int, int]:
+    """The messages that people have repaired, each by its receipt: the one in which they said last what it should have been."""
+    letters = [one.state for one in wanted(state, Wanted(status="resolved")) if one.state.repaired]
+    return {one.receipt: one.repaired for one in reversed(letters)}
+
+
 def meant(state: State, letters: Collection[int], query: Wanted | None) -> tuple[int, ...]:
     """The numbers of the dead letters that are to be acted upon, oldest first: those that are named, or else that the query means; none
     where none of them is open."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+
+from msgspec.structs import replace
 
 from mainstay.flows.intake import Intake
+from mainstay.flows.mend import as_said
 from mainstay.flows.rehear import rehear
 from mainstay.flows.reread import reread
 from mainstay.flows.resend import resend
 from mainstay.flows.span import Replayed
+from mainstay.model.failures import Reject
 from mainstay.storage.inbox import Receipt
-from mainstay.storage.packing import Damaged
 
 Raw = Callable[[str, int], Receipt | None]  # (source, number) -> the receipt's bytes, from inbox or archive
 
@@ -28,9 +31,23 @@ def replay(intake: Intake, stage: str, number: int, receipt: Receipt, raw: Raw) 
     return done
 
 
+def as_repaired(raw: Raw, repaired: Mapping[int, int]) -> Raw:
+    """Messages as people have said that they should have been, where they did: what is heard of them is heard from there. `repaired`:
+    the receipt of each, and that in which it was said."""
+
+    def read(source: str, number: int) -> Receipt | None:
+        old = raw(source, number)
+        if old is None or number not in repaired:
+            return old
+        asked = raw("operator", repaired[number])
+        return replace(old, seq=asked.seq, body=as_said(asked, old.body)) if asked is not None else None
+
+    return read
+
+
 def _read(intake: Intake, number: int, at: int, raw: Raw) -> Replayed:
     try:
         old = raw("", number)
-    except Damaged as why:
+    except Reject as why:
         return Replayed("refused", why.why)
     return reread(intake, old, at) if old is not None else Replayed("refused", "its bytes are gone")

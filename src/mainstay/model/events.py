@@ -195,12 +195,14 @@ class Parked(Event, frozen=True, tag="Parked"):
 
 
 class LetterClosed(Event, frozen=True, tag="LetterClosed"):
-    """A dead letter was retried, repaired or suppressed, by whom and why. `job`: the bulk job that it was done by, 0 where by itself."""
+    """A dead letter was retried, repaired or suppressed, by whom and why. `job`: the bulk job that it was done by, 0 where by itself.
+    `receipt`: the one in which a person said what the message should have been."""
 
     how: str
     by: str = ""
     reason: str = ""
     job: int = 0
+    receipt: int = 0
 
 
 class LetterPassed(Event, frozen=True, tag="LetterPassed"):

@@ -192,6 +192,7 @@ class LetterState(Parked, frozen=True, tag="Parked"):
 
     given_to: str = ""  # who is to act now, where it is not its owner
     escalated: bool = False
+    repaired: int = 0  # the receipt in which a person said what the message should have been
 
 
 class JobState(Struct, gc=False, omit_defaults=True):
