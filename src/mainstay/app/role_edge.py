@@ -60,7 +60,8 @@ class Http(HttpToolsProtocol):
         if failed is not None and isinstance(failed.__context__, MemoryError):  # who hears nothing sends again; who hears 400 does not
             self.transport.abort()
             return
-        self.config.app.door.refused[("-", "http_malformed")] += 1  # type: ignore[union-attr]
+        if isinstance(front := self.config.app, Front):
+            front.door.refused[("-", "http_malformed")] += 1
         body = problem(400, "http_malformed", f"this is no request of HTTP/1.1: {failed or msg}; nothing of it was taken")
         head = f"content-type: application/problem+json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
         self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head.encode() + body)
