@@ -119,7 +119,10 @@ def test_a_letter_is_shown_with_its_raw_message(finished):
 
 def test_an_order_and_the_status_are_told_in_words(finished):
     told = ask(finished, "order", "#7")[1]
-    assert told.startswith("ord.shop.7  #7: placed, 113.48 EUR") and "\n  blocked by oversold (operations): 2 units" in told
+    assert (
+        told.startswith("ord.shop.7  #7: placed, 113.48 EUR")
+        and "\n  blocked by oversold (operations): sold but not there: 2 × MUG-BLUE\n" in told
+    )
     assert "\n    owner operations (ops@shop.example)\n" in told
     assert "\n     3  MUG-BLUE  at " in told and "\n  refund 51 at shop: succeeded\n" in told
     told = ask(finished, "status")[1]

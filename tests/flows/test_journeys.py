@@ -59,6 +59,16 @@ def test_shares_are_told_as_a_person_would(proved):
     assert short["missing"] == ["2 A"]
 
 
+def test_an_order_that_waits_for_units_says_of_what_and_which_sku_is_spelt_otherwise(proved):
+    proved.count("tee-1", 9)
+    proved.say("shop", an_order("1", lines=(("TEE-1", 2, 500), ("CUP", 1, 100))))
+    (found,) = trace(proved, "1")
+    told = "sold but not there: 2 × TEE-1, 1 × CUP; tee-1 is another SKU than TEE-1: is it the same item, spelt otherwise?"
+    assert found["now"]["blocker"] == {"what": "oversold", "detail": told, "whose": "operations"}
+    proved.count("TEE-1", 9)
+    assert trace(proved, "1")[0]["now"]["blocker"]["detail"] == "sold but not there: 1 × CUP"
+
+
 def test_a_step_has_the_time_of_its_receipt(proved):
     proved.count("A", 9)
     reserve(proved, "c1")

@@ -237,21 +237,37 @@ def test_a_letter_that_is_suppressed_lets_its_order_go_on(proved):
     assert proved.level("A")["allocated"] == 0
 
 
+def taken_by_us(core):
+    """An order of 10.00, captured when it was placed."""
+    core.intake.turns.shop = replace(core.shop, policy=replace(core.shop.policy, capture="order"))
+    core.count("A", 5)
+    core.say("shop", an_order(payments=("pi_1",)))
+    core.say("psp", a_payment())
+    core.answer(f"{core.order().uid}:capture.pi_1", core.order().id)
+
+
+def called_off(core):
+    core.say("shop", an_order(version=2, payments=("pi_1",), cancelled_at=T0))
+    core.answer(f"{core.order().uid}:release.1.withdraw", core.order().id)
+
+
+def refused(core):
+    core.answer(f"{core.order().uid}:refund.pi_1", core.order().id, "rejected", "psp")
+
+
+def retried(core):
+    ((letter,),) = core.rows("SELECT id FROM letter WHERE status = 'open'")
+    core.receive("operator", "operator/retry", str(letter), b"{}")
+
+
 def test_what_was_given_back_meanwhile_is_not_given_back_again(proved):
     """Somebody refunds 3.00 of a captured payment in the provider's dashboard, of which we hear after we have asked for all of it."""
     totals = {"authorised": 1000, "captured": 1000, "refunded": 300}
-    proved.count("A", 5)
-    proved.intake.turns.shop = replace(proved.shop, policy=replace(proved.shop.policy, capture="order"))
-    proved.say("shop", an_order(payments=("pi_1",)))
-    proved.say("psp", a_payment())
-    order = proved.order()
-    proved.answer(f"{order.uid}:capture.pi_1", order.id)
-    proved.say("shop", an_order(version=2, payments=("pi_1",), cancelled_at=T0))
-    proved.answer(f"{order.uid}:release.1.withdraw", order.id)
-    proved.answer(f"{order.uid}:refund.pi_1", order.id, "rejected", "psp")
+    taken_by_us(proved)
+    called_off(proved)
+    refused(proved)
     proved.say("psp", PaymentSeen(external="pi_1", version=3, currency="EUR", status="part_refunded", **totals))
-    ((letter,),) = proved.rows("SELECT id FROM letter WHERE status = 'open'")
-    proved.receive("operator", "operator/retry", str(letter), b"{}")
+    retried(proved)
     assert [one["amount"] for one in proved.intents() if one["command"] == "RefundPayment"] == [1000, 700]
 
 
@@ -309,10 +325,7 @@ def test_personal_data_stands_only_in_the_vault(core, tmp_path):
 
 def test_a_dispute_is_named_and_stands_in_the_books_until_it_is_decided(core, tmp_path):
     def contested(status, version):
-        core.say("psp", DisputeSeen(
-            external="dp_1", version=version, at=version, of=Reference("payment", "pi_1"), currency="EUR", amount=1000, status=status,
-            reason="fraudulent",
-        ))  # fmt: skip
+        core.say("psp", a_dispute(status, version))
         core.flush()
         return {name: balance for (name, _), (_, balance) in core.state.accounts().items() if name in ("disputes:shop", "losses:shop")}
 
@@ -435,6 +448,56 @@ def test_cancelled_and_given_back_leaves_nothing_in_the_books(proved, holder, ea
     order = proved.order()
     proved.answer(f"{order.uid}:release.1.withdraw", order.id)
     assert proved.order().status == "cancelled" and balances(proved) == {}
+
+
+PI_1 = Reference("payment", "pi_1")
+
+
+def a_dispute(status, version, of=PI_1):
+    return DisputeSeen(external="dp_1", version=version, at=version, of=of, currency="EUR", amount=1000, status=status, reason="fraudulent")
+
+
+@pytest.mark.parametrize("early", [False, True], ids=["cancelled first", "contested first"])
+@pytest.mark.parametrize("holder", ["shop", "psp"])
+def test_what_a_bank_gave_back_of_a_cancelled_order_is_no_loss_and_not_kept(proved, holder, early):
+    paid = ("pi_1",) if holder == "psp" else ()
+    contested = a_dispute("needs_response", 5, PI_1 if paid else Reference("order", "1"))
+    proved.count("A", 5)
+    proved.say("shop", an_order(payments=paid))
+    if paid:
+        proved.say("psp", a_payment(status="captured"))
+    if early:
+        proved.say(holder, contested)
+    proved.say("shop", an_order(version=2, payments=paid, cancelled_at=T0))
+    proved.answer(f"{proved.order().uid}:release.1.withdraw", proved.order().id)
+    assert ("money_kept" in proved.order().holds) is not early
+    proved.say(holder, contested)
+    assert "money_kept" not in proved.order().holds and blocker(proved.order()).what == "dispute"
+    proved.say(holder, replace(contested, version=6, status="lost"))
+    assert balances(proved) == {} and blocker(proved.order()) is None
+    proved.say(holder, replace(contested, version=7, status="won"))
+    assert "money_kept" in proved.order().holds, "who took it has it again"
+
+
+@pytest.mark.parametrize(("currency", "end", "asked"), [("EUR", "lost", []), ("EUR", "won", [1000]), ("USD", "lost", [1000])])
+def test_what_a_bank_has_taken_back_is_not_given_back_once_more(proved, currency, end, asked):
+    """We took it; its card holder contests it before the order is cancelled. What the shop has won is its buyer's, who has no goods.
+    Amounts of two currencies are not compared."""
+    taken_by_us(proved)
+    proved.say("psp", replace(a_dispute("needs_response", 5), currency=currency))
+    called_off(proved)
+    assert proved.order().status == "cancelled" and ("RefundPayment" in intents(proved)) is (currency != "EUR")
+    proved.say("psp", replace(a_dispute(end, 6), currency=currency))
+    assert [one["amount"] for one in proved.intents() if one["command"] == "RefundPayment"] == asked
+
+
+def test_a_refund_that_was_refused_for_a_dispute_is_not_asked_again(proved):
+    taken_by_us(proved)
+    called_off(proved)
+    refused(proved)
+    proved.say("psp", a_dispute("needs_response", 5))
+    retried(proved)
+    assert intents(proved).count("RefundPayment") == 1
 
 
 def test_what_is_still_owed(proved):

@@ -41,7 +41,7 @@ OTHERWISE = {  # of a column in one table
 }  # fmt: skip
 BOUND: Mapping[str, list[list[Any]]] = {  # of reads: what is asked for, where it is not a number or a list of numbers
     "find_xrefs": [['[[1, "e1"], [1, "e3"]]']], "find_early": [['[[1, "e1"]]']], "find_items": [['["A1", "A2"]']], "mark": [["sale1"]],
-    "marks": [["s", "s"]], "one_shape": [["shop", "t"]],
+    "marks": [["s", "s"]], "spelt_otherwise": [["a1", "a1"]], "one_shape": [["shop", "t"]],
     "drop_marks": [["sale2", "sale2"]], "letters_as": [["open", 9]], "find_recent_xref": [[1, "e1"]], "drop_timer": [[1, "order", 1]],
     "handled_from": [[0, "inbox", 9]], "break_seals": [[b"", 1]], "blank_people": [[b"", 2]],
     "claim_and_break_seal": [[1, b"", 1]], "drop_alert": [["a1"]], "drop_handled": [[0, "inbox"]],

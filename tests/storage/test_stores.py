@@ -1,5 +1,6 @@
 """The files: one writer each, readers see commits only, and the guards that stand in the tables themselves."""
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from mainstay.model.failures import Halt
 from mainstay.orders.moves import MOVES
 from mainstay.storage import database
 from mainstay.storage.bell import Bell, Ringer
-from mainstay.storage.database import Lock, connect, rows, scrub
+from mainstay.storage.database import REPLACED, Lock, connect, named, rows, scrub
 from mainstay.storage.inbox import OUTCOMES_FROM, Inbox, InboxReader
 from mainstay.storage.packing import Damaged, pack, unpack
 from mainstay.storage.state import Batch, State
@@ -443,3 +444,9 @@ def test_on_macos_the_drive_is_asked_too(tmp_path, monkeypatch):
     with (tmp_path / "segment").open("wb") as file:
         database.force(file.fileno())
         assert asked == [(file.fileno(), 51)]
+
+
+@pytest.mark.parametrize("name", REPLACED)
+def test_a_row_that_sqlite_replaces_is_updated_in_every_column_elsewhere(name):
+    sql = named("state.sql")[name]
+    assert re.findall(r"\w+", sql[sql.index("(") : sql.index(")")]) == ["id", *re.findall(r"excluded\.(\w+)", sql)]

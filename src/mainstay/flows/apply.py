@@ -96,7 +96,7 @@ class Apply:
         short_before = dict(short_before) if short_before else None
         invoice = state.invoice
         fold_order(state, event, world.item_of.__getitem__)
-        if (state.invoice and not invoice) or _found_again(state, event):
+        if (state.invoice and not invoice) or (kind is Answered and _found_again(state, event)):  # type: ignore[arg-type]
             stock.booked(state.shares, world.level)
         if kind in STOCK_EVENTS:
             stock.fold(event, world.level, at, books=bool(self.settings.behind) and not state.invoice)
@@ -362,9 +362,9 @@ def names_of(event: Heard) -> list[Reference]:
     return found
 
 
-def _found_again(state: OrderState, event: AnyEvent) -> bool:
+def _found_again(state: OrderState, event: Answered) -> bool:
     """Is a sale that the ERP may have lost there, or made again?"""
-    if type(event) is not Answered or not event.again:
+    if not event.again:
         return False
     effect = state.effects[event.key]
     return effect.command == "PostSale" and not effect.again

@@ -10,6 +10,7 @@ from typing import Any
 
 import apsw
 import msgspec
+from msgspec.structs import replace
 
 from mainstay.catalog.view import item as item_view
 from mainstay.flows import queue
@@ -46,7 +47,7 @@ from mainstay.model.seen import StockCounted, StockMoved
 from mainstay.model.state import LOCATIONS_MAX, ItemState, OrderState, ReservationState
 from mainstay.model.times import iso
 from mainstay.orders.payments import owed
-from mainstay.orders.view import blocker
+from mainstay.orders.view import blocker, missing
 from mainstay.stock.buffer import Kept
 from mainstay.stock.view import ChannelPolicy, explained, unknown
 from mainstay.storage.archive import raw_of
@@ -93,12 +94,14 @@ def order(state: State, number: int) -> dict[str, Any] | None:
     found = state.load("load_orders", [number])
     if not found:
         return None
-    return order_shown(order_of(found[0][1], found[0][2]))
+    return order_shown(state, order_of(found[0][1], found[0][2]))
 
 
-def order_shown(held: OrderState) -> dict[str, Any]:
+def order_shown(state: State, held: OrderState) -> dict[str, Any]:
     """An order as people read it."""
     what = blocker(held)
+    if what is not None and what.what == "oversold":
+        what = replace(what, detail=what.detail + "".join(_spelt_otherwise(state, held)))
     said = held.order
     return {
         "order": held.uid,
@@ -123,6 +126,13 @@ def order_shown(held: OrderState) -> dict[str, Any]:
         "effects": {key: msgspec.to_builtins(one) for key, one in held.effects.items()},
         "invoice": held.invoice,
     }
+
+
+def _spelt_otherwise(state: State, held: OrderState) -> Iterator[str]:
+    """Other SKUs that differ from a missing one in small and large letters alone: mostly one system's spelling of the same item."""
+    for sku in missing(held):
+        if alike := [other for (other,) in state.rows("spelt_otherwise", (sku, sku))]:
+            yield f"; {' and '.join(alike)} is another SKU than {sku}: is it the same item, spelt otherwise?"
 
 
 def trace(state: State, outcomes: apsw.Connection | None, text: str) -> list[dict[str, Any]]:

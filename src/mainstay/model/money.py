@@ -43,11 +43,11 @@ def minor(text: object, currency: str) -> int:
         places = decimals(currency)
     if type(text) is not str:
         raise Reject(f"an amount must arrive as text such as '19.99', not as {type(text).__name__}", "amount")
-    if places and text[-places - 1 : -places] == ".":  # nearly always: exactly the currency's decimals, no sign
-        plain = text[: -places - 1] + text[-places:]
-        if plain.isdecimal() and plain.isascii() and len(plain) < 16 and len(plain) > places:
-            return int(plain)
     whole, _, fraction = text.partition(".")
+    if whole and len(fraction) == places:  # nearly always: exactly the currency's decimals, no sign
+        plain = whole + fraction
+        if plain.isdecimal() and plain.isascii() and len(plain) < 16:
+            return int(plain)
     digits = whole[1:] if whole[:1] in ("-", "+") else whole
     if not (digits.isdecimal() and digits.isascii()) or (fraction and not (fraction.isdecimal() and fraction.isascii())):
         raise Reject(f"{text[:40]!r} is not an amount such as '19.99'", "amount")

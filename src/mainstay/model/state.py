@@ -64,6 +64,11 @@ class DisputeState(Struct, gc=False, omit_defaults=True):
     reason: str = ""
     inquiry: bool = False  # the bank only asks, and has taken no money
     currency: str = ""
+    payment: str = ""  # which one, where it is a provider's; "": what the channel took itself
+
+    def has_the_money(self) -> bool:
+        """Has the bank taken it back, for now or for good?"""
+        return not self.inquiry and self.status in ("needs_response", "under_review", "lost")
 
 
 class EffectState(Struct, gc=False, omit_defaults=True):

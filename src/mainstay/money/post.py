@@ -56,6 +56,9 @@ POSTINGS: dict[str, Posting] = {
     "to_gift_card": Posting("refunds:{channel}", "gift_cards:{channel}", "given back on a gift card: a liability grows"),
     "disputed": Posting("disputes:{channel}", "psp:{provider}", "taken back by a card holder's bank"),
     "dispute_lost": Posting("losses:{channel}", "disputes:{channel}", "of that, what the bank gave to the card holder for good"),
+    "dispute_given_back": Posting(
+        "receivable:{channel}", "disputes:{channel}", "the same of a cancelled order, as far as it was owed to its buyer: no loss"
+    ),
     "fee": Posting("fees:{provider}", "psp:{provider}", "what the provider kept"),
 }
 
@@ -87,9 +90,12 @@ def targets(state: OrderState, captured: dict[str, int]) -> dict[str, int]:
         if refund.status == "succeeded" and state.status != "cancelled":  # then all that the card paid is owed to the buyer again
             want[f"to_gift_card/{external}"] = refund.gift_cards
     for external, dispute in state.disputes.items():
-        if not dispute.inquiry and dispute.status in ("needs_response", "under_review", "lost"):
+        if dispute.has_the_money():
+            lost = dispute.amount if dispute.status == "lost" else 0
+            owed = min(lost, _owed_back(state, external, want))
             want[f"disputed/{external}"] = dispute.amount
-            want[f"dispute_lost/{external}"] = dispute.amount if dispute.status == "lost" else 0
+            want[f"dispute_given_back/{external}"] = owed
+            want[f"dispute_lost/{external}"] = lost - owed
     for external, fee in state.fees.items():
         want[f"fee/{external}"] = fee
     return want
@@ -112,6 +118,17 @@ def _never_paid(state: OrderState, taken: int) -> int:
     return max(0, min(order.total - order.of(state.sold()).total, order.total - order.gift_cards - order.facilitator_tax - taken))
 
 
+def _owed_back(state: OrderState, external: str, want: dict[str, int]) -> int:
+    """Of a cancelled order, what was taken of the payment that this dispute is of and not given back, where it is in the same currency."""
+    dispute = state.disputes[external]
+    part, of = (f"captured/{dispute.payment}", "captured") if dispute.payment else ("at_source", "")
+    same = part in want and _currency(state, of, dispute.payment) == _currency(state, "disputed", external)
+    if state.status != "cancelled" or not same:
+        return 0
+    back = sum(want.get(f"given_back/{name}", 0) for name, refund in state.refunds.items() if refund.system == dispute.system)
+    return max(0, want[part] - back)
+
+
 def _providers(state: OrderState) -> set[str]:
     """Who holds the order's payments. Money goes back where it was taken: where there are any, a channel's refund tells of the same
     money that its provider states, and does not move it a second time."""
@@ -129,11 +146,8 @@ def _fee_taker(state: OrderState) -> str:
 def post(state: OrderState, captured: dict[str, int]) -> list[Transfer]:
     """The transfers that bring the books to what the order's state says; notes in `state.booked` what then stands there."""
     want, have = targets(state, captured), state.booked
-    transfers = []
-    for part in want.keys() | have.keys() if have else want:
-        difference = want.get(part, 0) - have.get(part, 0)
-        if difference:
-            transfers.append(_transfer(state, part, difference))
+    wrong = [(part, want.get(part, 0) - have.get(part, 0)) for part in want.keys() | have.keys()] if have else want.items()
+    transfers = [_transfer(state, part, difference) for part, difference in wrong if difference]
     if transfers:
         transfers.sort()
         state.booked = {part: amount for part, amount in want.items() if amount}
@@ -150,18 +164,20 @@ def accounts(what: str, channel: str, provider: str) -> tuple[str, str]:
 
 def _transfer(state: OrderState, part: str, amount: int) -> Transfer:
     what, _, external = part.partition("/")
-    provider = state.system
-    if what == "captured":
-        provider = state.payments[external].system
-    elif what in ("refunded", "given_back"):
-        provider = state.refunds[external].system
-    elif what == "disputed":
-        provider = state.disputes[external].system
-    elif what == "fee":
-        provider = _fee_taker(state)
+    provider, currency = (_provider(state, what, external), _currency(state, what, external)) if external else (state.system, "")
     debit, credit = accounts(what, state.system, provider)
-    currency = _currency(state, what, external)
     return Transfer(what, debit, credit, amount, currency) if amount > 0 else Transfer(what, credit, debit, -amount, currency)
+
+
+def _provider(state: OrderState, what: str, external: str) -> str:
+    """Who moved the money of a part."""
+    if what == "captured":
+        return state.payments[external].system
+    if what in ("refunded", "given_back"):
+        return state.refunds[external].system
+    if what == "disputed":
+        return state.disputes[external].system
+    return _fee_taker(state) if what == "fee" else state.system
 
 
 def _currency(state: OrderState, what: str, external: str) -> str:
@@ -171,7 +187,7 @@ def _currency(state: OrderState, what: str, external: str) -> str:
         stated = state.payments[external].currency
     elif what in ("refunded", "given_back", "to_gift_card"):
         stated = state.refunds[external].currency
-    elif what in ("disputed", "dispute_lost"):
+    elif what in ("disputed", "dispute_lost", "dispute_given_back"):
         stated = state.disputes[external].currency
     elif what == "fee":
         stated = state.fees_in.get(external, "")

@@ -11,5 +11,5 @@ FACE = (
     "policy.Policy",
     "releases.asked_back", "releases.call_off", "releases.following", "releases.is_awaited", "releases.releasable",
     "units.wants",
-    "view.blocker", "view.command", "view.located",
+    "view.blocker", "view.command", "view.located", "view.missing",
 )  # fmt: skip

@@ -104,8 +104,12 @@ def settle(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
     """Everything that follows from what is now known, one step at a time, until nothing more does."""
     if state.order is None:
         return
-    yield from parcels(state)
-    yield from _undo(state, policy) if state.cancel else recall(state)
+    if state.parcels:
+        yield from parcels(state)
+    if state.cancel:
+        yield from _undo(state, policy)
+    elif state.parcels or state.status in AT_THE_WAREHOUSE:
+        yield from recall(state)
     yield from redirect(state, policy)
     if state.agreed is not None and not state.cancel:
         yield from named(state, "changed_after_shipment", _changes(state), "a newer version takes it back")
@@ -199,10 +203,15 @@ def _after_shipping(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
             yield Asked(key=key, command="PostSale", system=erp)
         if state.invoice or not erp:
             yield Moved(move="invoice")
-    yield from returns(state, policy)
-    taken = is_captured(state) or any(e.command == "CapturePayment" and e.outcome == "waived" for e in state.effects.values())
-    if state.status == "invoiced" and taken and all(e.outcome in ENDED for e in state.effects.values()):
+    if state.refunds:
+        yield from returns(state, policy)
+    if state.status == "invoiced" and _is_taken(state) and all(e.outcome in ENDED for e in state.effects.values()):
         yield Moved(move="settle")
+
+
+def _is_taken(state: OrderState) -> bool:
+    """Has everything been taken, or has a person settled otherwise what we were to take?"""
+    return is_captured(state) or any(e.command == "CapturePayment" and e.outcome == "waived" for e in state.effects.values())
 
 
 __all__ = ["begin", "newer", "settle"]

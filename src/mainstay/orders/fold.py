@@ -79,7 +79,14 @@ def _heard(state: OrderState, event: Heard, item_of: ItemOf) -> None:
         known_refund.back = tuple(line for line in said.lines if line.restock == "restock" and line.quantity)
     elif isinstance(said, DisputeSeen):
         state.disputes[said.external] = DisputeState(
-            event.system, said.status, said.amount, said.version, said.reason, said.inquiry, said.currency
+            event.system,
+            said.status,
+            said.amount,
+            said.version,
+            said.reason,
+            said.inquiry,
+            said.currency,
+            said.of.id if said.of.kind == "payment" else "",
         )
     elif isinstance(said, SettlementLineSeen):
         state.fees[said.external] = said.fee

@@ -137,35 +137,46 @@ def give_back(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
             key = f"{state.uid}:void.{external}"
             if key not in state.effects:
                 yield Asked(key=key, command="VoidPayment", system=payment.system, about=external)
-        elif taken > payment.refunded:
+        elif (back := taken - payment.refunded - contested(state, external)) > 0:
             key = f"{state.uid}:refund.{external}"
             if key not in state.effects:
-                yield Asked(key=key, command="RefundPayment", system=payment.system, about=external, amount=taken - payment.refunded)
+                yield Asked(key=key, command="RefundPayment", system=payment.system, about=external, amount=back)
+
+
+def contested(state: OrderState, payment: str) -> int:
+    """Minor units of a payment that a card holder's bank has taken back, in its currency; "": of what the channel took itself. No provider
+    gives them back once more: https://docs.stripe.com/disputes/responding."""
+    assert state.order is not None
+    currency = state.payments[payment].currency if payment else state.order.currency
+    of = (one for one in state.disputes.values() if one.payment == payment and one.has_the_money())
+    return sum(one.amount for one in of if currency in ("", one.currency))
 
 
 def kept(state: OrderState) -> str:
     """What others took of a cancelled order and have not given back, at its provider, at its channel or from gift cards; what we took, we
-    give back. A channel may say that all of it was given back, and tell of no refund."""
+    give back, and what a bank has taken back is not kept. A channel may say that all of it was given back, and tell of no refund."""
     order = state.order
     assert order is not None
     ours = {effect.about for effect in state.effects.values() if effect.command == "CapturePayment" and effect.outcome not in DROPPED}
-    left = {external: one for external, one in state.payments.items() if external not in ours and one.captured > one.refunded}
-    told = [f"{major(one.captured - one.refunded, one.currency)} {one.currency} of {external}" for external, one in left.items()]
+    others = {external: one for external, one in state.payments.items() if external not in ours}
+    left = {external: one.captured - one.refunded - contested(state, external) for external, one in others.items()}
+    told = [f"{major(left[name], one.currency)} {one.currency} of {name}" for name, one in others.items() if left[name] > 0]
     if order.payment != "refunded" or state.refunds:
         back = [one for one in state.refunds.values() if one.status == "succeeded" and one.system == state.system]
         parts = {"of gift cards": order.gift_cards - sum(one.gift_cards for one in back)}
         if state.paid_at_source():
             taken = order.total - order.gift_cards - order.facilitator_tax
-            parts = {f"by {state.system}": taken - sum(one.amount - one.gift_cards for one in back)} | parts
+            parts = {f"by {state.system}": taken - sum(one.amount - one.gift_cards for one in back) - contested(state, "")} | parts
         told += [f"{major(amount, order.currency)} {order.currency} {whose}" for whose, amount in parts.items() if amount > 0]
     return f"{', '.join(told)} was taken and not given back" if told else ""
 
 
 def amount_again(state: OrderState, effect: EffectState) -> int:
-    """Minor units to ask for where an effect is asked once more: of a refund, what the provider has not given back meanwhile."""
+    """Minor units to ask for where an effect is asked once more: of a refund, what nobody has given back."""
     if effect.command != "RefundPayment":
         return effect.amount
-    return max(0, min(effect.amount, captured(state, effect.about) - state.payments[effect.about].refunded))
+    left = captured(state, effect.about) - state.payments[effect.about].refunded - contested(state, effect.about)
+    return max(0, min(effect.amount, left))
 
 
 def _in_its_currency(state: OrderState) -> dict[str, PaymentState]:

@@ -174,6 +174,13 @@ _WAITS = {
 }
 
 
+def missing(state: OrderState) -> dict[str, int]:
+    """Units that an order waits for, by SKU."""
+    lines = state.order.lines if state.order is not None else ()
+    skus = {line.sku: item for item, line in zip(state.items, lines, strict=True)}
+    return {sku: state.short[item] for sku, item in skus.items() if item in state.short}
+
+
 def blocker(state: OrderState) -> Blocker | None:
     """Why an order does not move on, or what else of it needs somebody; None for one that has ended well."""
     for external, dispute in state.disputes.items():
@@ -189,8 +196,8 @@ def blocker(state: OrderState) -> Blocker | None:
     if state.status in ("settled", "cancelled"):
         return None
     if state.short:
-        units = sum(state.short.values())
-        return Blocker("oversold", f"{units} units of {len(state.short)} items were sold but are not there", "operations")
+        told = ", ".join(f"{units} × {sku}" for sku, units in missing(state).items())
+        return Blocker("oversold", f"sold but not there: {told}", "operations")
     for effect in state.effects.values():
         if effect.outcome == "asked":
             return Blocker("waiting", _WAITS.get(effect.command, f"the answer to {effect.command}"), effect.system)

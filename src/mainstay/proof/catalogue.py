@@ -433,7 +433,7 @@ INVARIANTS = (
             "tests/orders/test_decide.py::test_our_own_capture_is_refunded_and_nobody_elses",
         ),
         "for money; a parcel that left after the cancellation is named, and a person decides",
-        bugs=("keep-the-money", "let-others-keep-it"),
+        bugs=("keep-the-money", "let-others-keep-it", "forget-the-bank"),
     ),
     Asked(
         "G3",

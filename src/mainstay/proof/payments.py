@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from mainstay.flows.rebuild import CONSERVED
 from mainstay.model.state import OrderState
@@ -33,8 +34,8 @@ def differ(
             found.add("unexplained_minor_units", abs(have - want), f"{one.uid}: the channel states {want}, the ledger holds {have}")
         captured = sum(amount for what, intent, amount in cast.payments.effects if what == "capture" and intent == one.intent)
         returned = sum(refund["amount"] for refund in cast.payments.refunds.values() if refund["payment_intent"] == one.intent)
-        kept = captured - (returned if known.status == "cancelled" else one.repaid)
-        rest = max(0, one.due - one.gift_cards)
+        kept = captured - (returned + taken_back(one.intent, cast) if known.status == "cancelled" else one.repaid)
+        rest = 0 if one.cancelled and not left[one.uid] else max(0, one.due - one.gift_cards)  # shipping is not owed for nothing
         due = rest if known.status == "settled" else 0 if known.status == "cancelled" else captured and rest
         if waits_for(known, "payment_lost", "payment_currency", "money_kept", "rejected"):
             due = kept  # somebody else took it, or a part of it: that must have a name
@@ -84,14 +85,24 @@ def _disputes(found: Findings, orders: Iterable[Placed], belief: Mapping[str, Or
     taken: dict[int, int] = dict(rows(state.connection, sql))
     for one in orders:
         known = belief.get(one.uid)
-        of = [dispute for dispute in cast.payments.disputes.values() if dispute["payment_intent"] == one.intent]
+        of = disputes_of(one.intent, cast)
         if known is None or not of:
             continue
-        back = sum(dispute["amount"] for dispute in of if dispute["status"] != "won")
+        back = taken_back(one.intent, cast)
         if taken.get(known.id, 0) != back:
             found.add("disputes_differ", 1, f"{one.uid}: {back} taken by its bank, {taken.get(known.id, 0)} in the ledger")
         if any(dispute["status"] == "needs_response" for dispute in of) and not waits_for(known, "dispute"):
             found.add("disputes_differ", 1, f"{one.uid}: its bank waits for an answer, and nobody is told")
+
+
+def taken_back(intent: str, cast: Cast) -> int:
+    """Minor units of a payment that its card holder's bank has, for now or for good."""
+    return sum(dispute["amount"] for dispute in disputes_of(intent, cast) if dispute["status"] != "won")
+
+
+def disputes_of(intent: str, cast: Cast) -> list[dict[str, Any]]:
+    """The disputes of a payment, by its provider's book."""
+    return [dispute for dispute in cast.payments.disputes.values() if dispute["payment_intent"] == intent]
 
 
 def receivables(state: State) -> dict[int, int]:
@@ -99,7 +110,7 @@ def receivables(state: State) -> dict[int, int]:
     sql = """
     SELECT transfer.entity, sum(CASE WHEN debit.name LIKE 'receivable:%' THEN amount ELSE -amount END)
     FROM transfer JOIN account AS debit ON debit.id = transfer.debit JOIN account AS credit ON credit.id = transfer.credit
-    WHERE what NOT IN ('gift_cards', 'captured', 'refunded', 'given_back', 'fee', 'at_source', 'cancelled')
+    WHERE what NOT IN ('gift_cards', 'captured', 'refunded', 'given_back', 'fee', 'at_source', 'cancelled', 'dispute_given_back')
     AND (debit.name LIKE 'receivable:%' OR credit.name LIKE 'receivable:%')
     GROUP BY transfer.entity"""
     return dict(rows(state.connection, sql))

@@ -255,6 +255,9 @@ _STATEMENT = re.compile(r"^-- name: (\w+)\n((?:-- .*\n)+)((?:(?!-- name:).*\n?)+
 # The statements are the same text on SQLite and PostgreSQL, but for the mark of a value (?, $1) and three sources of rows: a JSON list as
 # numbers(?), texts(?) or pairs(?), each with a column `value`. SQLite has one function for the three.
 _LISTS = re.compile(r"\b(?:numbers|texts|pairs)\(")
+# And rows that are written most, in tables without a second unique column, are replaced: SQLite takes a third less time for it.
+REPLACED = ("save_order", "save_reservation", "save_stock")
+_UPSERT = re.compile(r"INTO (.*)\nON CONFLICT \(id\) DO UPDATE SET .*", re.S)
 
 
 def named(name: str) -> dict[str, str]:
@@ -264,7 +267,11 @@ def named(name: str) -> dict[str, str]:
     return found
 
 
-SQL = {name: _LISTS.sub("json_each(", sql) for file in ("state.sql", "inbox.sql") for name, sql in named(file).items()}
+def _for_sqlite(name: str, sql: str) -> str:
+    return _LISTS.sub("json_each(", _UPSERT.sub(r"OR REPLACE INTO \1", sql) if name in REPLACED else sql)
+
+
+SQL = {name: _for_sqlite(name, sql) for file in ("state.sql", "inbox.sql") for name, sql in named(file).items()}
 
 
 def ask(connection: apsw.Connection, name: str, bindings: Any = ()) -> list[tuple[Any, ...]]:

@@ -252,6 +252,9 @@ class StripeTwin(Imitation):
             return _missing("payment_intent", form.get("payment_intent", form.get("charge", "")))
         left = self.refundable(charge["payment_intent"])
         amount = int(form.get("amount") or left)
+        if charge["disputed"]:
+            told = f"Charge {charge['id']} has been charged back; cannot issue a refund."
+            return _error(400, "invalid_request_error", told, code="charge_disputed")
         if not left:
             return _error(400, "invalid_request_error", f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded")
         if amount > left:

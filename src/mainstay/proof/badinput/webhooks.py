@@ -189,7 +189,7 @@ IDENTITIES = (
     ),
     Case(
         55, "a SKU in other letters, small and large", "webhook", Hook(with_line(551, sku="mug-Blue")), 200, ends="applied",
-        note="it is another SKU: there are vendors who tell them apart, and nobody could say which is meant",
+        note="it is another SKU, as there are vendors who tell them apart; an order that waits for it names the other one",
     ),
     Case(
         56, "an order of a SKU that nobody has heard of", "webhook", Hook(with_line(56, sku="NEVER-HEARD-OF-56")), 200, ends="applied",

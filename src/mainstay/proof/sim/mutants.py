@@ -505,6 +505,15 @@ MUTANTS: dict[str, Mutant] = {
         "kept_unnamed",
         scenario="money",
     ),
+    "forget-the-bank": Mutant(
+        "what a card holder's bank has taken back of a cancelled order counts as kept",
+        payments,
+        "contested",
+        lambda _right: lambda _state, _payment: 0,
+        "the hold money_kept is shown, and is not so",
+        range(40, 48, 4),
+        scenario="money",
+    ),
     "one-currency": Mutant(
         "what was paid in another currency is posted in the order's",
         post,

@@ -8,6 +8,7 @@ from typing import Any
 
 from mainstay.proof import bills
 from mainstay.proof.history import CURRENCY
+from mainstay.proof.payments import disputes_of, taken_back
 from mainstay.proof.play import Cast
 from mainstay.proof.sim.reads_orders import captured, given_back
 from mainstay.proof.truth import Placed, left_of, shipped
@@ -58,8 +59,7 @@ def _end(answer: Any, one: Placed, left: Left, booked: bool, cast: Cast) -> Iter
 def _blocker(answer: Any, one: Placed, left: Left, cast: Cast) -> Iterator[str]:
     """The gravest of what it waits for: a card holder's bank, what holds it, what failed; then the next step, if it is not over."""
     shown = answer["blocker"]["what"] if answer["blocker"] else ""
-    of = [dispute for dispute in cast.payments.disputes.values() if dispute["payment_intent"] == one.intent]
-    if any(dispute["status"] == "needs_response" for dispute in of):
+    if any(dispute["status"] == "needs_response" for dispute in disputes_of(one.intent, cast)):
         may = {"dispute"}
     elif answer["holds"]:
         may = set(answer["holds"])
@@ -102,10 +102,13 @@ def _is_foreign(one: Placed, _left: Left, status: str, cast: Cast) -> bool:
     return bool(one.intent) and cast.payments.intents[one.intent]["currency"].upper() != CURRENCY and status not in OVER
 
 
-def _is_kept(one: Placed, _left: Left, status: str, cast: Cast) -> bool:
-    """Money of a cancelled order at the shop, at the provider, or at a marketplace where it stands."""
+def _is_kept(one: Placed, _left: Left, status: str, cast: Cast) -> bool | None:
+    """Money of a cancelled order at the shop, at the provider, or at a marketplace where it stands. What the shop has won back from a bank
+    is asked of the provider, who refuses it: a dead letter tells of that."""
+    if any(dispute["status"] == "won" for dispute in disputes_of(one.intent, cast)):
+        return None
     at_the_shop = bills.held_at_the_shop(cast, int(one.external)) if one.channel == "shop" else 0
-    at_the_provider = captured(one, cast) - sum(given_back(one, cast).values())
+    at_the_provider = captured(one, cast) - sum(given_back(one, cast).values()) - taken_back(one.intent, cast)
     return status == "cancelled" and (at_the_shop > 0 or at_the_provider > 0 or (one.channel == "amazon" and not one.cancelled))
 
 

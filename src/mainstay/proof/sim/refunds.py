@@ -20,8 +20,8 @@ def money_back(scene: Scene, dice: random.Random) -> bool:
     paid = [n for n, one in scene.cast.shop.orders.items() if _by_the_shop(one) and _left(scene, one) > 1]
     if paid:
         number = dice.choice(paid)
-        _give_back(scene, number, min(dice.randrange(1, 300), _left(scene, scene.cast.shop.orders[number])), dice)
-    return bool(paid)
+        return _give_back(scene, number, min(dice.randrange(1, 300), _left(scene, scene.cast.shop.orders[number])), dice)
+    return False
 
 
 def too_much_back(scene: Scene, dice: random.Random) -> bool:
@@ -29,8 +29,8 @@ def too_much_back(scene: Scene, dice: random.Random) -> bool:
     paid = [n for n, one in scene.cast.shop.orders.items() if _by_the_shop(one)]
     if paid:
         number = dice.choice(paid)
-        _give_back(scene, number, max(0, _left(scene, scene.cast.shop.orders[number])) + dice.randrange(1, 900), dice)
-    return bool(paid)
+        return _give_back(scene, number, max(0, _left(scene, scene.cast.shop.orders[number])) + dice.randrange(1, 900), dice)
+    return False
 
 
 async def refunded_at_once(scene: Scene, dice: random.Random) -> bool:
@@ -72,9 +72,14 @@ def _left(scene: Scene, order: dict[str, Any]) -> int:
     return minor(order["total_price"], CURRENCY) - sum(map(scene.cast.shop.given_back, order["refunds"]))
 
 
-def _give_back(scene: Scene, number: int, amount: int, dice: random.Random) -> None:
-    rate = todays_rate(scene.cast.shop.orders[number], dice)
-    scene.cast.shop.refund(number, now=scene.clock(), amount_minor=amount, restock="no_restock", rate=rate)
+def _give_back(scene: Scene, number: int, amount: int, dice: random.Random) -> bool:
+    """Not where it is less than the smallest coin of the buyer's currency."""
+    shop, order = scene.cast.shop, scene.cast.shop.orders[number]
+    rate = todays_rate(order, dice)
+    if rate is not None and not shop.abroad(amount, order["presentment_currency"], rate):
+        return False
+    shop.refund(number, now=scene.clock(), amount_minor=amount, restock="no_restock", rate=rate)
+    return True
 
 
 ACTS: dict[str, Performance] = {"money back": money_back, "too much back": too_much_back, "refunded at once": refunded_at_once}

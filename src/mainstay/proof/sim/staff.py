@@ -120,15 +120,19 @@ def authorisation_expires(scene: Scene, dice: random.Random) -> bool:
 
 
 def card_holder_contests(scene: Scene, dice: random.Random) -> bool:
-    """A bank takes a payment of the shop back, or decides of one that it took."""
-    payments = scene.cast.payments
+    """A bank takes a payment of the shop back, or decides of one that it took. Who waits for the goods may call the order off, too."""
+    payments, orders = scene.cast.payments, scene.cast.shop.orders
     open_ = [name for name, one in payments.disputes.items() if one["status"] == "needs_response"]
-    noted = (intent_of(order) for order in scene.cast.shop.orders.values())
-    taken = [one for one in noted if one and payments.refundable(one) and payments.refundable(one) == payments.intents[one]["amount"]]
+    noted = {intent: number for number, order in orders.items() if (intent := intent_of(order))}
+    taken = [one for one in noted if payments.refundable(one) and payments.refundable(one) == payments.intents[one]["amount"]]
     if open_ and (not taken or dice.random() < 0.6):
         payments.end_dispute(dice.choice(open_), dice.random() < 0.5, scene.clock())
     elif taken:
-        payments.dispute(dice.choice(taken), scene.clock())
+        contested = dice.choice(taken)
+        payments.dispute(contested, scene.clock())
+        order = orders[noted[contested]]
+        if order["cancelled_at"] is None and order["fulfillment_status"] is None and dice.random() < 0.5:
+            scene.cast.shop.cancel_order(noted[contested], now=scene.clock(), restock=True)
     return bool(open_ or taken)
 
 

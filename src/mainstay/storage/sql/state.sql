@@ -92,11 +92,15 @@ SELECT id FROM reservation WHERE id >= ? AND id < ? AND status = 'reserved';
 -- name: save_reservation
 -- A reservation as it now stands.
 INSERT INTO reservation (id, status, expires, body) VALUES (?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET status = excluded.status, body = excluded.body;
+ON CONFLICT (id) DO UPDATE SET status = excluded.status, expires = excluded.expires, body = excluded.body;
 
 -- name: find_items
 -- Items by SKU.
 SELECT sku, id FROM item WHERE sku IN (SELECT value FROM texts(?));
+
+-- name: spelt_otherwise
+-- SKUs that differ from one in small and large letters alone. The index of all SKUs is read through: asked for a person, of what is short.
+SELECT sku FROM item WHERE lower(sku) = lower(?) AND sku <> ? ORDER BY sku LIMIT 3;
 
 -- name: load_items
 -- Items by number.
