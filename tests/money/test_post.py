@@ -230,6 +230,17 @@ def test_what_a_channel_took_and_what_it_gave_back_stand_on_one_account():
     assert books.standing() == {"sales:shop": -1000, "refunds:shop": 400, "losses:shop": 100, "psp:shop": 500}
 
 
+def test_two_disputes_of_a_cancelled_order_clear_no_more_than_was_owed():
+    """10.00 were taken and are owed to the buyer; the bank gives 7.00 back, and 7.00 once more: 4.00 are a loss."""
+    books = Books()
+    line = Line(id="1", sku="A", quantity=1, price=1000)
+    books.state.order = Order(number="#1", currency="EUR", placed_at=0, lines=(line,), total=1000, payment="captured")
+    books.state.status = "cancelled"
+    books.state.disputes = {name: DisputeState("shop", "lost", 700) for name in ("d1", "d2")}
+    books.post()
+    assert books.standing() == {"losses:shop": 400, "psp:shop": -400}
+
+
 @given(orders(), amounts)
 def test_tax_that_the_marketplace_remits_passes_through(order, more):
     """It is in no account of ours, however it changes."""

@@ -126,7 +126,8 @@ def _owed_back(state: OrderState, external: str, want: dict[str, int]) -> int:
     if state.status != "cancelled" or not same:
         return 0
     back = sum(want.get(f"given_back/{name}", 0) for name, refund in state.refunds.items() if refund.system == dispute.system)
-    return max(0, want[part] - back)
+    before = sum(want.get(f"dispute_given_back/{name}", 0) for name, one in state.disputes.items() if one.payment == dispute.payment)
+    return max(0, want[part] - back - before)
 
 
 def _providers(state: OrderState) -> set[str]:

@@ -19,19 +19,44 @@ def differ(
     found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], left: Mapping[str, Counter[str]], cast: Cast, state: State
 ) -> None:
     """Captures by the provider's books; postings by the channels' totals. Every order's receivable must be what its channel says."""
+    _captured_twice(found, cast)
+    _charged(found, orders, belief, state)
+    _kept_at_the_provider(found, orders, belief, left, cast)
+    _uncovered(found, orders, belief, cast)
+    _kept_at_the_shop(found, orders, belief, cast)
+    _disputes(found, orders, belief, cast, state)
+    for rule, name in CONSERVED.items():
+        for row in state.rows(name):
+            found.add("unbalanced_entries", 1, f"not so: {rule}: {row}")
+
+
+def _captured_twice(found: Findings, cast: Cast) -> None:
     taken = Counter(intent for what, intent, _ in cast.payments.effects if what == "capture")
     for intent, times in taken.items():
         if times > 1:
             found.add("captured_twice", times - 1, f"{intent}: captured {times} times")
+
+
+def _charged(found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], state: State) -> None:
+    """What an order was charged is what its channel states, and nothing for one that was called off."""
     owed = receivables(state)
     for one in orders:
         known = belief.get(one.uid)
         if known is None:
             continue
-        want = 0 if known.status == "cancelled" else one.total - one.remitted
-        have = owed.get(known.id, 0)
+        want, have = 0 if known.status == "cancelled" else one.total - one.remitted, owed.get(known.id, 0)
         if have != want:
             found.add("unexplained_minor_units", abs(have - want), f"{one.uid}: the channel states {want}, the ledger holds {have}")
+
+
+def _kept_at_the_provider(
+    found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], left: Mapping[str, Counter[str]], cast: Cast
+) -> None:
+    """What a payment provider keeps of an order is what is due for it; anything else has a name."""
+    for one in orders:
+        known = belief.get(one.uid)
+        if known is None or not one.intent:
+            continue
         captured = sum(amount for what, intent, amount in cast.payments.effects if what == "capture" and intent == one.intent)
         returned = sum(refund["amount"] for refund in cast.payments.refunds.values() if refund["payment_intent"] == one.intent)
         kept = captured - (returned + taken_back(one.intent, cast) if known.status == "cancelled" else one.repaid)
@@ -42,16 +67,10 @@ def differ(
         held = min(kept, captured - returned)  # what was given back for any other reason is not kept either
         over = held - due if known.status in ("shipped", "invoiced", "settled", "cancelled") else max(0, kept - one.total + one.gift_cards)
         unnamed = (over > 0) != ("overpaid" in known.holds) and not waits_for(known, "cancelled_after_shipment")
-        if one.intent and (kept < due or unnamed):
+        if kept < due or unnamed:
             found.add("unexplained_minor_units", abs(kept - due), f"{one.uid}: {known.status}, {kept} of {due} kept at the provider")
-        if one.intent and known.status == "cancelled" and cast.payments.intents[one.intent]["status"] == "requires_capture":
+        if known.status == "cancelled" and cast.payments.intents[one.intent]["status"] == "requires_capture":
             found.add("authorisations_left", 1, f"{one.uid}: cancelled, and {one.intent} still holds the buyer's money")
-    _uncovered(found, orders, belief, cast)
-    _kept_at_the_shop(found, orders, belief, cast)
-    _disputes(found, orders, belief, cast, state)
-    for rule, name in CONSERVED.items():
-        for row in state.rows(name):
-            found.add("unbalanced_entries", 1, f"not so: {rule}: {row}")
 
 
 def _uncovered(found: Findings, orders: Iterable[Placed], belief: Mapping[str, OrderState], cast: Cast) -> None:
