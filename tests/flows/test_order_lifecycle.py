@@ -491,6 +491,58 @@ def test_what_a_bank_has_taken_back_is_not_given_back_once_more(proved, currency
     assert [one["amount"] for one in proved.intents() if one["command"] == "RefundPayment"] == asked
 
 
+def test_what_the_shop_wins_of_a_contested_part_is_given_back_too(proved):
+    """4.00 of 10.00 are contested when the order is cancelled; 6.00 are given back at once, and the rest when the shop has won it."""
+    taken_by_us(proved)
+    part = replace(a_dispute("needs_response", 5), amount=400)
+    proved.say("psp", part)
+    called_off(proved)
+    proved.say("psp", replace(part, version=6, status="won"))
+    asked = [one["amount"] for one in proved.intents() if one["command"] == "RefundPayment"]
+    assert asked == [600], "not before the first one is done"
+    proved.answer(f"{proved.order().uid}:refund.pi_1", proved.order().id)
+    assert [one["amount"] for one in proved.intents() if one["command"] == "RefundPayment"] == [600, 400]
+    proved.answer(f"{proved.order().uid}:refund.pi_1.2", proved.order().id)
+    for number, (amount, before) in enumerate([(600, 600), (400, 1000)], 7):
+        proved.say("psp", replace(a_payment(status="part_refunded", version=number), captured=1000, refunded=before))
+        refund = RefundSeen(external=f"re_{number}", version=1, of=PI_1, payment=PI_1, currency="EUR", amount=amount)
+        proved.say("psp", refund)
+    assert [one["amount"] for one in proved.intents() if one["command"] == "RefundPayment"] == [600, 400]
+    assert balances(proved) == {} and blocker(proved.order()) is None
+
+
+def test_a_refund_of_one_payment_is_not_taken_for_one_of_the_other(proved):
+    """Two payments of 5.00; the order is cancelled, one is refunded, the other was lost to its card holder's bank: nobody lost anything."""
+    proved.count("A", 5)
+    proved.say("shop", an_order(payments=("pi_1", "pi_2")))
+    for name in ("pi_1", "pi_2"):
+        proved.say("psp", a_payment(name, status="captured", amount=500))
+    called = an_order(version=2, payments=("pi_1", "pi_2"), cancelled_at=T0)
+    proved.say("shop", called)
+    proved.answer(f"{proved.order().uid}:release.1.withdraw", proved.order().id)
+    refund = RefundSeen(external="re_1", version=1, of=PI_1, payment=PI_1, currency="EUR", amount=500)
+    proved.say("psp", replace(a_payment("pi_1", status="refunded", amount=500, version=2), captured=500, refunded=500))
+    proved.say("psp", refund)
+    proved.say("psp", replace(a_dispute("lost", 5, Reference("payment", "pi_2")), amount=500))
+    assert balances(proved) == {} and blocker(proved.order()) is None
+
+
+def test_what_a_bank_has_taken_back_is_not_named_as_taken_too_much(proved):
+    """A unit of 5.00 is taken off after both were paid; the rest leaves, and the card holder contests all of it."""
+    proved.count("A", 5)
+    proved.say("shop", an_order(payments=("pi_1",)))
+    proved.say("psp", a_payment(status="captured"))
+    said = an_order(version=2, payments=("pi_1",))
+    proved.say("shop", replace(said, order=replace(said.order, lines=(replace(said.order.lines[0], cancelled=1),))))
+    proved.answer(f"{proved.order().uid}:release.1.withdraw", proved.order().id)
+    proved.say("wms", a_parcel("p1", "rel.shop.1.2", [("1", 1)]))
+    assert "overpaid" in proved.order().holds
+    proved.say("psp", a_dispute("needs_response", 5))
+    assert "overpaid" not in proved.order().holds and blocker(proved.order()).what == "dispute"
+    proved.say("psp", a_dispute("won", 6))
+    assert "overpaid" in proved.order().holds
+
+
 def test_a_refund_that_was_refused_for_a_dispute_is_not_asked_again(proved):
     taken_by_us(proved)
     called_off(proved)

@@ -59,6 +59,7 @@ from mainstay.storage.state import State
 _items = msgspec.json.Decoder(ItemState)
 _reserved = msgspec.json.Decoder(list[tuple[int, Reserved | Refused]]).decode
 FOUND_MAX = 20
+SPELT_MAX = 3  # SKUs of which is looked up which others are nearly the same
 OPEN_LETTERS = Wanted()
 
 
@@ -90,18 +91,27 @@ def _by_email(state: State, email: str) -> list[int]:
 
 
 def order(state: State, number: int) -> dict[str, Any] | None:
-    """One order as people read it: amounts as decimal text, times in UTC."""
+    """One order as people read it: amounts as decimal text, times in UTC; and of what is missing, which SKU is nearly the same."""
+    held = _held(state, number)
+    return order_shown(held, "".join(_spelt_otherwise(state, held))) if held else None
+
+
+def order_before(state: State, number: int) -> dict[str, Any] | None:
+    """One order as it stands in the store, without what is looked for all over it: to be compared with what may become of it."""
+    held = _held(state, number)
+    return order_shown(held) if held else None
+
+
+def _held(state: State, number: int) -> OrderState | None:
     found = state.load("load_orders", [number])
-    if not found:
-        return None
-    return order_shown(state, order_of(found[0][1], found[0][2]))
+    return order_of(found[0][1], found[0][2]) if found else None
 
 
-def order_shown(state: State, held: OrderState) -> dict[str, Any]:
-    """An order as people read it."""
+def order_shown(held: OrderState, missing_too: str = "") -> dict[str, Any]:
+    """An order as people read it. `missing_too`: what else there is to say of units that are missing."""
     what = blocker(held)
     if what is not None and what.what == "oversold":
-        what = replace(what, detail=what.detail + "".join(_spelt_otherwise(state, held)))
+        what = replace(what, detail=what.detail + missing_too)
     said = held.order
     return {
         "order": held.uid,
@@ -129,8 +139,9 @@ def order_shown(state: State, held: OrderState) -> dict[str, Any]:
 
 
 def _spelt_otherwise(state: State, held: OrderState) -> Iterator[str]:
-    """Other SKUs that differ from a missing one in small and large letters alone: mostly one system's spelling of the same item."""
-    for sku in missing(held):
+    """Other SKUs that differ from a missing one in small and large letters alone: mostly one system's spelling of the same item. All SKUs
+    are read through for each, a fifth of a second for a million: of an order with many missing the first few are looked for."""
+    for sku in islice(missing(held), SPELT_MAX):
         if alike := [other for (other,) in state.rows("spelt_otherwise", (sku, sku))]:
             yield f"; {' and '.join(alike)} is another SKU than {sku}: is it the same item, spelt otherwise?"
 

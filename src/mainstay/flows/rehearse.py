@@ -87,7 +87,7 @@ def consequences(store: Rehearsed, world: World, at: int) -> dict[str, Any]:
     commands = [_command(unpack(row[-1])) for batch in store.batches for row in batch.intents]
     owners = [row[2] for batch in store.batches for row in batch.intents]
     return {
-        "orders": [changes(journey.order(store, number), journey.order_shown(store, held)) for number, held in orders.items()],
+        "orders": [changes(journey.order_before(store, number), journey.order_shown(held)) for number, held in orders.items()],
         "sends": [
             {"to": system, "command": type(command).__name__, **msgspec.to_builtins(command)}
             for system, command in zip(owners, commands, strict=True)

@@ -52,6 +52,7 @@ class RefundState(Struct, gc=False, omit_defaults=True):
     restocked: bool = False  # the ERP has booked them
     gift_cards: int = 0  # the part of the amount that went back on gift cards
     currency: str = ""
+    payment: str = ""  # to which one, where that is said
 
 
 class DisputeState(Struct, gc=False, omit_defaults=True):

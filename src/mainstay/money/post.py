@@ -125,7 +125,9 @@ def _owed_back(state: OrderState, external: str, want: dict[str, int]) -> int:
     same = part in want and _currency(state, of, dispute.payment) == _currency(state, "disputed", external)
     if state.status != "cancelled" or not same:
         return 0
-    back = sum(want.get(f"given_back/{name}", 0) for name, refund in state.refunds.items() if refund.system == dispute.system)
+    others = state.payments.keys() - {dispute.payment}
+    refunds = (name for name, one in state.refunds.items() if one.system == dispute.system and one.payment not in others)
+    back = sum(want.get(f"given_back/{name}", 0) for name in refunds)
     before = sum(want.get(f"dispute_given_back/{name}", 0) for name, one in state.disputes.items() if one.payment == dispute.payment)
     return max(0, want[part] - back - before)
 

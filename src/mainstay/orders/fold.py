@@ -21,7 +21,7 @@ from mainstay.model.events import (
     Short,
 )
 from mainstay.model.identity import release
-from mainstay.model.objects import Order, UnitsOf
+from mainstay.model.objects import Order, Reference, UnitsOf
 from mainstay.model.seen import DisputeSeen, FulfilmentSeen, InvoiceSeen, OrderSeen, PaymentSeen, RefundSeen, SettlementLineSeen
 from mainstay.model.state import DisputeState, EffectState, OrderState, ParcelState, PaymentState, RefundState
 from mainstay.orders.moves import move
@@ -75,18 +75,11 @@ def _heard(state: OrderState, event: Heard, item_of: ItemOf) -> None:
         known_refund = state.refunds.setdefault(said.external, RefundState(event.system, said.status, said.amount))
         known_refund.status, known_refund.amount, known_refund.version = said.status, said.amount, said.version
         known_refund.at, known_refund.shipping, known_refund.gift_cards = said.at, said.shipping, said.gift_cards
-        known_refund.currency = said.currency
+        known_refund.currency, known_refund.payment = said.currency, _payment(said.payment or said.of)
         known_refund.back = tuple(line for line in said.lines if line.restock == "restock" and line.quantity)
     elif isinstance(said, DisputeSeen):
         state.disputes[said.external] = DisputeState(
-            event.system,
-            said.status,
-            said.amount,
-            said.version,
-            said.reason,
-            said.inquiry,
-            said.currency,
-            said.of.id if said.of.kind == "payment" else "",
+            event.system, said.status, said.amount, said.version, said.reason, said.inquiry, said.currency, _payment(said.of)
         )
     elif isinstance(said, SettlementLineSeen):
         state.fees[said.external] = said.fee
@@ -94,6 +87,10 @@ def _heard(state: OrderState, event: Heard, item_of: ItemOf) -> None:
             state.fees_in[said.external] = said.currency
     elif isinstance(said, InvoiceSeen) and said.state in ("posted", "paid"):
         state.invoice = said.number or said.external
+
+
+def _payment(of: Reference) -> str:
+    return of.id if of.kind == "payment" else ""
 
 
 def _moved_house(state: OrderState) -> None:

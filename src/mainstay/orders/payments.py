@@ -10,7 +10,7 @@ from mainstay.model.events import AnyEvent, Asked
 from mainstay.model.money import major
 from mainstay.model.objects import PAID_WORDS, Order
 from mainstay.model.state import EffectState, OrderState, PaymentState
-from mainstay.orders.fold import DROPPED
+from mainstay.orders.fold import DROPPED, ENDED
 from mainstay.orders.holds import named
 from mainstay.orders.policy import Policy
 
@@ -120,7 +120,7 @@ def overpaid(state: OrderState) -> Iterator[AnyEvent]:
             if refund.status in ("pending", "succeeded"):
                 told[refund.system] = told.get(refund.system, 0) + refund.amount
         back = max([sum(payment.refunded for payment in state.payments.values()), *told.values()])
-        over = sum(captured(state, external) for external in state.payments) - back - due(state)
+        over = sum(captured(state, external) - contested(state, external) for external in state.payments) - back - due(state)
     detail = f"{major(over, order.currency)} {order.currency} was taken for units that were taken off again" if over > 0 else ""
     yield from named(state, "overpaid", detail, "it was given back")
 
@@ -137,10 +137,19 @@ def give_back(state: OrderState, policy: Policy) -> Iterator[AnyEvent]:
             key = f"{state.uid}:void.{external}"
             if key not in state.effects:
                 yield Asked(key=key, command="VoidPayment", system=payment.system, about=external)
-        elif (back := taken - payment.refunded - contested(state, external)) > 0:
-            key = f"{state.uid}:refund.{external}"
-            if key not in state.effects:
-                yield Asked(key=key, command="RefundPayment", system=payment.system, about=external, amount=back)
+        elif taken:
+            yield from _refund(state, external, taken)
+
+
+def _refund(state: OrderState, external: str, taken: int) -> Iterator[AnyEvent]:
+    """What nobody has given back, once what was asked before is done: more than that, where the shop wins a dispute of a part."""
+    payment = state.payments[external]
+    before = [one for one in state.effects.values() if one.command == "RefundPayment" and one.about == external]
+    asked = sum(one.amount for one in before if one.outcome != "replaced")
+    back = taken - max(payment.refunded, asked) - contested(state, external)
+    if back > 0 and all(one.outcome in ENDED for one in before):
+        key = f"{state.uid}:refund.{external}" + (f".{len(before) + 1}" if before else "")
+        yield Asked(key=key, command="RefundPayment", system=payment.system, about=external, amount=back)
 
 
 def contested(state: OrderState, payment: str) -> int:

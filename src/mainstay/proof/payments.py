@@ -64,7 +64,7 @@ def _kept_at_the_provider(
         due = rest if known.status == "settled" else 0 if known.status == "cancelled" else captured and rest
         if waits_for(known, "payment_lost", "payment_currency", "money_kept", "rejected"):
             due = kept  # somebody else took it, or a part of it: that must have a name
-        held = min(kept, captured - returned)  # what was given back for any other reason is not kept either
+        held = min(kept, captured - returned - taken_back(one.intent, cast))  # nor is what went back for any other reason
         over = held - due if known.status in ("shipped", "invoiced", "settled", "cancelled") else max(0, kept - one.total + one.gift_cards)
         unnamed = (over > 0) != ("overpaid" in known.holds) and not waits_for(known, "cancelled_after_shipment")
         if kept < due or unnamed:
