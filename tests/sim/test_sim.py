@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -18,7 +19,7 @@ from mainstay.landscape import check, read
 from mainstay.model.failures import Reject
 from mainstay.model.secrets import Secret
 from mainstay.proof.sim import run
-from mainstay.proof.sim.acts import BOTH, FAULTS, KINDS, LACKING, SCENARIOS
+from mainstay.proof.sim.acts import BOTH, FAULTS, KINDS, LACKING, SCENARIOS, Act
 from mainstay.proof.sim.machine import Machine
 from mainstay.proof.sim.mutants import MUTANTS, caught, planted
 from mainstay.proof.sim.reads import BESIDE, COMPARED
@@ -104,10 +105,20 @@ def test_a_seed_is_the_same_wherever_it_is_played():
 def test_a_failing_seed_shrinks_to_a_history_that_still_fails():
     with planted("never-expire"):
         drawn = next(drawn for drawn in swarms(range(60), "flash sale") if run.one(drawn, fittings).broken)
-        shorter, why = run.shrink(drawn, fittings)
-        assert len(shorter.acts) <= 2 < len(drawn.acts) and "past their time" in why
-        assert run.one(shorter, fittings).broken == why
+        shorter, ending = run.shrink(drawn, fittings)
+        assert len(shorter.acts) <= 2 < len(drawn.acts) and "past their time" in ending.broken
+        assert run.one(shorter, fittings) == ending
     assert not run.one(shorter, fittings).broken, "it is the bug that fails, not the history"
+
+
+def test_a_history_says_what_of_it_really_happened():
+    """A parcel is packed once there is an order; with all that was bought packed, the buyer has nothing to call off."""
+    acts = (Act(0.0, "warehouse packs", 1), Act(60.0, "shop buys", 1), Act(890.0, "buyer cancels", 1))
+    drawn = msgspec.structs.replace(
+        run.swarm(7, LANDSCAPES), landscape="as in the demo", weather={twin: {} for twin in run.TWINS}, stock={"SKU-0": 9}, acts=acts
+    )
+    packed, bought, cancelled = (line.partition(")")[2] for line in run.told(drawn, run.one(drawn, fittings))[2:-1])
+    assert (packed, bought, cancelled) == (": after 120 s more", "", ": found nothing to do")
 
 
 def test_what_does_not_exist_is_named():

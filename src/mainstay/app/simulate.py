@@ -145,7 +145,7 @@ def one_seed(seed: int, scenario: str, *, power: bool = False) -> tuple[dict[str
     drawn = run.swarm(seed, tuple(VARIANTS), scenario)
     endings: list[Any] = []
     found = run.report((run.one(one, fittings, power=power) for one in (drawn,)), endings.append)
-    text = run.told(drawn, endings[0].broken or "nothing")
+    text = run.told(drawn, endings[0])
     return found, "\n".join(text + _shortest(found, scenario, power))
 
 

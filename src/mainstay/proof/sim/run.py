@@ -67,10 +67,10 @@ def _chunk(seeds: list[int], landscapes: Sequence[str], furnish: Furnish, scenar
     return [one(swarm(seed, landscapes, scenario), furnish, power=power) for seed in seeds]
 
 
-def shrink(drawn: Swarm, furnish: Furnish, *, power: bool = False) -> tuple[Swarm, str]:
+def shrink(drawn: Swarm, furnish: Furnish, *, power: bool = False) -> tuple[Swarm, Ending]:
     """The shortest history found that breaks the same rule: acts go, weather clears, while it still fails."""
-    same = rule(one(drawn, furnish, power=power).broken)
-    best, broken, tries = drawn, same, 0
+    best, found, tries = drawn, one(drawn, furnish, power=power), 0
+    same = rule(found.broken)
     again = True
     while again and tries < SHRINKS_MAX:
         again = False
@@ -78,9 +78,9 @@ def shrink(drawn: Swarm, furnish: Furnish, *, power: bool = False) -> tuple[Swar
             tries += 1
             ending = one(shorter, furnish, power=power)
             if ending.broken and rule(ending.broken) == same:
-                best, broken, again = shorter, ending.broken, True
+                best, found, again = shorter, ending, True
                 break
-    return best, broken
+    return best, found
 
 
 def rule(broken: str) -> str:
@@ -100,16 +100,23 @@ def _shorter(drawn: Swarm) -> Iterator[Swarm]:
             yield msgspec.structs.replace(drawn, weather={**drawn.weather, twin: calmer})
 
 
-def told(drawn: Swarm, broken: str) -> list[str]:
-    """A history as a person reads it."""
+def told(drawn: Swarm, ending: Ending) -> list[str]:
+    """A history as a person reads it, with what really happened of it."""
     faults = {twin: ", ".join(f"{fault} {rate:.0%}" for fault, rate in rates.items()) for twin, rates in drawn.weather.items()}
     weather = [f"{twin}: {some}" for twin, some in faults.items() if some]
     return [
         f"landscape: {drawn.landscape}; {drawn.batch_max} receipts a batch; on the shelf: {drawn.stock}",
         f"weather: {'; '.join(weather) or 'none'}",
-        *map(str, drawn.acts),
-        f"broken: {broken}",
+        *(f"{act}{_waited(ending, number)}" for number, act in enumerate(drawn.acts)),
+        f"broken: {ending.broken or 'nothing'}",
     ]
+
+
+def _waited(ending: Ending, number: int) -> str:
+    if number not in ending.waited:
+        return ": was still to happen"
+    waited = ending.waited[number]
+    return ": found nothing to do" if waited is None else f": after {waited:.0f} s more" if waited else ""
 
 
 def report(endings: Iterable[Ending], progress: Callable[[Ending], None]) -> dict[str, Any]:

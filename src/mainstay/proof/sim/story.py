@@ -23,7 +23,7 @@ from mainstay.proof.history import CURRENCY, Product, Story
 from mainstay.proof.people import erased
 from mainstay.proof.play import Cast
 from mainstay.proof.sim.accounts import everybody_is_erased, heard_merges
-from mainstay.proof.sim.acts import APART, IN_BULK, STORIES_S, STORY_S, WEEKS, Swarm
+from mainstay.proof.sim.acts import APART, IN_BULK, STORIES_S, STORY_S, WEEKS, Act, Swarm
 from mainstay.proof.sim.again import differs
 from mainstay.proof.sim.arrival import Arrivals, rearranged
 from mainstay.proof.sim.clockwork import Clockwork
@@ -84,6 +84,9 @@ class Ending(Struct):
     cuts: int = 0  # of the power
     arrivals: Arrivals = field(default_factory=Arrivals)  # what came of another order of arrival
     log: str = ""  # a digest of every event, in order: the same seed gives the same one
+    waited: dict[int, float | None] = field(
+        default_factory=dict
+    )  # by the number of an act: seconds, or None if it never found anything to do
 
 
 def play(
@@ -113,6 +116,7 @@ def play(
     ending.commits, ending.played = stage.machine.commits, stage.scene.played
     ending.fired = sum((twin.fired for twin in stage.wires.twins.values()), stage.wires.fired)
     ending.figures, ending.log, ending.arrivals, ending.cuts = stage.figures, stage.log, stage.arrivals, disk.cuts if disk else 0
+    ending.waited = stage.waited
     return ending
 
 
@@ -134,6 +138,7 @@ class Stage:
         self.figures: dict[str, Any] = {}
         self.arrivals = Arrivals()
         self.log = ""
+        self.waited: dict[int, float | None] = {}
         self.wrong: BaseException | None = None
         self.wires.deliver = self.machine.hook
         if swarm.scenario == IN_BULK:
@@ -174,10 +179,9 @@ class Stage:
         if self.trouble:
             self.trouble.begin()
         started, acting = self.loop.time(), []
-        lasts = STORIES_S.get(self.swarm.scenario, STORY_S)
-        for act in self.swarm.acts:
+        for number, act in enumerate(self.swarm.acts):
             await asyncio.sleep(max(0.0, started + act.at - self.loop.time()))
-            acting.append(self.loop.create_task(perform(self.scene, act, int(TRIES * (1 - act.at / lasts)), lasts / TRIES)))
+            acting.append(self.loop.create_task(self._perform(number, act)))
         await asyncio.gather(*acting)
         if self.scene.connect:
             self.scene.connect()
@@ -198,6 +202,10 @@ class Stage:
         await everybody_is_erased(self.scene, heard_merges(self.scene), random.Random(self.swarm.seed + 6))
         if self.scene.wronged:
             raise Broken(f"an erasure takes what is theirs, and nothing else: {self.scene.wronged[0]}")
+
+    async def _perform(self, number: int, act: Act) -> None:
+        lasts = STORIES_S.get(self.swarm.scenario, STORY_S)
+        self.waited[number] = await perform(self.scene, act, int(TRIES * (1 - act.at / lasts)), lasts / TRIES)
 
     async def _read(self) -> None:
         """What people are shown agrees with the outside systems, too."""

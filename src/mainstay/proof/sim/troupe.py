@@ -14,11 +14,15 @@ ROOMS = (buyers, accounts, staff, packing, refunds, operators, mappings)
 ACTS: Mapping[str, Performance] = {kind: act for room in ROOMS for kind, act in room.ACTS.items()}
 
 
-async def perform(scene: Scene, act: Act, patience: int, wait_s: float) -> None:
-    """One act. What cannot happen yet (nothing to cancel, nothing to pack) is tried again, so often and so much later."""
-    while not await _happens(scene, act) and patience:
-        patience -= 1
-        await asyncio.sleep(wait_s)
+async def perform(scene: Scene, act: Act, patience: int, wait_s: float) -> float | None:
+    """One act. What cannot happen yet (nothing to cancel, nothing to pack) is tried again, so often and so much later. How many seconds it
+    waited; None where it did not happen."""
+    for tried in range(patience + 1):
+        if await _happens(scene, act):
+            return tried * wait_s
+        if tried < patience:
+            await asyncio.sleep(wait_s)
+    return None
 
 
 async def _happens(scene: Scene, act: Act) -> bool:
