@@ -30,6 +30,7 @@ NAMED = {  # parts of names of files, of settings and of fields of requests that
     "rules of users": {"rules", "mapping", "mappings", "transform", "transforms", "expression", "script"},
     "closed channels": {"closed", "opens", "closes", "opening_hours", "open_until"},
 }
+ADDRESSES = {"url", "uri", "href", "link", "location", "callback", "next", "address"}  # words of what an answer calls an address
 WRITTEN = {"CSV export": ("csv.writer", "csv.DictWriter")}
 
 
@@ -58,6 +59,22 @@ def of_names(names: Iterable[str], named: Named = NAMED) -> Iterator[tuple[str, 
     """(door, name) of each name of a file, a setting, a field or a command that a door would bring."""
     for name in names:
         yield from ((door, name) for door, words in named.items() if name in words)
+
+
+def of_calls(sources: Mapping[Path, str]) -> Iterator[tuple[str, str]]:
+    """(connector, what) of each call to an address that an answer named, such as `document.url` or `page.next_link`."""
+    for path, text in sources.items():
+        for node in ast.walk(ast.parse(text)) if path.parts[0] == "connectors" else ():
+            called = getattr(node.func, "id", getattr(node.func, "attr", "")) if isinstance(node, ast.Call) else ""
+            for given in node.keywords if isinstance(node, ast.Call) and called == "Call" else ():
+                words = words_of(ast.unparse(given.value)) if isinstance(given.value, ast.Attribute | ast.Name | ast.Subscript) else set()
+                if given.arg == "path" and words & ADDRESSES:
+                    yield path.parts[1], ast.unparse(given.value)
+
+
+def senders(sources: Mapping[Path, str]) -> set[str]:
+    """The files that send a request to an address."""
+    return {str(path) for path, text in sources.items() if re.search(r"transport\.send\(|ClientSession\(", text)}
 
 
 def names_in(schema: Any) -> Iterator[str]:

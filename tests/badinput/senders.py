@@ -9,22 +9,28 @@ import socket
 import threading
 import time
 import zlib
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from click.testing import CliRunner
 
 from mainstay.app.cli import main
+from mainstay.connectors.amazon import Amazon
+from mainstay.connectors.amazon.listings import BULK_FROM, FEEDS
 from mainstay.connectors.stripe import Stripe
-from mainstay.contract.connector import settings_of, unread
+from mainstay.contract.connector import Connector, settings_of, unread
+from mainstay.contract.talk import Reply, Talk
 from mainstay.delivery.connection import Connection
 from mainstay.delivery.http import Http
 from mainstay.delivery.outcomes import Outcomes
+from mainstay.model.commands import SetLevel
 from mainstay.model.failures import Failure
 from mainstay.proof.badinput import Case
-from mainstay.proof.badinput.case import Answer, Ask, File, Hook, Text, Wire
+from mainstay.proof.badinput.case import Answer, Ask, File, HandedOut, Hook, Text, Wire
 from tests.running import HOOK_SECRET, OTHER_SECRET, STRIPE_SECRET, Running, shopify_headers, stripe_signature
 
 DEPOT = """
@@ -44,9 +50,11 @@ owner = "operations"
 runbook = "runbooks.md#files"
 """
 
+OF_AMAZON = {"seller": "A1", "marketplace": "A1PA6795UKMFR9", "client": "c", "client_secret": "s", "refresh_token": "r"}
+
 
 class Told(NamedTuple):
-    """What a door answered."""
+    """What a door answered. An answer of an outside system has no status of ours."""
 
     status: int
     code: str
@@ -237,9 +245,11 @@ def checked(shop: Running, case: Case) -> Told:
 
 
 # --- answers of outside systems ----------------------------------------------------------------------------------------
-def answered(folder: Path, sent: Answer) -> Told:
-    """A real connection to a server that answers so."""
-    body = zlib.compress(sent.body) if sent.headers.get("content-encoding") == "deflate" else sent.body
+def answered(folder: Path, sent: Answer | HandedOut) -> Told:
+    """A real connection to a server that answers so. There is no status: the server is told nothing."""
+    if isinstance(sent, HandedOut):
+        return _handed_out(folder, sent)
+    body = zlib.compress(sent.body, 1) if sent.headers.get("content-encoding") == "deflate" else sent.body
 
     class Vendor(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -253,24 +263,67 @@ def answered(folder: Path, sent: Answer) -> Told:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = HTTPServer(("127.0.0.1", 0), Vendor)
+    with _serving(Vendor) as url:
+        stripe = Stripe(settings_of(Stripe, {"secret_key": "k", "webhook_secrets": [], "url": url}))
+        return asyncio.run(_held(folder, stripe, lambda: stripe.pull("events", "")))
+
+
+def _handed_out(folder: Path, sent: HandedOut) -> Told:
+    """Amazon's door for a document, which names this address."""
+
+    class Vendor(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            body = json.dumps(
+                {"access_token": "t", "expires_in": 3600, "token_type": "bearer", "feedDocumentId": "1", "url": sent.address}
+            ).encode()
+            self.send_response(201 if self.path.endswith("/documents") else 200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with _serving(Vendor) as url:
+        amazon = Amazon(settings_of(Amazon, {**OF_AMAZON, "url": url, "auth_url": url}))
+        levels = [SetLevel(key=f"k{n}", sku=f"S{n}", item=f"S{n}", quantity=n, revision=1) for n in range(BULK_FROM)]
+        return asyncio.run(_held(folder, amazon, lambda: amazon.push(levels), ["/auth/o2/token", f"{FEEDS}/documents"]))
+
+
+@contextmanager
+def _serving(vendor: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), vendor)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        return asyncio.run(_called(folder, f"http://127.0.0.1:{server.server_port}"))
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
 
 
-async def _called(folder: Path, url: str) -> Told:
-    stripe = Stripe(settings_of(Stripe, {"secret_key": "k", "webhook_secrets": [], "url": url}))
-    http = Http()
+class Noted(Http):
+    """The transport of real life, which keeps what it sends, and where to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.urls: list[str] = []
+
+    async def send(self, method: str, url: str, *more: Any) -> Reply:
+        self.urls.append(url)
+        return await super().send(method, url, *more)
+
+
+async def _held(folder: Path, connector: Connector, talk: Callable[[], Talk[Any]], only: Sequence[str] = ()) -> Told:
+    """What a conversation ends with. `only`: the paths that are called in it."""
+    http = Noted()
     clock = lambda: time.time_ns() // 1_000  # noqa: E731
     outcomes = Outcomes(folder / "outcomes.db", clock, lambda: None)
     try:
-        await Connection("payments", stripe, http, outcomes, clock).hold(stripe.pull("events", ""))
+        await Connection("outside", connector, http, outcomes, clock).hold(talk())
     except Failure as failure:
-        return Told(200, failure.code, failure.why)
+        assert not only or http.urls == [connector.endpoints()["api"] + path for path in only]
+        return Told(0, failure.code, failure.why)
     finally:
         outcomes.inbox.close()
         await http.close()

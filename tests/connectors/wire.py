@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from mainstay.contract.address import target
 from mainstay.contract.connector import Connector, Session
 from mainstay.contract.talk import Call, Reply, Talk, converse, lost
 from mainstay.contract.twin import Cut, Request, Twin
@@ -53,8 +54,8 @@ class Wire:
     def _perform(self, call: Call) -> Reply:
         self.now += self.step
         self.calls.append(call)
-        url = call.path if call.path.startswith("https://") else self.connector.endpoints()[call.endpoint].rstrip("/") + call.path
-        headers = {**call.headers, **self.connector.headers(call, url, self.session, self.now)}
+        url, ours = target(call, self.connector, self.connector.manifest.name)
+        headers = {**call.headers, **(self.connector.headers(call, url, self.session, self.now) if ours else {})}
         request = Request(call.method, urlsplit(url).path, dict(call.query), {k.lower(): v for k, v in headers.items()}, call.body)
         try:
             reply = self.twin.answer(request, self.now)

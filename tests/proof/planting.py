@@ -74,6 +74,12 @@ def of_any_channel(_right):
     return lambda desk, _channel, reservation: desk.world.key(named(reservation)[1], "reservation", named(reservation)[2])
 
 
+def following(right):
+    asked = right._request
+    right._request = lambda *what, **how: asked(*what, **how | {"allow_redirects": True})
+    return right
+
+
 SPOILS = {  # bug -> module, object in it, its attribute ("" where it is the module's), and what is put in its place of what is right
     "same-id-same-order": ("flows.ask", "Desk", "_differs", lambda _right: lambda *_: False),
     "keys-live-for-ever": ("delivery.lanes", "Lanes", "_key_is_old", lambda _right: lambda *_: False),
@@ -95,6 +101,9 @@ SPOILS = {  # bug -> module, object in it, its attribute ("" where it is the mod
     "a-day-goes-unnoticed": ("delivery.dispatch", "", "JUMP_US", lambda _right: 1 << 62),
     "pauses-of-the-old-clock": ("delivery.lanes", "Lanes", "clock_was_set", lambda right: lambda lanes, _by: right(lanes, 0)),
     "blame-the-vendor": ("delivery.connection", "Unable", "theirs", lambda _right: True),
+    "call-any-address": ("contract.address", "", "_below", lambda _right: lambda *_: True),
+    "token-to-all": ("delivery.connection", "", "target", lambda right: lambda *call: right(*call)._replace(ours=True)),
+    "follow-redirects": ("delivery.http", "aiohttp", "ClientSession", following),
     "show-to-any-channel": (
         "edge.api", "Api", "show_trace", lambda right: lambda api, request, _who, body: right(api, request, OPERATOR, body),
     ),

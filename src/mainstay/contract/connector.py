@@ -148,6 +148,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     signature: str = ""  # the scheme of inbound deliveries; empty: unsigned, a hint only
     items: Literal["own", "sku"] = "own"  # what it calls a stock item: an id of its own, learnt from its products, or our SKU
     references: tuple[str, ...] = ()  # kinds of its own ids that `trace` understands
+    domains: tuple[str, ...] = ()  # under which its answers name addresses to call, beside its own endpoints
 
     def topic(self, name: str) -> Topic | None:
         return next((topic for topic in self.topics if topic.name == name), None)

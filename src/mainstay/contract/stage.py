@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
+from mainstay.contract.address import target
 from mainstay.contract.connector import Connector, Done, Outcome, Row, Session
 from mainstay.contract.talk import Call, Repeat, Reply, Talk, converse, lost
 from mainstay.contract.twin import Cut, Post, Request, Twin
@@ -83,9 +84,9 @@ class Stage:
     def _perform(self, call: Call) -> Reply:
         self.now += STEP
         self.calls.append(call)
-        base = "" if call.path.startswith("https://") else self.connector.endpoints()[call.endpoint].rstrip("/")
-        url = urlsplit(base + call.path)
-        headers = {**call.headers, **self.connector.headers(call, url.geturl(), self.session, self.now)}
+        goes = target(call, self.connector, self.connector.manifest.name)
+        url = urlsplit(goes.url)
+        headers = {**call.headers, **(self.connector.headers(call, goes.url, self.session, self.now) if goes.ours else {})}
         query = {**dict(parse_qsl(url.query, keep_blank_values=True)), **call.query}
         request = Request(call.method, url.path, query, {name.lower(): value for name, value in headers.items()}, call.body)
         try:

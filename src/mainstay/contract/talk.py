@@ -35,7 +35,7 @@ class Call(Struct, frozen=True, kw_only=True):
 
     operation: str
     method: str
-    path: str  # below the endpoint's base URL; an absolute https URL only where the vendor hands one out
+    path: str  # begins with / and stands below the endpoint's base URL; else an address that the vendor handed out: `contract/address.py`
     endpoint: str = "api"
     query: Mapping[str, str] = {}
     headers: Mapping[str, str] = {}

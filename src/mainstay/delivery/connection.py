@@ -10,12 +10,13 @@ from typing import Protocol, TypeVar
 import msgspec
 from msgspec import Struct, field
 
+from mainstay.contract.address import target
 from mainstay.contract.connector import Connector, Session
 from mainstay.contract.talk import LINGERS_S, Call, Reply, Talk, lost
 from mainstay.delivery.budgets import Budgets, Floor
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.retry import BREAKER_FAILURES, Breaker
-from mainstay.model.failures import Failure, Halt, Reject, Retry, Unknown
+from mainstay.model.failures import Failure, Halt, Retry, Unknown
 from mainstay.model.times import SECOND
 from mainstay.storage.database import STORE_FAILED
 
@@ -137,11 +138,8 @@ class Connection:
 
     async def _send(self, call: Call, session: Session | None) -> Reply:
         now = self.clock()
-        base = self.connector.endpoints().get(call.endpoint, "")
-        url = call.path if call.path.startswith(("https://", "http://")) else base.rstrip("/") + call.path
-        if url.startswith("http://") and not base.startswith("http://"):
-            raise Reject(f"{call.operation}: {self.name} handed out an address without TLS: {url[:80]}")
-        headers = {**call.headers, **self.connector.headers(call, url, session, now)}
+        url, ours = target(call, self.connector, self.name)
+        headers = {**call.headers, **(self.connector.headers(call, url, session, now) if ours else {})}
         self.calls[call.operation] += 1
         try:
             reply = await self.transport.send(call.method, url, call.query, headers, call.body, call.timeout_s)

@@ -198,6 +198,11 @@ CODES: dict[str, Code] = {
         "ours",
         "Make room, or mend the disk: what was refused meanwhile is sent again, and everything continues by itself.",
     ),
+    "address_forbidden": Code(
+        "The other side named an address that is none of its own; nothing was sent there.",
+        "theirs",
+        "Ask the system's vendor. Where the host is the vendor's, teach the connector its domain (`domains`), then retry.",
+    ),
     "redirect_refused": Code("The other side answered with a redirect.", "theirs", "Correct the base URL of the system."),
     "not_capable": Code("The connector cannot do what was asked.", "ours", "Change the flow, or the connector."),
     "not_found": Code("The other side does not know the object.", "theirs", "Check the cross-reference; retry when it exists there."),

@@ -182,6 +182,10 @@ OUTSIDE: dict[str, Planted] = {
         "the API has a field that only another door would bring", "bad inputs", "the door that its name tells of",
         "tests/badinput/test_catalogue.py::test_a_name_that_a_door_brings_is_noticed",
     ),
+    "an-address-more": Planted(
+        "a connector calls what an answer names", "bad inputs", "the connector, and where it does",
+        "tests/badinput/test_catalogue.py::test_a_call_to_an_address_that_an_answer_named_is_noticed",
+    ),
     "one-queue": Planted(
         "one queue for the effects of all orders", "lanes", "an order that is stuck holds up the others",
         "tests/delivery/test_lanes.py::test_with_one_queue_for_all_orders_one_holds_up_the_others",
@@ -318,6 +322,17 @@ GUARDS: dict[str, tuple[str, str]] = {  # bug -> what it does, and the test that
     "blame-the-vendor": (
         "a vendor is taken to be down when it is this machine that can make no connection",
         "tests/delivery/test_lanes.py::test_a_machine_that_can_make_no_connection_blames_no_system",
+    ),
+    "call-any-address": (
+        "whatever address an answer names is called",
+        "tests/delivery/test_addresses.py::test_other_addresses_are_refused_before_anything_is_sent",
+    ),
+    "token-to-all": (
+        "who is called at an address that an answer names is told our token",
+        "tests/delivery/test_addresses.py::test_who_we_are_is_told_at_endpoints_alone",
+    ),
+    "follow-redirects": (
+        "redirects are followed", "tests/delivery/test_addresses.py::test_a_redirect_is_not_followed",
     ),
     "show-to-any-channel": (
         "a channel is shown the orders and reservations of all by their numbers",

@@ -211,6 +211,8 @@ def _connector(manifest: Manifest) -> Iterator[str]:
     yield f"- Deliveries: {f'signed, `{manifest.signature}`' if manifest.signature else 'not signed, so they are only a hint to fetch'}."
     calls = {"own": "by ids of its own, learnt from its products and levels", "sku": "by our SKU"}
     yield f"- It calls stock items {calls[manifest.items]}."
+    if manifest.domains:
+        yield f"- Its answers name addresses to call: those of its own, and by https those of {_names(manifest.domains)}, without a token."
     yield f"- `mainstay trace` understands its {', '.join(f'`{one}`' for one in manifest.references)}."
     yield f"- [Settings](settings.md#{manifest.name}), [quirks and their sources]({readme})."
     yield ""

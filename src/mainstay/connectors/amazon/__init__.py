@@ -109,6 +109,7 @@ MANIFEST = Manifest(
     version="orders 2026-01-01, listings 2021-08-01, feeds 2021-06-30, notifications v1",
     items="sku",
     references=("order", "seller_order_id", "fulfilment", "feed", "submission"),
+    domains=("amazonaws.com",),
     topics=(
         Topic(ORDER, "An order with its packages.", ("order", "fulfilment"), TOTAL),
         Topic("ORDER_CHANGE", "An order changed: it is fetched.", ("order",)),

@@ -11,7 +11,7 @@ import mainstay
 
 SAMPLES = Path(mainstay.__file__).parent / "connectors"
 
-# Every door, and what `status` is there.
+# Every door, and what `status` is there, if anything.
 DOORS = {
     "webhook": "A delivery to POST /hooks/{system}. 200 with a code: it is kept, and becomes a dead letter with this code.",
     "wire": "Bytes on a connection, before there is any request. The status of HTTP.",
@@ -21,7 +21,7 @@ DOORS = {
     "translate": "`mainstay translate`. The exit code.",
     "deadletters repair": "`mainstay deadletters repair --file`. The exit code; the letter stays open.",
     "check": "`mainstay.toml`, read by `mainstay check`. The exit code; the code is that of the finding.",
-    "answer": "What an outside system answers to a call of ours. Its status; the code is that of the failure.",
+    "answer": "What an outside system answers to a call of ours. The code is that of the failure; the system is told nothing.",
 }
 
 # Doors of the catalogue that are not there yet.
@@ -31,7 +31,7 @@ ABSENT = {
     "archives": "nothing opens an archive; in a folder it has a name that no form reads, and is left alone",
     "compressed bodies": "a delivery with a Content-Encoding is refused before its body is read (case 16)",
     "CSV export": "nothing is written as CSV",
-    "addresses given by users": "only whoever writes `mainstay.toml` names addresses that are called, and may name private ones",
+    "addresses given by users": "no request names an address that is called; whoever writes `mainstay.toml` may name private ones",
     "paging": "no call of the API takes a page or an order: of a list the newest are told, and a query narrows it",
     "masked fields": "no field is shown to some and masked for others: a token sees all of an object, or nothing of it",
     "rules of users": "nobody can write rules: a mapping is a table in a connector",
@@ -103,6 +103,13 @@ class Answer(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+class HandedOut(NamedTuple):
+    """An address that an outside system names in an answer, for us to call."""
+
+    address: str
+    system: Literal["amazon"] = "amazon"
 
 
 class Case(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mainstay.proof.badinput.case import Answer, Case, Declared
+from mainstay.proof.badinput.case import Answer, Case, Declared, HandedOut
 
 URL = 'payment_system = "payments"\nurl = "http://127.0.0.1'
 HERE = 'payment_system = "payments"\nurl = "'
@@ -32,28 +32,59 @@ DECLARED = (
     address(92, "a line break in an address", "https://shop.example/\\r\\nX: 1"),
 )  # fmt: skip
 
-ANSWERED = (
-    Case(
-        18, "an answer that becomes 200 MiB", "answer", Answer(200, {**JSON, "content-encoding": "deflate"}, b"\0" * 200 * 2**20), 200,
-        "try_again", "more than 32000000 bytes",
-    ),
-    Case(
-        17, "an answer whose gzip is cut off", "answer", Answer(200, {**JSON, "content-encoding": "gzip"}, b"\x1f\x8b\x08\x00"), 200,
-        "json_syntax", "truncated",
-    ),
-    Case(20, "an answer of another shape", "answer", Answer(200, JSON, b"[]"), 200, "schema", "Expected `object`"),
-    Case(22, "an answer that is cut off", "answer", Answer(200, JSON, b'{"data":'), 200, "json_syntax", "not JSON"),
-    Case(
-        26, "an answer that is nested without end", "answer", Answer(200, JSON, b'{"data":' + b"[" * 100_000), 200, "json_syntax",
-        "not JSON",
-    ),
-    Case(
-        89, "a redirect to within", "answer", Answer(302, {"location": "http://169.254.169.254/"}, b""), 302, "redirect_refused",
-        "HTTP 302",
-    ),
-)  # fmt: skip
 
-GIVEN = "addresses given by users"
+def answer(number: int, what: str, body: bytes, code: str, says: str, encoding: str = "") -> Case:
+    """An answer to the question for a page of events."""
+    headers = JSON | ({"content-encoding": encoding} if encoding else {})
+    return Case(number, what, "answer", Answer(200, headers, body), code=code, says=says)
+
+
+def handed_out(number: int, what: str, address: str, host: str, note: str = "") -> Case:
+    """An answer that names this address. It is not called, and the failure names its host."""
+    says = f"handed out an address on {host}"
+    return Case(number, what, "answer", HandedOut(address), code="address_forbidden", says=says, note=note)
+
+
+LED = "the name is not asked for; below the vendor's own domain, who answers must show a certificate for the name before anything is told"
+
+ANSWERED = (
+    answer(18, "an answer that becomes 200 MiB", b"\0" * 200 * 2**20, "try_again", "more than 32000000 bytes", "deflate"),
+    answer(17, "an answer whose gzip is cut off", b"\x1f\x8b\x08\x00", "json_syntax", "truncated", "gzip"),
+    answer(20, "an answer of another shape", b"[]", "schema", "Expected `object`"),
+    answer(22, "an answer that is cut off", b'{"data":', "json_syntax", "not JSON"),
+    answer(26, "an answer that is nested without end", b'{"data":' + b"[" * 100_000, "json_syntax", "not JSON"),
+    Case(
+        89,
+        "a redirect to within",
+        "answer",
+        Answer(302, {"location": "http://169.254.169.254/"}, b""),
+        code="redirect_refused",
+        says="HTTP 302",
+    ),
+    handed_out(83, "an address without TLS in an answer", "http://bucket.s3.amazonaws.com/1", "'bucket.s3.amazonaws.com'"),
+    *(handed_out(84, f"{host} in an answer", f"https://{host}/1", f"'{host}'") for host in ("127.1", "0x7f000001", "2130706433", "0")),
+    handed_out(85, "an address of a cloud's metadata in an answer", "https://169.254.169.254/latest/meta-data/", "'169.254.169.254'"),
+    handed_out(85, "the same in IPv6, in an answer", "https://[fd00:ec2::254]/latest/meta-data/", "'fd00:ec2::254'"),
+    handed_out(85, "the same of another cloud, in an answer", "https://100.100.100.200/latest/meta-data/", "'100.100.100.200'"),
+    *(
+        handed_out(86, f"{host} in an answer", f"https://[{host}]/1", f"'{host}'")
+        for host in ("::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "::127.0.0.1")
+    ),
+    handed_out(87, "a name that leads within, in an answer", "https://localhost/1", "'localhost'", LED),
+    handed_out(87, "a name that looks like the vendor's, in an answer", "https://evil-amazonaws.com/1", "'evil-amazonaws.com'"),
+    handed_out(88, "a name that leads elsewhere when it is called, in an answer", "https://rebind.example/1", "'rebind.example'", LED),
+    handed_out(90, "a user in an address in an answer", "https://amazonaws.com@10.0.0.1/1", "'10.0.0.1'"),
+    handed_out(90, "a backslash in an address in an answer", "https://127.0.0.1\\@amazonaws.com/1", "'amazonaws.com'"),
+    *(
+        handed_out(91, f"port {port} in an answer", f"https://bucket.s3.amazonaws.com:{port}/1", "'bucket.s3.amazonaws.com'")
+        for port in (22, 25, 6379)
+    ),
+    handed_out(92, "a file in an answer", "file:///etc/passwd", "no host"),
+    handed_out(92, "gopher in an answer", "gopher://amazonaws.com/1", "'amazonaws.com'"),
+    handed_out(92, "a line break in an address in an answer", "https://amazonaws.com/\r\nX: 1", "'amazonaws.com'"),
+    handed_out(92, "an address in an answer that only goes on after ours", ".evil.example/1", "no host"),
+)
+
 NOT_YET = (
     Case(57, "an order for a closed store", "closed channels"),
     Case(62, "a DTD", "XML"),
@@ -70,12 +101,7 @@ NOT_YET = (
     Case(78, "a link", "archives"),
     Case(79, "100,000 files", "archives"),
     Case(80, "archives in archives", "archives"),
-    Case(84, "127.1, 0x7f000001, 2130706433, 0", GIVEN),
-    Case(85, "an address of a cloud's metadata", GIVEN),
-    Case(86, "an IPv4 address within IPv6", GIVEN),
-    Case(87, "a name that leads within", GIVEN),
-    Case(88, "a name that leads elsewhere when it is called", GIVEN),
-    Case(91, "port 22, 25, 6379", GIVEN),
+    Case(84, "any such address, given by a user of the API", "addresses given by users"),
     Case(17, "gzip that is cut off, unpacked", "compressed bodies"),
     Case(18, "204 KB that become 200 MiB, unpacked", "compressed bodies"),
     Case(94, "a page of 10^9", "paging"),

@@ -41,6 +41,5 @@ def _told(case: Case) -> tuple[str, str]:
         return f"*not yet: {case.door}*", ABSENT[case.door]
     ends = BECOMES.get(case.ends, f"it is {case.ends}" if case.ends == "stale" else f"it is a {case.ends}" if case.ends else "")
     says = f"“{case.says}”" if case.says else ""
-    return case.door, "; ".join(
-        one for one in (f"{case.status} `{case.code}`" if case.code else str(case.status), says, ends, case.note) if one
-    )
+    status = " ".join(one for one in (str(case.status or ""), f"`{case.code}`" if case.code else "") if one)
+    return case.door, "; ".join(one for one in (status, says, ends, case.note) if one)
