@@ -496,6 +496,15 @@ def test_memory_is_not_taken_for_a_disk():
     assert doctor.sync_us(Path("/dev/shm")) < doctor.SYNC_US_MIN
 
 
+def test_doctor_says_that_nobody_is_told(finished):
+    assert "look alerts: no way leads to any owner" in ask(finished, "doctor")[1]
+    told = finished.config.with_name("told.toml")
+    mail = '[alerts.smtp]\nhost = "smtp.acme.example"\nsender = "m@acme.example"\n'
+    told.write_text(f"{finished.config.read_text()}\n{mail}")
+    assert "look alerts" not in cli("doctor", "--config", str(told))[1]
+    told.unlink()
+
+
 def test_doctor_sees_an_old_sqlite(finished, monkeypatch):
     import apsw
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 from mainstay.app.build import held, inflows, look_into
 from mainstay.app.declaration import errors
 from mainstay.delivery.files import REFUSED
-from mainstay.landscape import Finding, counted
+from mainstay.landscape import Finding, counted, ways_of
 from mainstay.model.failures import Halt
 from mainstay.storage.archive import wrong_with_archive
 from mainstay.storage.database import DAMAGED, RESTORE, SQLITE_MIN, connect, force, in_words, wrong_with
@@ -58,6 +58,9 @@ def examine(config: Path) -> list[Inspection]:
     server = house.landscape.server
     public = server.listen not in ("127.0.0.1", "::1", "localhost")
     found.append(Inspection("listening", not public or server.url.startswith("https://"), f"on {server.listen}; public only behind https"))
+    if not any(ways_of(house.landscape, owner) for owner in house.landscape.owners):
+        told = "no way leads to any owner: what goes wrong is told to nobody, and stands in `mainstay alerts`; see docs/alerts.md"
+        found.append(Inspection("alerts", True, told, True))
     return found
 
 
