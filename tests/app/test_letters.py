@@ -146,6 +146,29 @@ def test_old_messages_are_replayed_with_the_mapping_of_today(shop):
     assert told(shop, "replay", "--since", "yesterday", code=2)["code"] == "time"
 
 
+def test_a_dry_run_reads_what_was_repaired_as_people_said_as_the_job_does(shop):
+    began = iso(clock())
+    for n in range(761, 766):
+        shop.hook(an_order(n, total_price="a lot"), f"e{n}")
+    numbers = [str(shop.letter(f"e{n}")["id"]) for n in range(761, 766)]
+    because = ("--set", "total_price=113.48", "--reason", "the shop confirmed it", "--by", "ann")
+    job = told(shop, "deadletters", "repair", *numbers[:3], *because)
+    ended(shop, job)
+    assert told(shop, "deadletters", "repair", numbers[3], *because)["detail"] == "taken"
+    found = told(shop, "replay", "--since", began, "--dry-run")
+    assert found["messages"] == {"same": 4, "superseded": 0, "corrected": 0, "taken": 0, "refused": 1}
+    done = ended(shop, told(shop, "replay", "--since", began, "--by", "ann"))
+    assert (done["unchanged"], done["done"], done["nothing_done"]) == (4, 0, 1)
+    (one,), (would,) = done["results"], found["differ"]
+    assert (one["letter"], one["detail"]) == (would["receipt"], f"{would['how']}: {would['detail']}"), "as the dry run said"
+
+
+def ended(shop, job):
+    """A job that has come to its end."""
+    shop.until(lambda: shop.ask("GET", f"/v1/jobs/{job['job']}", who="operator")[1]["status"] == "done", "the job does not end")
+    return shop.ask("GET", f"/v1/jobs/{job['job']}", who="operator")[1]
+
+
 def test_what_a_system_may_have_lost_is_asked_for_from_the_command_line(shop):
     """Nothing was ever done here: tests/sim/test_lost_there.py has a system that was restored from its backup."""
     found = told(shop, "replay", "--from", "effect", "--since", "2020-01-01T00:00:00Z", "--dry-run")
