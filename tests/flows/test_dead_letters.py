@@ -211,6 +211,16 @@ def test_a_rehearsal_says_what_would_follow_and_changes_nothing(proved):
     assert [one["command"] for one in proved.intents()] == ["ReleaseOrder"], "and so it came"
 
 
+def test_a_rehearsal_says_why_the_letter_is_one_though_its_message_can_be_read_now(proved, monkeypatch):
+    number = misread(proved)
+    right = proved.shop.translate["shop"]
+    monkeypatch.setitem(proved.shop.translate, "shop", lambda topic, body: right(topic, body.replace(b'"odd"', b'"captured"')))
+    (letter,) = letters(proved)
+    (one,) = rehearsed(proved, [number], with_values(()))["letters"]
+    assert one["refused_before"] == f"{letter['code']}: {letter['why']}" and "odd" in letter["why"]
+    assert [said["event"] for said in one["says"]] == ["OrderSeen"] and one["ended"] == "taken"
+
+
 def test_a_value_of_a_message_is_edited_by_its_path():
     body = b'{"lines":[{"sku":"A","units":2}],"note":null}'
     assert edited(body, [("lines.0.sku", "7"), ("lines.0.units", "3"), ("note", "true"), ("new", "a b")]) == (

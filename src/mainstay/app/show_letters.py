@@ -78,8 +78,8 @@ def _job_line(one: dict[str, Any]) -> str:
 
 
 def repair_text(found: dict[str, Any]) -> str:
-    """What a repair would do: what each message says now and said before, then what would follow. Of many those that differ in figures,
-    ids and addresses alone are told by their first."""
+    """What a repair would do: why each letter is one and what its message says now, then what would follow. Of many those that differ in
+    figures, ids and addresses alone are told by their first."""
     letters = found["letters"]
     if len(letters) == 1:
         return "\n".join([_repaired(letters[0]), *_consequences(found), "nothing was changed"])
@@ -109,7 +109,7 @@ def _alike(found: Iterable[T], told: Callable[[T], str]) -> list[list[T]]:
 
 
 def _repaired(one: dict[str, Any]) -> str:
-    lines = ["before: " + (one["refused_before"] or ", ".join(_said(said) for said in one["said_before"]) or "nothing")]
+    lines = ["before: " + (one["refused_before"] or "nothing")]
     lines += ["now:    " + (", ".join(_said(said) for said in one["says"]) or "nothing"), f"ended:  {one['ended']}"]
     return "\n".join(lines)
 

@@ -39,8 +39,8 @@ def rehearsal(store: Rehearsed, shop: Shop) -> Intake:
 
 
 def repairs(store: Rehearsed, shop: Shop, raw: Raw, letters: Sequence[int], to: Mend, at: int) -> dict[str, Any]:
-    """What each letter's message says, what it said before or why that could not be read, and how its repair would end; then what would
-    follow from all of them, one after the other."""
+    """Why each letter is one, what its message says, and how its repair would end; then what would follow from all of them, one after the
+    other."""
     clerk = Clerk(rehearsal(store, shop), raw)
     told = [_repaired(clerk, number, to, at) for number in letters]
     return {"letters": told, **consequences(store, clerk.world, at)}
@@ -90,7 +90,8 @@ def _repaired(clerk: Clerk, number: int, to: Mend, at: int) -> dict[str, Any]:
 
 
 def _read(clerk: Clerk, number: int, to: Mend, at: int) -> dict[str, Any]:
-    """What an open letter's message says as it came, and as it should have been; nothing where nobody can tell."""
+    """Why an open letter is one, or why its message cannot be read now; what that says as it came, and as it should have been, both with
+    today's mapping. Nothing where nobody can tell."""
     letter = clerk.find(number)
     if letter is None:
         return {"refused_before": "", "said_before": [], "says": []}
@@ -105,8 +106,8 @@ def _read(clerk: Clerk, number: int, to: Mend, at: int) -> dict[str, Any]:
         return clerk.intake.translate(Receipt(parked.receipt, at, parked.system, parked.topic, parked.key, body)) if body else []
 
     before, after = read(lambda came: came), read(to)
-    refused = f"{before.code}: {before.why}" if isinstance(before, Reject) else ""
-    return {"refused_before": refused, "said_before": _documents(before), "says": _documents(after)}
+    why = before if isinstance(before, Reject) else parked
+    return {"refused_before": f"{why.code}: {why.why}", "said_before": _documents(before), "says": _documents(after)}
 
 
 def _documents(said: list[Statement] | Any) -> list[dict[str, Any]]:
