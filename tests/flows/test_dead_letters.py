@@ -122,10 +122,23 @@ def test_a_letter_is_given_to_somebody_and_its_history_says_so(proved):
 
 
 def test_it_escalates_to_who_is_declared_above(proved):
-    proved.shop = msgspec.structs.replace(proved.shop, above={"operations": "management"}.get)
+    proved.shop = msgspec.structs.replace(proved.shop, above=lambda owner: {"operations": "management"}.get(owner, ""))
     proved.intake.shop = proved.shop
     number = broken(proved)
     assert act(proved, "escalate", number)[1]["detail"] == "escalated to management"
+    status, told = act(proved, "escalate", number)
+    assert (status, told["detail"]) == (409, "nobody is declared above 'management': say to whom; the letter stays open"), "no further"
+
+
+@pytest.mark.parametrize(("given", "to"), [("ben", "management"), ("cleo", "board")])
+def test_it_escalates_from_whom_it_is_with_or_else_from_its_owner(proved, given, to):
+    """Nobody is declared above ben, and it is the shop's all the same."""
+    proved.shop = msgspec.structs.replace(proved.shop, above=lambda owner: {"operations": "management", "cleo": "board"}.get(owner, ""))
+    proved.intake.shop = proved.shop
+    number = broken(proved)
+    assert act(proved, "assign", number, to=given)[0] == 200
+    assert act(proved, "escalate", number)[1]["detail"] == f"escalated to {to}"
+    assert letters(proved)[0]["owner"] == "operations"
 
 
 # --- repair ------------------------------------------------------------------------------------------------------------

@@ -136,7 +136,7 @@ def assign(**told: Any) -> None:
 @NUMBERS
 @ALL
 @filtered
-@click.option("--to", default="", help="Whom to; nothing: `above` of its owner in mainstay.toml.")
+@click.option("--to", default="", help="Whom to; nothing: `above` in mainstay.toml, of whom it is with, else of its owner.")
 @click.option("--reason", default="", help="Why.")
 @BY
 @CONFIG
