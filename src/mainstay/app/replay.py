@@ -7,6 +7,7 @@ from typing import Any
 from mainstay.app import build
 from mainstay.app.letters import refuse_stranger
 from mainstay.app.show_letters import CALLED
+from mainstay.app.snapshots import works_otherwise
 from mainstay.flows import journey, rehearse
 from mainstay.flows.span import Span, Stage
 from mainstay.storage.rehearsed import Rehearsed
@@ -23,4 +24,4 @@ def rehearsed(house: build.House, span: Span, stage: Stage) -> dict[str, Any]:
         store.close()
     ended = found.pop("ended")
     refuse_stranger(build.duties(house), span.system, [how for how, count in ended.items() if count])
-    return {"stage": stage, CALLED[stage]: ended, **found}
+    return {"stage": stage, CALLED[stage]: ended, **found, "restart_first": works_otherwise(house)}
