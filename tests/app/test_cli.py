@@ -350,6 +350,17 @@ def test_without_a_store_it_says_who_makes_it(tmp_path, words):
     assert code == 2 and "`mainstay up` makes it" in wrong
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("replay", "--since", "2026-11-21T00:00:00Z"), ("deadletters", "repair", "1"), ("deadletters", "repair", "--all")],
+    ids=" ".join,
+)
+def test_a_dry_run_without_a_store_says_so_before_it_asks_for_secrets(tmp_path, words):
+    (shop := Running(tmp_path)).config.with_name("stripe-key").unlink()
+    code, _, wrong = ask(shop, *words, "--dry-run")
+    assert code == 2 and wrong == f"mainstay: there is no store in {shop.data} yet; `mainstay up` makes it\n"
+
+
 @pytest.mark.parametrize("verb", ["check", "up", "status"])
 def test_a_file_that_is_no_text_is_named(tmp_path, verb):
     (tmp_path / "latin.toml").write_bytes('name = "Söhne"'.encode("latin-1"))

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from mainstay.app.build import clock
+from mainstay.app.show_letters import RESTART
 from mainstay.flows.drift import EVERY, FIRST
 from mainstay.model.times import iso
 from tests.running import Running, an_order
@@ -104,8 +105,12 @@ def test_a_word_without_a_mapping_is_mapped_and_its_letters_retried_at_once(shop
     found = told(shop, "deadletters", "repair", str(cause["newest"]), "--dry-run")
     says = found["letters"][0]["says"]
     assert says[0]["order"].get("payment", "pending") == "pending", "the file as it is now says what would follow"
+    assert found["restart_first"] and found["letters"][0]["refused_before"] == f"unknown_word: {cause['example']}", "why it is a letter"
+    said = shop.cli("deadletters", "repair", str(cause["newest"]), "--dry-run")[1]
+    assert said.startswith("before: unknown_word: unknown financial status 'on_review'") and RESTART in said.splitlines()[-2]
     assert shop.stop() == 0
     shop.start()
+    assert RESTART not in shop.cli("deadletters", "repair", str(cause["newest"]), "--dry-run")[1], "now it has loaded this"
     job = told(shop, "deadletters", "retry", "--cause", cause["cause"], "--by", "ann")
     assert job["letters"] == 20
     shop.until(lambda: told(shop, "jobs", "show", str(job["job"]))["status"] == "done", "the job does not end")
@@ -128,11 +133,12 @@ def test_old_messages_are_replayed_with_the_mapping_of_today(shop):
     found = told(shop, "replay", "--since", began, "--dry-run")
     assert found["messages"] == {"same": 1, "superseded": 0, "corrected": 0, "taken": 1, "refused": 0}
     assert [one["order"] for one in found["orders"]] == ["ord.shop.751"] and found["differ"][0]["detail"] == "OrderSeen 751"
+    assert found["restart_first"], "Mainstay does not know the word yet"
     words = shop.cli("replay", "--since", began, "--dry-run")[1]
     assert (
         words.startswith("2 messages: same 1, taken 1\n")
         and "ord.shop.751 would change" in words
-        and words.endswith("nothing was changed\n")
+        and words.endswith(f"{RESTART}\nnothing was changed\n")
     )
     assert shop.stop() == 0
     shop.start()
@@ -141,9 +147,34 @@ def test_old_messages_are_replayed_with_the_mapping_of_today(shop):
     done = told(shop, "jobs", "show", str(job["job"]))
     assert (done["done"], done["unchanged"], done["results"][0]["detail"]) == (1, 1, "taken: OrderSeen 751")
     assert shop.ask("GET", "/v1/orders/ord.shop.751", who="operator")[0] == 200
+    shop.config.write_text(f"# a comment changes nothing\n{shop.config.read_text()}")
+    assert not told(shop, "replay", "--since", began, "--dry-run")["restart_first"]
     assert told(shop, "replay", "--since", began, "--dry-run")["messages"]["same"] == 2, "once"
     assert "no message came in" in told(shop, "replay", "--since", "2099-01-01T00:00:00Z", code=2)["detail"]
     assert told(shop, "replay", "--since", "yesterday", code=2)["code"] == "time"
+
+
+def test_a_dry_run_reads_what_was_repaired_as_people_said_as_the_job_does(shop):
+    began = iso(clock())
+    for n in range(761, 766):
+        shop.hook(an_order(n, total_price="a lot"), f"e{n}")
+    numbers = [str(shop.letter(f"e{n}")["id"]) for n in range(761, 766)]
+    because = ("--set", "total_price=113.48", "--reason", "the shop confirmed it", "--by", "ann")
+    job = told(shop, "deadletters", "repair", *numbers[:3], *because)
+    ended(shop, job)
+    assert told(shop, "deadletters", "repair", numbers[3], *because)["detail"] == "taken"
+    found = told(shop, "replay", "--since", began, "--dry-run")
+    assert found["messages"] == {"same": 4, "superseded": 0, "corrected": 0, "taken": 0, "refused": 1}
+    done = ended(shop, told(shop, "replay", "--since", began, "--by", "ann"))
+    assert (done["unchanged"], done["done"], done["nothing_done"]) == (4, 0, 1)
+    (one,), (would,) = done["results"], found["differ"]
+    assert (one["letter"], one["detail"]) == (would["receipt"], f"{would['how']}: {would['detail']}"), "as the dry run said"
+
+
+def ended(shop, job):
+    """A job that has come to its end."""
+    shop.until(lambda: shop.ask("GET", f"/v1/jobs/{job['job']}", who="operator")[1]["status"] == "done", "the job does not end")
+    return shop.ask("GET", f"/v1/jobs/{job['job']}", who="operator")[1]
 
 
 def test_what_a_system_may_have_lost_is_asked_for_from_the_command_line(shop):

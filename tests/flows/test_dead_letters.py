@@ -122,10 +122,23 @@ def test_a_letter_is_given_to_somebody_and_its_history_says_so(proved):
 
 
 def test_it_escalates_to_who_is_declared_above(proved):
-    proved.shop = msgspec.structs.replace(proved.shop, above={"operations": "management"}.get)
+    proved.shop = msgspec.structs.replace(proved.shop, above=lambda owner: {"operations": "management"}.get(owner, ""))
     proved.intake.shop = proved.shop
     number = broken(proved)
     assert act(proved, "escalate", number)[1]["detail"] == "escalated to management"
+    status, told = act(proved, "escalate", number)
+    assert (status, told["detail"]) == (409, "nobody is declared above 'management': say to whom; the letter stays open"), "no further"
+
+
+@pytest.mark.parametrize(("given", "to"), [("ben", "management"), ("cleo", "board")])
+def test_it_escalates_from_whom_it_is_with_or_else_from_its_owner(proved, given, to):
+    """Nobody is declared above ben, and it is the shop's all the same."""
+    proved.shop = msgspec.structs.replace(proved.shop, above=lambda owner: {"operations": "management", "cleo": "board"}.get(owner, ""))
+    proved.intake.shop = proved.shop
+    number = broken(proved)
+    assert act(proved, "assign", number, to=given)[0] == 200
+    assert act(proved, "escalate", number)[1]["detail"] == f"escalated to {to}"
+    assert letters(proved)[0]["owner"] == "operations"
 
 
 # --- repair ------------------------------------------------------------------------------------------------------------
@@ -209,6 +222,16 @@ def test_a_rehearsal_says_what_would_follow_and_changes_nothing(proved):
     assert proved.rows("SELECT count(*), max(seq) FROM event") == before and proved.order() is None
     act(proved, "repair", number, body=as_json(an_order()))
     assert [one["command"] for one in proved.intents()] == ["ReleaseOrder"], "and so it came"
+
+
+def test_a_rehearsal_says_why_the_letter_is_one_though_its_message_can_be_read_now(proved, monkeypatch):
+    number = misread(proved)
+    right = proved.shop.translate["shop"]
+    monkeypatch.setitem(proved.shop.translate, "shop", lambda topic, body: right(topic, body.replace(b'"odd"', b'"captured"')))
+    (letter,) = letters(proved)
+    (one,) = rehearsed(proved, [number], with_values(()))["letters"]
+    assert one["refused_before"] == f"{letter['code']}: {letter['why']}" and "odd" in letter["why"]
+    assert [said["event"] for said in one["says"]] == ["OrderSeen"] and one["ended"] == "taken"
 
 
 def test_a_value_of_a_message_is_edited_by_its_path():

@@ -97,6 +97,17 @@ def unreadable(_topic, _body):
     raise Reject("unknown state", "unknown_word")
 
 
+@pytest.mark.parametrize("code", ["not_business", "not_declared"])
+def test_a_message_without_business_is_no_failure_of_a_replay(proved, code):
+    def without_business(_topic, _body):
+        raise Reject("it says nothing of business", code)
+
+    proved.shop.translate["shop"] = without_business
+    receipt = proved.say("shop", an_order())
+    job = replayed(proved, receipt)
+    assert (job["unchanged"], job["nothing_done"], job["results"]) == (1, 0, [])
+
+
 def test_a_payment_that_was_read_wrongly_is_put_right_in_the_books(proved):
     proved.count("A", 50)
     proved.say("shop", an_order(payments=("pi_1",)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mainstay.app.options import BY, CONFIG, JSON, pairs, show, state_of
+from mainstay.app.options import BY, CONFIG, JSON, pairs, show, state_of, worked_in
 
 if TYPE_CHECKING:
     from mainstay.flows.span import Stage
@@ -136,7 +136,7 @@ def assign(**told: Any) -> None:
 @NUMBERS
 @ALL
 @filtered
-@click.option("--to", default="", help="Whom to; nothing: `above` of its owner in mainstay.toml.")
+@click.option("--to", default="", help="Whom to; nothing: `above` in mainstay.toml, of whom it is with, else of its owner.")
 @click.option("--reason", default="", help="Why.")
 @BY
 @CONFIG
@@ -201,7 +201,6 @@ def _done(done: dict[str, Any], told: dict[str, Any]) -> None:
 def repair(file: Path | None, values: dict[str, str], dry_run: bool, **told: Any) -> None:
     """Take messages as they should have been: mended, or as they are with the words that mainstay.toml maps now. Each counts at its own
     place. One by its number, or as a job several, or all that a query means."""
-    from mainstay.app.build import open_house
     from mainstay.app.letters import mended, rehearsed, whole
     from mainstay.app.operate import act
     from mainstay.app.show_letters import repair_text
@@ -214,7 +213,7 @@ def repair(file: Path | None, values: dict[str, str], dry_run: bool, **told: Any
     body = whole(file) if file else None
     to = with_values(values.items()) if body is None else lambda _came: body
     if dry_run:
-        found = rehearsed(open_house(told["config"]), numbers, _parted(told), to)
+        found = rehearsed(worked_in(told["config"]), numbers, _parted(told), to)
         show(found, told["as_json"], repair_text(found))
         sys.exit(0 if all(one["done"] for one in found["letters"]) else 1)
     if not told["reason"]:
@@ -222,7 +221,7 @@ def repair(file: Path | None, values: dict[str, str], dry_run: bool, **told: Any
     if len(numbers) != 1:
         _begin("repair", told, set=values)
         return
-    message = mended(state_of(open_house(told["config"]).data), numbers[0], to)
+    message = mended(state_of(worked_in(told["config"]).data), numbers[0], to)
     _done(act(told["config"], f"deadletters/{numbers[0]}/repair", body=message.decode(), **_said(told)), told)
 
 
@@ -289,7 +288,6 @@ def cancel_job(number: int, by: str, config: Path, as_json: bool) -> None:
 @JSON
 def replay(stage: Stage, reason: str, dry_run: bool, by: str, config: Path, as_json: bool, **which: str) -> None:
     """Replay an interval of the past from a stage, and send only what changed."""
-    from mainstay.app.build import open_house
     from mainstay.app.operate import act
     from mainstay.app.replay import rehearsed
     from mainstay.app.show_letters import CALLED, replay_text
@@ -298,7 +296,7 @@ def replay(stage: Stage, reason: str, dry_run: bool, by: str, config: Path, as_j
     span = {name: value for name, value in which.items() if value}
     meant = Span(**span)
     if dry_run:
-        found = rehearsed(open_house(config), meant, stage)
+        found = rehearsed(worked_in(config), meant, stage)
         show(found, as_json, replay_text(found))
         return
     job = act(config, "replays", stage=stage, span=span, by=by, reason=reason)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from mainstay.app import build
+from mainstay.app.snapshots import works_otherwise
 from mainstay.edge.whose import with_deadline, with_people, with_runbooks
 from mainstay.flows import journey, queue, rehearse
 from mainstay.flows.mend import Mend
@@ -85,7 +86,8 @@ def rehearsed(house: build.House, numbers: Sequence[int], query: Mapping[str, st
         if not letters:
             raise Reject("no open dead letter is meant by this; `mainstay deadletters list` shows those that are open", "not_found")
         with journey.raws(store) as raw:
-            return rehearse.repairs(store, build.shop(house), raw, letters, to, build.clock())
+            found = rehearse.repairs(store, build.shop(house), raw, letters, to, build.clock())
+        return {**found, "restart_first": works_otherwise(house)}
     finally:
         store.close()
 

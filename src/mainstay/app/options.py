@@ -49,6 +49,14 @@ def there(data: Path) -> None:
         raise Halt(f"there is no store in {data} yet; `mainstay up` makes it", "not_ready")
 
 
+def worked_in(config: Path) -> Any:
+    """The house, where Mainstay has worked in it: whether there is a store is looked at before any secret."""
+    from mainstay.app.build import look_into, open_house
+
+    there(look_into(config).data)
+    return open_house(config)
+
+
 @contextlib.contextmanager
 def complaining(*, as_json: bool) -> Iterator[None]:
     """Turns failures that people can act on into one clear sentence and exit code 2."""

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
 from typing import Any
-
-import msgspec
 
 from mainstay.app import build
 from mainstay.app.letters import refuse_stranger
 from mainstay.app.show_letters import CALLED
-from mainstay.flows import rehearse
-from mainstay.flows.replay import replay
-from mainstay.flows.resend import tell_anew
-from mainstay.flows.span import HOWS, UNCHANGED, Span, Stage, meant, numbers
-from mainstay.model.times import iso
-from mainstay.storage.inbox import Receipt
-from mainstay.storage.receipts import between
+from mainstay.app.snapshots import works_otherwise
+from mainstay.flows import journey, rehearse
+from mainstay.flows.span import Span, Stage
 from mainstay.storage.rehearsed import Rehearsed
 
 
@@ -26,26 +18,10 @@ def rehearsed(house: build.House, span: Span, stage: Stage) -> dict[str, Any]:
     of them."""
     store = Rehearsed(house.data / "state.db")
     try:
-        intake, at = rehearse.rehearsal(store, build.shop(house)), build.clock()
-        asked = Receipt(0, at, "mainstay", "timer/job", "", b"")
-        ended: Counter[str] = Counter(dict.fromkeys(HOWS[stage], 0))
-        differ = []
-        for number, old in _found(house, store, span, stage):
-            how, detail = replay(intake, stage, number, asked, lambda _system, _number, old=old: old)  # type: ignore[misc]
-            ended[how] += 1
-            if how not in UNCHANGED:
-                of = {"at": iso(old.at), "system": old.system, "topic": old.topic} if old else {}
-                differ.append({stage: number, **of, "how": how, "detail": detail})
-        refuse_stranger(build.duties(house), span.system, +ended)
-        if stage == "effect":
-            tell_anew(intake, msgspec.to_builtins(span))
-        return {"stage": stage, CALLED[stage]: dict(ended), "differ": differ, **rehearse.consequences(store, intake.world, at)}
+        with journey.raws(store) as raw:
+            found = rehearse.replays(store, build.shop(house), raw, span, stage, build.clock())
     finally:
         store.close()
-
-
-def _found(house: build.House, store: Rehearsed, span: Span, stage: Stage) -> Iterator[tuple[int, Receipt | None]]:
-    if stage == "receipt":
-        yield from ((one.seq, one) for one in meant(span, between(house.data, span.from_us(), span.until_us())))
-    else:
-        yield from ((number, None) for number in numbers(store, span, stage))
+    ended = found.pop("ended")
+    refuse_stranger(build.duties(house), span.system, [how for how, count in ended.items() if count])
+    return {"stage": stage, CALLED[stage]: ended, **found, "restart_first": works_otherwise(house)}

@@ -118,7 +118,7 @@ def run_core(house: House, stop: Callable[[], object], works: Callable[[], objec
     """On stop it finishes what has arrived."""
     core = Core(house)
     bell, edge, dispatch = Bell(house.data, "core"), Ringer(house.data, "edge"), Ringer(house.data, "dispatch")
-    snapped, failing = 0.0, Failing("tell how it stands")
+    snapped, failing, declared = 0.0, Failing("tell how it stands"), build.fingerprint(house)
     works()
     try:
         while True:
@@ -138,7 +138,8 @@ def run_core(house: House, stop: Callable[[], object], works: Callable[[], objec
                 need_memory()
                 works()
                 try:
-                    write_snapshot(house.data, "core", {"batches": core.batches, "rows": dict(core.state.rows_written)})
+                    rows = dict(core.state.rows_written)
+                    write_snapshot(house.data, "core", {"declared": declared, "batches": core.batches, "rows": rows})
                     failing.worked()
                 except OSError as failed:
                     failing.failed(failed)

@@ -9,6 +9,9 @@ from mainstay.app.show import reached
 from mainstay.flows.queue import alike
 
 NUMBERS_MAX = 12  # letters of a group that are named
+RESTART = (
+    "the running Mainstay has loaded another mainstay.toml than this: restart `mainstay up` first, else it does not do what is said here"
+)
 T = TypeVar("T")
 
 
@@ -78,11 +81,11 @@ def _job_line(one: dict[str, Any]) -> str:
 
 
 def repair_text(found: dict[str, Any]) -> str:
-    """What a repair would do: what each message says now and said before, then what would follow. Of many those that differ in figures,
-    ids and addresses alone are told by their first."""
+    """What a repair would do: why each letter is one and what its message says now, then what would follow. Of many those that differ in
+    figures, ids and addresses alone are told by their first."""
     letters = found["letters"]
     if len(letters) == 1:
-        return "\n".join([_repaired(letters[0]), *_consequences(found), "nothing was changed"])
+        return "\n".join([_repaired(letters[0]), *_consequences(found), *_ended(found)])
     done = sum(one["done"] for one in letters)
     lines = [f"{len(letters)} dead letters: {done} done, {len(letters) - done} stay open"]
     for group in _alike(letters, _repaired):
@@ -97,7 +100,7 @@ def repair_text(found: dict[str, Any]) -> str:
     lines.append("")
     for same in _alike(_consequences(found), str):
         lines += [same[0], *([f"  … and {len(same) - 1} more like it; --json has each"] if len(same) > 1 else [])]
-    return "\n".join([*lines, "nothing was changed"])
+    return "\n".join([*lines, *_ended(found)])
 
 
 def _alike(found: Iterable[T], told: Callable[[T], str]) -> list[list[T]]:
@@ -109,7 +112,7 @@ def _alike(found: Iterable[T], told: Callable[[T], str]) -> list[list[T]]:
 
 
 def _repaired(one: dict[str, Any]) -> str:
-    lines = ["before: " + (one["refused_before"] or ", ".join(_said(said) for said in one["said_before"]) or "nothing")]
+    lines = ["before: " + (one["refused_before"] or "nothing")]
     lines += ["now:    " + (", ".join(_said(said) for said in one["says"]) or "nothing"), f"ended:  {one['ended']}"]
     return "\n".join(lines)
 
@@ -129,7 +132,7 @@ def replay_text(found: dict[str, Any]) -> str:
     for one in found["differ"]:
         of = f"  {one['at']}  {one['system']} {one['topic']}" if "at" in one else ""
         lines.append(f"  {one[stage]}{of}  {one['how']}: {one['detail']}")
-    return "\n".join([*lines, *_consequences(found), "nothing was changed"])
+    return "\n".join([*lines, *_consequences(found), *_ended(found)])
 
 
 def _consequences(found: dict[str, Any]) -> list[str]:
@@ -143,6 +146,11 @@ def _consequences(found: dict[str, Any]) -> list[str]:
         told.append(f"levels of {found['levels_told_anew']} items would be told anew")
     told += [f"would become a dead letter: {one['code']}: {one['why']}" for one in found["dead_letters"]]
     return told + [f"would be a proposal: {reason}" for reason in found["proposals"]]
+
+
+def _ended(found: dict[str, Any]) -> list[str]:
+    """The last lines of a dry run."""
+    return [*([RESTART] if found["restart_first"] else []), "nothing was changed"]
 
 
 def _sent(one: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from mainstay.app.build import clock
+from mainstay.app.build import House, clock, fingerprint
 from mainstay.model.times import SECOND
 from mainstay.storage.inbox import InboxReader
 from mainstay.storage.state import State
@@ -31,6 +31,12 @@ def read_snapshot(data: Path, role: str) -> dict[str, Any]:
         return msgspec.json.decode((data / f"{role}.now.json").read_bytes())  # type: ignore[no-any-return]
     except FileNotFoundError:
         return {}
+
+
+def works_otherwise(house: House) -> bool:
+    """Does a Mainstay work on this store that has loaded another declaration than this one, as it was changed since?"""
+    said, declared = read_snapshot(house.data, "core"), fingerprint(house)
+    return not silent_s(said, clock()) and said.get("declared", declared) != declared
 
 
 def silent_s(said: dict[str, Any], now: int) -> int:

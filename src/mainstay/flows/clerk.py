@@ -142,7 +142,7 @@ class Clerk:
     def _act(self, action: Action, letter: Letter, receipt: Receipt, told: LetterRequest, job: int = 0) -> Again:
         """Do it to an open letter, and write down that it was done."""
         if action in ("assign", "escalate"):
-            to = told.to or self.intake.shop.above(letter.owner)
+            to = told.to or self._above(letter)
             if not to:
                 return Again(f"nobody is declared above {letter.owner!r}: say to whom", nothing=True)
             self.intake.letters.note(letter.id, LetterPassed(how=action, to=to, by=told.by, reason=told.reason, job=job), receipt.at)
@@ -154,6 +154,12 @@ class Clerk:
         if not done.nothing:
             self.intake.letters.note(letter.id, LetterClosed(how=action, by=told.by, reason=told.reason, job=job), receipt.at)
         return done
+
+    def _above(self, letter: Letter) -> str:
+        """Who is declared above whom a letter is with, else above its owner; nobody where it is with them already."""
+        above = self.intake.shop.above
+        found = above(letter.owner) or above(letter.state.owner)
+        return found if found != letter.owner else ""
 
     def _unreached(self, to: str) -> str:
         """Whoever may act; alerts reach those who are declared."""

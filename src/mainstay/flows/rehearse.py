@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import msgspec
 
-from mainstay.flows import journey
+from mainstay.flows import journey, queue
 from mainstay.flows.ask import Desk
 from mainstay.flows.clerk import Clerk, LetterRequest
 from mainstay.flows.intake import Intake
 from mainstay.flows.mend import Mend
-from mainstay.flows.replay import Raw
+from mainstay.flows.replay import Raw, as_repaired, replay
+from mainstay.flows.resend import tell_anew
 from mainstay.flows.shop import Shop
+from mainstay.flows.span import HOWS, UNCHANGED, Span, Stage, meant, numbers
 from mainstay.flows.statements import Statement
 from mainstay.flows.world import World
 from mainstay.model.commands import AnyCommand
 from mainstay.model.failures import Reject
+from mainstay.model.times import iso
 from mainstay.storage.inbox import Receipt
 from mainstay.storage.packing import unpack
+from mainstay.storage.receipts import between
 from mainstay.storage.rehearsed import Rehearsed
 
 _command = msgspec.json.Decoder(AnyCommand).decode
@@ -34,11 +39,41 @@ def rehearsal(store: Rehearsed, shop: Shop) -> Intake:
 
 
 def repairs(store: Rehearsed, shop: Shop, raw: Raw, letters: Sequence[int], to: Mend, at: int) -> dict[str, Any]:
-    """What each letter's message says, what it said before or why that could not be read, and how its repair would end; then what would
-    follow from all of them, one after the other."""
+    """Why each letter is one, what its message says, and how its repair would end; then what would follow from all of them, one after the
+    other."""
     clerk = Clerk(rehearsal(store, shop), raw)
     told = [_repaired(clerk, number, to, at) for number in letters]
     return {"letters": told, **consequences(store, clerk.world, at)}
+
+
+def replays(store: Rehearsed, shop: Shop, raw: Raw, span: Span, stage: Stage, at: int) -> dict[str, Any]:
+    """How many messages, statements or effects of the span would end how (`ended`), which would differ, and what would follow. What people
+    have repaired is read as they said. Raises Reject where there are too many of them."""
+    intake, asked, repaired = rehearsal(store, shop), Receipt(0, at, "mainstay", "timer/job", "", b""), queue.repaired(store)
+    ended: Counter[str] = Counter(dict.fromkeys(HOWS[stage], 0))
+    differ = []
+    for number, old in _past(store, span, stage):
+        how, detail = replay(intake, stage, number, asked, as_repaired(partial(_at_hand, old, raw), repaired))
+        ended[how] += 1
+        if how not in UNCHANGED:
+            of = {"at": iso(old.at), "system": old.system, "topic": old.topic} if old else {}
+            differ.append({stage: number, **of, "how": how, "detail": detail})
+    if stage == "effect":
+        tell_anew(intake, msgspec.to_builtins(span))
+    return {"ended": dict(ended), "differ": differ, **consequences(store, intake.world, at)}
+
+
+def _past(store: Rehearsed, span: Span, stage: Stage) -> Iterator[tuple[int, Receipt | None]]:
+    """The numbers of what is meant, with the messages themselves."""
+    if stage == "receipt":
+        yield from ((one.seq, one) for one in meant(span, between(store.path.parent, span.from_us(), span.until_us())))
+    else:
+        yield from ((number, None) for number in numbers(store, span, stage))
+
+
+def _at_hand(old: Receipt | None, raw: Raw, source: str, number: int) -> Receipt | None:
+    """The message that was just read is not looked for once more."""
+    return old if old is not None and old.seq == number else raw(source, number)
 
 
 def _repaired(clerk: Clerk, number: int, to: Mend, at: int) -> dict[str, Any]:
@@ -55,7 +90,8 @@ def _repaired(clerk: Clerk, number: int, to: Mend, at: int) -> dict[str, Any]:
 
 
 def _read(clerk: Clerk, number: int, to: Mend, at: int) -> dict[str, Any]:
-    """What an open letter's message says as it came, and as it should have been; nothing where nobody can tell."""
+    """Why an open letter is one, or why its message cannot be read now; what that says as it came, and as it should have been, both with
+    today's mapping. Nothing where nobody can tell."""
     letter = clerk.find(number)
     if letter is None:
         return {"refused_before": "", "said_before": [], "says": []}
@@ -70,8 +106,8 @@ def _read(clerk: Clerk, number: int, to: Mend, at: int) -> dict[str, Any]:
         return clerk.intake.translate(Receipt(parked.receipt, at, parked.system, parked.topic, parked.key, body)) if body else []
 
     before, after = read(lambda came: came), read(to)
-    refused = f"{before.code}: {before.why}" if isinstance(before, Reject) else ""
-    return {"refused_before": refused, "said_before": _documents(before), "says": _documents(after)}
+    why = before if isinstance(before, Reject) else parked
+    return {"refused_before": f"{why.code}: {why.why}", "said_before": _documents(before), "says": _documents(after)}
 
 
 def _documents(said: list[Statement] | Any) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from mainstay.flows import buyers
 from mainstay.flows.intake import ON_ORDERS, Intake
 from mainstay.flows.items import ON_ITEMS
+from mainstay.flows.letters import NOTED
 from mainstay.flows.reread_items import reread_item
 from mainstay.flows.span import TOLD, How, Replayed
 from mainstay.flows.statements import Statement
@@ -29,7 +30,7 @@ def reread(intake: Intake, old: Receipt, at: int) -> Replayed:
     """Read an old message again and take what is different of it."""
     found = intake.translate(old)
     if isinstance(found, Reject):
-        return Replayed("refused", f"{found.code}: {found.why}")
+        return Replayed("same", "") if found.code in NOTED else Replayed("refused", f"{found.code}: {found.why}")
     if not isinstance(found, list):
         return Replayed("same", "")
     again = Receipt(old.seq, at, old.system, old.topic, old.key, old.body)

@@ -21,7 +21,7 @@ from mainstay.delivery.levels import Levels
 from mainstay.delivery.outcomes import Outcomes
 from mainstay.delivery.polls import Poll
 from mainstay.edge.record import Recorder
-from mainstay.flows import apply, buyers, claims, journey, queue, reread, reread_items, turns
+from mainstay.flows import apply, buyers, claims, journey, queue, rehearse, reread, reread_items, turns
 from mainstay.flows.apply import Apply
 from mainstay.flows.ask import Desk
 from mainstay.flows.intake import Intake
@@ -694,6 +694,14 @@ MUTANTS: dict[str, Mutant] = {
         "_of_order",
         lambda _right: lambda *_args: "same",
         "cancelled_though_paid or differ or unexplained",
+        scenario="mappings",
+    ),
+    "rehearse-what-came": Mutant(
+        "a dry run of a replay reads what people have repaired as it came",
+        rehearse,
+        "as_repaired",
+        lambda _right: lambda raw, _repaired: raw,
+        "a dry run of a replay",
         scenario="mappings",
     ),
     "call-them-as-before": Mutant(

@@ -37,7 +37,7 @@ from mainstay.proof.sim.scene import Scene
 from mainstay.proof.sim.staff import people_count
 from mainstay.proof.sim.trouble import Blackouts, Lost, Make
 from mainstay.proof.sim.troupe import channels_look, open_shop, perform
-from mainstay.proof.sim.views import unlike_jobs, unlike_receipts
+from mainstay.proof.sim.views import unlike_jobs, unlike_receipts, unlike_replay
 from mainstay.proof.sim.wires import Wires, url
 from mainstay.proof.truth import believed, is_named
 from mainstay.stock.fold import free
@@ -224,6 +224,9 @@ class Stage:
         for look in looks:
             if wrong := await look:
                 raise Broken(f"what is shown is wrong: {wrong}")
+
+        if wrong := "" if self.machine.disk else unlike_replay(self.place, self.machine.fittings.shop, self.clock()):
+            raise Broken(f"what is shown is wrong: {wrong}")
 
     async def _come_to_rest(self) -> None:
         """Faults have stopped. People do their work until nothing moves any more, or it never will."""

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+from mainstay.flows import journey, rehearse
+from mainstay.flows.shop import Shop
+from mainstay.flows.span import Span
 from mainstay.model.money import minor
 from mainstay.proof.history import CURRENCY
+from mainstay.storage.rehearsed import Rehearsed
 
 Ask = Callable[[str], Awaitable[tuple[int, Any]]]  # path -> (status, answer), asked as an operator
+EVER = "2020-01-01T00:00:00Z"  # before any history begins
 WHOLE = ("sale", "release.", "confirm.")  # effects on which the whole of an order hangs
 
 
@@ -59,6 +65,18 @@ async def unlike_jobs(ask: Ask, begun: Mapping[int, str]) -> str:
         if status != 200 or {**one, **whole} != whole or (one["status"] == "done" and ended != one["letters"]):
             return f"job {one['job']}: listed as {one}, by itself {whole}"
     return ""
+
+
+def unlike_replay(place: Path, shop: Shop, at: int) -> str:
+    """Where a dry run finds something in what came in that would be read otherwise now: all of it has been read with this mapping, or was
+    repaired."""
+    store = Rehearsed(place / "state.db")
+    try:
+        with journey.raws(store) as raw:
+            found = rehearse.replays(store, shop, raw, Span(since=EVER), "receipt", at)
+    finally:
+        store.close()
+    return f"a dry run of a replay: {found['differ'][:3]}" if found["differ"] else ""
 
 
 async def unlike_receipts(ask: Ask, taken: int) -> str:
