@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from mainstay.model.money import minor
 from mainstay.proof import bills
 from mainstay.proof.history import CURRENCY
+from mainstay.proof.payments import disputes_of
 from mainstay.proof.play import Cast
 from mainstay.proof.truth import Placed
 
@@ -45,7 +46,7 @@ def balances(orders: Iterable[Placed], reversed_: Collection[str], cast: Cast) -
                 amount = stated.get(one.uid, Counter(goods=one.total))[part]
                 found[f"{account}:{one.channel}", CURRENCY] += amount if part in DEBITS else -amount
             found.update(_given_back(one, cast))
-        found.update(_contested(one, cast))
+        found.update(_contested(one, cast, _to_give_back(one, cast) if one.uid in reversed_ else 0))
     for row in cast.payments.balance:
         if row["type"] != "payout":
             found["psp:payments", row["currency"].upper()] += row["net"]
@@ -78,11 +79,18 @@ def _given_back(one: Placed, cast: Cast) -> Balances:
     return found
 
 
-def _contested(one: Placed, cast: Cast) -> Balances:
-    """What banks took back of its payment: in dispute, or lost for good."""
+def _to_give_back(one: Placed, cast: Cast) -> int:
+    """What the provider took of an order that was called off, and has not given back."""
+    back = sum(refund["amount"] for refund in cast.payments.refunds.values() if refund["payment_intent"] == one.intent)
+    return cast.payments.intents[one.intent]["amount_received"] - back if one.intent else 0
+
+
+def _contested(one: Placed, cast: Cast, owed: int) -> Balances:
+    """What banks took back of its payment: in dispute, or lost for good; what was owed to its buyer anyway is no loss."""
     found: Balances = Counter()
-    for dispute in cast.payments.disputes.values():
-        account = {"lost": "losses", "won": ""}.get(dispute["status"], "disputes")
-        if account and dispute["payment_intent"] == one.intent:
-            found[f"{account}:{one.channel}", dispute["currency"].upper()] += dispute["amount"]
+    for dispute in disputes_of(one.intent, cast) if one.intent else ():
+        lost = dispute["status"] == "lost"
+        amount = dispute["amount"] - (owed if lost else 0)
+        if dispute["status"] != "won" and amount > 0:
+            found[f"{'losses' if lost else 'disputes'}:{one.channel}", dispute["currency"].upper()] += amount
     return found
