@@ -64,6 +64,8 @@ class Mutant(Struct, frozen=True):
         return any(rule in why for rule in self.by.split(" or "))
 
 
+UNREAD = range(1, 160, 2)  # seeds in which nobody rehearses at the end what came in, who would notice it, too
+
 MUTANTS: dict[str, Mutant] = {
     "lose-acknowledged": Mutant("a receipt is acknowledged and not kept", Inbox, "add", harm.tenth_lost, "what is acknowledged"),
     "lose-polled": Mutant(
@@ -420,7 +422,8 @@ MUTANTS: dict[str, Mutant] = {
         "_heard",
         lambda _right: lambda *_args: False,
         "a job does all of it",
-        scenario="held back",
+        UNREAD,
+        "held back",
     ),
     "recount-blindly": Mutant(
         "a count that is read again is added to what is there",
@@ -428,7 +431,8 @@ MUTANTS: dict[str, Mutant] = {
         "_heard",
         harm.as_if_nothing_was_counted,
         "stock.on_hand_differs",
-        scenario="held back",
+        UNREAD,
+        "held back",
     ),
     "lost-or-not": Mutant(
         "what a system may have lost is sent again, although it is there",
