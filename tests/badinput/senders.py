@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -245,25 +245,32 @@ def checked(shop: Running, case: Case) -> Told:
 
 
 # --- answers of outside systems ----------------------------------------------------------------------------------------
+class Vendor(BaseHTTPRequestHandler):
+    """A server of somebody else."""
+
+    def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 def answered(folder: Path, sent: Answer | HandedOut) -> Told:
     """A real connection to a server that answers so. There is no status: the server is told nothing."""
     if isinstance(sent, HandedOut):
         return _handed_out(folder, sent)
     body = zlib.compress(sent.body, 1) if sent.headers.get("content-encoding") == "deflate" else sent.body
 
-    class Vendor(BaseHTTPRequestHandler):
+    class Events(Vendor):
         def do_GET(self) -> None:
-            self.send_response(sent.status)
-            for name, value in sent.headers.items():
-                self.send_header(name, value)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(sent.status, sent.headers, body)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with _serving(Vendor) as url:
+    with _serving(Events) as url:
         stripe = Stripe(settings_of(Stripe, {"secret_key": "k", "webhook_secrets": [], "url": url}))
         return asyncio.run(_held(folder, stripe, lambda: stripe.pull("events", "")))
 
@@ -271,28 +278,21 @@ def answered(folder: Path, sent: Answer | HandedOut) -> Told:
 def _handed_out(folder: Path, sent: HandedOut) -> Told:
     """Amazon's door for a document, which names this address."""
 
-    class Vendor(BaseHTTPRequestHandler):
+    told = {"access_token": "t", "expires_in": 3600, "token_type": "bearer", "feedDocumentId": "1", "url": sent.address}
+
+    class Documents(Vendor):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["content-length"]))
-            body = json.dumps(
-                {"access_token": "t", "expires_in": 3600, "token_type": "bearer", "feedDocumentId": "1", "url": sent.address}
-            ).encode()
-            self.send_response(201 if self.path.endswith("/documents") else 200)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(201 if self.path.endswith("/documents") else 200, {}, json.dumps(told).encode())
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with _serving(Vendor) as url:
+    with _serving(Documents) as url:
         amazon = Amazon(settings_of(Amazon, {**OF_AMAZON, "url": url, "auth_url": url}))
         levels = [SetLevel(key=f"k{n}", sku=f"S{n}", item=f"S{n}", quantity=n, revision=1) for n in range(BULK_FROM)]
         return asyncio.run(_held(folder, amazon, lambda: amazon.push(levels), ["/auth/o2/token", f"{FEEDS}/documents"]))
 
 
 @contextmanager
-def _serving(vendor: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+def _serving(vendor: type[Vendor]) -> Iterator[str]:
     server = HTTPServer(("127.0.0.1", 0), vendor)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -93,7 +93,7 @@ def _by_email(state: State, email: str) -> list[int]:
 def order(state: State, number: int) -> dict[str, Any] | None:
     """One order as people read it: amounts as decimal text, times in UTC; and of what is missing, which SKU is nearly the same."""
     held = _held(state, number)
-    return order_shown(held, "".join(_spelt_otherwise(state, held))) if held else None
+    return order_shown(held, _spelt_otherwise(state, held)) if held else None
 
 
 def order_before(state: State, number: int) -> dict[str, Any] | None:
@@ -107,11 +107,11 @@ def _held(state: State, number: int) -> OrderState | None:
     return order_of(found[0][1], found[0][2]) if found else None
 
 
-def order_shown(held: OrderState, missing_too: str = "") -> dict[str, Any]:
-    """An order as people read it. `missing_too`: what else there is to say of units that are missing."""
+def order_shown(held: OrderState, of_missing: Iterable[str] = ()) -> dict[str, Any]:
+    """An order as people read it. `of_missing`: what else there is to say of units that are missing, looked up if it waits for them."""
     what = blocker(held)
     if what is not None and what.what == "oversold":
-        what = replace(what, detail=what.detail + missing_too)
+        what = replace(what, detail=what.detail + "".join(of_missing))
     said = held.order
     return {
         "order": held.uid,

@@ -84,9 +84,7 @@ class Ending(Struct):
     cuts: int = 0  # of the power
     arrivals: Arrivals = field(default_factory=Arrivals)  # what came of another order of arrival
     log: str = ""  # a digest of every event, in order: the same seed gives the same one
-    waited: dict[int, float | None] = field(
-        default_factory=dict
-    )  # by the number of an act: seconds, or None if it never found anything to do
+    waited: dict[int, float | None] = field(default_factory=dict)  # seconds, by the number of an act; None: it found nothing to do
 
 
 def play(
@@ -224,7 +222,6 @@ class Stage:
         for look in looks:
             if wrong := await look:
                 raise Broken(f"what is shown is wrong: {wrong}")
-
         if wrong := "" if self.machine.disk else unlike_replay(self.place, self.machine.fittings.shop, self.clock()):
             raise Broken(f"what is shown is wrong: {wrong}")
 
